@@ -1,0 +1,83 @@
+"""Decode pictures from anywhere: guarded, upright, in RGB, one sentence for what cannot be read."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MAX_PIXELS = 50_000_000
+"""Pictures above this are refused before they are decoded: 50 megapixels are 150 MB in memory."""
+
+
+class ImageError(ValueError):
+    """A picture that cannot be read. Its message is one sentence for the person who sent it."""
+
+
+def load_image(source, name=None):
+    """Decodes a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8.
+
+    Args:
+        source: path or binary file object.
+        name: what to call the picture in an error; by default the path.
+
+    Returns:
+        A PIL image of mode RGB.
+
+    Raises:
+        ImageError: if it is missing, empty, no picture, truncated or above `MAX_PIXELS`.
+    """
+    name = name or str(source)
+    if isinstance(source, (str, Path)):
+        _check_file(Path(source), name)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(source) as image:
+                _check_size(image, name)
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except Image.DecompressionBombError:
+        raise ImageError(f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels.") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: not a picture that can be read here; send JPEG, PNG, WebP, GIF, BMP or TIFF.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+        raise ImageError(f"{name}: the picture is damaged or incomplete ({error}).") from None
+
+
+def load_grey(source, size, name=None):
+    """Decodes a picture to a grey square of `size` pixels: uint8 array `(size, size)`, values 0-255."""
+    image = load_image(source, name).convert("L")
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def _check_file(path, name):
+    if not path.exists():
+        raise ImageError(f"{name}: no such file.")
+    if path.is_dir():
+        raise ImageError(f"{name}: a folder, not a picture.")
+    if path.stat().st_size == 0:
+        raise ImageError(f"{name}: the file is empty.")
+
+
+def _check_size(image, name):
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels. Received: {width}x{height}."
+        )
+
+
+def _to_rgb(image):
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        grey = np.asarray(image, dtype=np.float32)
+        top = 65535.0 if grey.max() > 255 else 255.0
+        return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")

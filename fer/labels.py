@@ -1,0 +1,25 @@
+"""The one order of the emotions.
+
+Alphabetical, as Kaggle's folder layout of FER2013 sorts and as the networks number their outputs. The original CSV
+numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation Learning").
+"""
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Column `emotion` of `fer2013.csv` is an index into this tuple."""
+
+
+def check_classes(classes):
+    """Returns `classes` as a tuple in the order of `EMOTIONS`.
+
+    Raises:
+        ValueError: for a name that is no emotion, a name given twice, or fewer than two names.
+    """
+    classes = tuple(classes)
+    unknown = [name for name in classes if name not in EMOTIONS]
+    if unknown:
+        raise ValueError(f"Each class must be one of {', '.join(EMOTIONS)}. Received: {', '.join(map(str, unknown))}")
+    if len(set(classes)) != len(classes) or len(classes) < 2:
+        raise ValueError(f"At least two different classes are needed. Received: {' '.join(classes) or 'none'}")
+    return tuple(name for name in EMOTIONS if name in classes)

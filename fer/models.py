@@ -1,0 +1,87 @@
+"""Networks by name: functions of their arguments, none of their weights.
+
+Every network takes `(batch, image_size, image_size, 1)` grey pictures with values 0-255 (scaling is its first layer)
+and answers `(batch, classes)` float32 probabilities. The last feature map is the layer named `features`.
+"""
+
+from keras import Input, Model, layers
+
+
+def build_network(name, image_size, classes, **options):
+    """Builds a network of `NETWORKS` with fresh weights.
+
+    Args:
+        name: a key of `NETWORKS`.
+        image_size: side of the square grey input in pixels.
+        classes: number of outputs, at least 2.
+        **options: the network's own arguments.
+
+    Raises:
+        ValueError: for an unknown name, a size or a number of classes that the network cannot have.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"`network` must be one of {', '.join(NETWORKS)}. Received: {name!r}")
+    if not isinstance(classes, int) or classes < 2:
+        raise ValueError(f"A network needs at least two classes. Received: classes={classes!r}")
+    return NETWORKS[name](image_size, classes, **options)
+
+
+def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, dropout=0.2):
+    """A small residual network with squeeze-and-excitation for 48-pixel faces.
+
+    A strided 5x5 stem, then `depth` residual blocks (He et al., 2016) with squeeze-and-excitation (Hu et al., 2018) a
+    width, each width at half the resolution of the one before: 24, 12 and 6 pixels for a 48-pixel face. Global average
+    pooling and one dense layer make the last feature map explain the answer (Zhou et al., 2016).
+    With its defaults and seven classes: 1.96 M parameters, 206 M multiply-adds a picture.
+
+    Args:
+        image_size: side of the input in pixels, a multiple of 8, at least 16.
+        classes: number of outputs.
+        stem: filters of the first convolution.
+        widths: filters of each stage.
+        depth: residual blocks a stage.
+        dropout: share of pooled features dropped in training.
+    """
+    if image_size < 16 or image_size % 8:
+        raise ValueError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
+    image = Input((image_size, image_size, 1), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(image)
+    x = _convolution(x, stem, size=5, strides=2)
+    x = layers.ReLU()(x)
+    for stage, width in enumerate(widths):
+        for block in range(depth):
+            x = _residual_block(x, width, strides=2 if stage and not block else 1)
+    x = layers.Activation("linear", name="features")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    probabilities = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
+    return Model(image, probabilities, name="se_resnet")
+
+
+def _residual_block(x, filters, strides):
+    shortcut = x
+    if strides > 1:
+        shortcut = layers.AveragePooling2D(strides)(shortcut)
+    if x.shape[-1] != filters:
+        shortcut = _convolution(shortcut, filters, size=1)
+    x = layers.ReLU()(_convolution(x, filters, strides=strides))
+    x = _squeeze_and_excite(_convolution(x, filters))
+    return layers.ReLU()(layers.Add()([shortcut, x]))
+
+
+def _squeeze_and_excite(x, ratio=8):
+    filters = x.shape[-1]
+    scale = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    scale = layers.Conv2D(filters // ratio, 1, activation="relu")(scale)
+    scale = layers.Conv2D(filters, 1, activation="sigmoid")(scale)
+    return layers.Multiply()([x, scale])
+
+
+def _convolution(x, filters, size=3, strides=1):
+    x = layers.Conv2D(
+        filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )(x)
+    return layers.BatchNormalization()(x)
+
+
+NETWORKS = {"se_resnet": se_resnet}
