@@ -10,6 +10,8 @@ Only pictures of the split that was asked for are ever opened.
 import csv
 import io
 import zipfile
+import zlib
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +20,7 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
+from fer.errors import UserError
 from fer.images import ImageError, load_grey
 from fer.labels import CSV_EMOTIONS, EMOTIONS, check_classes
 
@@ -37,7 +40,7 @@ LAYOUT = (
 )
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """A dataset that cannot be used. The message names the file or row and what was expected."""
 
 
@@ -49,7 +52,7 @@ class Faces:
     labels: int64 `(n,)`, indices into `classes`.
     classes: names of the labels, in the order of `EMOTIONS`.
     names: where each picture came from: its path below the dataset, or its CSV row.
-    skipped: messages of the unreadable pictures that were left out.
+    skipped: messages of the unreadable pictures and broken rows that were left out.
     """
 
     images: np.ndarray
@@ -81,36 +84,42 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
             (seeded with `SPLIT_SEED`) and is no longer part of `train`.
         classes: emotions to load, at least two; others are left out.
         image_size: side of the answered pictures in pixels.
-        limit: at most so many pictures, each class keeping its share; None for all.
-        skip_bad: leave unreadable pictures and rows out and report them in `skipped`.
+        limit: at most so many pictures, each class keeping its share but at least one picture; None for all.
+        skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may not tell
+            its split, so it is reported with every split.
 
     Returns:
         `Faces`, sorted by name.
 
     Raises:
         DataError: for a path, layout, class folder, row or picture that does not fit.
-        ValueError: for an unknown split or class.
+        UserError: for an unknown split or class, or a limit below the number of classes.
     """
     if split not in SPLITS:
-        raise ValueError(f"`split` must be 'train', 'validation' or 'test'. Received: split={split!r}")
+        raise UserError(f"`split` must be 'train', 'validation' or 'test'. Received: split={split!r}")
     classes = check_classes(classes)
-    with _open_source(Path(path)) as (items, read):
+    skipped = []
+
+    def skip(error):
+        if not skip_bad:
+            raise DataError(f"{error} Leave such pictures out with --skip-bad.") from None
+        skipped.append(str(error))
+
+    with _open_source(Path(path), skip) as (items, read):
         items = _select(list(items), split, classes, path)
         if limit is not None:
             items = _limit(items, limit)
-        images, labels, names, skipped = [], [], [], []
+        images, labels, names = [], [], []
         for item in items:
             try:
                 images.append(read(item, image_size))
             except (ImageError, DataError) as error:
-                if not skip_bad:
-                    raise DataError(f"{error} Leave such pictures out with --skip-bad.") from None
-                skipped.append(str(error))
+                skip(error)
                 continue
             labels.append(classes.index(item.emotion))
             names.append(item.name)
     if not images:
-        raise DataError(f"{path}: none of the {len(skipped)} pictures of the {split} split could be read.")
+        raise DataError(f"{path}: none of the {len(items)} pictures of the {split} split could be read.")
     for index, name in enumerate(classes):
         if index not in labels:
             raise DataError(f"{path}: the {split} split has no picture of class {name}.")
@@ -146,52 +155,71 @@ def _stratified(items, share, path):
 
 
 def _limit(items, limit):
-    if limit < 1:
-        raise ValueError(f"`limit` must be at least 1. Received: {limit}")
-    if limit >= len(items):
-        return items
-    emotions = [item.emotion for item in items]
-    if limit < len(set(emotions)) or len(items) - limit < len(set(emotions)) or min(map(emotions.count, emotions)) < 2:
-        chosen = np.random.default_rng(SPLIT_SEED).choice(len(items), limit, replace=False)
-        return [items[index] for index in sorted(chosen)]
-    chosen, _ = train_test_split(items, train_size=limit, stratify=emotions, random_state=SPLIT_SEED)
-    return sorted(chosen, key=lambda item: item.name)
+    """Some of the items: the first of every class, then of each as many as its share (chosen with `SPLIT_SEED`)."""
+    sizes = Counter(item.emotion for item in items)
+    if limit < len(sizes):
+        raise UserError(f"`limit` must be at least {len(sizes)}, a picture a class. Received: {limit}")
+    seen, ranks = Counter(), {}
+    for index in np.random.default_rng(SPLIT_SEED).permutation(len(items)):
+        emotion = items[index].emotion
+        ranks[index] = seen[emotion] / sizes[emotion]
+        seen[emotion] += 1
+    return [items[index] for index in sorted(sorted(ranks, key=ranks.get)[:limit])]
 
 
 @contextmanager
-def _open_source(path):
-    """Yields the items below `path` and a function that reads one of them to uint8 `(size, size)`."""
+def _open_source(path, skip):
+    """Yields the items below `path` and a function that reads one of them to uint8 `(size, size)`.
+
+    Rows of a CSV that are no items go to `skip` as errors.
+    """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {LAYOUT}")
     if path.is_dir():
-        csv_files = [path / name for name in CSV_NAMES if (path / name).is_file()]
-        if csv_files and not (path / "train").is_dir():
-            path = csv_files[0]
-        else:
-            names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        csv_name = _find_csv(names)
+        if csv_name is None:
             yield _folder_items(names, path), lambda item, size: load_grey(path / item.content, size)
             return
+        path = path / csv_name
     if path.suffix.lower() == ".csv":
         with path.open("rb") as file:
-            yield _csv_items(file, path), _read_pixels
+            yield _csv_items(file, path, skip), _read_pixels
         return
-    if not zipfile.is_zipfile(path):
-        raise DataError(f"{path}: neither a folder, a zip nor a CSV. {LAYOUT}")
-    with zipfile.ZipFile(path) as archive:
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        csv_files = [name for name in names if PurePosixPath(name).name in CSV_NAMES]
-        if csv_files:
-            with archive.open(csv_files[0]) as file:
-                yield _csv_items(file, f"{path}:{csv_files[0]}"), _read_pixels
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError):
+        raise DataError(f"{path}: neither a folder, a zip nor a CSV that can be read. {LAYOUT}") from None
+    with archive:
+        names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
+        csv_name = _find_csv(names)
+        if csv_name is None:
+            yield _folder_items(names, path), lambda item, size: _read_member(archive, item, size, path)
             return
-        yield _folder_items(names, path), lambda item, size: _read_member(archive, item, size, path)
+        with _open_member(archive, csv_name, path) as file:
+            yield _csv_items(file, f"{path}:{csv_name}", skip), _read_pixels
+
+
+def _find_csv(names):
+    """The CSV among a dataset's files; None if its pictures lie there too."""
+    if any("train" in PurePosixPath(name).parts[:-1] for name in names):
+        return None
+    return next((name for name in names if PurePosixPath(name).name in CSV_NAMES), None)
+
+
+def _open_member(archive, name, path):
+    try:
+        return archive.open(name)
+    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
+        raise DataError(f"{path}:{name}: cannot be unpacked ({error}).") from None
 
 
 def _read_member(archive, item, size, path):
-    try:
-        content = archive.read(item.content)
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
-        raise DataError(f"{path}:{item.content}: cannot be unpacked ({error}).") from None
+    with _open_member(archive, item.content, path) as file:
+        try:
+            content = file.read()
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+            raise DataError(f"{path}:{item.content}: cannot be unpacked ({error}).") from None
     return load_grey(io.BytesIO(content), size, name=f"{path}:{item.content}")
 
 
@@ -206,42 +234,56 @@ def _folder_items(names, path):
         split, emotion = parts[-3:-1]
         if emotion not in EMOTIONS:
             raise DataError(f"{path}: unknown class folder {split}/{emotion}. {LAYOUT}")
-        usage = parts[-1].split("_")[0]
-        yield _Item("/".join(parts[-3:]), emotion, USAGES.get(usage, split) if split == "test" else split, name)
+        if split == "test" and parts[-1].startswith("PublicTest_"):
+            split = "validation"
+        yield _Item("/".join(parts[-3:]), emotion, split, name)
 
 
-def _csv_items(file, path):
-    rows = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+def _csv_rows(file, path):
+    try:
+        yield from csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+        raise DataError(f"{path}: not a CSV that can be read ({error}).") from None
+
+
+def _csv_items(file, path, skip):
+    rows = _csv_rows(file, path)
     header = [name.strip().lower() for name in next(rows, [])]
     missing = {"emotion", "pixels", "usage"} - set(header)
     if missing:
         raise DataError(f"{path}: the column {', '.join(sorted(missing))} is missing. Received: {', '.join(header)}")
-    emotion, pixels, usage = (header.index(name) for name in ("emotion", "pixels", "usage"))
     for number, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):
             continue
-        where = f"{path}, row {number}"
-        if len(row) != len(header):
-            raise DataError(f"{where}: {len(header)} columns expected. Received: {len(row)}")
-        code = row[emotion].strip()
-        if code not in map(str, range(len(CSV_EMOTIONS))):
-            raise DataError(f"{where}: `emotion` must be 0 to {len(CSV_EMOTIONS) - 1}. Received: {code!r}")
-        split = USAGES.get(row[usage].strip())
-        if split is None:
-            raise DataError(f"{where}: `Usage` must be one of {', '.join(USAGES)}. Received: {row[usage].strip()!r}")
-        yield _Item(f"row {number:06d}", CSV_EMOTIONS[int(code)], split, (where, row[pixels]))
+        try:
+            item = _row_item(row, header, number, f"{path}, row {number}")
+        except DataError as error:
+            skip(error)
+            continue
+        yield item
+
+
+def _row_item(row, header, number, where):
+    if len(row) != len(header):
+        raise DataError(f"{where}: {len(header)} columns expected. Received: {len(row)}.")
+    cells = dict(zip(header, row, strict=True))
+    code, usage = cells["emotion"].strip(), cells["usage"].strip()
+    if code not in map(str, range(len(CSV_EMOTIONS))):
+        raise DataError(f"{where}: `emotion` must be 0 to {len(CSV_EMOTIONS) - 1}. Received: {code!r}.")
+    if usage not in USAGES:
+        raise DataError(f"{where}: `Usage` must be one of {', '.join(USAGES)}. Received: {usage!r}.")
+    return _Item(f"row {number:06d}", CSV_EMOTIONS[int(code)], USAGES[usage], (where, cells["pixels"]))
 
 
 def _read_pixels(item, size):
     where, text = item.content
     values = text.split()
+    if len(values) != FACE_SIZE**2:
+        raise DataError(f"{where}: `pixels` must be {FACE_SIZE**2} numbers. Received: {len(values)}.")
     try:
-        pixels = np.array(values, dtype=np.int64)
-    except ValueError:
+        face = np.array(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
+    except (ValueError, OverflowError):
         raise DataError(f"{where}: `pixels` must be whole numbers 0-255 between spaces.") from None
-    if pixels.size != FACE_SIZE**2 or pixels.min() < 0 or pixels.max() > 255:
-        raise DataError(f"{where}: `pixels` must be {FACE_SIZE**2} numbers 0-255. Received: {pixels.size} numbers.")
-    face = pixels.astype(np.uint8).reshape(FACE_SIZE, FACE_SIZE)
     if size == FACE_SIZE:
         return face
     return np.asarray(Image.fromarray(face).resize((size, size), Image.Resampling.LANCZOS))

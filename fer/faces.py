@@ -130,17 +130,10 @@ def crop_face(image, face, size):
 def _cut(image, box):
     """The region `[left, top, right, bottom]` of a picture, its edge pixels repeated where it reaches beyond."""
     left, top, right, bottom = box
-    width, height = image.size
-    inside = (
-        min(max(left, 0), width - 1),
-        min(max(top, 0), height - 1),
-        max(min(right, width), 1),
-        max(min(bottom, height), 1),
-    )
-    inside = (*inside[:2], max(inside[2], inside[0] + 1), max(inside[3], inside[1] + 1))
-    pixels = np.asarray(image.crop(inside))
-    border = ((inside[1] - top, bottom - inside[3]), (inside[0] - left, right - inside[2]), (0, 0))
-    return Image.fromarray(np.pad(pixels, [(max(0, a), max(0, b)) for a, b in border], mode="edge"))
+    columns = np.arange(left, right).clip(0, image.width - 1)
+    rows = np.arange(top, bottom).clip(0, image.height - 1)
+    inside = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+    return Image.fromarray(np.asarray(inside)[rows - rows[0]][:, columns - columns[0]])
 
 
 def _tiles(width, height):

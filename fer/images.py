@@ -1,16 +1,21 @@
 """Decode pictures from anywhere: guarded, upright, in RGB, one sentence for what cannot be read."""
 
+import struct
 import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fer.errors import UserError
+
 MAX_PIXELS = 50_000_000
 """Pictures above this are refused before they are decoded: 50 megapixels are 150 MB in memory."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+"""What is decoded. Pillow knows more, among them EPS, for which it starts Ghostscript on the stranger's program."""
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """A picture that cannot be read. Its message is one sentence for the person who sent it."""
 
 
@@ -32,8 +37,9 @@ def load_image(source, name=None):
         _check_file(Path(source), name)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(source) as image:
+            # Of sizes, which `_check_size` judges, and of odd metadata.
+            warnings.filterwarnings("ignore", module="PIL")
+            with Image.open(source, formats=FORMATS) as image:
                 _check_size(image, name)
                 image.load()
                 return _to_rgb(ImageOps.exif_transpose(image))
@@ -43,13 +49,18 @@ def load_image(source, name=None):
         raise ImageError(f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels.") from None
     except UnidentifiedImageError:
         raise ImageError(f"{name}: not a picture that can be read here; send JPEG, PNG, WebP, GIF, BMP or TIFF.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError, struct.error) as error:
         raise ImageError(f"{name}: the picture is damaged or incomplete ({error}).") from None
 
 
 def load_grey(source, size, name=None):
     """Decodes a picture to a grey square of `size` pixels: uint8 array `(size, size)`, values 0-255."""
-    image = load_image(source, name).convert("L")
+    return grey_square(load_image(source, name), size)
+
+
+def grey_square(image, size):
+    """Scales a PIL image to a grey square of `size` pixels: uint8 array `(size, size)`, values 0-255."""
+    image = image.convert("L")
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(image)
@@ -74,9 +85,10 @@ def _check_size(image, name):
 
 def _to_rgb(image):
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = np.asarray(image, dtype=np.float32)
-        top = 65535.0 if grey.max() > 255 else 255.0
-        return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+        # The format decides the scale, never the content: a dark 16-bit picture stays dark.
+        top = 255.0 if image.mode == "F" else 65535.0
+        grey = np.nan_to_num(np.asarray(image, dtype=np.float32)) * (255.0 / top)
+        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

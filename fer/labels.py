@@ -4,6 +4,8 @@ Alphabetical, as Kaggle's folder layout of FER2013 sorts and as the networks num
 numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation Learning").
 """
 
+from fer.errors import UserError
+
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -14,12 +16,12 @@ def check_classes(classes):
     """Returns `classes` as a tuple in the order of `EMOTIONS`.
 
     Raises:
-        ValueError: for a name that is no emotion, a name given twice, or fewer than two names.
+        UserError: for a name that is no emotion, a name given twice, or fewer than two names.
     """
     classes = tuple(classes)
     unknown = [name for name in classes if name not in EMOTIONS]
     if unknown:
-        raise ValueError(f"Each class must be one of {', '.join(EMOTIONS)}. Received: {', '.join(map(str, unknown))}")
+        raise UserError(f"Each class must be one of {', '.join(EMOTIONS)}. Received: {', '.join(map(str, unknown))}")
     if len(set(classes)) != len(classes) or len(classes) < 2:
-        raise ValueError(f"At least two different classes are needed. Received: {' '.join(classes) or 'none'}")
+        raise UserError(f"At least two different classes are needed. Received: {' '.join(classes) or 'none'}")
     return tuple(name for name in EMOTIONS if name in classes)

@@ -6,6 +6,8 @@ and answers `(batch, classes)` float32 probabilities. The last feature map is th
 
 from keras import Input, Model, layers
 
+from fer.errors import UserError
+
 
 def build_network(name, image_size, classes, **options):
     """Builds a network of `NETWORKS` with fresh weights.
@@ -17,12 +19,12 @@ def build_network(name, image_size, classes, **options):
         **options: the network's own arguments.
 
     Raises:
-        ValueError: for an unknown name, a size or a number of classes that the network cannot have.
+        UserError: for an unknown name, a size or a number of classes that the network cannot have.
     """
     if name not in NETWORKS:
-        raise ValueError(f"`network` must be one of {', '.join(NETWORKS)}. Received: {name!r}")
+        raise UserError(f"`network` must be one of {', '.join(NETWORKS)}. Received: {name!r}")
     if not isinstance(classes, int) or classes < 2:
-        raise ValueError(f"A network needs at least two classes. Received: classes={classes!r}")
+        raise UserError(f"A network needs at least two classes. Received: classes={classes!r}")
     return NETWORKS[name](image_size, classes, **options)
 
 
@@ -43,7 +45,7 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
         dropout: share of pooled features dropped in training.
     """
     if image_size < 16 or image_size % 8:
-        raise ValueError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
+        raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
     image = Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(image)
     x = _convolution(x, stem, size=5, strides=2)

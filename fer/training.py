@@ -4,12 +4,15 @@ import csv
 import importlib.util
 import json
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from keras import layers, ops
+
+from fer.errors import UserError
 
 CHECKPOINT = "checkpoint"
 BEST = "best.weights.h5"
@@ -39,9 +42,9 @@ class Recipe:
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+                raise UserError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
         if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
+            raise UserError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
 
 
 def fit(network, train, validation, recipe, folder, resume=False):
@@ -58,7 +61,10 @@ def fit(network, train, validation, recipe, folder, resume=False):
         resume: go on from the last finished epoch found in `folder`.
 
     Returns:
-        The log, one dict of floats an epoch (`epoch, accuracy, loss, val_accuracy, val_loss, learning_rate`).
+        The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
+
+    Raises:
+        UserError: if the loss is no longer a number before the first epoch is over.
     """
     folder = Path(folder)
     batches = FaceBatches(train, recipe.batch_size, recipe.seed, shuffle=True)
@@ -79,6 +85,8 @@ def fit(network, train, validation, recipe, folder, resume=False):
         epochs=recipe.epochs,
         callbacks=_callbacks(folder, batches, history),
     )
+    if not (folder / BEST).exists():
+        raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
     model.load_weights(folder / BEST)
     return read_history(folder)
 
@@ -107,6 +115,16 @@ class FaceBatches(keras.utils.PyDataset):
         self.order = np.arange(len(self.faces))
         if self.shuffle:
             np.random.default_rng((self.seed, epoch)).shuffle(self.order)
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Adds `seconds`, an epoch's wall time with its validation, to the log."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds"] = time.perf_counter() - self.started
 
 
 def augmentation(seed):
@@ -209,6 +227,7 @@ def _callbacks(folder, batches, history):
             save_weights_only=True,
             initial_value_threshold=min((row["val_loss"] for row in history), default=None),
         ),
+        EpochSeconds(),
         keras.callbacks.CSVLogger(folder / HISTORY, append=bool(history)),
     ]
     if importlib.util.find_spec("tensorflow"):

@@ -1,0 +1,230 @@
+"""The app: a photo in, every face boxed with the probabilities of its expression.
+
+    python app.py
+
+serves the model that FER_MODEL names (a model folder; by default the bundled one) on http://127.0.0.1:7860.
+GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address.
+"""
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from fer.console import quiet_libraries
+from fer.drawing import draw_faces
+from fer.errors import UserError
+from fer.images import load_image
+
+EXAMPLE = Path(__file__).parent / "examples" / "astronaut.jpg"
+MAX_FILE_SIZE = "20mb"
+"""A 50-megapixel photo as a camera's JPEG stays below it."""
+KEEP_SECONDS = 600
+"""Gradio writes uploads and answers to its cache; they are deleted after so long, and when the app stops."""
+CONCURRENT = 2
+"""Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
+MAX_WAITING = 100
+DISPLAY_SIDE = 1600
+"""Longest side of the answered picture in pixels: it is there to be looked at, and large ones are slow to send."""
+
+INTRODUCTION = """# Facial expression recognition
+Drop in, paste or take a photo: every face is found and its expression read.
+What is read is an **expression**, not a feeling, and it is often wrong; see the limits below."""
+
+LIMITS = """The network was trained on FER2013, 48-pixel grey pictures whose labels people agree on about two times in
+three. Do not use it to judge people: in the EU, inferring emotions at work and in schools is prohibited (AI Act, Article
+5(1)(f)). Photos are deleted ten minutes after their upload at the latest; nothing is logged or shared."""
+
+NOTHING_YET = "Waiting for a photo."
+NO_FACE = "No face found. Try a photo in which the face is larger, better lit or seen from the front."
+
+
+class Upload(NamedTuple):
+    """A file as it came: where it lies and what its owner calls it."""
+
+    path: str
+    name: str
+
+from gradio.events import Dependency
+
+class Photo(gr.Image):
+    """`gr.Image` that hands over the file unopened: fer.images opens it, guarded, with a sentence for what is broken."""
+
+    is_template = True
+
+    def preprocess(self, payload):
+        if payload is None:
+            return None
+        if payload.path is None:  # pictures sent inside the request, as data: URLs
+            return Upload(super().preprocess(payload), "photo")
+        return Upload(payload.path, payload.orig_name or Path(payload.path).name)
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+
+def build_demo(recognizer):
+    """The page and its API.
+
+    Args:
+        recognizer: a future of `fer.recognizer.Recognizer`; the page is up before it is done.
+    """
+
+    def read(upload, already_cropped):
+        image = load_image(upload.path, upload.name)
+        return image, recognizer.result().recognize(image, already_cropped)
+
+    def show(upload, already_cropped):
+        if upload is None:
+            return _answer(None, [], NOTHING_YET)
+        try:
+            image, faces = read(upload, already_cropped)
+        except UserError as error:
+            return _answer(None, [], f"⚠️ {error}")
+        drawn = draw_faces(image, faces)
+        drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+        scale = drawn.width / image.width
+        boxes = [tuple(edge * scale for edge in face.box) for face in faces]
+        return _answer(drawn, list(zip(boxes, faces, strict=True)), _summary(faces))
+
+    def predict(photo):
+        """Reads the largest face of a photo: its label and the probability of every expression; nothing if no face is
+        found."""
+        faces = _for_clients(read, photo, False)[1]
+        return faces[0].probabilities if faces else None
+
+    def analyze(photo, already_cropped):
+        """Reads every face of a photo: box in pixels, label, probabilities and detection score, the largest first."""
+        from fer.recognizer import to_record
+
+        image, faces = _for_clients(read, photo, already_cropped)
+        return to_record(photo.name, image, faces)
+
+    with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
+        shown = gr.State([])
+        gr.Markdown(INTRODUCTION)
+        with gr.Row():
+            with gr.Column():
+                photo = Photo(
+                    label="Photo", sources=["upload", "webcam", "clipboard"], image_mode=None, height=420, elem_id="photo"
+                )
+                cropped = gr.Checkbox(label="The picture is one face already: do not look for faces")
+                gr.Examples([[str(EXAMPLE)]], [photo], label="Example (NASA, public domain)", api_visibility="private")
+            with gr.Column():
+                annotated = gr.Image(
+                    label="Faces", format="jpeg", interactive=False, height=420, buttons=["download", "fullscreen"],
+                    alt_text="The photo with a numbered box around each face", elem_id="annotated",
+                )  # fmt: skip
+                message = gr.Markdown(NOTHING_YET, elem_id="message")
+                number = gr.Radio(label="Face", visible=False, elem_id="face")
+                label = gr.Label(label="Expression", elem_id="expression")
+        gr.Markdown(LIMITS)
+
+        gr.on(
+            [photo.change, cropped.change],
+            show,
+            [photo, cropped],
+            [annotated, shown, message, number, label],
+            api_visibility="private",
+            concurrency_id="read",
+            concurrency_limit=CONCURRENT,
+            trigger_mode="always_last",
+        )
+        number.input(_chosen, [shown, number], label, api_visibility="private", show_progress="hidden")
+        annotated.select(_clicked, shown, [number, label], api_visibility="private", show_progress="hidden")
+
+        api = {"triggers": [], "concurrency_id": "read", "concurrency_limit": CONCURRENT}
+        gr.on(fn=predict, inputs=photo, outputs=label, api_name="predict", **api)
+        record = gr.JSON(visible=False)
+        gr.on(fn=analyze, inputs=[photo, cropped], outputs=record, api_name="analyze", **api)
+    return demo.queue(max_size=MAX_WAITING)
+
+
+def _for_clients(read, upload, already_cropped):
+    """Reads a photo for an API client, to whom a person's mistake is an error of one sentence."""
+    if upload is None:
+        raise gr.Error("A photo is needed. Received: none", print_exception=False)
+    try:
+        return read(upload, already_cropped)
+    except UserError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+
+
+def _answer(picture, shown, text):
+    """Values of the answering components: picture, state, message, choice of faces, probabilities."""
+    numbers = [str(number) for number in range(1, len(shown) + 1)]
+    choice = gr.Radio(choices=numbers, value=numbers[0] if numbers else None, visible=len(shown) > 1)
+    return picture, shown, text, choice, shown[0][1].probabilities if shown else None
+
+
+def _summary(faces):
+    if not faces:
+        return NO_FACE
+    if len(faces) == 1:
+        return f"One face: **{faces[0].label}**, {faces[0].probabilities[faces[0].label]:.0%}."
+    rows = [
+        f"| {number} | {face.label} | {face.probabilities[face.label]:.0%} |" for number, face in enumerate(faces, start=1)
+    ]
+    head = f"{len(faces)} faces, the largest first. Click one, or choose its number.\n\n| face | expression | |\n|---|---|---|\n"
+    return head + "\n".join(rows)
+
+
+def _chosen(shown, number):
+    return shown[int(number) - 1][1].probabilities if number else None
+
+
+def _clicked(shown, event: gr.SelectData):
+    """The smallest face under the click, so that one before another can be reached."""
+    x, y = event.index
+    hits = [
+        (right - left, index)
+        for index, ((left, top, right, bottom), _) in enumerate(shown)
+        if left <= x <= right and top <= y <= bottom
+    ]
+    if not hits:
+        return gr.skip(), gr.skip()
+    index = min(hits)[1]
+    return str(index + 1), shown[index][1].probabilities
+
+
+def load_recognizer(model, page_is_up):
+    """Loads TensorFlow and the networks behind the page. What does not fit is also said on the terminal."""
+    page_is_up.wait()
+    from fer.recognizer import Recognizer
+
+    try:
+        return Recognizer.load(model)
+    except UserError as error:
+        print(f"The model cannot be loaded: {error}", file=sys.stderr)
+        raise
+
+
+def main():
+    """Serves the app until it is interrupted."""
+    quiet_libraries()
+    page_is_up = threading.Event()
+    model = os.environ.get("FER_MODEL", "bundled")
+    demo = build_demo(ThreadPoolExecutor(1).submit(load_recognizer, model, page_is_up))
+    demo.launch(
+        theme=gr.themes.Soft(),
+        max_file_size=MAX_FILE_SIZE,
+        footer_links=["api", "settings"],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        prevent_thread_lock=True,
+    )
+    page_is_up.set()
+    demo.block_thread()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""The command line: `python -m fer predict PHOTO…`, `python -m fer evaluate --data PATH`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from fer.console import exit_on_user_error, quiet_libraries
+from fer.labels import EMOTIONS
+
+
+def main(arguments=None):
+    """Runs one command; returns its exit code: 0, or 2 where a picture or an argument could not be used."""
+    quiet_libraries()
+    options = _parser().parse_args(arguments)
+    with exit_on_user_error(f"python -m fer {options.command}"):
+        return options.run(options)
+
+
+def _parser():
+    parser = argparse.ArgumentParser("python -m fer", description="Facial expression recognition.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    predict = _add_command(commands, "predict", _predict, "read the faces in photos")
+    predict.add_argument("photos", nargs="+", metavar="PHOTO", help="picture file")
+    predict.add_argument("--json", action="store_true", help="one JSON document a photo, a line each")
+    predict.add_argument(
+        "--already-cropped", action="store_true", help="each picture is one face, as FER2013's are: do not look for faces"
+    )
+
+    evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
+    evaluate.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    evaluate.add_argument("--split", default="validation", choices=("train", "validation", "test"), help="which pictures")
+    evaluate.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="EMOTION",
+        choices=EMOTIONS,
+        help="only pictures of these emotions, and the model chooses among these (default: all that it knows)",
+    )
+    evaluate.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
+    evaluate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
+    evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
+    evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")
+    return parser
+
+
+def _add_command(commands, name, run, text):
+    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    command.add_argument("--model", default="bundled", help="model folder, or `bundled` (default: %(default)s)")
+    command.set_defaults(run=run)
+    return command
+
+
+def _predict(options):
+    from fer.images import ImageError, load_image
+    from fer.recognizer import Recognizer, to_record
+
+    recognizer = Recognizer.load(options.model)
+    failed = False
+    for photo in options.photos:
+        try:
+            image = load_image(photo)
+        except ImageError as error:
+            print(error, file=sys.stderr)
+            failed = True
+            continue
+        faces = recognizer.recognize(image, options.already_cropped)
+        if options.json:
+            print(json.dumps(to_record(photo, image, faces)))
+        else:
+            print(_sentence(photo, faces))
+    return 2 if failed else 0
+
+
+def _sentence(photo, faces):
+    if not faces:
+        return f"{photo}: no face found"
+    lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}"]
+    for number, face in enumerate(faces, start=1):
+        ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
+        shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
+        lines.append(f"  {number}. {face.label} at {','.join(map(str, face.box))}: {shares}")
+    return "\n".join(lines)
+
+
+def _evaluate(options):
+    from fer.evaluation import evaluate_model, format_metrics
+    from fer.figures import save_confusion_matrix
+
+    metrics, skipped = evaluate_model(
+        options.model, options.data, options.split, options.classes, options.limit, options.skip_bad
+    )
+    for message in skipped:
+        print(f"skipped: {message}", file=sys.stderr)
+    print(format_metrics(metrics))
+    if options.json:
+        Path(options.json).write_text(json.dumps(metrics, indent=2) + "\n")
+    if options.figure:
+        title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
+        save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

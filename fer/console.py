@@ -1,0 +1,30 @@
+"""What the command lines share: no traceback for a person's mistake, no chatter of libraries."""
+
+import os
+import sys
+from contextlib import contextmanager
+
+from fer.errors import UserError
+
+
+@contextmanager
+def exit_on_user_error(program):
+    """Ends the program with the error's sentence and exit code 2; 130 where it was interrupted."""
+    try:
+        yield
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"{program}: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"\n{program}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def quiet_libraries():
+    """Keeps TensorFlow's start-up notes off the terminal; call before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

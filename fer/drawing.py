@@ -1,0 +1,51 @@
+"""Numbered, coloured boxes on a picture."""
+
+from PIL import ImageDraw, ImageFont
+
+EMOTION_COLORS = {
+    "angry": "#D55E00",
+    "disgust": "#009E73",
+    "fear": "#CC79A7",
+    "happy": "#E69F00",
+    "neutral": "#8C8C8C",
+    "sad": "#0072B2",
+    "surprise": "#56B4E9",
+}
+"""One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
+
+
+def draw_faces(image, faces):
+    """Draws each face's box with its number, label and probability.
+
+    Args:
+        image: PIL image of mode RGB; it is left as it is.
+        faces: of `fer.recognizer.Recognizer.recognize`, numbered from 1 in this order.
+
+    Returns:
+        A PIL image of the same size.
+    """
+    image = image.copy()
+    draw = ImageDraw.Draw(image)
+    longer = max(image.size)
+    line = max(2, round(longer / 300))
+    for number, face in reversed(list(enumerate(faces, start=1))):
+        color = EMOTION_COLORS[face.label]
+        left, top, right, bottom = face.box
+        draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)
+        font = ImageFont.load_default(size=min(max(longer / 45, 11), max(11, (right - left) / 4)))
+        text = f"{number} {face.label} {face.probabilities[face.label]:.0%}"
+        if draw.textlength(text, font=font) > 1.6 * (right - left):
+            text = str(number)
+        _write(draw, text, left, top, font, color, image.size)
+    return image
+
+
+def _write(draw, text, left, top, font, color, size):
+    """Text on a filled plate above the point, or below it at the picture's edge."""
+    box = draw.textbbox((0, 0), text, font=font)
+    pad = max(2, round((box[3] - box[1]) / 4))
+    width, height = box[2] - box[0] + 2 * pad, box[3] - box[1] + 2 * pad
+    left = max(0, min(left, size[0] - width))
+    top = top - height if top >= height else top
+    draw.rectangle((left, top, left + width, top + height), fill=color)
+    draw.text((left + pad - box[0], top + pad - box[1]), text, font=font, fill="black")

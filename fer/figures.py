@@ -1,0 +1,45 @@
+"""Pictures from numbers, as PNG files."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+
+def save_confusion_matrix(path, matrix, labels, title):
+    """Draws a confusion matrix, each row in percent of its true label.
+
+    Args:
+        path: of the PNG.
+        matrix: counts `(classes, classes)`, rows true, columns predicted.
+        labels: names of the classes.
+        title: of the figure.
+    """
+    counts = np.asarray(matrix, float)
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 2.6 + 0.62 * len(labels)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(xlabel="predicted", ylabel="true", title=title)
+    for (row, column), share in np.ndenumerate(shares):
+        axes.text(column, row, f"{share:.0f}", ha="center", va="center", color="white" if share > 50 else "black")
+    figure.savefig(path, dpi=120)
+
+
+def save_curves(path, history):
+    """Draws loss and accuracy of training and validation by epoch.
+
+    Args:
+        path: of the PNG.
+        history: list of dicts with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`, as `fer.training.fit` gives.
+    """
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    epochs = [row["epoch"] + 1 for row in history]
+    for axes, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        axes.plot(epochs, [row[name] for row in history], marker=".", label="training, augmented")
+        axes.plot(epochs, [row[f"val_{name}"] for row in history], marker=".", label="validation")
+        axes.set(xlabel="epoch", ylabel=name)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(path, dpi=120)

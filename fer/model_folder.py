@@ -1,0 +1,167 @@
+"""The model folder: what training writes, the repository bundles and the Hub holds.
+
+    model.weights.h5   weights alone, without optimizer state
+    config.json        format version, network and its options, image size, labels in order, size and sha256 of the
+                       weights, how it was trained
+    metrics.json       figures of `fer.metrics` on the validation split
+    figures/           learning curves, confusion matrix
+
+Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights; nothing that a file
+says is ever executed.
+"""
+
+import hashlib
+import inspect
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+
+from fer.errors import UserError
+from fer.labels import check_classes
+from fer.models import NETWORKS, build_network
+
+FORMAT_VERSION = 1
+WEIGHTS = "model.weights.h5"
+CONFIG = "config.json"
+METRICS = "metrics.json"
+FIGURES = "figures"
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+class ModelFolderError(UserError):
+    """A folder that does not hold a usable model."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is needed to build a network and to read its answers.
+
+    network: name in `fer.models.NETWORKS`.
+    labels: the outputs' names, in order.
+    image_size: side of the grey square input in pixels.
+    options: all arguments of the network's function beyond size and classes.
+    training: how it was trained; facts for people, not needed for loading.
+    """
+
+    network: str
+    labels: tuple
+    image_size: int
+    options: dict = field(default_factory=dict)
+    training: dict = field(default_factory=dict)
+
+    def build(self):
+        """The network with fresh weights."""
+        return build_network(self.network, self.image_size, len(self.labels), **self.options)
+
+
+def find_model(name):
+    """The folder that a command line or `FER_MODEL` names: `bundled` is the repository's own."""
+    return BUNDLED if str(name) == "bundled" else Path(name)
+
+
+def save_model(folder, network, config):
+    """Writes the weights and `config.json` of a Keras network to `folder`, which exists."""
+    folder = Path(folder)
+    network.save_weights(folder / WEIGHTS)
+    content = (folder / WEIGHTS).read_bytes()
+    signature = inspect.signature(NETWORKS[config.network]).parameters.values()
+    defaults = {parameter.name: parameter.default for parameter in signature if parameter.default is not parameter.empty}
+    document = {
+        "format_version": FORMAT_VERSION,
+        "network": config.network,
+        "options": {**defaults, **config.options},
+        "image_size": config.image_size,
+        "labels": list(config.labels),
+        "weights": {"file": WEIGHTS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
+        "training": config.training,
+    }
+    (folder / CONFIG).write_text(json.dumps(document, indent=2) + "\n")
+
+
+def load_model(folder):
+    """Loads a model folder.
+
+    Args:
+        folder: path, or `bundled`.
+
+    Returns:
+        The Keras network, float32, and its `ModelConfig`.
+
+    Raises:
+        ModelFolderError: with a sentence that says what does not fit.
+    """
+    folder = find_model(folder)
+    config, weights = load_config(folder)
+    _check_weights(folder / WEIGHTS, weights)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        network = config.build()
+    except (TypeError, ValueError) as error:
+        raise ModelFolderError(f"{folder / CONFIG}: the network cannot be built: {error}") from None
+    finally:
+        keras.config.set_dtype_policy(policy)
+    try:
+        network.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise ModelFolderError(f"{folder / WEIGHTS}: not the weights of a {config.network}: {first_line}") from None
+    # TensorFlow's own kernels answer at once; XLA would compile for seconds, for every number of faces anew.
+    network.compile(jit_compile="auto" if keras.backend.backend() == "jax" else False)
+    return network, config
+
+
+def load_config(folder):
+    """Reads and checks `config.json`: the `ModelConfig`, and the weights' `{"size", "sha256"}`.
+
+    Raises:
+        ModelFolderError: with a sentence that says what does not fit.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise ModelFolderError(f"{folder}: a model folder holds {CONFIG} and {WEIGHTS}; {CONFIG} is missing.")
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelFolderError(f"{path}: no valid JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
+        received = document.get("format_version") if isinstance(document, dict) else document
+        raise ModelFolderError(f"{path}: `format_version` must be {FORMAT_VERSION}. Received: {received!r}")
+    rules = {"network": str, "options": dict, "image_size": int, "labels": list, "weights": dict, "training": dict}
+    for key, kind in rules.items():
+        if not isinstance(document.get(key), kind):
+            raise ModelFolderError(f"{path}: `{key}` must be a JSON {kind.__name__}. Received: {document.get(key)!r}")
+    if document["network"] not in NETWORKS:
+        known = ", ".join(NETWORKS)
+        raise ModelFolderError(f"{path}: `network` must be one of {known}. Received: {document['network']!r}")
+    try:
+        in_order = check_classes(document["labels"])
+    except ValueError as error:
+        raise ModelFolderError(f"{path}: `labels`: {error}") from None
+    if list(in_order) != document["labels"]:
+        raise ModelFolderError(f"{path}: `labels` must be in the order {in_order}. Received: {document['labels']}")
+    weights = document["weights"]
+    if weights.get("file") != WEIGHTS or not isinstance(weights.get("size"), int) or "sha256" not in weights:
+        raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
+    config = ModelConfig(
+        network=document["network"],
+        labels=in_order,
+        image_size=document["image_size"],
+        options=document["options"],
+        training=document["training"],
+    )
+    return config, weights
+
+
+def _check_weights(path, expected):
+    if not path.is_file():
+        raise ModelFolderError(f"{path.parent}: a model folder holds {CONFIG} and {WEIGHTS}; {WEIGHTS} is missing.")
+    size = path.stat().st_size
+    if size != expected["size"]:
+        raise ModelFolderError(f"{path}: {expected['size']} bytes expected. Received: {size}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != expected["sha256"]:
+        raise ModelFolderError(f"{path}: sha256 {expected['sha256']} expected. Received: {digest}")

@@ -1,0 +1,120 @@
+"""Picture in, faces with probabilities out: the one served path, used by the app, the command line and evaluation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer.faces import FaceDetector, crop_face
+from fer.images import grey_square
+from fer.model_folder import load_model
+
+BATCH_SIZE = 256
+"""Faces a forward pass at most; it bounds memory, not speed."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face and what its expression looks like.
+
+    box: left, top, right, bottom in whole pixels, within the picture.
+    label: the most probable emotion.
+    probabilities: by emotion, in the model's order; they sum to 1.
+    detection_score: 0-1, how sure the detector is that this is a face; None where the caller said that it is.
+    """
+
+    box: tuple
+    label: str
+    probabilities: dict
+    detection_score: float | None
+
+
+class Recognizer:
+    """Finds the faces of a picture and reads their expressions; may be shared between threads.
+
+    Args:
+        network: Keras network of `fer.models`.
+        labels: names of its outputs.
+        detector: `fer.faces.FaceDetector`.
+    """
+
+    def __init__(self, network, labels, detector):
+        self.network, self.labels, self.detector = network, tuple(labels), detector
+        self.image_size = network.input_shape[1]
+
+    @classmethod
+    def load(cls, model="bundled"):
+        """Loads a model folder (or the `bundled` one) and answers a first picture, so that the next is quick.
+
+        Raises:
+            ModelFolderError: for a folder that does not fit.
+        """
+        network, config = load_model(model)
+        recognizer = cls(network, config.labels, FaceDetector())
+        # One face and several: TensorFlow traces the network for one batch size, then once for any.
+        for count in (1, 2, 3):
+            recognizer.classify(np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
+        return recognizer
+
+    def recognize(self, image, already_cropped=False):
+        """Reads every face of a picture.
+
+        Args:
+            image: PIL image of mode RGB, as `fer.images.load_image` gives.
+            already_cropped: the whole picture is one face, as FER2013's are; the detector is not asked.
+
+        Returns:
+            A list of `Face`, the largest first; empty if no face is found.
+        """
+        if already_cropped:
+            return self._faces([(0, 0, *image.size)], [grey_square(image, self.image_size)], [None])
+        found = self.detector.detect(image)
+        crops = [crop_face(image, face, self.image_size) for face in found]
+        boxes = [_whole_pixels(face.box, image.size) for face in found]
+        return self._faces(boxes, crops, [face.score for face in found])
+
+    def classify(self, crops):
+        """Probabilities of face crops.
+
+        Args:
+            crops: uint8 array `(n, image_size, image_size)`, grey, values 0-255.
+
+        Returns:
+            float32 array `(n, labels)`; rows sum to 1.
+        """
+        pixels = np.asarray(crops, np.float32)[..., None]
+        batches = [pixels[start : start + BATCH_SIZE] for start in range(0, len(pixels), BATCH_SIZE)]
+        # Not `predict`: in a loop it makes a data pipeline for each call, slow and growing.
+        return np.concatenate([self.network.predict_on_batch(batch) for batch in batches])
+
+    def _faces(self, boxes, crops, scores):
+        if not crops:
+            return []
+        return [
+            Face(box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score)
+            for box, row, score in zip(boxes, self.classify(np.stack(crops)), scores, strict=True)
+        ]
+
+
+def to_record(name, image, faces):
+    """The JSON document of a picture: its name and size, and box, label, probabilities, score of each face."""
+    return {
+        "image": name,
+        "width": image.width,
+        "height": image.height,
+        "faces": [
+            {
+                "box": list(face.box),
+                "label": face.label,
+                "probabilities": {label: round(value, 6) for label, value in face.probabilities.items()},
+                "detection_score": None if face.detection_score is None else round(face.detection_score, 6),
+            }
+            for face in faces
+        ],
+    }
+
+
+def _whole_pixels(box, size):
+    left, top, right, bottom = np.round(box).astype(int)
+    width, height = size
+    left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)
+    return int(left), int(top), int(min(max(right, left + 1), width)), int(min(max(bottom, top + 1), height))

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from fer.faces import FaceDetector
+from fer.labels import EMOTIONS
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """Path of a photo with one face."""
+    return Path(__file__).parents[1] / "examples" / "astronaut.jpg"
+
+
+@pytest.fixture(scope="session")
+def detector():
+    return FaceDetector()
+
+
+@pytest.fixture(scope="session")
+def draw_dataset():
+    """Draws FER2013 in Kaggle's layout, `per_class` pictures of each emotion in each split, and returns its folder.
+
+    Training, validation (`PublicTest_`) and test (`PrivateTest_`) follow each other in the pictures' numbers, from 0.
+    """
+
+    def draw(folder, emotions=EMOTIONS, per_class=4):
+        number = 0
+        for subfolder, usage in (("train", "Training"), ("test", "PublicTest"), ("test", "PrivateTest")):
+            for emotion in emotions:
+                target = Path(folder) / subfolder / emotion
+                target.mkdir(parents=True, exist_ok=True)
+                for _ in range(per_class):
+                    draw_face(emotion, number).save(target / f"{usage}_{number}.jpg", quality=95)
+                    number += 1
+        return Path(folder)
+
+    return draw
+
+
+def draw_face(emotion, number):
+    """A grey 48x48 face that differs by emotion in its mouth and brows, and by number in its grain."""
+    index = EMOTIONS.index(emotion)
+    image = Image.new("L", (48, 48), 40)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((6, 2, 42, 46), fill=190)
+    for x in (17, 31):
+        draw.ellipse((x - 3, 17, x + 3, 22), fill=20)
+        draw.line((x - 5, 15 - index % 3 * 2, x + 5, 11 + index % 3 * 2), fill=60, width=2)
+    draw.ellipse((24 - 3 - index, 36 - index // 2, 24 + 3 + index, 37 + index // 2), fill=10)
+    grain = np.random.default_rng(number).normal(0, 6, (48, 48))
+    return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))

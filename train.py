@@ -1,0 +1,128 @@
+"""Train a network on FER2013 and write its model folder: data -> fit -> evaluate.
+
+    python train.py --data fer2013.zip --output runs/bundled --mixed-precision
+
+trains the bundled network; the README has its wall time and the score to expect.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from fer.console import exit_on_user_error, quiet_libraries
+from fer.errors import UserError
+from fer.labels import EMOTIONS, check_classes
+
+ARGUMENTS = "arguments.json"
+
+
+def main(arguments=None):
+    """Trains as the command line says; every file goes to `--output`."""
+    options = parse(arguments)
+    quiet_libraries()
+
+    import keras
+
+    from fer.data import FACE_SIZE, load_faces
+    from fer.evaluation import evaluate_model, format_metrics
+    from fer.figures import save_confusion_matrix, save_curves
+    from fer.model_folder import FIGURES, METRICS, ModelConfig, save_model
+    from fer.training import Recipe, fit
+
+    recipe = Recipe(options.epochs, options.batch_size, options.learning_rate, seed=options.seed)
+    config = ModelConfig(options.network, check_classes(options.classes), FACE_SIZE)
+    config.build()
+    prepare_output(options)
+
+    keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
+    keras.utils.set_random_seed(recipe.seed)
+    train, validation = (
+        load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
+        for split in ("train", "validation")
+    )
+    print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
+
+    network = config.build()
+    try:
+        history = fit(network, train, validation, recipe, options.output, options.resume)
+    except KeyboardInterrupt:
+        raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
+    training = {
+        **asdict(recipe),
+        "command": shlex.join(["python", "train.py", *(sys.argv[1:] if arguments is None else arguments)]),
+        "best_epoch": int(min(history, key=lambda row: row["val_loss"])["epoch"]) + 1,
+        "seconds": round(sum(row["seconds"] for row in history)),
+        "parameters": network.count_params(),
+        "train_pictures": len(train),
+        "validation_pictures": len(validation),
+        "backend": keras.backend.backend(),
+        "dtype_policy": keras.config.dtype_policy().name,
+        "keras": keras.__version__,
+    }
+    save_model(options.output, network, replace(config, training=training))
+
+    metrics, _ = evaluate_model(
+        options.output, options.data, "validation", limit=options.limit, skip_bad=options.skip_bad
+    )
+    (options.output / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+    figures = options.output / FIGURES
+    figures.mkdir(exist_ok=True)
+    save_curves(figures / "curves.png", history)
+    title = f"validation, accuracy {metrics['accuracy']:.1%}"
+    save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
+    print(format_metrics(metrics))
+    print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
+
+
+def parse(arguments):
+    """The command line as a namespace."""
+    parser = argparse.ArgumentParser(
+        "python train.py",
+        description="Train a network on FER2013.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--output", required=True, metavar="FOLDER", type=Path, help="where the model folder goes")
+    parser.add_argument("--network", default="se_resnet", metavar="NAME", help="a network of fer/models.py")
+    parser.add_argument("--classes", nargs="+", default=EMOTIONS, metavar="EMOTION", help="emotions to tell apart")
+    parser.add_argument("--epochs", type=int, default=24, metavar="N", help="passes over the training pictures")
+    parser.add_argument("--batch-size", type=int, default=96, metavar="N", help="pictures a step")
+    parser.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="the highest of the schedule")
+    parser.add_argument("--seed", type=int, default=42, help="of weights, order and augmentation")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
+    parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch in --output")
+    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
+    parser.add_argument(
+        "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"
+    )
+    return parser.parse_args(arguments)
+
+
+def prepare_output(options):
+    """Makes the output folder, or checks that the run found there is the one to resume."""
+    settings = {key: value for key, value in vars(options).items() if key not in ("output", "resume", "data")}
+    settings["classes"] = list(check_classes(options.classes))
+    path = options.output / ARGUMENTS
+    if options.resume and path.exists():
+        earlier = json.loads(path.read_text())
+        changed = [key for key in settings if settings[key] != earlier.get(key)]
+        if changed:
+            there = ", ".join(f"{key}={earlier.get(key)}" for key in changed)
+            received = ", ".join(f"{key}={settings[key]}" for key in changed)
+            raise UserError(f"A run is resumed with its own settings. {options.output}: {there}. Received: {received}")
+        return
+    if options.output.exists() and (not options.output.is_dir() or any(options.output.iterdir())):
+        raise UserError(
+            f"`--output` must be a new or empty folder, or --resume must be given for the run in it. "
+            f"Received: {options.output}"
+        )
+    options.output.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    with exit_on_user_error("python train.py"):
+        main()
