@@ -25,8 +25,8 @@ from fer.images import load_image
 EXAMPLE = Path(__file__).parent / "examples" / "astronaut.jpg"
 MAX_FILE_SIZE = "20mb"
 """A 50-megapixel photo as a camera's JPEG stays below it."""
-KEEP_SECONDS = 600
-"""Gradio writes uploads and answers to its cache; they are deleted after so long, and when the app stops."""
+KEEP_SECONDS = 540
+"""Gradio writes uploads and answers to its cache; a sweep a minute deletes them after so long, and the end of the app."""
 CONCURRENT = 2
 """Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
 MAX_WAITING = 100
@@ -154,8 +154,11 @@ def _for_clients(read, upload, already_cropped):
 
 def _answer(picture, shown, text):
     """Values of the answering components: picture, state, message, choice of faces, probabilities."""
-    numbers = [str(number) for number in range(1, len(shown) + 1)]
-    choice = gr.Radio(choices=numbers, value=numbers[0] if numbers else None, visible=len(shown) > 1)
+    choices = [
+        (f"{number} {face.label} {face.probabilities[face.label]:.0%}", number)
+        for number, (_, face) in enumerate(shown, start=1)
+    ]
+    choice = gr.Radio(choices=choices, value=1 if shown else None, visible=len(shown) > 1)
     return picture, shown, text, choice, shown[0][1].probabilities if shown else None
 
 
@@ -164,15 +167,11 @@ def _summary(faces):
         return NO_FACE
     if len(faces) == 1:
         return f"One face: **{faces[0].label}**, {faces[0].probabilities[faces[0].label]:.0%}."
-    rows = [
-        f"| {number} | {face.label} | {face.probabilities[face.label]:.0%} |" for number, face in enumerate(faces, start=1)
-    ]
-    head = f"{len(faces)} faces, the largest first. Click one, or choose its number.\n\n| face | expression | |\n|---|---|---|\n"
-    return head + "\n".join(rows)
+    return f"{len(faces)} faces, the largest first. Click one, or choose its number."
 
 
 def _chosen(shown, number):
-    return shown[int(number) - 1][1].probabilities if number else None
+    return shown[number - 1][1].probabilities if number else None
 
 
 def _clicked(shown, event: gr.SelectData):
@@ -186,7 +185,7 @@ def _clicked(shown, event: gr.SelectData):
     if not hits:
         return gr.skip(), gr.skip()
     index = min(hits)[1]
-    return str(index + 1), shown[index][1].probabilities
+    return index + 1, shown[index][1].probabilities
 
 
 def load_recognizer(model, page_is_up):

@@ -2,7 +2,7 @@
 
 - a folder or zip in Kaggle's layout: `train/<emotion>/*.jpg` and `test/<emotion>/*.jpg`, where the prefixes
   `PublicTest_` and `PrivateTest_` tell validation from test; or `train/`, `validation/` and `test/`;
-- the original `fer2013.csv` or `icml_face_data.csv` with the columns emotion, pixels, Usage, alone or in a folder or zip.
+- the original `fer2013.csv` or `icml_face_data.csv` with the columns emotion, pixels, Usage: alone, in a folder or zip.
 
 Only pictures of the split that was asked for are ever opened.
 """

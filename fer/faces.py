@@ -38,9 +38,9 @@ FACE_SIDE = 0.86
 EYES_HEIGHT = 0.39
 """Where the face stands in FER2013's own pictures, in shares of their side.
 
-Medians over 1,500 training pictures (`python benchmarks/crop_margin.py`), each bordered by half its side and
-read by both networks: they find 99 %; the side of the box is 0.85-0.88 of the picture's, its centre lies at (0.50, 0.57)
-and the middle between the eyes at (0.50, 0.39), the eyes 0.37 apart. The eyes' place scatters least (0.03 and 0.04,
+Medians over 1,500 training pictures (`python benchmarks/crop_margin.py`), each bordered by half its side and read by
+both networks: they find 99 %; the side of the box is 0.85-0.88 of the picture's, its centre lies at (0.50, 0.57) and
+the middle between the eyes at (0.50, 0.39), the eyes 0.37 apart. The eyes' place scatters least (0.03 and 0.04,
 the side of the box 0.12), so the crop takes its place from the eyes and its size from the box.
 """
 

@@ -48,7 +48,9 @@ def load_image(source, name=None):
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels.") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: not a picture that can be read here; send JPEG, PNG, WebP, GIF, BMP or TIFF.") from None
+        raise ImageError(
+            f"{name}: not a picture that can be read here; send JPEG, PNG, WebP, GIF, BMP or TIFF."
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError, struct.error) as error:
         raise ImageError(f"{name}: the picture is damaged or incomplete ({error}).") from None
 

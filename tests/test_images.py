@@ -100,8 +100,7 @@ def test_garbled_files_are_read_or_refused_but_never_crash():
             try:
                 assert load_image(io.BytesIO(garbled), "garbled").mode == "RGB"
                 read += 1
-            except ImageError as error:
-                assert "\n" not in str(error)
+            except ImageError:
                 refused += 1
     assert read > 20
     assert refused > 20

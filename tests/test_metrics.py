@@ -1,0 +1,42 @@
+import json
+
+import numpy as np
+import pytest
+
+from fer.metrics import evaluate, expected_calibration_error, restrict
+
+CLASSES = ("happy", "neutral", "sad")
+
+
+def test_figures_of_a_worked_example():
+    probabilities = [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.2, 0.3]]
+    metrics = evaluate(probabilities, np.array([0, 1, 2, 2]), CLASSES)
+    assert metrics["n"] == 4
+    assert metrics["accuracy"] == 0.5
+    assert metrics["balanced_accuracy"] == pytest.approx((1 + 0 + 0.5) / 3)
+    assert metrics["confusion_matrix"] == [[1, 0, 0], [1, 0, 0], [1, 0, 1]]
+    assert metrics["per_class"]["sad"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
+    assert metrics["macro_f1"] == pytest.approx((0.5 + 0 + 2 / 3) / 3)
+    assert metrics["nll"] == pytest.approx(-np.log([0.8, 0.3, 0.7, 0.3]).mean())
+    assert metrics["labels"] == list(CLASSES)
+    assert json.loads(json.dumps(metrics)) == metrics
+
+
+def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
+    sure_and_half_right = np.array([[0.9, 0.1]] * 10)
+    assert expected_calibration_error(sure_and_half_right, np.array([0, 1] * 5)) == pytest.approx(0.4)
+    assert expected_calibration_error(np.eye(2), np.array([0, 1])) == 0
+
+
+def test_calibration_error_keeps_bins_apart():
+    # One bin 0.1 too sure, one 0.1 too unsure: they must not cancel.
+    probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
+    labels = np.array([0] * 8 + [1] * 2 + [0] * 7 + [1] * 3)
+    assert expected_calibration_error(probabilities, labels) == pytest.approx(0.1)
+
+
+def test_restrict_asks_which_of_a_few():
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
+    chosen = restrict(probabilities, CLASSES, ("happy", "sad"))
+    np.testing.assert_allclose(chosen[0], [0.4, 0.6])
+    assert np.isfinite(chosen).all()

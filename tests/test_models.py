@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+
+from fer.errors import UserError
+from fer.models import build_network
+
+
+def test_default_network_has_the_documented_size():
+    network = build_network("se_resnet", image_size=48, classes=7)
+    assert network.input_shape == (None, 48, 48, 1)
+    assert network.count_params() == 1_952_999
+    assert network.get_layer("features").output.shape == (None, 6, 6, 192)
+
+
+def test_answers_probabilities_for_pixels_of_0_to_255():
+    network = build_network("se_resnet", image_size=16, classes=3, stem=8, widths=(8, 16), depth=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1)).astype("float32")
+    probabilities = network.predict_on_batch(pixels)
+    assert probabilities.dtype == np.float32
+    assert probabilities.shape == (4, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert not np.allclose(probabilities[0], probabilities[1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("resnet999", 48, 7), "`network` must be one of se_resnet. Received: 'resnet999'"),
+        (("se_resnet", 50, 7), "multiple of 8"),
+        (("se_resnet", 8, 7), "at least 16"),
+        (("se_resnet", 48, 1), "at least two classes"),
+    ],
+)
+def test_refuses_what_it_cannot_build(arguments, message):
+    with pytest.raises(UserError, match=message):
+        build_network(*arguments)

@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+
+from fer import training
+from fer.data import load_faces
+from fer.errors import UserError
+from fer.models import build_network
+from fer.training import FaceBatches, RandomAffine, Recipe, augmentation, fit
+
+CLASSES = ("angry", "happy", "surprise")
+
+
+@pytest.fixture(scope="module")
+def faces(draw_dataset, tmp_path_factory):
+    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=8)
+    return load_faces(folder, "train", CLASSES), load_faces(folder, "validation", CLASSES)
+
+
+def run(faces, folder, epochs=3, resume=False, **recipe):
+    keras.utils.set_random_seed(7)
+    network = build_network("se_resnet", 48, len(CLASSES), stem=8, widths=(8, 16, 16), depth=1)
+    folder.mkdir(exist_ok=True)
+    history = fit(network, *faces, Recipe(epochs=epochs, batch_size=8, seed=7, **recipe), folder, resume)
+    return network, history
+
+
+def figures(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def test_augmentation_changes_pictures_in_training_only():
+    pictures = np.random.default_rng(0).uniform(0, 255, (6, 48, 48, 1)).astype("float32")
+    varied = same = pictures
+    for layer in augmentation(seed=1):
+        varied, same = layer(varied, training=True), layer(same, training=False)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(same), pictures)
+    varied = keras.ops.convert_to_numpy(varied)
+    assert varied.shape == pictures.shape
+    assert varied.min() >= 0
+    assert varied.max() <= 255
+    assert all(np.abs(new - old).mean() > 1 for new, old in zip(varied, pictures, strict=True))
+
+
+def test_random_affine_without_strength_only_mirrors():
+    pictures = np.random.default_rng(0).uniform(0, 255, (16, 48, 48, 1)).astype("float32")
+    answers = keras.ops.convert_to_numpy(RandomAffine(0, 0, 0, seed=3)(pictures, training=True))
+    mirrored = [np.allclose(new, old[:, ::-1], atol=0.1) for new, old in zip(answers, pictures, strict=True)]
+    kept = [np.allclose(new, old, atol=0.1) for new, old in zip(answers, pictures, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, kept, strict=True))
+    assert 2 < sum(mirrored) < 14
+
+
+def test_each_epoch_has_its_own_order_of_all_pictures(faces):
+    batches = FaceBatches(faces[0], batch_size=5, seed=7, shuffle=True)
+    orders = []
+    for epoch in (0, 1, 0):
+        batches.start_epoch(epoch)
+        orders.append(np.concatenate([batches[index][0] for index in range(len(batches))]))
+    np.testing.assert_array_equal(orders[0], orders[2])
+    assert not np.array_equal(orders[0], orders[1])
+    assert sorted(picture.sum() for picture in orders[1]) == sorted(float(p.sum()) for p in faces[0].images)
+
+
+@pytest.mark.slow
+def test_one_seed_gives_the_same_numbers_twice(faces, tmp_path):
+    one, first = run(faces, tmp_path / "a", epochs=2)
+    other, second = run(faces, tmp_path / "b", epochs=2)
+    assert figures(first) == figures(second)
+    for weights, same in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(weights, same)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_epoch_goes_on_as_if_it_had_not_been(faces, tmp_path, monkeypatch):
+    whole, expected = run(faces, tmp_path / "whole")
+
+    def interrupt(self, epoch, logs=None):
+        self.started = 0
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(faces, tmp_path / "cut")
+    resumed, history = run(faces, tmp_path / "cut", resume=True)
+    assert figures(history) == figures(expected)
+    for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, same, atol=1e-6)
+    # Nothing is left to do: the log stays as it is.
+    assert run(faces, tmp_path / "cut", resume=True)[1] == history
+
+
+@pytest.mark.slow
+def test_it_learns(faces, tmp_path):
+    network, history = run(faces, tmp_path / "run", epochs=30)
+    assert max(row["val_accuracy"] for row in history) > 0.8
+    best = min(row["val_loss"] for row in history)
+    assert best < 0.8 * history[0]["val_loss"]
+    assert any((tmp_path / "run" / "logs").rglob("events.out.tfevents*"))
+
+
+def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
+    with pytest.raises(UserError, match="lower learning rate"):
+        run(faces, tmp_path / "run", epochs=1, learning_rate=1e30)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}])
+def test_a_recipe_states_its_rules(wrong):
+    with pytest.raises(UserError, match=f"`{next(iter(wrong))}` must be"):
+        Recipe(**wrong)
