@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).parent / "examples" / "astronaut.jpg"
 MAX_FILE_SIZE = "20mb"
 """A 50-megapixel photo as a camera's JPEG stays below it."""
 KEEP_SECONDS = 540
-"""Gradio writes uploads and answers to its cache; a sweep a minute deletes them after so long, and the end of the app."""
+"""Gradio writes uploads and answers to its cache; a sweep a minute deletes them then, and so does the app's end."""
 CONCURRENT = 2
 """Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
 MAX_WAITING = 100
@@ -38,8 +38,8 @@ Drop in, paste or take a photo: every face is found and its expression read.
 What is read is an **expression**, not a feeling, and it is often wrong; see the limits below."""
 
 LIMITS = """The network was trained on FER2013, 48-pixel grey pictures whose labels people agree on about two times in
-three. Do not use it to judge people: in the EU, inferring emotions at work and in schools is prohibited (AI Act, Article
-5(1)(f)). Photos are deleted ten minutes after their upload at the latest; nothing is logged or shared."""
+three. Do not use it to judge people: in the EU, inferring emotions at work and in schools is prohibited (AI Act,
+Article 5(1)(f)). Photos are deleted ten minutes after their upload at the latest; nothing is logged or shared."""
 
 NOTHING_YET = "Waiting for a photo."
 NO_FACE = "No face found. Try a photo in which the face is larger, better lit or seen from the front."
@@ -52,17 +52,22 @@ class Upload(NamedTuple):
     name: str
 
 
-class Photo(gr.Image):
-    """`gr.Image` that hands over the file unopened: fer.images opens it, guarded, with a sentence for what is broken."""
+def photo_input(**options):
+    """`gr.Image` that hands over an `Upload` unopened: fer.images opens it, guarded, and says in words what is broken.
 
-    is_template = True
+    Gradio has moved the file to its cache by then, and has refused paths from outside of it.
+    """
+    component = gr.Image(image_mode=None, **options)
 
-    def preprocess(self, payload):
+    def hand_over(payload):
         if payload is None:
             return None
-        if payload.path is None:  # pictures sent inside the request, as data: URLs
-            return Upload(super().preprocess(payload), "photo")
+        if payload.path is None:
+            raise gr.Error("A photo must be sent as a file.", print_exception=False)
         return Upload(payload.path, payload.orig_name or Path(payload.path).name)
+
+    component.preprocess = hand_over
+    return component
 
 
 def build_demo(recognizer):
@@ -107,8 +112,8 @@ def build_demo(recognizer):
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column():
-                photo = Photo(
-                    label="Photo", sources=["upload", "webcam", "clipboard"], image_mode=None, height=420, elem_id="photo"
+                photo = photo_input(
+                    label="Photo", sources=["upload", "webcam", "clipboard"], height=420, elem_id="photo"
                 )
                 cropped = gr.Checkbox(label="The picture is one face already: do not look for faces")
                 gr.Examples([[str(EXAMPLE)]], [photo], label="Example (NASA, public domain)", api_visibility="private")

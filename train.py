@@ -1,4 +1,4 @@
-"""Train a network on FER2013 and write its model folder: data -> fit -> evaluate.
+"""Train a network on FER2013 and write its model folder: data -> fit -> evaluate -> card.
 
     python train.py --data fer2013.zip --output runs/bundled --mixed-precision
 
@@ -26,6 +26,7 @@ def main(arguments=None):
 
     import keras
 
+    from fer.card import save_card
     from fer.data import FACE_SIZE, load_faces
     from fer.evaluation import evaluate_model, format_metrics
     from fer.figures import save_confusion_matrix, save_curves
@@ -73,6 +74,7 @@ def main(arguments=None):
     save_curves(figures / "curves.png", history)
     title = f"validation, accuracy {metrics['accuracy']:.1%}"
     save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
+    save_card(options.output)
     print(format_metrics(metrics))
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
 

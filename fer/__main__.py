@@ -25,12 +25,16 @@ def _parser():
     predict.add_argument("photos", nargs="+", metavar="PHOTO", help="picture file")
     predict.add_argument("--json", action="store_true", help="one JSON document a photo, a line each")
     predict.add_argument(
-        "--already-cropped", action="store_true", help="each picture is one face, as FER2013's are: do not look for faces"
+        "--already-cropped",
+        action="store_true",
+        help="each picture is one face, as FER2013's are: do not look for faces",
     )
 
     evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
     evaluate.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
-    evaluate.add_argument("--split", default="validation", choices=("train", "validation", "test"), help="which pictures")
+    evaluate.add_argument(
+        "--split", default="validation", choices=("train", "validation", "test"), help="which pictures"
+    )
     evaluate.add_argument(
         "--classes",
         nargs="+",
@@ -38,7 +42,9 @@ def _parser():
         choices=EMOTIONS,
         help="only pictures of these emotions, and the model chooses among these (default: all that it knows)",
     )
-    evaluate.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
+    evaluate.add_argument(
+        "--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares"
+    )
     evaluate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
     evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")

@@ -32,7 +32,7 @@ def save_curves(path, history):
 
     Args:
         path: of the PNG.
-        history: list of dicts with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`, as `fer.training.fit` gives.
+        history: of `fer.training.fit`, dicts with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     epochs = [row["epoch"] + 1 for row in history]

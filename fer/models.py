@@ -80,9 +80,7 @@ def _squeeze_and_excite(x, ratio=8):
 
 
 def _convolution(x, filters, size=3, strides=1):
-    x = layers.Conv2D(
-        filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal"
-    )(x)
+    x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
     return layers.BatchNormalization()(x)
 
 

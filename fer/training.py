@@ -16,6 +16,7 @@ from fer.errors import UserError
 
 CHECKPOINT = "checkpoint"
 BEST = "best.weights.h5"
+RANDOM_STATES = "random_states.json"
 HISTORY = "history.csv"
 LOGS = "logs"
 
@@ -83,12 +84,17 @@ def fit(network, train, validation, recipe, folder, resume=False):
         batches,
         validation_data=FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False),
         epochs=recipe.epochs,
+        shuffle=False,  # Keras would shuffle the batches with a generator that no checkpoint holds; they come shuffled.
         callbacks=_callbacks(folder, batches, history),
     )
-    if not (folder / BEST).exists():
+    history = read_history(folder)
+    finite = [row for row in history if math.isfinite(row["loss"] + row["val_loss"])]
+    if not finite:
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
+    if len(finite) < len(history):
+        print(f"The loss is no longer a number after epoch {len(finite)}; the best weights until then are kept.")
     model.load_weights(folder / BEST)
-    return read_history(folder)
+    return finite
 
 
 class FaceBatches(keras.utils.PyDataset):
@@ -115,6 +121,27 @@ class FaceBatches(keras.utils.PyDataset):
         self.order = np.arange(len(self.faces))
         if self.shuffle:
             np.random.default_rng((self.seed, epoch)).shuffle(self.order)
+
+
+class RandomStates(keras.callbacks.Callback):
+    """Keeps the states of augmentation and dropout beside Keras' own backup, which leaves them out."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_begin(self, logs=None):
+        if self.path.exists():
+            for variable, state in zip(self._variables(), json.loads(self.path.read_text()), strict=True):
+                variable.assign(np.array(state, variable.dtype))
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.path.parent.mkdir(exist_ok=True)
+        states = [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]
+        self.path.write_text(json.dumps(states))
+
+    def _variables(self):
+        return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
 
 
 class EpochSeconds(keras.callbacks.Callback):
@@ -207,9 +234,7 @@ def _optimizer(recipe, steps):
     )
     # The average reaches back over a twentieth of the training, so that it works for ten steps as for ten thousand.
     momentum = 1 - 1 / max(1.0, steps / 20)
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=momentum
-    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=momentum)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
@@ -238,6 +263,7 @@ def _callbacks(folder, batches, history):
         *callbacks,
         # The state to resume from has the weights that training goes on with, so the averages go back first.
         keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.on_epoch_begin(epoch)),
+        RandomStates(folder / CHECKPOINT / RANDOM_STATES),
         keras.callbacks.BackupAndRestore(folder / CHECKPOINT, delete_checkpoint=False, double_checkpoint=True),
     ]
 

@@ -30,7 +30,9 @@ def test_a_saved_model_loads_and_answers_the_same(tmp_path):
     assert config.labels == ("happy", "sad")
     assert config.image_size == 16
     pixels = np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 1)).astype("float32")
-    np.testing.assert_array_equal(loaded.predict_on_batch(pixels), network.predict_on_batch(pixels))
+    np.testing.assert_allclose(loaded.predict_on_batch(pixels), network.predict_on_batch(pixels), atol=2e-3)
+    again, _ = load_model(tmp_path)
+    np.testing.assert_array_equal(again.predict_on_batch(pixels), loaded.predict_on_batch(pixels))
 
 
 def test_a_model_trained_in_mixed_precision_is_served_in_full(tmp_path):
@@ -44,9 +46,9 @@ def test_a_model_trained_in_mixed_precision_is_served_in_full(tmp_path):
     assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
 
 
-def test_weights_hold_no_optimizer_state(tmp_path):
+def test_weights_are_stored_in_half_precision_without_optimizer_state(tmp_path):
     network = make_folder(tmp_path)
-    assert (tmp_path / WEIGHTS).stat().st_size < 4 * network.count_params() + 200_000
+    assert (tmp_path / WEIGHTS).stat().st_size < 2 * network.count_params() + 200_000
 
 
 def test_the_bundled_model_knows_the_seven_emotions_and_is_small():

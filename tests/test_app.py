@@ -1,0 +1,114 @@
+"""The app as a person's program sees it: started by its command, asked over HTTP."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def client(cache):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(cache)}
+    environment.pop("FER_MODEL", None)
+    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment) as app:
+        try:
+            yield _connect(f"http://127.0.0.1:{port}", app)
+        finally:
+            app.terminate()
+
+
+def _connect(url, app, patience=60):
+    for _ in range(patience * 5):
+        try:
+            return Client(url, verbose=False)
+        except Exception:  # noqa: BLE001 - whatever a server that is not up yet makes of it
+            assert app.poll() is None, "the app ended"
+            time.sleep(0.2)
+    raise AssertionError(f"no answer within {patience} seconds")
+
+
+def test_the_api_is_what_the_readme_says(client):
+    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/predict", "/analyze"}
+
+
+def test_predict_answers_the_largest_face(client, astronaut):
+    answer = client.predict(handle_file(astronaut), api_name="/predict")
+    assert answer["label"] == "happy"
+    assert len(answer["confidences"]) == 7
+    assert sum(row["confidence"] for row in answer["confidences"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_analyze_answers_every_face(client, astronaut):
+    record = client.predict(handle_file(astronaut), api_name="/analyze")
+    assert (record["image"], record["width"], record["height"]) == ("astronaut.jpg", 512, 512)
+    (face,) = record["faces"]
+    assert face["label"] == "happy"
+    left, top, right, bottom = face["box"]
+    assert left < 225 < right
+    assert top < 127 < bottom
+
+
+def test_a_face_crop_is_read_when_the_caller_says_so(client, astronaut, tmp_path):
+    crop = tmp_path / "crop.png"
+    Image.open(astronaut).crop((165, 62, 285, 182)).convert("L").resize((48, 48)).save(crop)
+    record = client.predict(handle_file(crop), already_cropped=True, api_name="/analyze")
+    assert record["faces"][0]["box"] == [0, 0, 48, 48]
+
+
+def test_no_face_is_an_answer(client, tmp_path):
+    wall = tmp_path / "wall.png"
+    Image.new("RGB", (320, 240), "white").save(wall)
+    assert client.predict(handle_file(wall), api_name="/predict") == {}
+    assert client.predict(handle_file(wall), api_name="/analyze")["faces"] == []
+
+
+def test_broken_files_get_one_sentence_and_the_server_stays_up(client, astronaut, tmp_path):
+    files = {"text.jpg": b"hello", "empty.jpg": b"", "cut.jpg": astronaut.read_bytes()[:20_000]}
+    for name, content in files.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        for api_name in ("/predict", "/analyze"):
+            with pytest.raises(AppError, match=f"^{name}: .*\\.$") as error:
+                client.predict(handle_file(path), api_name=api_name)
+            assert "\n" not in str(error.value)
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (30_000, 30_000)).save(bomb)
+    with pytest.raises(AppError, match="at most 50 megapixels"):
+        client.predict(handle_file(bomb), api_name="/predict")
+    with pytest.raises(AppError, match="A photo is needed"):
+        client.predict(None, api_name="/predict")
+    assert client.predict(handle_file(astronaut), api_name="/predict")["label"] == "happy"
+
+
+def test_files_above_the_limit_are_refused(client, tmp_path):
+    large = tmp_path / "large.jpg"
+    large.write_bytes(bytes(21_000_000))
+    with pytest.raises(Exception, match=r"413|[Mm]aximum|too large"):
+        client.predict(handle_file(large), api_name="/predict")
+
+
+def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
+    import httpx
+
+    assert httpx.get(f"{client.src}monitoring").status_code != 200
+    assert client.config["analytics_enabled"] is False

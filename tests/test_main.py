@@ -1,0 +1,78 @@
+import json
+
+import pytest
+
+from fer.__main__ import main
+from fer.labels import EMOTIONS
+
+
+def test_predict_says_what_it_sees(astronaut, capsys):
+    assert main(["predict", str(astronaut)]) == 0
+    out = capsys.readouterr().out
+    assert "1 face" in out
+    assert "1. happy" in out
+
+
+def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
+    from PIL import Image
+
+    wall = tmp_path / "wall.png"
+    Image.new("RGB", (64, 48), "white").save(wall)
+    assert main(["predict", "--json", str(astronaut), str(wall)]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert set(first) == {"image", "width", "height", "faces"}
+    (face,) = first["faces"]
+    assert set(face) == {"box", "label", "probabilities", "detection_score"}
+    assert list(face["probabilities"]) == list(EMOTIONS)
+    assert second == {"image": str(wall), "width": 64, "height": 48, "faces": []}
+
+
+def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_path, capsys):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("hello")
+    assert main(["predict", str(broken), str(astronaut), str(tmp_path / "missing.jpg")]) == 2
+    captured = capsys.readouterr()
+    assert "happy" in captured.out
+    assert len([line for line in captured.err.splitlines() if line.startswith(str(tmp_path))]) == 2
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["predict", "--model", "nowhere", "photo.jpg"], "config.json is missing"),
+        (["evaluate", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["evaluate", "--data", "nowhere", "--classes", "happy", "happy"], "two different classes"),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_a_sentence(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_evaluate_reports_to_people_and_programs(draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", per_class=2)
+    report, picture = tmp_path / "report.json", tmp_path / "matrix.png"
+    assert main(["evaluate", "--data", str(data), "--json", str(report), "--figure", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "14 pictures of the validation split" in out
+    assert "surprise" in out
+    metrics = json.loads(report.read_text())
+    keys = "n accuracy balanced_accuracy macro_f1 nll ece per_class confusion_matrix labels split model"
+    assert set(keys.split()) <= set(metrics)
+    assert metrics["n"] == 14
+    assert metrics["split"] == "validation"
+    assert metrics["model"] == "bundled"
+    assert sum(map(sum, metrics["confusion_matrix"])) == 14
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_on_two_classes_chooses_between_the_two(draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", per_class=2)
+    report = tmp_path / "report.json"
+    main(["evaluate", "--data", str(data), "--split", "test", "--classes", "sad", "happy", "--json", str(report)])
+    metrics = json.loads(report.read_text())
+    assert metrics["labels"] == ["happy", "sad"]
+    assert metrics["n"] == sum(map(sum, metrics["confusion_matrix"])) == 4

@@ -1,0 +1,88 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer.images import load_image
+from fer.labels import EMOTIONS
+from fer.recognizer import Recognizer, to_record
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer.load("bundled")
+
+
+@pytest.fixture(scope="module")
+def four_faces(astronaut):
+    """A picture of 1200x900 with four heads of different sizes."""
+    head = Image.open(astronaut).crop((110, 0, 366, 256))
+    scene = Image.new("RGB", (1200, 900), "#556070")
+    for x, y, side in ((30, 40, 500), (620, 60, 360), (640, 500, 300), (1000, 500, 180)):
+        scene.paste(head.resize((side, side)), (x, y))
+    return scene
+
+
+def test_the_astronaut_is_happy(recognizer, astronaut):
+    image = load_image(astronaut)
+    (face,) = recognizer.recognize(image)
+    assert face.label == "happy"
+    assert max(face.probabilities, key=face.probabilities.get) == "happy"
+    assert tuple(face.probabilities) == EMOTIONS
+    assert sum(face.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert face.detection_score > 0.8
+
+
+def test_all_faces_of_a_picture_take_one_forward_pass(recognizer, four_faces, monkeypatch):
+    passes = []
+    forward = recognizer.network.predict_on_batch
+    monkeypatch.setattr(
+        recognizer.network, "predict_on_batch", lambda batch: passes.append(len(batch)) or forward(batch)
+    )
+    faces = recognizer.recognize(four_faces)
+    assert passes == [4]
+    widths = [face.box[2] - face.box[0] for face in faces]
+    assert widths == sorted(widths, reverse=True)
+    assert {face.label for face in faces} == {"happy"}
+
+
+def test_no_face_is_an_answer(recognizer):
+    image = Image.new("RGB", (320, 240), "white")
+    assert recognizer.recognize(image) == []
+    assert to_record("wall.png", image, []) == {"image": "wall.png", "width": 320, "height": 240, "faces": []}
+
+
+def test_a_face_crop_is_read_when_the_caller_says_so(recognizer, astronaut):
+    crop = load_image(astronaut).crop((165, 62, 285, 182)).convert("L").resize((48, 48)).convert("RGB")
+    (face,) = recognizer.recognize(crop, already_cropped=True)
+    assert face.box == (0, 0, 48, 48)
+    assert face.label == "happy"
+    assert face.detection_score is None
+
+
+def test_boxes_are_whole_pixels_within_the_picture(recognizer, astronaut):
+    cut = load_image(astronaut).crop((195, 90, 300, 200))
+    for face in recognizer.recognize(cut):
+        left, top, right, bottom = face.box
+        assert all(isinstance(edge, int) for edge in face.box)
+        assert 0 <= left < right <= cut.width
+        assert 0 <= top < bottom <= cut.height
+
+
+def test_threads_get_the_answers_of_one(recognizer, four_faces, astronaut):
+    pictures = [four_faces, load_image(astronaut)] * 8
+    alone = [recognizer.recognize(picture) for picture in pictures[:2]] * 8
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(recognizer.recognize, pictures))
+    for faces, expected in zip(together, alone, strict=True):
+        assert [face.box for face in faces] == [face.box for face in expected]
+        for face, same in zip(faces, expected, strict=True):
+            np.testing.assert_allclose(list(face.probabilities.values()), list(same.probabilities.values()), atol=1e-5)
+
+
+def test_many_faces_are_classified_in_bounded_batches(recognizer):
+    crops = np.random.default_rng(0).integers(0, 256, (300, 48, 48)).astype(np.uint8)
+    probabilities = recognizer.classify(crops)
+    assert probabilities.shape == (300, 7)
+    np.testing.assert_allclose(probabilities[299], recognizer.classify(crops[299:])[0], atol=1e-5)

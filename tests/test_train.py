@@ -1,0 +1,66 @@
+import json
+
+import pytest
+
+import train
+from fer.__main__ import main as fer_main
+from fer.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def data(draw_dataset, tmp_path_factory):
+    return draw_dataset(tmp_path_factory.mktemp("data"), per_class=3)
+
+
+@pytest.mark.slow
+def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys):
+    output = tmp_path / "runs" / "two"
+    command = ["--data", str(data), "--output", str(output), "--classes", "sad", "happy", "--epochs", "1"]
+    train.main([*command, "--batch-size", "4"])
+    assert {path.name for path in output.iterdir()} >= {
+        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
+    }  # fmt: skip
+    assert {path.name for path in (output / "figures").iterdir()} == {"curves.png", "confusion_matrix.png"}
+    config = json.loads((output / "config.json").read_text())
+    assert config["labels"] == ["happy", "sad"]
+    assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2}
+    assert config["training"]["epochs"] == 1
+    assert config["training"]["seconds"] > 0
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["n"] == 6
+    assert metrics["split"] == "validation"
+
+    assert fer_main(["predict", "--model", str(output), "--json", str(astronaut)]) == 0
+    (face,) = json.loads(capsys.readouterr().out.splitlines()[-1])["faces"]
+    assert set(face["probabilities"]) == {"happy", "sad"}
+
+    with pytest.raises(UserError, match="new or empty folder"):
+        train.main(command)
+    with pytest.raises(UserError, match=r"batch_size=4. Received: batch_size=96"):
+        train.main([*command, "--resume"])
+    train.main([*command, "--batch-size", "4", "--resume"])
+    assert json.loads((output / "metrics.json").read_text()) == metrics
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere"], "no such file or folder"),
+        (["--network", "vgg999"], "`network` must be one of"),
+        (["--classes", "happy"], "At least two"),
+        (["--classes", "happy", "glad"], "Received: glad"),
+        (["--epochs", "0"], "`epochs` must be at least 1"),
+        (["--limit", "0"], "`limit` must be at least 7"),
+    ],
+)
+def test_mistakes_are_told_before_training(data, tmp_path, arguments, message):
+    with pytest.raises(UserError, match=message):
+        train.main(["--data", str(data), "--output", str(tmp_path / "run"), *arguments])
+
+
+def test_training_never_opens_the_test_split(draw_dataset, tmp_path):
+    data = draw_dataset(tmp_path / "data", per_class=2)
+    for path in (data / "test").rglob("PrivateTest_*"):
+        path.write_bytes(b"")
+    train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--epochs", "1", "--classes", "sad", "happy"])
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["skipped"] == 0
