@@ -27,15 +27,22 @@ def main(arguments=None):
     import keras
 
     from fer.card import save_card
-    from fer.data import FACE_SIZE, load_faces
+    from fer.data import FACE_SIZE, load_faces, load_votes
     from fer.evaluation import evaluate_model, format_metrics
     from fer.figures import save_confusion_matrix, save_curves
     from fer.model_folder import FIGURES, METRICS, ModelConfig, save_model
-    from fer.training import Recipe, fit
+    from fer.training import Recipe, fit, soft_targets
 
-    recipe = Recipe(options.epochs, options.batch_size, options.learning_rate, seed=options.seed)
+    recipe = Recipe(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        label_smoothing=0.0 if options.votes else 0.1,
+        seed=options.seed,
+    )
     config = ModelConfig(options.network, check_classes(options.classes), FACE_SIZE)
     config.build()
+    start = load_start(options.start, config) if options.start else None
     prepare_output(options)
 
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
@@ -46,9 +53,12 @@ def main(arguments=None):
     )
     print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
 
+    targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
     network = config.build()
+    if start:
+        network.set_weights(start.get_weights())
     try:
-        history = fit(network, train, validation, recipe, options.output, options.resume)
+        history = fit(network, train, validation, recipe, options.output, options.resume, targets)
     except KeyboardInterrupt:
         raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
     training = {
@@ -94,6 +104,8 @@ def parse(arguments):
     parser.add_argument("--batch-size", type=int, default=96, metavar="N", help="pictures a step")
     parser.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="the highest of the schedule")
     parser.add_argument("--seed", type=int, default=42, help="of weights, order and augmentation")
+    parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
+    parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
     parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch in --output")
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
@@ -101,6 +113,19 @@ def parse(arguments):
         "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"
     )
     return parser.parse_args(arguments)
+
+
+def load_start(folder, config):
+    """The network of a model folder to start from; it must be of the same kind as the one to train."""
+    from fer.model_folder import load_model
+
+    network, earlier = load_model(folder)
+    if (earlier.network, earlier.labels) != (config.network, config.labels):
+        raise UserError(
+            f"`--start` must be a {config.network} for {', '.join(config.labels)}. "
+            f"Received: {earlier.network} for {', '.join(earlier.labels)}"
+        )
+    return network
 
 
 def prepare_output(options):

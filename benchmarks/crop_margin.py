@@ -2,8 +2,8 @@
 
     python -m benchmarks.crop_margin --data fer2013.zip
 
-borders each training picture by half its side, finds its face, and prints medians and spreads (interquartile range / 1.35)
-in shares of the picture's side. About a minute for 1,500 pictures on 2 cores.
+borders each training picture by half its side, finds its face, and prints medians and spreads (interquartile
+range / 1.35) in shares of the picture's side. About a minute for 1,500 pictures on 2 cores.
 """
 
 import argparse

@@ -126,6 +126,40 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
     return Faces(np.stack(images)[..., None], np.array(labels), classes, tuple(names), tuple(skipped))
 
 
+def load_votes(path, names):
+    """Loads the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041): ten people's opinion of each picture.
+
+    Args:
+        path: CSV with the column `file`, a picture's path below the dataset, and a column of counts a category.
+        names: of the pictures, as in `Faces.names`.
+
+    Returns:
+        float64 array `(n, categories)`, shares that sum to 1; a row of NaN where a picture has no votes.
+
+    Raises:
+        DataError: for a file that does not fit, or one that knows none of the pictures.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        if header[:1] != ["file"] or len(header) < 2:
+            raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
+        try:
+            votes = {row[0]: np.array(row[1:], float) for row in rows if row}
+        except ValueError as error:
+            raise DataError(f"{path}: votes must be numbers ({error}).") from None
+    if any(len(counts) != len(header) - 1 for counts in votes.values()):
+        raise DataError(f"{path}: each row must have {len(header)} columns.")
+    nothing = np.full(len(header) - 1, np.nan)
+    counts = np.stack([votes.get(name, nothing) for name in names])
+    if np.isnan(counts).all():
+        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
+    total = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+
+
 def _select(items, split, classes, path):
     """The items of one split and some classes, sorted by name; makes the validation split where there is none."""
     if not items:

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from keras import layers, ops
+from sklearn.linear_model import LogisticRegression
 
 from fer.errors import UserError
 
@@ -19,6 +20,8 @@ BEST = "best.weights.h5"
 RANDOM_STATES = "random_states.json"
 HISTORY = "history.csv"
 LOGS = "logs"
+VOTES_SHARE = 0.7
+"""How much of a soft target its votes decide; the rest is the label."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Recipe:
             raise UserError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
 
 
-def fit(network, train, validation, recipe, folder, resume=False):
+def fit(network, train, validation, recipe, folder, resume=False, targets=None):
     """Trains `network` in place and leaves it with the weights of its best epoch.
 
     After every epoch `folder` holds the state to resume from, the best weights by validation loss (of the moving
@@ -60,6 +63,7 @@ def fit(network, train, validation, recipe, folder, resume=False):
         recipe: `Recipe`.
         folder: where the files go; it exists.
         resume: go on from the last finished epoch found in `folder`.
+        targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
 
     Returns:
         The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
@@ -68,7 +72,7 @@ def fit(network, train, validation, recipe, folder, resume=False):
         UserError: if the loss is no longer a number before the first epoch is over.
     """
     folder = Path(folder)
-    batches = FaceBatches(train, recipe.batch_size, recipe.seed, shuffle=True)
+    batches = FaceBatches(train, recipe.batch_size, recipe.seed, shuffle=True, targets=targets)
     size = network.input_shape[1]
     model = keras.Sequential([keras.Input((size, size, 1)), *augmentation(recipe.seed), network])
     steps = recipe.epochs * len(batches)
@@ -98,13 +102,14 @@ def fit(network, train, validation, recipe, folder, resume=False):
 
 
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of float32 pictures `(n, size, size, 1)` and one-hot labels `(n, classes)`.
+    """Batches of float32 pictures `(n, size, size, 1)` and targets `(n, classes)`, by default one-hot labels.
 
     The order is a function of the seed and the epoch alone, so that a resumed run sees what an uninterrupted one does.
     """
 
-    def __init__(self, faces, batch_size, seed, shuffle):
+    def __init__(self, faces, batch_size, seed, shuffle, targets=None):
         super().__init__()
+        self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
         self.faces, self.batch_size, self.seed, self.shuffle = faces, batch_size, seed, shuffle
         self.start_epoch(0)
 
@@ -113,8 +118,7 @@ class FaceBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        one_hot = np.eye(len(self.faces.classes), dtype="float32")[self.faces.labels[chosen]]
-        return self.faces.images[chosen].astype("float32"), one_hot
+        return self.faces.images[chosen].astype("float32"), self.targets[chosen]
 
     def start_epoch(self, epoch):
         """Draws the order of the pictures for `epoch`."""
@@ -152,6 +156,36 @@ class EpochSeconds(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds"] = time.perf_counter() - self.started
+
+
+def one_hot(faces):
+    """The labels of `fer.data.Faces` as float64 `(n, classes)`."""
+    return np.eye(len(faces.classes))[faces.labels]
+
+
+def soft_targets(faces, votes):
+    """Targets that know how sure people are: each picture's label, and what its votes say of FER2013's label.
+
+    FER+ asked other people, who agree with FER2013's labels on 63 % of the pictures, so its majority is not what is to
+    be predicted. A multinomial logistic regression from votes to labels over all pictures gives the probability of each
+    label among pictures with such votes; it varies less from picture to picture than the single label it stands for.
+
+    Args:
+        faces: `fer.data.Faces`.
+        votes: of `fer.data.load_votes`, `(n, categories)`; pictures without votes keep their label.
+
+    Returns:
+        float64 array `(n, classes)`; rows sum to 1.
+    """
+    known = ~np.isnan(votes).any(axis=1)
+    features = np.hstack([votes[known], np.sqrt(votes[known]), votes[known] >= 0.5])
+    regression = LogisticRegression(max_iter=1000).fit(features, faces.labels[known])
+    targets = one_hot(faces)
+    columns = np.ix_(known, regression.classes_)
+    said = np.zeros_like(targets)
+    said[columns] = regression.predict_proba(features)
+    targets[known] = (1 - VOTES_SHARE) * targets[known] + VOTES_SHARE * said[known]
+    return targets
 
 
 def augmentation(seed):
