@@ -52,22 +52,21 @@ class Upload(NamedTuple):
     name: str
 
 
-def photo_input(**options):
+class Photo(gr.Image):
     """`gr.Image` that hands over an `Upload` unopened: fer.images opens it, guarded, and says in words what is broken.
 
-    Gradio has moved the file to its cache by then, and has refused paths from outside of it.
+    Gradio has moved the file to its cache by then, and has refused paths from outside of it. (For every class like this
+    one Gradio writes a stub, app.pyi, where it may; git ignores it.)
     """
-    component = gr.Image(image_mode=None, **options)
 
-    def hand_over(payload):
+    is_template = True
+
+    def preprocess(self, payload):
         if payload is None:
             return None
         if payload.path is None:
             raise gr.Error("A photo must be sent as a file.", print_exception=False)
         return Upload(payload.path, payload.orig_name or Path(payload.path).name)
-
-    component.preprocess = hand_over
-    return component
 
 
 def build_demo(recognizer):
@@ -112,8 +111,12 @@ def build_demo(recognizer):
         gr.Markdown(INTRODUCTION)
         with gr.Row():
             with gr.Column():
-                photo = photo_input(
-                    label="Photo", sources=["upload", "webcam", "clipboard"], height=420, elem_id="photo"
+                photo = Photo(
+                    label="Photo",
+                    sources=["upload", "webcam", "clipboard"],
+                    image_mode=None,
+                    height=420,
+                    elem_id="photo",
                 )
                 cropped = gr.Checkbox(label="The picture is one face already: do not look for faces")
                 gr.Examples([[str(EXAMPLE)]], [photo], label="Example (NASA, public domain)", api_visibility="private")

@@ -42,8 +42,8 @@ def main(arguments=None):
     )
     config = ModelConfig(options.network, check_classes(options.classes), FACE_SIZE)
     config.build()
-    start = load_start(options.start, config) if options.start else None
-    prepare_output(options)
+    start, started_as = load_start(options.start, config) if options.start else (None, None)
+    check_output(options)
 
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
     keras.utils.set_random_seed(recipe.seed)
@@ -54,6 +54,8 @@ def main(arguments=None):
     print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
 
     targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / ARGUMENTS).write_text(json.dumps(settings(options), indent=2) + "\n")
     network = config.build()
     if start:
         network.set_weights(start.get_weights())
@@ -63,7 +65,7 @@ def main(arguments=None):
         raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
     training = {
         **asdict(recipe),
-        "command": shlex.join(["python", "train.py", *(sys.argv[1:] if arguments is None else arguments)]),
+        "command": command_to_publish(sys.argv[1:] if arguments is None else arguments, options),
         "best_epoch": int(min(history, key=lambda row: row["val_loss"])["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": network.count_params(),
@@ -72,6 +74,8 @@ def main(arguments=None):
         "backend": keras.backend.backend(),
         "dtype_policy": keras.config.dtype_policy().name,
         "keras": keras.__version__,
+        "votes": options.votes and Path(options.votes).name,
+        "start": started_as,
     }
     save_model(options.output, network, replace(config, training=training))
 
@@ -116,7 +120,7 @@ def parse(arguments):
 
 
 def load_start(folder, config):
-    """The network of a model folder to start from; it must be of the same kind as the one to train."""
+    """The network of a model folder to start from, and how it was trained; it must be of the kind to train."""
     from fer.model_folder import load_model
 
     network, earlier = load_model(folder)
@@ -125,20 +129,30 @@ def load_start(folder, config):
             f"`--start` must be a {config.network} for {', '.join(config.labels)}. "
             f"Received: {earlier.network} for {', '.join(earlier.labels)}"
         )
-    return network
+    return network, earlier.training
 
 
-def prepare_output(options):
-    """Makes the output folder, or checks that the run found there is the one to resume."""
-    settings = {key: value for key, value in vars(options).items() if key not in ("output", "resume", "data")}
-    settings["classes"] = list(check_classes(options.classes))
+def command_to_publish(arguments, options):
+    """The command line as others would give it: datasets by their file names, and no --resume."""
+    words = [Path(word).name if word in (options.data, options.votes) else word for word in arguments]
+    return shlex.join(["python", "train.py", *(word for word in words if word != "--resume")])
+
+
+def settings(options):
+    """What must stay the same when a run is resumed, ready for JSON."""
+    kept = {key: value for key, value in vars(options).items() if key not in ("output", "resume", "data")}
+    return {**kept, "classes": list(check_classes(options.classes))}
+
+
+def check_output(options):
+    """Refuses an output folder that holds something else than the run to resume."""
     path = options.output / ARGUMENTS
     if options.resume and path.exists():
-        earlier = json.loads(path.read_text())
-        changed = [key for key in settings if settings[key] != earlier.get(key)]
+        earlier, now = json.loads(path.read_text()), settings(options)
+        changed = [key for key in now if now[key] != earlier.get(key)]
         if changed:
             there = ", ".join(f"{key}={earlier.get(key)}" for key in changed)
-            received = ", ".join(f"{key}={settings[key]}" for key in changed)
+            received = ", ".join(f"{key}={now[key]}" for key in changed)
             raise UserError(f"A run is resumed with its own settings. {options.output}: {there}. Received: {received}")
         return
     if options.output.exists() and (not options.output.is_dir() or any(options.output.iterdir())):
@@ -146,8 +160,6 @@ def prepare_output(options):
             f"`--output` must be a new or empty folder, or --resume must be given for the run in it. "
             f"Received: {options.output}"
         )
-    options.output.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, UndefinedError
 
+from fer.errors import UserError
 from fer.model_folder import METRICS, load_config
 
 TEMPLATE = Path(__file__).parents[1] / "model_card.md"
@@ -21,8 +22,7 @@ def render_card(folder, name="Facial expression recognition on FER2013"):
         name: title of the card and name of the model in the Hub's figures.
 
     Raises:
-        jinja2.UndefinedError: if a fact that the card states is missing.
-        ModelFolderError: if the folder does not fit.
+        UserError: if a fact that the card states is missing, or the folder does not fit.
     """
     config, _ = load_config(folder)
     metrics = json.loads((Path(folder) / METRICS).read_text())
@@ -47,15 +47,18 @@ def render_card(folder, name="Facial expression recognition on FER2013"):
     )
     # Not `ModelCard.from_template`: it renders a missing fact as nothing.
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
-    return template.render(
-        card_data=data.to_yaml(),
-        name=name,
-        labels=config.labels,
-        image_size=config.image_size,
-        network=config.network,
-        training=config.training,
-        metrics=metrics,
-    )
+    try:
+        return template.render(
+            card_data=data.to_yaml(),
+            name=name,
+            labels=config.labels,
+            image_size=config.image_size,
+            network=config.network,
+            training=config.training,
+            metrics=metrics,
+        )
+    except (UndefinedError, TypeError) as error:
+        raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
 
 
 def save_card(folder):

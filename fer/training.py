@@ -289,10 +289,12 @@ def _callbacks(folder, batches, history):
         EpochSeconds(),
         keras.callbacks.CSVLogger(folder / HISTORY, append=bool(history)),
     ]
-    if importlib.util.find_spec("tensorflow"):
+    if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
         callbacks.append(keras.callbacks.TensorBoard(folder / LOGS))
     else:
-        print("No TensorBoard log: Keras' callback for it needs TensorFlow, which is not installed here.")
+        print(
+            "No TensorBoard log: Keras' callback for it needs TensorFlow and tensorboard, which are not installed here."
+        )
     return [
         *callbacks,
         # The state to resume from has the weights that training goes on with, so the averages go back first.

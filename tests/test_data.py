@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer.data import DataError, load_faces
+from fer.data import DataError, load_faces, load_votes
 from fer.labels import CSV_EMOTIONS, EMOTIONS
 
 KAGGLE_HEADER = ("emotion", "pixels", "Usage")
@@ -396,3 +396,31 @@ def test_training_and_validation_never_read_a_test_row(tmp_path):
         assert load_faces(path, split, skip_bad=True).skipped == ()
     with pytest.raises(DataError, match=r"row 142: `pixels`"):
         load_faces(path, "test")
+
+
+def test_votes_are_shares_in_the_order_of_the_pictures(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(
+        "file,happiness,sadness,NF\ntrain/sad/b.jpg,1,9,0\ntrain/happy/a.jpg,6,0,2\ntrain/sad/c.jpg,0,0,0\n"
+    )
+    votes = load_votes(path, ("train/happy/a.jpg", "train/sad/b.jpg", "train/sad/c.jpg", "train/sad/d.jpg"))
+    np.testing.assert_allclose(votes[:2], [[0.75, 0, 0.25], [0.1, 0.9, 0]])
+    assert np.isnan(votes[2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,happiness\na,1\n", "first column must be file"),
+        ("file,happiness\na,many\n", "votes must be numbers"),
+        ("file,happiness,sadness\na,1\n", "each row must have 3 columns"),
+        ("file,happiness\nb,1\n", "no votes for any picture. Expected names like a"),
+    ],
+)
+def test_votes_that_do_not_fit_are_told(tmp_path, text, message):
+    path = tmp_path / "votes.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message):
+        load_votes(path, ("a",))
+    with pytest.raises(DataError, match="no such file"):
+        load_votes(tmp_path / "missing.csv", ("a",))

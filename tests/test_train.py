@@ -25,6 +25,7 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
     assert config["labels"] == ["happy", "sad"]
     assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2}
     assert config["training"]["epochs"] == 1
+    assert config["training"]["command"].startswith(f"python train.py --data {data.name} --output ")
     assert config["training"]["seconds"] > 0
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["n"] == 6
@@ -38,6 +39,9 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
         train.main(command)
     with pytest.raises(UserError, match=r"batch_size=4. Received: batch_size=96"):
         train.main([*command, "--resume"])
+    other = ["--data", str(data), "--output", str(tmp_path / "other"), "--classes", "angry", "happy"]
+    with pytest.raises(UserError, match="`--start` must be a se_resnet for angry, happy. Received: .* for happy, sad"):
+        train.main([*other, "--start", str(output)])
     train.main([*command, "--batch-size", "4", "--resume"])
     assert json.loads((output / "metrics.json").read_text()) == metrics
 

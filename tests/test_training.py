@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from fer import training
-from fer.data import load_faces
+from fer.data import Faces, load_faces
 from fer.errors import UserError
 from fer.models import build_network
-from fer.training import FaceBatches, RandomAffine, Recipe, augmentation, fit
+from fer.training import FaceBatches, RandomAffine, Recipe, augmentation, fit, soft_targets
 
 CLASSES = ("angry", "happy", "surprise")
 
@@ -112,3 +112,23 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
 def test_a_recipe_states_its_rules(wrong):
     with pytest.raises(UserError, match=f"`{next(iter(wrong))}` must be"):
         Recipe(**wrong)
+
+
+def test_soft_targets_say_how_sure_people_are():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 600)
+    # The others' votes follow the labels, but mistake the second class for the third every other time.
+    seen = np.where((labels == 1) & (rng.random(600) < 0.5), 2, labels)
+    votes = 0.8 * np.eye(3)[seen] + 0.1
+    votes[:10] = np.nan
+    faces = Faces(np.zeros((600, 8, 8, 1), np.uint8), labels, CLASSES, tuple(map(str, range(600))))
+    targets = soft_targets(faces, votes)
+    np.testing.assert_allclose(targets.sum(axis=1), 1)
+    np.testing.assert_array_equal(targets[:10], np.eye(3)[labels[:10]])
+    known = np.arange(600) >= 10
+    assert targets[known & (seen == 0)][:, 0].min() > 0.9
+    doubtful = targets[known & (seen == 2) & (labels == 2)].mean(axis=0)
+    share = (labels[seen == 2] == 1).mean()
+    assert doubtful[1] == pytest.approx(training.VOTES_SHARE * share, abs=0.05)
+    # Nothing is favoured: on average the targets are the labels.
+    np.testing.assert_allclose(targets.mean(axis=0), np.eye(3)[labels].mean(axis=0), atol=0.02)
