@@ -6,6 +6,7 @@ trains the bundled network; the README has its wall time and the score to expect
 """
 
 import argparse
+import importlib.util
 import json
 import shlex
 import sys
@@ -26,7 +27,6 @@ def main(arguments=None):
 
     import keras
 
-    from fer.card import save_card
     from fer.data import FACE_SIZE, load_faces, load_votes
     from fer.evaluation import evaluate_model, format_metrics
     from fer.figures import save_confusion_matrix, save_curves
@@ -88,7 +88,12 @@ def main(arguments=None):
     save_curves(figures / "curves.png", history)
     title = f"validation, accuracy {metrics['accuracy']:.1%}"
     save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
-    save_card(options.output)
+    if importlib.util.find_spec("huggingface_hub"):
+        from fer.card import save_card
+
+        save_card(options.output)
+    else:
+        print("No card: it needs huggingface_hub, which is not installed here.")
     print(format_metrics(metrics))
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
 

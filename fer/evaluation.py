@@ -4,7 +4,7 @@ from fer.data import load_faces
 from fer.errors import UserError
 from fer.metrics import evaluate, restrict
 from fer.model_folder import load_model
-from fer.recognizer import Recognizer
+from fer.models import classify
 
 
 def evaluate_model(model, data, split="validation", classes=None, limit=None, skip_bad=False):
@@ -27,7 +27,7 @@ def evaluate_model(model, data, split="validation", classes=None, limit=None, sk
     if unknown:
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
     faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad)
-    probabilities = Recognizer(network, config.labels, detector=None).classify(faces.images[..., 0])
+    probabilities = classify(network, faces.images[..., 0])
     metrics = evaluate(restrict(probabilities, config.labels, faces.classes), faces.labels, faces.classes)
     return {**metrics, "split": split, "model": str(model), "skipped": len(faces.skipped)}, faces.skipped
 

@@ -4,9 +4,13 @@ Every network takes `(batch, image_size, image_size, 1)` grey pictures with valu
 and answers `(batch, classes)` float32 probabilities. The last feature map is the layer named `features`.
 """
 
+import numpy as np
 from keras import Input, Model, layers
 
 from fer.errors import UserError
+
+BATCH_SIZE = 256
+"""Faces a forward pass at most; it bounds memory, not speed."""
 
 
 def build_network(name, image_size, classes, **options):
@@ -26,6 +30,22 @@ def build_network(name, image_size, classes, **options):
     if not isinstance(classes, int) or classes < 2:
         raise UserError(f"A network needs at least two classes. Received: classes={classes!r}")
     return NETWORKS[name](image_size, classes, **options)
+
+
+def classify(network, crops):
+    """Probabilities of face crops.
+
+    Args:
+        network: of `build_network`.
+        crops: uint8 array `(n, image_size, image_size)`, grey, values 0-255.
+
+    Returns:
+        float32 array `(n, classes)`; rows sum to 1.
+    """
+    pixels = np.asarray(crops, np.float32)[..., None]
+    batches = [pixels[start : start + BATCH_SIZE] for start in range(0, len(pixels), BATCH_SIZE)]
+    # Not `predict`: in a loop it makes a data pipeline for each call, slow and growing.
+    return np.concatenate([network.predict_on_batch(batch) for batch in batches])
 
 
 def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, dropout=0.2):

@@ -7,9 +7,7 @@ import numpy as np
 from fer.faces import FaceDetector, crop_face
 from fer.images import grey_square
 from fer.model_folder import load_model
-
-BATCH_SIZE = 256
-"""Faces a forward pass at most; it bounds memory, not speed."""
+from fer.models import classify
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Recognizer:
         recognizer = cls(network, config.labels, FaceDetector())
         # One face and several: TensorFlow traces the network for one batch size, then once for any.
         for count in (1, 2, 3):
-            recognizer.classify(np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
+            classify(network, np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
         return recognizer
 
     def recognize(self, image, already_cropped=False):
@@ -72,26 +70,12 @@ class Recognizer:
         boxes = [_whole_pixels(face.box, image.size) for face in found]
         return self._faces(boxes, crops, [face.score for face in found])
 
-    def classify(self, crops):
-        """Probabilities of face crops.
-
-        Args:
-            crops: uint8 array `(n, image_size, image_size)`, grey, values 0-255.
-
-        Returns:
-            float32 array `(n, labels)`; rows sum to 1.
-        """
-        pixels = np.asarray(crops, np.float32)[..., None]
-        batches = [pixels[start : start + BATCH_SIZE] for start in range(0, len(pixels), BATCH_SIZE)]
-        # Not `predict`: in a loop it makes a data pipeline for each call, slow and growing.
-        return np.concatenate([self.network.predict_on_batch(batch) for batch in batches])
-
     def _faces(self, boxes, crops, scores):
         if not crops:
             return []
         return [
             Face(box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score)
-            for box, row, score in zip(boxes, self.classify(np.stack(crops)), scores, strict=True)
+            for box, row, score in zip(boxes, classify(self.network, np.stack(crops)), scores, strict=True)
         ]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fer.errors import UserError
-from fer.models import build_network
+from fer.models import build_network, classify
 
 
 def test_default_network_has_the_documented_size():
@@ -20,6 +20,19 @@ def test_answers_probabilities_for_pixels_of_0_to_255():
     assert probabilities.shape == (4, 3)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert not np.allclose(probabilities[0], probabilities[1])
+
+
+def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
+    network = build_network("se_resnet", image_size=16, classes=3, stem=8, widths=(8, 16), depth=1)
+    crops = np.random.default_rng(0).integers(0, 256, (300, 16, 16)).astype(np.uint8)
+    alone = classify(network, crops[299:])
+    passes = []
+    forward = network.predict_on_batch
+    monkeypatch.setattr(network, "predict_on_batch", lambda batch: passes.append(len(batch)) or forward(batch))
+    probabilities = classify(network, crops)
+    assert passes == [256, 44]
+    assert probabilities.shape == (300, 3)
+    np.testing.assert_allclose(probabilities[299], alone[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(

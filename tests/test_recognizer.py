@@ -79,10 +79,3 @@ def test_threads_get_the_answers_of_one(recognizer, four_faces, astronaut):
         assert [face.box for face in faces] == [face.box for face in expected]
         for face, same in zip(faces, expected, strict=True):
             np.testing.assert_allclose(list(face.probabilities.values()), list(same.probabilities.values()), atol=1e-5)
-
-
-def test_many_faces_are_classified_in_bounded_batches(recognizer):
-    crops = np.random.default_rng(0).integers(0, 256, (300, 48, 48)).astype(np.uint8)
-    probabilities = recognizer.classify(crops)
-    assert probabilities.shape == (300, 7)
-    np.testing.assert_allclose(probabilities[299], recognizer.classify(crops[299:])[0], atol=1e-5)
