@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-import gradio as gr
+from fer.console import quick_gradio_import, quiet_libraries
 
-from fer.console import quiet_libraries
+with quick_gradio_import():
+    import gradio as gr
+
 from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.images import load_image

@@ -1,6 +1,6 @@
 """Train a network on FER2013 and write its model folder: data -> fit -> evaluate -> card.
 
-    python train.py --data fer2013.zip --output runs/bundled --mixed-precision
+    python train.py --data fer2013.zip --output runs/first --mixed-precision
 
 trains the bundled network; the README has its wall time and the score to expect.
 """

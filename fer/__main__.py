@@ -99,12 +99,12 @@ def _evaluate(options):
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
-    print(format_metrics(metrics))
     if options.json:
         Path(options.json).write_text(json.dumps(metrics, indent=2) + "\n")
     if options.figure:
         title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
         save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
+    print(format_metrics(metrics))
     return 0
 
 

@@ -82,7 +82,8 @@ def test_crop_puts_the_eyes_on_one_level(angle, scale):
     picture = Image.new("RGB", (2 * middle, 2 * middle), (128, 128, 128))
     for (x, y), colour in zip(eyes, ("black", "white"), strict=True):
         ImageDraw.Draw(picture).circle((x - 0.5, y - 0.5), 4 * scale, fill=colour)
-    box = (middle - 43 * scale, middle - 26 * scale, middle + 43 * scale, middle + 60 * scale)
+    half = 50 * FACE_SIDE * scale
+    box = (middle - half, middle - 0.6 * half, middle + half, middle + 1.4 * half)
     face = DetectedFace(box, np.concatenate([eyes, [[middle, middle]] * 4]).astype(np.float32), 0.9)
     crop = crop_face(picture, face, 100)
     for eye, expected in ((crop < 90, (31.5, 39)), (crop > 170, (68.5, 39))):
