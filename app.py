@@ -20,7 +20,7 @@ from fer.console import quick_gradio_import, quiet_libraries
 with quick_gradio_import():
     import gradio as gr
 
-from fer.drawing import draw_faces
+from fer.drawing import caption, draw_faces
 from fer.errors import UserError
 from fer.images import load_image
 
@@ -164,10 +164,7 @@ def _for_clients(read, upload, already_cropped):
 
 def _answer(picture, shown, text):
     """Values of the answering components: picture, state, message, choice of faces, probabilities."""
-    choices = [
-        (f"{number} {face.label} {face.probabilities[face.label]:.0%}", number)
-        for number, (_, face) in enumerate(shown, start=1)
-    ]
+    choices = [(caption(number, face), number) for number, (_, face) in enumerate(shown, start=1)]
     choice = gr.Radio(choices=choices, value=1 if shown else None, visible=len(shown) > 1)
     return picture, shown, text, choice, shown[0][1].probabilities if shown else None
 

@@ -38,6 +38,7 @@ def main(arguments=None):
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         label_smoothing=0.0 if options.votes else 0.1,
+        mixup=options.mixup,
         seed=options.seed,
     )
     config = ModelConfig(options.network, check_classes(options.classes), FACE_SIZE)
@@ -112,6 +113,7 @@ def parse(arguments):
     parser.add_argument("--epochs", type=int, default=24, metavar="N", help="passes over the training pictures")
     parser.add_argument("--batch-size", type=int, default=96, metavar="N", help="pictures a step")
     parser.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="the highest of the schedule")
+    parser.add_argument("--mixup", type=float, default=0.2, metavar="ALPHA", help="how much pictures mix; 0: none")
     parser.add_argument("--seed", type=int, default=42, help="of weights, order and augmentation")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
     parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")

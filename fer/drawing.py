@@ -33,11 +33,16 @@ def draw_faces(image, faces):
         left, top, right, bottom = face.box
         draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)
         font = ImageFont.load_default(size=min(max(longer / 45, 11), max(11, (right - left) / 4)))
-        text = f"{number} {face.label} {face.probabilities[face.label]:.0%}"
+        text = caption(number, face)
         if draw.textlength(text, font=font) > 1.6 * (right - left):
             text = str(number)
         _write(draw, text, left, top, font, color, image.size)
     return image
+
+
+def caption(number, face):
+    """A face in a few words: its number, label and probability."""
+    return f"{number} {face.label} {face.probabilities[face.label]:.0%}"
 
 
 def _write(draw, text, left, top, font, color, size):

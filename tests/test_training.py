@@ -62,6 +62,30 @@ def test_each_epoch_has_its_own_order_of_all_pictures(faces):
     assert sorted(picture.sum() for picture in orders[1]) == sorted(float(p.sum()) for p in faces[0].images)
 
 
+def test_mixup_lays_pictures_and_targets_over_each_other_alike(faces):
+    def all_batches(epoch, **how):
+        batches = FaceBatches(faces[0], batch_size=16, seed=7, shuffle=True, **how)
+        batches.start_epoch(epoch)
+        pairs = [batches[index] for index in range(len(batches))]
+        return np.concatenate([pair[0] for pair in pairs]), np.concatenate([pair[1] for pair in pairs])
+
+    plain, labels = all_batches(0)
+    mixed, targets = all_batches(0, mixup=1.0)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
+    shares = targets.max(axis=1)
+    assert 0.1 < (shares < 0.95).mean() < 1
+    # A picture whose target has the shares a and 1 - a is a times one picture and 1 - a times another of its batch.
+    for index in np.flatnonzero(shares < 0.95):
+        own = targets[index] @ labels[index]
+        rest = (mixed[index] - own * plain[index]) / (1 - own)
+        start = index // 16 * 16
+        gaps = np.abs(plain[start : start + 16] - rest).mean(axis=(1, 2, 3))
+        assert gaps.min() < 0.1
+        assert targets[index] @ labels[start + gaps.argmin()] == pytest.approx(1 - own, abs=1e-5)
+    np.testing.assert_array_equal(all_batches(0, mixup=1.0)[0], mixed)
+    assert not np.array_equal(all_batches(1, mixup=1.0)[0], mixed)
+
+
 @pytest.mark.slow
 def test_one_seed_gives_the_same_numbers_twice(faces, tmp_path):
     one, first = run(faces, tmp_path / "a", epochs=2)
@@ -107,7 +131,8 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}]
+    "wrong",
+    [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"mixup": -0.1}],
 )
 def test_a_recipe_states_its_rules(wrong):
     with pytest.raises(UserError, match=f"`{next(iter(wrong))}` must be"):
