@@ -18,6 +18,8 @@ from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
 ARGUMENTS = "arguments.json"
+UNSETTLED = ("output", "resume", "data", "push_to_hub", "private", "create_pr", "tag")
+"""What may differ between a run and its resumption."""
 
 
 def main(arguments=None):
@@ -45,6 +47,10 @@ def main(arguments=None):
     config.build()
     start, started_as = load_start(options.start, config) if options.start else (None, None)
     check_output(options)
+    if options.push_to_hub:
+        from fer.hub import check_push
+
+        check_push(options.push_to_hub, options.create_pr)
 
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
     keras.utils.set_random_seed(recipe.seed)
@@ -92,11 +98,13 @@ def main(arguments=None):
     if importlib.util.find_spec("huggingface_hub"):
         from fer.card import save_card
 
-        save_card(options.output)
+        save_card(options.output, options.output.as_posix())
     else:
         print("No card: it needs huggingface_hub, which is not installed here.")
     print(format_metrics(metrics))
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
+    if options.push_to_hub:
+        push(options)
 
 
 def parse(arguments):
@@ -123,7 +131,14 @@ def parse(arguments):
     parser.add_argument(
         "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"
     )
-    return parser.parse_args(arguments)
+    parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model on the Hugging Face Hub")
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository of the Hub private")
+    parser.add_argument("--create-pr", action="store_true", help="ask the repository's owner with a pull request")
+    parser.add_argument("--tag", metavar="NAME", help="name the commit on the Hub, such as v1.0")
+    options = parser.parse_args(arguments)
+    if not options.push_to_hub and (options.private or options.create_pr or options.tag):
+        raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
+    return options
 
 
 def load_start(folder, config):
@@ -139,6 +154,20 @@ def load_start(folder, config):
     return network, earlier.training
 
 
+def push(options):
+    """Publishes the model folder; if that fails the model is there, and so is the command that publishes it."""
+    from fer.hub import HubError, push_model
+
+    try:
+        pushed = push_model(options.output, options.push_to_hub, options.private, options.create_pr, options.tag)
+    except HubError as error:
+        again = ["python", "-m", "fer", "push", str(options.output), options.push_to_hub]
+        again += ["--private"] * bool(options.private) + ["--create-pr"] * options.create_pr
+        again += ["--tag", options.tag] if options.tag else []
+        raise UserError(f"{error}\nThe model is in {options.output}. To publish it: {shlex.join(again)}") from None
+    print(f"Published: {pushed.url}\ncommit {pushed.revision}")
+
+
 def command_to_publish(arguments, options):
     """The command line as others would give it: datasets by their file names, and no --resume."""
     words = [Path(word).name if word in (options.data, options.votes) else word for word in arguments]
@@ -147,7 +176,7 @@ def command_to_publish(arguments, options):
 
 def settings(options):
     """What must stay the same when a run is resumed, ready for JSON."""
-    kept = {key: value for key, value in vars(options).items() if key not in ("output", "resume", "data")}
+    kept = {key: value for key, value in vars(options).items() if key not in UNSETTLED}
     return {**kept, "classes": list(check_classes(options.classes))}
 
 

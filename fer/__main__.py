@@ -1,4 +1,4 @@
-"""The command line: `python -m fer predict PHOTO…`, `python -m fer evaluate --data PATH`."""
+"""The command line, `python -m fer COMMAND`: predict, evaluate, push."""
 
 import argparse
 import json
@@ -22,6 +22,7 @@ def _parser():
     commands = parser.add_subparsers(dest="command", required=True)
 
     predict = _add_command(commands, "predict", _predict, "read the faces in photos")
+    _add_model(predict)
     predict.add_argument("photos", nargs="+", metavar="PHOTO", help="picture file")
     predict.add_argument("--json", action="store_true", help="one JSON document a photo, a line each")
     predict.add_argument(
@@ -31,6 +32,7 @@ def _parser():
     )
 
     evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
+    _add_model(evaluate)
     evaluate.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
     evaluate.add_argument(
         "--split", default="validation", choices=("train", "validation", "test"), help="which pictures"
@@ -48,21 +50,37 @@ def _parser():
     evaluate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
     evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")
+
+    push = _add_command(commands, "push", _push, "publish a model folder on the Hugging Face Hub")
+    push.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
+    push.add_argument("repository", metavar="OWNER/NAME", help="the model's repository; created if it is not there")
+    push.add_argument("--private", action="store_true", default=None, help="make a new repository private")
+    push.add_argument("--create-pr", action="store_true", help="ask with a pull request instead of committing")
+    push.add_argument("--tag", metavar="NAME", help="name the commit, such as v1.0")
     return parser
 
 
 def _add_command(commands, name, run, text):
     command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    command.add_argument("--model", default="bundled", help="model folder, or `bundled` (default: %(default)s)")
     command.set_defaults(run=run)
     return command
 
 
+def _add_model(command):
+    command.add_argument(
+        "--model",
+        default="bundled",
+        metavar="MODEL",
+        help="`bundled`, a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hub (default: %(default)s)",
+    )
+
+
 def _predict(options):
+    from fer.hub import resolve_model
     from fer.images import ImageError, load_image
     from fer.recognizer import Recognizer, to_record
 
-    recognizer = Recognizer.load(options.model)
+    recognizer = Recognizer.load(resolve_model(options.model).folder)
     failed = False
     for photo in options.photos:
         try:
@@ -93,9 +111,15 @@ def _sentence(photo, faces):
 def _evaluate(options):
     from fer.evaluation import evaluate_model, format_metrics
     from fer.figures import save_confusion_matrix
+    from fer.hub import resolve_model
 
     metrics, skipped = evaluate_model(
-        options.model, options.data, options.split, options.classes, options.limit, options.skip_bad
+        resolve_model(options.model).folder,
+        options.data,
+        options.split,
+        options.classes,
+        options.limit,
+        options.skip_bad,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
@@ -105,6 +129,14 @@ def _evaluate(options):
         title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
         save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
     print(format_metrics(metrics))
+    return 0
+
+
+def _push(options):
+    from fer.hub import push_model
+
+    push = push_model(options.folder, options.repository, options.private, options.create_pr, options.tag)
+    print(f"{push.url}\ncommit {push.revision}")
     return 0
 
 

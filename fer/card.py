@@ -7,31 +7,39 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
-from fer.model_folder import METRICS, load_config
+from fer.model_folder import CARD, METRICS, load_config
 
 TEMPLATE = Path(__file__).parents[1] / "model_card.md"
-CARD = "README.md"
+NAME = "Facial expression recognition on FER2013"
+"""Title of the card, and name of the model in the Hub's figures."""
 METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}
 
 
-def render_card(folder, name="Facial expression recognition on FER2013"):
+def render_card(folder, source):
     """The card of a model folder as Markdown.
 
     Args:
         folder: model folder with `config.json` and `metrics.json`.
-        name: title of the card and name of the model in the Hub's figures.
+        source: how `fer.hub.resolve_model` is to be asked for this model: `bundled`, a folder, or the Hub's
+            `OWNER/NAME` with or without `@REVISION`.
 
     Raises:
         UserError: if a fact that the card states is missing, or the folder does not fit.
     """
     config, _ = load_config(folder)
-    metrics = json.loads((Path(folder) / METRICS).read_text())
+    path = Path(folder) / METRICS
+    try:
+        metrics = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: a card needs the model's figures; the file is missing.") from None
+    except ValueError as error:
+        raise UserError(f"{path}: no valid JSON: {error}") from None
     data = ModelCardData(
         license="apache-2.0",
         library_name="keras",
         pipeline_tag="image-classification",
         tags=["facial-expression-recognition", "fer2013"],
-        model_name=name,
+        model_name=NAME,
         eval_results=[
             EvalResult(
                 task_type="image-classification",
@@ -50,7 +58,8 @@ def render_card(folder, name="Facial expression recognition on FER2013"):
     try:
         return template.render(
             card_data=data.to_yaml(),
-            name=name,
+            name=NAME,
+            source=source,
             labels=config.labels,
             image_size=config.image_size,
             network=config.network,
@@ -61,6 +70,6 @@ def render_card(folder, name="Facial expression recognition on FER2013"):
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
 
 
-def save_card(folder):
-    """Writes the card of a model folder to its `README.md`."""
-    (Path(folder) / CARD).write_text(render_card(folder))
+def save_card(folder, source):
+    """Writes the card of a model folder to its `README.md`; `source` as in `render_card`."""
+    (Path(folder) / CARD).write_text(render_card(folder, source), encoding="utf-8")

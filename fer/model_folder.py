@@ -5,6 +5,9 @@
                        weights, how it was trained
     metrics.json       figures of `fer.metrics` on the validation split
     figures/           learning curves, confusion matrix
+    README.md          the model card
+    history.csv        the log of training, an epoch a row
+    logs/              the same for TensorBoard
 
 Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights; nothing that a
 file says is ever executed.
@@ -28,6 +31,9 @@ WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
 METRICS = "metrics.json"
 FIGURES = "figures"
+CARD = "README.md"
+HISTORY = "history.csv"
+LOGS = "logs"
 BUNDLED = Path(__file__).parent / "bundled"
 
 

@@ -14,12 +14,11 @@ from keras import layers, ops
 from sklearn.linear_model import LogisticRegression
 
 from fer.errors import UserError
+from fer.model_folder import HISTORY, LOGS
 
 CHECKPOINT = "checkpoint"
 BEST = "best.weights.h5"
 RANDOM_STATES = "random_states.json"
-HISTORY = "history.csv"
-LOGS = "logs"
 VOTES_SHARE = 0.7
 """How much of a soft target its votes decide; the rest is the label."""
 

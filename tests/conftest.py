@@ -1,11 +1,46 @@
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hub_double import HubDouble
 from PIL import Image, ImageDraw
 
 from fer.faces import FaceDetector
 from fer.labels import EMOTIONS
+
+HUB = HubDouble()
+HUB_HOME = Path(tempfile.mkdtemp(prefix="fer-hub-"))
+# The Hub's client reads these once, when it is imported: no test ever reaches the real Hub by mistake.
+os.environ.update(
+    HF_ENDPOINT=HUB.url,
+    HF_HOME=str(HUB_HOME),
+    HF_HUB_DISABLE_TELEMETRY="1",
+    HF_HUB_DISABLE_XET="1",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+)
+os.environ.pop("HF_TOKEN", None)
+
+
+def pytest_unconfigure():
+    shutil.rmtree(HUB_HOME)
+
+
+@pytest.fixture(scope="session")
+def hub_server():
+    with HUB:
+        yield HUB
+
+
+@pytest.fixture
+def hub(hub_server, monkeypatch):
+    """The Hub's double with nothing in it, an empty cache, and a token that may write to `fer-bot/…`."""
+    hub_server.reset()
+    shutil.rmtree(HUB_HOME, ignore_errors=True)
+    monkeypatch.setenv("HF_TOKEN", "hf_write")
+    return hub_server
 
 
 @pytest.fixture(scope="session")

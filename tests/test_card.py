@@ -4,18 +4,18 @@ import shutil
 import pytest
 from huggingface_hub import ModelCard
 
-from fer.card import CARD, render_card
+from fer.card import render_card
 from fer.errors import UserError
-from fer.model_folder import BUNDLED, CONFIG, METRICS
+from fer.model_folder import BUNDLED, CARD, CONFIG, METRICS
 
 
 def test_the_bundled_card_is_true_to_its_figures():
-    assert (BUNDLED / CARD).read_text() == render_card(BUNDLED)
+    assert (BUNDLED / CARD).read_text() == render_card(BUNDLED, "bundled")
 
 
 def test_the_card_carries_its_figures_for_the_hub():
     metrics = json.loads((BUNDLED / METRICS).read_text())
-    results = {row.metric_type: row for row in ModelCard(render_card(BUNDLED)).data.eval_results}
+    results = {row.metric_type: row for row in ModelCard(render_card(BUNDLED, "bundled")).data.eval_results}
     assert results["accuracy"].metric_value == round(metrics["accuracy"], 4)
     assert results["ece"].dataset_split == "validation"
 
@@ -28,4 +28,4 @@ def test_a_card_with_a_missing_fact_is_not_rendered(tmp_path, file, missing):
     del (document if file == METRICS else document["training"])[missing]
     (tmp_path / file).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):
-        render_card(tmp_path)
+        render_card(tmp_path, "mine")

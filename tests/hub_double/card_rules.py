@@ -1,0 +1,43 @@
+"""The documented part of what the Hub asks of a card's metadata; its whole schema is not public."""
+
+import re
+
+import yaml
+
+COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+SPACE_STRINGS = ("title", "sdk_version", "python_version", "app_file", "startup_duration_timeout")
+
+
+def metadata_of(text):
+    """The YAML block at the top of a card, as a dict; empty without one."""
+    block = re.match(r"\s*---\s*\n(.*?)\n---\s*(\n|$)", text, re.DOTALL)
+    return (yaml.safe_load(block[1]) or {}) if block else {}
+
+
+def complaints(metadata, kind):
+    """What the Hub would refuse a card of a `model` or `space` for."""
+    if not isinstance(metadata, dict):
+        return ["metadata must be a mapping"]
+    return list(_space_complaints(metadata) if kind == "space" else _model_complaints(metadata))
+
+
+def _space_complaints(metadata):
+    if metadata.get("sdk") not in ("gradio", "docker", "static"):
+        yield '"sdk" must be one of [gradio, docker, static]'
+    for key in ("colorFrom", "colorTo"):
+        if metadata.get(key, "red") not in COLORS:
+            yield f'"{key}" must be one of {list(COLORS)}'
+    for key in SPACE_STRINGS:
+        if not isinstance(metadata.get(key, ""), str):
+            yield f'"{key}" must be a string'
+    if len(metadata.get("short_description", "")) > 60:
+        yield '"short_description" length must be less than or equal to 60 characters long'
+
+
+def _model_complaints(metadata):
+    tags = metadata.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        yield '"tags" must be an array of strings'
+    for entry in metadata.get("model-index") or []:
+        if not isinstance(entry, dict) or "name" not in entry or "results" not in entry:
+            yield '"model-index" entries need "name" and "results"'

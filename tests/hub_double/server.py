@@ -1,0 +1,112 @@
+"""The double as a server: its routes, its faults, its log of requests."""
+
+import socket
+import threading
+import time
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from hub_double import downloads, repositories, spaces, uploads
+from hub_double.state import Fault, RefusedError, State
+
+
+class HubDouble:
+    """A context manager: serves on a free port of 127.0.0.1, large files from `localhost`, which is another origin.
+
+    A test sets the rules in `state`, of `State`: tokens, read_only, paid, xet.
+    """
+
+    def __init__(self):
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        port = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self._cdn = f"http://localhost:{port}"
+        self.app = _build_app()
+        self.reset()
+        # A cut answer is an error to uvicorn, which would print it.
+        config = uvicorn.Config(self.app, log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+
+    def __enter__(self):
+        self._socket.listen(64)
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_):
+        self._server.should_exit = True
+        self._thread.join(10)
+
+    def reset(self):
+        """Forgets everything."""
+        self.app.state.hub = State(cdn=self._cdn)
+
+    @property
+    def state(self):
+        return self.app.state.hub
+
+    @property
+    def repos(self):
+        return self.state.repos
+
+    @property
+    def requests(self):
+        return self.state.requests
+
+    def model(self, name):
+        """The repository of a model."""
+        return self.state.repos["models", name]
+
+    def fail(self, part, status, times=1, method=None):
+        """Answers the next `times` requests whose path has `part` in it with an error."""
+        self.state.faults += [Fault(part, status, method) for _ in range(times)]
+
+    def cut(self, part):
+        """Closes the connection in the middle of the next file whose path has `part` in it."""
+        self.state.faults.append(Fault(part, method="GET"))
+
+
+def _build_app():
+    app = FastAPI(openapi_url=None)
+    for module in (repositories, uploads, spaces, downloads):
+        app.include_router(module.router)
+
+    @app.exception_handler(RefusedError)
+    async def refuse(request: Request, refusal: RefusedError):
+        code = {"X-Error-Code": refusal.code} if refusal.code else {}
+        headers = {"X-Error-Message": refusal.message, **code, **refusal.headers}
+        return JSONResponse(refusal.body, refusal.status, headers=headers)
+
+    @app.middleware("http")
+    async def log_and_fail(request: Request, call_next):
+        state = app.state.hub
+        fault = next((fault for fault in state.faults if fault.concerns(request)), None)
+        if fault:
+            state.faults.remove(fault)
+        if fault and fault.status:
+            response = JSONResponse({"error": "injected"}, fault.status)
+        else:
+            response = await call_next(request)
+            if fault:
+                response = await _cut(response)
+        query = f"?{request.url.query}" if request.url.query else ""
+        state.requests.append((request.method, request.url.path + query, response.status_code))
+        return response
+
+    return app
+
+
+async def _cut(response):
+    """The first half of a response that promises all of it."""
+    content = b"".join([chunk async for chunk in response.body_iterator])
+
+    async def half():
+        yield content[: len(content) // 2]
+        raise ConnectionError("cut, as the test asked")
+
+    return StreamingResponse(half(), response.status_code, dict(response.headers))

@@ -1,0 +1,276 @@
+"""Pull and push with the real client, over HTTP, against the double."""
+
+import hashlib
+import json
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_double.state import Repository, StoredFile
+from huggingface_hub import constants
+
+import train
+from fer.__main__ import main
+from fer.errors import UserError
+from fer.hub import HubError, check_push, pull_model, push_model, resolve_model
+from fer.model_folder import BUNDLED, CARD, CONFIG, METRICS, WEIGHTS, ModelFolderError, load_model
+
+ROOT = Path(__file__).parents[1]
+MODEL = "fer-bot/model"
+
+
+def put(hub, folder, name=MODEL, **rules):
+    """Puts a model folder on the double as a push would; returns the commit's sha."""
+    files = {}
+    for path in folder.iterdir():
+        if path.name == WEIGHTS:
+            content = path.read_bytes()
+            sha256 = hashlib.sha256(content).hexdigest()
+            hub.state.large[sha256] = content
+            files[path.name] = StoredFile(len(content), sha256=sha256)
+        elif path.is_file():
+            files[path.name] = StoredFile(path.stat().st_size, path.read_bytes())
+    hub.repos["models", name] = Repository("models", name, **rules)
+    return hub.model(name).commit("main", files, "put").sha
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A copy of the bundled model folder, to be changed."""
+    return shutil.copytree(BUNDLED, tmp_path / "model")
+
+
+def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
+    push = push_model("bundled", MODEL, tag="v1.0")
+    repository = hub.model(MODEL)
+    assert push.revision == repository.head.sha
+    assert push.url == f"{hub.url}/{MODEL}/tree/{push.revision}"
+    assert len(repository.commits) == 2  # the first one makes the repository
+    files = repository.head.files
+    assert {CONFIG, METRICS, WEIGHTS, CARD, "figures/curves.png", "figures/confusion_matrix.png"} < set(files)
+    assert f'resolve_model("{MODEL}@v1.0")' in files[CARD].content.decode()
+    assert 'resolve_model("bundled")' in (BUNDLED / CARD).read_text()
+
+    hub.requests.clear()
+    for name in (f"{MODEL}@{push.revision}", f"{MODEL}@v1.0", MODEL):
+        source = resolve_model(name)
+        assert str(source) == f"{MODEL}@{push.revision}"
+        assert (source.folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
+    names = {path.rsplit("/", 1)[1] for _, path, _ in hub.requests if "/resolve/" in path}
+    assert names == {CONFIG, WEIGHTS, METRICS}
+    load_model(source.folder)
+
+    # What is in the cache works without the Hub.
+    requests = len(hub.requests)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert pull_model(MODEL, push.revision) == pull_model(MODEL) == source
+    assert len(hub.requests) == requests
+
+
+def test_pushing_again_without_a_change_makes_no_commit(hub):
+    first = push_model("bundled", MODEL, tag="v1.0")
+    assert push_model("bundled", MODEL, tag="v1.0") == first
+    assert len(hub.model(MODEL).commits) == 2
+
+
+def test_a_tag_is_not_moved(hub, model):
+    push_model("bundled", MODEL, tag="v1.0")
+    (model / "history.csv").write_text("epoch\n0\n")
+    with pytest.raises(HubError, match="but the tag v1.0 is at"):
+        push_model(model, MODEL, tag="v1.0")
+    assert "history.csv" in hub.model(MODEL).head.files
+
+
+def test_curves_of_an_earlier_push_go(hub, model):
+    for name in ("one", "two"):
+        shutil.rmtree(model / "logs", ignore_errors=True)
+        (model / "logs" / "train").mkdir(parents=True)
+        (model / "logs" / "train" / f"events.out.tfevents.{name}").write_bytes(b"\0" + name.encode())
+        push_model(model, MODEL)
+    logs = [path for path in hub.model(MODEL).head.files if path.startswith("logs/")]
+    assert logs == ["logs/train/events.out.tfevents.two"]
+
+
+def test_a_pull_request_leaves_main_alone(hub):
+    head = put(hub, BUNDLED, "other/model")
+    push = push_model("bundled", "other/model", create_pr=True)
+    assert push.url == f"{hub.url}/other/model/discussions/1"
+    assert hub.model("other/model").head.sha == head
+
+
+def test_a_new_repository_is_private_where_asked(hub):
+    push_model("bundled", MODEL, private=True)
+    assert hub.model(MODEL).private
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("part", "status", "times"),
+    [("/preupload/", 503, 1), ("/_lfs/", 500, 2), ("/commit/", 503, 1), ("/commit/", 412, 2)],
+)
+def test_a_push_survives_errors_in_its_middle(hub, part, status, times):
+    hub.fail(part, status, times)
+    push_model("bundled", MODEL)
+    assert WEIGHTS in hub.model(MODEL).head.files
+    assert not hub.state.faults
+
+
+@pytest.mark.parametrize(
+    ("repository", "token", "message"),
+    [
+        (MODEL, None, "A token is needed to push"),
+        (MODEL, "hf_wrong", "the token is not valid"),
+        (MODEL, "hf_read", "the token may only read"),
+        ("other/model", "hf_write", "the token belongs to fer-bot, who may not write there"),
+        ("model", "hf_write", "must be OWNER/NAME. Received: model"),
+        (f"{MODEL}@v1", "hf_write", "must be OWNER/NAME. Received: fer-bot/model@v1"),
+    ],
+)
+def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypatch, repository, token, message):
+    hub.state.tokens["hf_read"] = "fer-bot"
+    hub.state.read_only.add("hf_read")
+    monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(HubError, match=message) as error:
+        train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--push-to-hub", repository])
+    assert "hf_w" not in str(error.value)
+    assert not hub.repos
+
+
+def test_a_pull_request_needs_a_repository_to_ask(hub):
+    with pytest.raises(HubError, match="no such repository"):
+        check_push("other/model", create_pr=True)
+
+
+def test_what_only_concerns_the_hub_needs_a_repository(tmp_path):
+    for option in (["--private"], ["--create-pr"], ["--tag", "v1"]):
+        with pytest.raises(UserError, match="go with --push-to-hub"):
+            train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), *option])
+
+
+def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
+    put(hub, BUNDLED)
+    # The client goes on after the last whole chunk; a network this small is less than one.
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1_000_000)
+    hub.cut("/_cdn/")
+    folder = pull_model(MODEL).folder
+    assert (folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
+    assert [status for _, path, status in hub.requests if "/_cdn/" in path] == [200, 206]
+    assert not hub.state.faults
+
+
+@pytest.mark.slow
+def test_two_processes_pull_at_once(hub):
+    put(hub, BUNDLED)
+    program = f"from fer.hub import resolve_model; print(resolve_model('{MODEL}').folder)"
+    command = [sys.executable, "-c", program]
+    both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folders = {process.communicate(timeout=120)[0].strip() for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    (folder,) = folders
+    assert (Path(folder) / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "token", "message"),
+    [
+        ("fer-bot/nothing", "hf_write", "no such repository on the Hub, or it is private"),
+        ("fer-bot/private", None, "no such repository on the Hub, or it is private"),
+        ("other/gated", "hf_write", "access is restricted"),
+        ("fer-bot/model@v9", "hf_write", "no such branch, tag or commit"),
+        ("fer-bot/model@" + "0" * 40, "hf_write", "no such branch, tag or commit"),
+        ("fer-bot/empty", "hf_write", "it is not a model of this project"),
+        ("fer-bot/model", "hf_wrong", "the token is not valid"),
+    ],
+)
+def test_what_cannot_be_pulled_is_said_in_one_sentence(hub, tmp_path, monkeypatch, capsys, name, token, message):
+    put(hub, BUNDLED)
+    put(hub, BUNDLED, "fer-bot/private", private=True)
+    put(hub, BUNDLED, "other/gated", gated=True)
+    (tmp_path / "empty").mkdir()
+    put(hub, tmp_path / "empty", "fer-bot/empty")
+    monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(SystemExit) as end:
+        main(["predict", "--model", name, "photo.jpg"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m fer predict: {name}: ")
+    assert message in said
+    assert said.count("\n") == 1
+    assert "hf_w" not in said
+
+
+def test_private_and_gated_models_are_pulled_with_a_token(hub):
+    put(hub, BUNDLED, private=True, gated=True)
+    pull_model(MODEL)  # The double's other host refuses a request that brings the token along.
+
+
+def test_a_renamed_model_is_found_by_its_old_name(hub):
+    sha = put(hub, BUNDLED, "fer-bot/new")
+    hub.state.renamed["models", MODEL] = "fer-bot/new"
+    assert pull_model(MODEL).revision == sha
+
+
+def test_without_the_hub_and_a_cache_the_reason_is_said(hub, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(HubError, match="not in the cache, and HF_HUB_OFFLINE forbids"):
+        pull_model(MODEL)
+
+
+@pytest.mark.slow
+def test_a_hub_that_does_not_answer_is_said(hub, monkeypatch):
+    url = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
+    with pytest.raises(HubError, match="the Hub cannot be reached, and the model is not in the cache"):
+        pull_model(MODEL)
+
+
+def test_a_server_error_is_said(hub):
+    put(hub, BUNDLED)
+    hub.fail("/_cdn/", 500)
+    with pytest.raises(HubError, match=r"the Hub answered with an error \(500\)"):
+        pull_model(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ["happy", "glad"]}, "`labels`"),
+        ({"format_version": 99}, "`format_version` must be 1. Received: 99"),
+        ({"weights": {"file": "../../x.h5", "size": 1, "sha256": "0"}}, "`weights` must give file model.weights.h5"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused_before_the_weights_are_downloaded(hub, model, changes, message):
+    document = json.loads((model / CONFIG).read_text())
+    (model / CONFIG).write_text(json.dumps(document | changes))
+    put(hub, model)
+    with pytest.raises(ModelFolderError, match=message):
+        pull_model(MODEL)
+    assert not any(path.endswith(WEIGHTS) for _, path, _ in hub.requests)
+
+
+def test_weights_swapped_for_others_of_the_same_size_are_refused(hub, model):
+    content = bytearray((model / WEIGHTS).read_bytes())
+    content[len(content) // 2] ^= 255
+    (model / WEIGHTS).write_bytes(content)
+    put(hub, model)
+    with pytest.raises(ModelFolderError, match="sha256"):
+        load_model(pull_model(MODEL).folder)
+
+
+def test_a_full_disk_is_said_and_leaves_no_half_file(hub, monkeypatch):
+    put(hub, BUNDLED)
+    # No file may grow beyond a limit, which the system reports much as it reports a full disk.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(HubError, match="no room left for the Hub's cache"):
+            pull_model(MODEL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    load_model(pull_model(MODEL).folder)
