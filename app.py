@@ -2,8 +2,9 @@
 
     python app.py
 
-serves the model that FER_MODEL names (a model folder; by default the bundled one) on http://127.0.0.1:7860.
-GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address.
+serves the model that FER_MODEL names on http://127.0.0.1:7860: a model folder, OWNER/NAME or OWNER/NAME@REVISION of the
+Hugging Face Hub, by default the bundled one. If it cannot be had the bundled one serves and the page says so; with
+FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address.
 """
 
 import os
@@ -15,10 +16,22 @@ from typing import NamedTuple
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from fer.console import quick_gradio_import, quiet_libraries
+from fer.console import exit_on_user_error, quick_gradio_import, quiet_libraries
 
 with quick_gradio_import():
     import gradio as gr
+
+try:
+    # Part of every Space, and of nothing else. ZeroGPU Spaces end an app that has no function for their GPU.
+    import spaces
+except ImportError:
+    pass
+else:
+
+    @spaces.GPU
+    def use_no_gpu():
+        """Never called: the networks are small enough for the processor."""
+
 
 from fer.drawing import caption, draw_faces
 from fer.errors import UserError
@@ -43,8 +56,16 @@ LIMITS = """The network was trained on FER2013, 48-pixel grey pictures whose lab
 three. Do not use it to judge people: in the EU, inferring emotions at work and in schools is prohibited (AI Act,
 Article 5(1)(f)). Photos are deleted ten minutes after their upload at the latest; nothing is logged or shared."""
 
+LOADING = "The model is loading."
 NOTHING_YET = "Waiting for a photo."
 NO_FACE = "No face found. Try a photo in which the face is larger, better lit or seen from the front."
+
+
+class Serving(NamedTuple):
+    """What answers: a `fer.recognizer.Recognizer`, and why it is not the model that was asked for ("" if it is)."""
+
+    recognizer: object
+    note: str = ""
 
 
 class Upload(NamedTuple):
@@ -71,16 +92,20 @@ class Photo(gr.Image):
         return Upload(payload.path, payload.orig_name or Path(payload.path).name)
 
 
-def build_demo(recognizer):
+def build_demo(serving):
     """The page and its API.
 
     Args:
-        recognizer: a future of `fer.recognizer.Recognizer`; the page is up before it is done.
+        serving: a future of `Serving`; the page is up before it is done.
     """
 
     def read(upload, already_cropped):
         image = load_image(upload.path, upload.name)
-        return image, recognizer.result().recognize(image, already_cropped)
+        return image, serving.result().recognizer.recognize(image, already_cropped)
+
+    def about_model():
+        recognizer, note = serving.result()
+        return f"{note}\n\nModel: `{recognizer.model}`".strip()
 
     def show(upload, already_cropped):
         if upload is None:
@@ -102,11 +127,12 @@ def build_demo(recognizer):
         return faces[0].probabilities if faces else None
 
     def analyze(photo, already_cropped):
-        """Reads every face of a photo: box in pixels, label, probabilities and detection score, the largest first."""
+        """Reads every face of a photo: box in pixels, label, probabilities and detection score, the largest first; and
+        names the model that did."""
         from fer.recognizer import to_record
 
         image, faces = _for_clients(read, photo, already_cropped)
-        return to_record(photo.name, image, faces)
+        return to_record(photo.name, image, faces, serving.result().recognizer.model)
 
     with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
         shown = gr.State([])
@@ -131,7 +157,9 @@ def build_demo(recognizer):
                 number = gr.Radio(label="Face", visible=False, elem_id="face")
                 label = gr.Label(label="Expression", elem_id="expression")
         gr.Markdown(LIMITS)
+        model = gr.Markdown(LOADING, elem_id="model")
 
+        demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
         gr.on(
             [photo.change, cropped.change],
             show,
@@ -195,24 +223,35 @@ def _clicked(shown, event: gr.SelectData):
     return index + 1, shown[index][1].probabilities
 
 
-def load_recognizer(model, page_is_up):
-    """Loads TensorFlow and the networks behind the page. What does not fit is also said on the terminal."""
+def load_serving(name, page_is_up):
+    """Loads TensorFlow and the networks behind the page; the bundled model where the one that is asked for cannot be
+    had. What does not fit is also said on the terminal."""
     page_is_up.wait()
+    from fer.hub import resolve_model
     from fer.recognizer import Recognizer
 
     try:
-        return Recognizer.load(model)
+        source = resolve_model(name)
+        return Serving(Recognizer.load(source.folder, str(source)))
     except UserError as error:
-        print(f"The model cannot be loaded: {error}", file=sys.stderr)
-        raise
+        if strict():
+            raise
+        note = f"⚠️ The model that was asked for cannot be had, the bundled one answers. {error}"
+        print(note, file=sys.stderr)
+        return Serving(Recognizer.load(), note)
+
+
+def strict():
+    """Whether the app ends rather than serve another model than the one that was asked for."""
+    return os.environ.get("FER_STRICT") == "1"
 
 
 def main():
     """Serves the app until it is interrupted."""
     quiet_libraries()
     page_is_up = threading.Event()
-    model = os.environ.get("FER_MODEL", "bundled")
-    demo = build_demo(ThreadPoolExecutor(1).submit(load_recognizer, model, page_is_up))
+    serving = ThreadPoolExecutor(1).submit(load_serving, os.environ.get("FER_MODEL") or "bundled", page_is_up)
+    demo = build_demo(serving)
     demo.launch(
         theme=gr.themes.Soft(),
         max_file_size=MAX_FILE_SIZE,
@@ -223,6 +262,8 @@ def main():
         prevent_thread_lock=True,
     )
     page_is_up.set()
+    with exit_on_user_error("python app.py"):
+        serving.result()
     demo.block_thread()
 
 

@@ -1,4 +1,4 @@
-"""The command line, `python -m fer COMMAND`: predict, evaluate, push."""
+"""The command line, `python -m fer COMMAND`: predict, evaluate, push, deploy."""
 
 import argparse
 import json
@@ -57,6 +57,13 @@ def _parser():
     push.add_argument("--private", action="store_true", default=None, help="make a new repository private")
     push.add_argument("--create-pr", action="store_true", help="ask with a pull request instead of committing")
     push.add_argument("--tag", metavar="NAME", help="name the commit, such as v1.0")
+
+    deploy = _add_command(commands, "deploy", _deploy, "serve a model of the Hub with the app, as a Space")
+    deploy.add_argument("repository", metavar="OWNER/SPACE", help="the Space; created if it is not there")
+    deploy.add_argument("--model", required=True, metavar="OWNER/NAME[@REVISION]", help="what it serves, at its commit")
+    deploy.add_argument("--private", action="store_true", default=None, help="make a new Space private")
+    deploy.add_argument("--hardware", metavar="NAME", help="such as cpu-basic (default: zero-a10g, which is free)")
+    deploy.add_argument("--wait", action="store_true", help="wait until the Space is built and runs")
     return parser
 
 
@@ -80,7 +87,8 @@ def _predict(options):
     from fer.images import ImageError, load_image
     from fer.recognizer import Recognizer, to_record
 
-    recognizer = Recognizer.load(resolve_model(options.model).folder)
+    source = resolve_model(options.model)
+    recognizer = Recognizer.load(source.folder, str(source))
     failed = False
     for photo in options.photos:
         try:
@@ -91,7 +99,7 @@ def _predict(options):
             continue
         faces = recognizer.recognize(image, options.already_cropped)
         if options.json:
-            print(json.dumps(to_record(photo, image, faces)))
+            print(json.dumps(to_record(photo, image, faces, recognizer.model)))
         else:
             print(_sentence(photo, faces))
     return 2 if failed else 0
@@ -137,6 +145,15 @@ def _push(options):
 
     push = push_model(options.folder, options.repository, options.private, options.create_pr, options.tag)
     print(f"{push.url}\ncommit {push.revision}")
+    return 0
+
+
+def _deploy(options):
+    from fer.space import deploy, uncommitted
+
+    for path in uncommitted():
+        print(f"not committed, so not deployed: {path}", file=sys.stderr)
+    print(deploy(options.repository, options.model, options.private, options.hardware, options.wait))
     return 0
 
 

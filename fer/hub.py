@@ -44,10 +44,15 @@ REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+
 """`OWNER/NAME` or `OWNER/NAME@REVISION`: a branch, a tag or a commit's sha."""
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*", f"{LOGS}/*")
 """What of a model folder goes to the Hub; the Hub shows TensorBoard's logs in its Training metrics tab."""
-ATTEMPTS = 4
 PASSING = (412, 429, 500, 502, 503, 504)
-"""Answers after which a commit is tried again, after 1, 2 and 4 seconds: others have committed meanwhile (412), or the
-Hub is overloaded. A commit that did go through is not made twice, since nothing has changed then."""
+"""Answers after which a commit is tried again: others have committed meanwhile (412), or the Hub is overloaded. A commit
+that did go through is not made twice, since nothing has changed then."""
+PAUSES = (1, 2, 4)
+"""Seconds before each further try."""
+
+
+FAILURES = (HfHubHTTPError, HTTPError, OSError)
+"""What the client raises where the Hub refuses, cannot be reached, or its cache cannot be written."""
 
 
 class HubError(UserError):
@@ -117,13 +122,18 @@ def pull_model(repository, revision=None):
         hf_hub_download(repository, WEIGHTS, revision=folder.name)
         with suppress(EntryNotFoundError):  # Figures to show; not needed to serve.
             hf_hub_download(repository, METRICS, revision=folder.name)
-    except (HfHubHTTPError, HTTPError, OSError) as error:
-        raise HubError(f"{named}: {_reason(error)}") from None
+    except FAILURES as error:
+        raise HubError(f"{named}: {explain(error)}") from None
     return ModelSource(repository, folder, folder.name)
 
 
-def check_push(repository, create_pr=False):
+def check_push(repository, create_pr=False, kind="model"):
     """Makes sure, before any work is done, that the token may push to a repository or create it.
+
+    Args:
+        repository: `OWNER/NAME`.
+        create_pr: only a pull request is wanted, for which the repository must be there.
+        kind: `model` or `space`.
 
     Raises:
         HubError: with a sentence that says what is missing.
@@ -133,7 +143,7 @@ def check_push(repository, create_pr=False):
     try:
         user = api.whoami()
         if create_pr:
-            api.repo_info(repository)
+            api.repo_info(repository, repo_type=kind)
             return
         owner = repository.split("/")[0]
         role = user["auth"]["accessToken"]["role"]
@@ -143,17 +153,17 @@ def check_push(repository, create_pr=False):
         if owner not in owners:
             raise HubError(
                 f"{repository}: the token belongs to {user['name']}, who may not write there. "
-                f"Push to {' or '.join(f'{name}/…' for name in owners)}, or give --create-pr."
+                f"Received: {owner}, expected: {' or '.join(owners)}"
             )
-        api.auth_check(repository, write=True)
+        api.auth_check(repository, repo_type=kind, write=True)
     except RepositoryNotFoundError as error:
         if create_pr:
-            raise HubError(f"{repository}: {_reason(error)}") from None
+            raise HubError(f"{repository}: {explain(error)}") from None
         # The push will create it.
     except LocalTokenNotFoundError:
         raise HubError("A token is needed to push: set HF_TOKEN, or run `hf auth login`.") from None
-    except (HfHubHTTPError, HTTPError, OSError) as error:
-        raise HubError(f"{repository}: {_reason(error)}") from None
+    except FAILURES as error:
+        raise HubError(f"{repository}: {explain(error)}") from None
 
 
 def push_model(folder, repository, private=None, create_pr=False, tag=None):
@@ -185,12 +195,77 @@ def push_model(folder, repository, private=None, create_pr=False, tag=None):
             api.create_repo(repository, private=private, exist_ok=True)
         with tempfile.TemporaryDirectory() as staging:
             _stage(folder, Path(staging), card)
-            commit = _upload(api, staging, repository, create_pr)
+            commit = upload(
+                staging,
+                repository,
+                create_pr=create_pr,
+                commit_message="Upload the model and its card",
+                # The Hub would show the curves of two runs as one.
+                delete_patterns=[f"{FIGURES}/*", f"{LOGS}/*"],
+            )
         if tag:
             _tag(api, repository, tag, commit.oid)
-    except (HfHubHTTPError, HTTPError, OSError) as error:
-        raise HubError(f"{repository}: {_reason(error)}") from None
+    except FAILURES as error:
+        raise HubError(f"{repository}: {explain(error)}") from None
     return Push(commit.oid, commit.pr_url or f"{constants.ENDPOINT}/{repository}/tree/{commit.oid}")
+
+
+def upload(folder, repository, **options):
+    """Uploads a folder in one commit, and again where the Hub is overloaded or others have committed meanwhile.
+
+    Args:
+        folder: all of its files go.
+        repository: `OWNER/NAME`.
+        options: of `HfApi.upload_folder`.
+
+    Returns:
+        huggingface_hub's `CommitInfo`; of the latest commit if nothing has changed.
+
+    Raises:
+        One of `FAILURES`.
+    """
+    pauses = iter(PAUSES)
+    while True:
+        try:
+            return HfApi().upload_folder(repo_id=repository, folder_path=folder, **options)
+        except HfHubHTTPError as error:
+            pause = next(pauses, None)
+            if pause is None or _status(error) not in PASSING:
+                raise
+            time.sleep(pause)
+
+
+def explain(error):
+    """Why the Hub did not do it, in a sentence of our own: the client's messages run over lines.
+
+    Args:
+        error: of `FAILURES`.
+    """
+    if isinstance(error, GatedRepoError):
+        return "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours."
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            "no such folder here, and no such repository on the Hub, or it is private. "
+            "Check the name, and set HF_TOKEN if it is private."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return "the repository has no such branch, tag or commit."
+    if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
+        cause = error.__cause__
+        if isinstance(cause, HfHubHTTPError):
+            return explain(cause)
+        if constants.HF_HUB_OFFLINE:
+            return "not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub."
+        return "the Hub cannot be reached, and the model is not in the cache."
+    if isinstance(error, EntryNotFoundError):
+        return f"the repository holds no {CONFIG} or no {WEIGHTS}: it is not a model of this project."
+    if isinstance(error, HfHubHTTPError):
+        return _status_reason(_status(error))
+    if isinstance(error, HTTPError):
+        return f"the Hub cannot be reached ({type(error).__name__})."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"no room left for the Hub's cache at {constants.HF_HUB_CACHE} ({error.strerror})."
+    return f"the files cannot be cached at {constants.HF_HUB_CACHE} ({error.strerror or error})."
 
 
 def _stage(folder, staging, card):
@@ -201,24 +276,6 @@ def _stage(folder, staging, card):
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if path.is_dir() else shutil.copyfile)(path, target)
     (staging / CARD).write_text(card, encoding="utf-8")
-
-
-def _upload(api, staging, repository, create_pr):
-    """One commit. Files of an earlier push that are no more go: the Hub would show two runs' curves as one."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return api.upload_folder(
-                repo_id=repository,
-                folder_path=staging,
-                commit_message="Upload the model and its card",
-                create_pr=create_pr,
-                delete_patterns=[f"{FIGURES}/*", f"{LOGS}/*"],
-            )
-        except HfHubHTTPError as error:
-            if _status(error) not in PASSING or attempt == ATTEMPTS:
-                raise
-            time.sleep(2 ** (attempt - 1))
-    raise AssertionError("unreachable")
 
 
 def _tag(api, repository, tag, revision):
@@ -238,35 +295,6 @@ def _check_name(repository):
 
 def _status(error):
     return error.response.status_code
-
-
-def _reason(error):
-    """Why the Hub did not do it, in one sentence of our own: the client's messages run over lines."""
-    if isinstance(error, GatedRepoError):
-        return "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours."
-    if isinstance(error, RepositoryNotFoundError):
-        return (
-            "no such folder here, and no such repository on the Hub, or it is private. "
-            "Check the name, and set HF_TOKEN if it is private."
-        )
-    if isinstance(error, RevisionNotFoundError):
-        return "the repository has no such branch, tag or commit."
-    if isinstance(error, (LocalEntryNotFoundError, OfflineModeIsEnabled)):
-        cause = error.__cause__
-        if isinstance(cause, HfHubHTTPError):
-            return _reason(cause)
-        if constants.HF_HUB_OFFLINE:
-            return "not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub."
-        return "the Hub cannot be reached, and the model is not in the cache."
-    if isinstance(error, EntryNotFoundError):
-        return f"the repository holds no {CONFIG} or no {WEIGHTS}: it is not a model of this project."
-    if isinstance(error, HfHubHTTPError):
-        return _status_reason(_status(error))
-    if isinstance(error, HTTPError):
-        return f"the Hub cannot be reached ({type(error).__name__})."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"no room left for the Hub's cache at {constants.HF_HUB_CACHE} ({error.strerror})."
-    return f"the files cannot be cached at {constants.HF_HUB_CACHE} ({error.strerror or error})."
 
 
 def _status_reason(status):

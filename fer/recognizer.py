@@ -33,21 +33,26 @@ class Recognizer:
         network: Keras network of `fer.models`.
         labels: names of its outputs.
         detector: `fer.faces.FaceDetector`.
+        model: what to call the model in answers.
     """
 
-    def __init__(self, network, labels, detector):
-        self.network, self.labels, self.detector = network, tuple(labels), detector
+    def __init__(self, network, labels, detector, model):
+        self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
         self.image_size = network.input_shape[1]
 
     @classmethod
-    def load(cls, model="bundled"):
+    def load(cls, folder="bundled", model=None):
         """Loads a model folder (or the `bundled` one) and answers a first picture, so that the next is quick.
+
+        Args:
+            folder: model folder; `fer.hub.resolve_model` gives that of a model of the Hub.
+            model: what to call it in answers; by default the folder.
 
         Raises:
             ModelFolderError: for a folder that does not fit.
         """
-        network, config = load_model(model)
-        recognizer = cls(network, config.labels, FaceDetector())
+        network, config = load_model(folder)
+        recognizer = cls(network, config.labels, FaceDetector(), model or str(folder))
         # One face and several: TensorFlow traces the network for one batch size, then once for any.
         for count in (1, 2, 3):
             classify(network, np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
@@ -79,10 +84,12 @@ class Recognizer:
         ]
 
 
-def to_record(name, image, faces):
-    """The JSON document of a picture: its name and size, and box, label, probabilities, score of each face."""
+def to_record(name, image, faces, model):
+    """The JSON document of a picture: its name and size, the model that read it, and of each face box, label,
+    probabilities and score."""
     return {
         "image": name,
+        "model": model,
         "width": image.width,
         "height": image.height,
         "faces": [

@@ -50,7 +50,13 @@ def test_all_faces_of_a_picture_take_one_forward_pass(recognizer, four_faces, mo
 def test_no_face_is_an_answer(recognizer):
     image = Image.new("RGB", (320, 240), "white")
     assert recognizer.recognize(image) == []
-    assert to_record("wall.png", image, []) == {"image": "wall.png", "width": 320, "height": 240, "faces": []}
+    assert to_record("wall.png", image, [], "bundled") == {
+        "image": "wall.png",
+        "model": "bundled",
+        "width": 320,
+        "height": 240,
+        "faces": [],
+    }
 
 
 def test_a_face_crop_is_read_when_the_caller_says_so(recognizer, astronaut):

@@ -1,0 +1,142 @@
+"""Deploy the app as a Space of the Hugging Face Hub that serves a model of the Hub at one commit."""
+
+import io
+import os
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi, RepoCard, constants, get_token
+
+from fer.errors import UserError
+from fer.hub import FAILURES, HubError, check_push, explain, resolve_model, upload
+from fer.model_folder import CARD, CONFIG, METRICS, WEIGHTS, load_model
+
+PROJECT = Path(__file__).parents[1]
+FILES = ("app.py", "fer", "examples", "requirements.txt", "LICENSE")
+"""What the app needs of the repository; the Space's README.md is written anew."""
+HARDWARE = "zero-a10g"
+"""The one that a free account may have. The app leaves its GPU alone."""
+PATIENCE = 20 * 60
+"""Seconds to wait for a build; it installs TensorFlow."""
+
+BODY = """
+# {title}
+
+Every face in a photo, with the probabilities of its expression, read by
+[{model}]({endpoint}/{model}/tree/{revision}): see its card for how well, and for what not to use it.
+
+What is read is an expression, not a feeling. In the EU, inferring emotions at the workplace and in schools is
+prohibited (AI Act, Article 5(1)(f)).
+"""
+
+
+def deploy(repository, model, private=None, hardware=None, wait=False):
+    """Creates or updates a Space that serves a model of the Hub.
+
+    Args:
+        repository: `OWNER/NAME` of the Space.
+        model: `OWNER/NAME` or `OWNER/NAME@REVISION`; the Space is pinned to the commit that this is now.
+        private: whether a new Space is private; None for the owner's default.
+        hardware: a name of `huggingface_hub.SpaceHardware`; None for `HARDWARE` on a new Space, and for what it has on
+            one that is there.
+        wait: return when the Space runs.
+
+    Returns:
+        The Space's URL.
+
+    Raises:
+        HubError: if the Hub refuses or the Space does not come up.
+        UserError: if the model is not on the Hub, does not fit, or this is not a git clone.
+    """
+    check_push(repository, kind="space")
+    source = resolve_model(model)
+    if source.revision is None:
+        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
+    load_model(source.folder)
+    api = HfApi()
+    try:
+        needs_token = _needs_token(api, source)
+        with tempfile.TemporaryDirectory() as folder:
+            write_space(Path(folder), source, preload=not needs_token)
+            api.create_repo(
+                repository,
+                repo_type="space",
+                space_sdk="gradio",
+                space_hardware=hardware or HARDWARE,
+                private=private,
+                exist_ok=True,
+            )
+            if hardware and api.get_space_runtime(repository).requested_hardware != hardware:
+                api.request_space_hardware(repository, hardware)
+            api.add_space_variable(repository, "FER_MODEL", str(source))
+            if needs_token:
+                api.add_space_secret(repository, "HF_TOKEN", os.environ.get("FER_SPACE_TOKEN") or get_token())
+            upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
+        if wait:
+            _wait(api, repository)
+    except FAILURES as error:
+        raise HubError(f"{repository}: {_explain(error, hardware)}") from None
+    return f"{constants.ENDPOINT}/spaces/{repository}"
+
+
+def write_space(folder, source, preload=True):
+    """Writes a Space's files to an empty folder: what the app needs as it is committed, and the README.md.
+
+    Args:
+        folder: existing folder.
+        source: `fer.hub.ModelSource` of a model of the Hub.
+        preload: let the Hub download the model while it builds the Space, so that a start needs no download. It has no
+            token then.
+    """
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", "HEAD", *FILES))) as archive:
+        archive.extractall(folder, filter="data")
+    card = RepoCard(_git("show", f"HEAD:{CARD}").decode())
+    card.data.models = [source.name]
+    if preload:
+        card.data.preload_from_hub = [f"{source.name} {CONFIG},{WEIGHTS},{METRICS} {source.revision}"]
+    facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
+    card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
+    card.save(folder / CARD)
+
+
+def uncommitted():
+    """Paths of files that the app needs, or of the README.md, whose changes are not committed and stay here."""
+    lines = _git("status", "--porcelain", "--", *FILES, CARD).decode().splitlines()
+    return [line[3:] for line in lines]
+
+
+def _git(*arguments):
+    try:
+        run = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, check=True)
+    except FileNotFoundError:
+        raise UserError("A deploy takes the committed files, for which it needs git. It is not installed.") from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode().strip().splitlines()[-1]
+        raise UserError(f"A deploy takes the committed files of a git clone. git said: {reason}") from None
+    return run.stdout
+
+
+def _needs_token(api, source):
+    info = api.model_info(source.name)
+    return bool(info.private or info.gated)
+
+
+def _wait(api, repository):
+    try:
+        stage = api.wait_for_space(repository, timeout=PATIENCE, poll_interval=5).stage
+    except TimeoutError:
+        raise HubError(f"{repository}: still building after {PATIENCE // 60} minutes; look at its page.") from None
+    if stage not in ("RUNNING", "SLEEPING"):
+        raise HubError(f"{repository}: the Space did not come up ({stage}); its page shows the log.")
+
+
+def _explain(error, hardware):
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 402:
+        return (
+            f"{hardware or HARDWARE} needs a paid plan. Free accounts may have two Gradio Spaces on ZeroGPU: "
+            f"--hardware {HARDWARE}"
+        )
+    return explain(error)

@@ -1,0 +1,128 @@
+"""Deploying against the Hub's double, and what the Hub is known to ask of a Space."""
+
+import subprocess
+from pathlib import Path
+
+import gradio
+import pytest
+from hub_double.card_rules import complaints, metadata_of
+from test_hub import MODEL, put
+
+from fer import space
+from fer.__main__ import main
+from fer.errors import UserError
+from fer.hub import HubError
+from fer.model_folder import BUNDLED
+from fer.space import deploy
+
+ROOT = Path(__file__).parents[1]
+SPACE = "fer-bot/space"
+
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a deploy takes the files of a git clone")
+
+
+def the_space(hub):
+    return hub.repos["spaces", SPACE]
+
+
+def test_a_space_serves_the_model_at_its_commit(hub, capsys):
+    sha = put(hub, BUNDLED)
+    assert main(["deploy", SPACE, "--model", MODEL, "--wait"]) == 0
+    assert capsys.readouterr().out.strip() == f"{hub.url}/spaces/{SPACE}"
+    assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+    assert the_space(hub).runtime["hardware"]["requested"] == "zero-a10g"
+    assert not the_space(hub).secrets
+    readme = the_space(hub).head.files["README.md"].content.decode()
+    metadata = metadata_of(readme)
+    assert complaints(metadata, "space") == []
+    assert metadata["models"] == [MODEL]
+    assert metadata["preload_from_hub"] == [f"{MODEL} config.json,model.weights.h5,metrics.json {sha}"]
+    assert (metadata["sdk_version"], metadata["python_version"]) == (gradio.__version__, "3.12")
+    assert f"{MODEL}/tree/{sha}" in readme
+
+
+def test_only_committed_files_that_the_app_needs_are_deployed(hub):
+    put(hub, BUNDLED)
+    deploy(SPACE, MODEL)
+    files = set(the_space(hub).head.files) - {".gitattributes", "README.md"}
+    assert {"app.py", "requirements.txt", "fer/recognizer.py", "fer/bundled/model.weights.h5"} < files
+    committed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert files <= set(committed.splitlines())
+    assert not [path for path in files if path.startswith(("tests/", "runs/", "benchmarks/", "docs/", "."))]
+
+
+def test_deploying_again_moves_the_space_to_the_new_commit(hub):
+    put(hub, BUNDLED)
+    deploy(SPACE, MODEL)
+    the_space(hub).head.files["stale.py"] = the_space(hub).head.files["app.py"]
+    sha = hub.model(MODEL).commit("main", dict(hub.model(MODEL).head.files), "again").sha
+    deploy(SPACE, MODEL, hardware="t4-small")
+    assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+    assert the_space(hub).runtime["hardware"]["requested"] == "t4-small"
+    assert "stale.py" not in the_space(hub).head.files
+
+
+@pytest.mark.parametrize("own_token", [None, "hf_only_reads"])
+def test_a_private_model_comes_with_a_token_and_without_preloading(hub, monkeypatch, own_token):
+    put(hub, BUNDLED, private=True)
+    if own_token:
+        monkeypatch.setenv("FER_SPACE_TOKEN", own_token)
+    deploy(SPACE, MODEL, private=True)
+    assert the_space(hub).private
+    assert the_space(hub).secrets["HF_TOKEN"]["value"] == own_token or "hf_write"
+    assert "preload_from_hub" not in metadata_of(the_space(hub).head.files["README.md"].content.decode())
+
+
+def test_hardware_that_the_account_may_not_have_is_explained(hub):
+    put(hub, BUNDLED)
+    with pytest.raises(HubError, match="cpu-basic needs a paid plan. Free accounts .* --hardware zero-a10g"):
+        deploy(SPACE, MODEL, hardware="cpu-basic")
+
+
+def test_a_space_that_does_not_come_up_is_said(hub, monkeypatch):
+    put(hub, BUNDLED)
+    deploy(SPACE, MODEL)
+    the_space(hub).runtime["stage"] = "BUILD_ERROR"
+    monkeypatch.setattr(space, "upload", lambda *_, **__: None)
+    with pytest.raises(HubError, match=r"did not come up \(BUILD_ERROR\)"):
+        deploy(SPACE, MODEL, wait=True)
+
+
+def test_a_model_must_be_on_the_hub(hub):
+    with pytest.raises(UserError, match="Publish it first: python -m fer push bundled OWNER/NAME"):
+        deploy(SPACE, "bundled")
+    with pytest.raises(HubError, match="no such repository on the Hub"):
+        deploy(SPACE, "fer-bot/nothing")
+    assert not hub.repos
+
+
+def test_a_space_of_others_is_refused_first(hub):
+    put(hub, BUNDLED)
+    with pytest.raises(HubError, match="the token belongs to fer-bot"):
+        deploy("other/space", MODEL)
+    assert ("spaces", "other/space") not in hub.repos
+
+
+def test_outside_of_a_clone_a_deploy_says_what_it_needs(hub, monkeypatch, tmp_path):
+    put(hub, BUNDLED)
+    monkeypatch.setattr(space, "PROJECT", tmp_path)
+    with pytest.raises(UserError, match="takes the committed files of a git clone"):
+        deploy(SPACE, MODEL)
+
+
+def test_changes_that_are_not_committed_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(space, "PROJECT", tmp_path)
+    for name in ("app.py", "notes.txt"):
+        (tmp_path / name).write_text("")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert space.uncommitted() == ["app.py"]
+
+
+def test_the_readmes_front_matter_is_that_of_a_space():
+    metadata = metadata_of((ROOT / "README.md").read_text())
+    assert complaints(metadata, "space") == []
+    assert metadata["sdk"] == "gradio"
+    assert metadata["sdk_version"] == gradio.__version__
+    assert metadata["python_version"] == "3.12"
+    assert (ROOT / metadata["app_file"]).is_file()
+    assert len(metadata["short_description"]) <= 60
