@@ -9,8 +9,7 @@ FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT cha
 
 import os
 import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple
 
@@ -223,10 +222,8 @@ def _clicked(shown, event: gr.SelectData):
     return index + 1, shown[index][1].probabilities
 
 
-def load_serving(name, page_is_up):
-    """Loads TensorFlow and the networks behind the page; the bundled model where the one that is asked for cannot be
-    had. What does not fit is also said on the terminal."""
-    page_is_up.wait()
+def load_serving(name):
+    """Loads TensorFlow and the networks: the model that is asked for, or else the bundled one and the reason why."""
     from fer.hub import resolve_model
     from fer.recognizer import Recognizer
 
@@ -234,23 +231,17 @@ def load_serving(name, page_is_up):
         source = resolve_model(name)
         return Serving(Recognizer.load(source.folder, str(source)))
     except UserError as error:
-        if strict():
+        if os.environ.get("FER_STRICT") == "1":
             raise
-        note = f"⚠️ The model that was asked for cannot be had, the bundled one answers. {error}"
+        note = f"⚠️ The model that was asked for cannot be had, so the bundled one answers. {error}"
         print(note, file=sys.stderr)
         return Serving(Recognizer.load(), note)
 
 
-def strict():
-    """Whether the app ends rather than serve another model than the one that was asked for."""
-    return os.environ.get("FER_STRICT") == "1"
-
-
 def main():
-    """Serves the app until it is interrupted."""
+    """Serves the app until it is interrupted. The page is up at once; the model loads behind it."""
     quiet_libraries()
-    page_is_up = threading.Event()
-    serving = ThreadPoolExecutor(1).submit(load_serving, os.environ.get("FER_MODEL") or "bundled", page_is_up)
+    serving = Future()
     demo = build_demo(serving)
     demo.launch(
         theme=gr.themes.Soft(),
@@ -261,9 +252,8 @@ def main():
         ssr_mode=False,
         prevent_thread_lock=True,
     )
-    page_is_up.set()
     with exit_on_user_error("python app.py"):
-        serving.result()
+        serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     demo.block_thread()
 
 

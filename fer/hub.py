@@ -45,8 +45,8 @@ REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*", f"{LOGS}/*")
 """What of a model folder goes to the Hub; the Hub shows TensorBoard's logs in its Training metrics tab."""
 PASSING = (412, 429, 500, 502, 503, 504)
-"""Answers after which a commit is tried again: others have committed meanwhile (412), or the Hub is overloaded. A commit
-that did go through is not made twice, since nothing has changed then."""
+"""Answers after which a commit is tried again: others have committed meanwhile (412), or the Hub is overloaded. If it
+did go through it is not made twice, since nothing has changed then."""
 PAUSES = (1, 2, 4)
 """Seconds before each further try."""
 

@@ -21,7 +21,8 @@ os.environ.update(
     HF_HUB_DISABLE_XET="1",
     HF_HUB_DISABLE_PROGRESS_BARS="1",
 )
-os.environ.pop("HF_TOKEN", None)
+LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
+"""For the tests marked live alone."""
 
 
 def pytest_unconfigure():
@@ -32,6 +33,12 @@ def pytest_unconfigure():
 def hub_server():
     with HUB:
         yield HUB
+
+
+def hub_environment(**settings):
+    """Environment of a program of its own that meets the double, with a token that may write to `fer-bot/…`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FER_", "GRADIO_"))}
+    return {**inherited, "HF_TOKEN": "hf_write", **settings}
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ def test_predict_answers_the_largest_face(client, astronaut):
 def test_analyze_answers_every_face(client, astronaut):
     record = client.predict(handle_file(astronaut), api_name="/analyze")
     assert (record["image"], record["width"], record["height"]) == ("astronaut.jpg", 512, 512)
+    assert record["model"] == "bundled"
     (face,) = record["faces"]
     assert face["label"] == "happy"
     left, top, right, bottom = face["box"]

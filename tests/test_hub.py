@@ -1,6 +1,5 @@
 """Pull and push with the real client, over HTTP, against the double."""
 
-import hashlib
 import json
 import resource
 import shutil
@@ -10,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hub_double.state import Repository, StoredFile
 from huggingface_hub import constants
 
 import train
@@ -21,21 +19,6 @@ from fer.model_folder import BUNDLED, CARD, CONFIG, METRICS, WEIGHTS, ModelFolde
 
 ROOT = Path(__file__).parents[1]
 MODEL = "fer-bot/model"
-
-
-def put(hub, folder, name=MODEL, **rules):
-    """Puts a model folder on the double as a push would; returns the commit's sha."""
-    files = {}
-    for path in folder.iterdir():
-        if path.name == WEIGHTS:
-            content = path.read_bytes()
-            sha256 = hashlib.sha256(content).hexdigest()
-            hub.state.large[sha256] = content
-            files[path.name] = StoredFile(len(content), sha256=sha256)
-        elif path.is_file():
-            files[path.name] = StoredFile(path.stat().st_size, path.read_bytes())
-    hub.repos["models", name] = Repository("models", name, **rules)
-    return hub.model(name).commit("main", files, "put").sha
 
 
 @pytest.fixture
@@ -96,7 +79,7 @@ def test_curves_of_an_earlier_push_go(hub, model):
 
 
 def test_a_pull_request_leaves_main_alone(hub):
-    head = put(hub, BUNDLED, "other/model")
+    head = hub.put(BUNDLED, "other/model")
     push = push_model("bundled", "other/model", create_pr=True)
     assert push.url == f"{hub.url}/other/model/discussions/1"
     assert hub.model("other/model").head.sha == head
@@ -152,7 +135,7 @@ def test_what_only_concerns_the_hub_needs_a_repository(tmp_path):
 
 
 def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     # The client goes on after the last whole chunk; a network this small is less than one.
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1_000_000)
     hub.cut("/_cdn/")
@@ -164,7 +147,7 @@ def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
 
 @pytest.mark.slow
 def test_two_processes_pull_at_once(hub):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     program = f"from fer.hub import resolve_model; print(resolve_model('{MODEL}').folder)"
     command = [sys.executable, "-c", program]
     both = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
@@ -187,11 +170,11 @@ def test_two_processes_pull_at_once(hub):
     ],
 )
 def test_what_cannot_be_pulled_is_said_in_one_sentence(hub, tmp_path, monkeypatch, capsys, name, token, message):
-    put(hub, BUNDLED)
-    put(hub, BUNDLED, "fer-bot/private", private=True)
-    put(hub, BUNDLED, "other/gated", gated=True)
+    hub.put(BUNDLED, MODEL)
+    hub.put(BUNDLED, "fer-bot/private", private=True)
+    hub.put(BUNDLED, "other/gated", gated=True)
     (tmp_path / "empty").mkdir()
-    put(hub, tmp_path / "empty", "fer-bot/empty")
+    hub.put(tmp_path / "empty", "fer-bot/empty")
     monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(SystemExit) as end:
         main(["predict", "--model", name, "photo.jpg"])
@@ -204,12 +187,12 @@ def test_what_cannot_be_pulled_is_said_in_one_sentence(hub, tmp_path, monkeypatc
 
 
 def test_private_and_gated_models_are_pulled_with_a_token(hub):
-    put(hub, BUNDLED, private=True, gated=True)
+    hub.put(BUNDLED, MODEL, private=True, gated=True)
     pull_model(MODEL)  # The double's other host refuses a request that brings the token along.
 
 
 def test_a_renamed_model_is_found_by_its_old_name(hub):
-    sha = put(hub, BUNDLED, "fer-bot/new")
+    sha = hub.put(BUNDLED, "fer-bot/new")
     hub.state.renamed["models", MODEL] = "fer-bot/new"
     assert pull_model(MODEL).revision == sha
 
@@ -229,7 +212,7 @@ def test_a_hub_that_does_not_answer_is_said(hub, monkeypatch):
 
 
 def test_a_server_error_is_said(hub):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     hub.fail("/_cdn/", 500)
     with pytest.raises(HubError, match=r"the Hub answered with an error \(500\)"):
         pull_model(MODEL)
@@ -246,7 +229,7 @@ def test_a_server_error_is_said(hub):
 def test_a_config_that_does_not_fit_is_refused_before_the_weights_are_downloaded(hub, model, changes, message):
     document = json.loads((model / CONFIG).read_text())
     (model / CONFIG).write_text(json.dumps(document | changes))
-    put(hub, model)
+    hub.put(model, MODEL)
     with pytest.raises(ModelFolderError, match=message):
         pull_model(MODEL)
     assert not any(path.endswith(WEIGHTS) for _, path, _ in hub.requests)
@@ -256,13 +239,13 @@ def test_weights_swapped_for_others_of_the_same_size_are_refused(hub, model):
     content = bytearray((model / WEIGHTS).read_bytes())
     content[len(content) // 2] ^= 255
     (model / WEIGHTS).write_bytes(content)
-    put(hub, model)
+    hub.put(model, MODEL)
     with pytest.raises(ModelFolderError, match="sha256"):
         load_model(pull_model(MODEL).folder)
 
 
 def test_a_full_disk_is_said_and_leaves_no_half_file(hub, monkeypatch):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     # No file may grow beyond a limit, which the system reports much as it reports a full disk.
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -1,12 +1,12 @@
 """Deploying against the Hub's double, and what the Hub is known to ask of a Space."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import gradio
 import pytest
 from hub_double.card_rules import complaints, metadata_of
-from test_hub import MODEL, put
 
 from fer import space
 from fer.__main__ import main
@@ -16,6 +16,7 @@ from fer.model_folder import BUNDLED
 from fer.space import deploy
 
 ROOT = Path(__file__).parents[1]
+MODEL = "fer-bot/model"
 SPACE = "fer-bot/space"
 
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a deploy takes the files of a git clone")
@@ -26,7 +27,7 @@ def the_space(hub):
 
 
 def test_a_space_serves_the_model_at_its_commit(hub, capsys):
-    sha = put(hub, BUNDLED)
+    sha = hub.put(BUNDLED, MODEL)
     assert main(["deploy", SPACE, "--model", MODEL, "--wait"]) == 0
     assert capsys.readouterr().out.strip() == f"{hub.url}/spaces/{SPACE}"
     assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
@@ -42,7 +43,7 @@ def test_a_space_serves_the_model_at_its_commit(hub, capsys):
 
 
 def test_only_committed_files_that_the_app_needs_are_deployed(hub):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
     files = set(the_space(hub).head.files) - {".gitattributes", "README.md"}
     assert {"app.py", "requirements.txt", "fer/recognizer.py", "fer/bundled/model.weights.h5"} < files
@@ -52,7 +53,7 @@ def test_only_committed_files_that_the_app_needs_are_deployed(hub):
 
 
 def test_deploying_again_moves_the_space_to_the_new_commit(hub):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
     the_space(hub).head.files["stale.py"] = the_space(hub).head.files["app.py"]
     sha = hub.model(MODEL).commit("main", dict(hub.model(MODEL).head.files), "again").sha
@@ -64,23 +65,23 @@ def test_deploying_again_moves_the_space_to_the_new_commit(hub):
 
 @pytest.mark.parametrize("own_token", [None, "hf_only_reads"])
 def test_a_private_model_comes_with_a_token_and_without_preloading(hub, monkeypatch, own_token):
-    put(hub, BUNDLED, private=True)
+    hub.put(BUNDLED, MODEL, private=True)
     if own_token:
         monkeypatch.setenv("FER_SPACE_TOKEN", own_token)
     deploy(SPACE, MODEL, private=True)
     assert the_space(hub).private
-    assert the_space(hub).secrets["HF_TOKEN"]["value"] == own_token or "hf_write"
+    assert the_space(hub).secrets["HF_TOKEN"]["value"] == (own_token or "hf_write")
     assert "preload_from_hub" not in metadata_of(the_space(hub).head.files["README.md"].content.decode())
 
 
 def test_hardware_that_the_account_may_not_have_is_explained(hub):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     with pytest.raises(HubError, match="cpu-basic needs a paid plan. Free accounts .* --hardware zero-a10g"):
         deploy(SPACE, MODEL, hardware="cpu-basic")
 
 
 def test_a_space_that_does_not_come_up_is_said(hub, monkeypatch):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
     the_space(hub).runtime["stage"] = "BUILD_ERROR"
     monkeypatch.setattr(space, "upload", lambda *_, **__: None)
@@ -97,14 +98,14 @@ def test_a_model_must_be_on_the_hub(hub):
 
 
 def test_a_space_of_others_is_refused_first(hub):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     with pytest.raises(HubError, match="the token belongs to fer-bot"):
         deploy("other/space", MODEL)
     assert ("spaces", "other/space") not in hub.repos
 
 
 def test_outside_of_a_clone_a_deploy_says_what_it_needs(hub, monkeypatch, tmp_path):
-    put(hub, BUNDLED)
+    hub.put(BUNDLED, MODEL)
     monkeypatch.setattr(space, "PROJECT", tmp_path)
     with pytest.raises(UserError, match="takes the committed files of a git clone"):
         deploy(SPACE, MODEL)
@@ -116,6 +117,20 @@ def test_changes_that_are_not_committed_are_named(tmp_path, monkeypatch):
         (tmp_path / name).write_text("")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     assert space.uncommitted() == ["app.py"]
+
+
+@pytest.mark.parametrize(
+    ("start", "printed"),
+    [
+        ("import spaces; spaces.GPU = lambda function: print(function.__name__) or function", "use_no_gpu"),
+        ("import sys; sys.modules['spaces'] = None", ""),
+    ],
+    ids=["on a Space", "elsewhere"],
+)
+def test_the_app_has_a_function_for_zerogpu_where_it_must(start, printed):
+    run = subprocess.run([sys.executable, "-c", f"{start}; import app"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == printed
 
 
 def test_the_readmes_front_matter_is_that_of_a_space():

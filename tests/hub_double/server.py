@@ -1,5 +1,6 @@
 """The double as a server: its routes, its faults, its log of requests."""
 
+import hashlib
 import socket
 import threading
 import time
@@ -9,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from hub_double import downloads, repositories, spaces, uploads
-from hub_double.state import Fault, RefusedError, State
+from hub_double.state import Fault, RefusedError, Repository, State, StoredFile, goes_to_lfs
 
 
 class HubDouble:
@@ -61,6 +62,27 @@ class HubDouble:
     def model(self, name):
         """The repository of a model."""
         return self.state.repos["models", name]
+
+    def put(self, folder, name, **rules):
+        """A model's repository with the files of a folder, as after a push; returns the commit's sha.
+
+        Args:
+            folder: its files go, its folders do not.
+            name: `owner/name`.
+            rules: of `Repository`: private, gated.
+        """
+        files = {}
+        for path in folder.iterdir():
+            if not path.is_file():
+                continue
+            content = path.read_bytes()
+            files[path.name] = StoredFile(len(content), content)
+            if goes_to_lfs(path.name, len(content)):
+                sha256 = hashlib.sha256(content).hexdigest()
+                self.state.large[sha256] = content
+                files[path.name] = StoredFile(len(content), sha256=sha256)
+        self.repos["models", name] = Repository("models", name, **rules)
+        return self.model(name).commit("main", files, "put").sha
 
     def fail(self, part, status, times=1, method=None):
         """Answers the next `times` requests whose path has `part` in it with an error."""

@@ -1,0 +1,180 @@
+"""From the dataset to a Space that answers: train, push, deploy, serve, ask. Each step is a program of its own."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from conftest import LIVE_TOKEN, hub_environment
+from gradio_client import Client, handle_file
+from huggingface_hub import HfApi
+
+ROOT = Path(__file__).parents[1]
+MODEL = "fer-bot/two"
+SPACE = "fer-bot/space"
+UID = 1000
+"""Of the user that runs a Space; the app's folder is not theirs."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a deploy takes the files of a git clone"),
+]
+
+
+@pytest.fixture
+def public_path():
+    """A folder that the Space's user may enter."""
+    with tempfile.TemporaryDirectory(prefix="fer-space-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("xet", [False, True], ids=["lfs", "xet"])
+def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, astronaut, xet):
+    if xet:
+        hub.state.xet = str(public_path / "xet")
+    environment = hub_environment(HF_HUB_DISABLE_XET="0" if xet else "1")
+    data, run = draw_dataset(public_path / "data", ("happy", "sad")), public_path / "run"
+    training = ["train.py", "--data", data, "--output", run, "--classes", "happy", "sad", "--epochs", "1"]
+    out = call(*training, "--batch-size", "8", "--push-to-hub", MODEL, environment=environment)
+    sha = re.search("commit ([0-9a-f]{40})", out)[1]
+    files = hub.model(MODEL).find(sha).files
+    assert any("tfevents" in path for path in files)
+    assert (not hub.state.large) == xet  # what went through Xet did not go through LFS
+
+    call("-m", "fer", "deploy", SPACE, "--model", f"{MODEL}@{sha}", environment=environment)
+    space = hub.repos["spaces", SPACE]
+    assert space.variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+
+    app = public_path / "app"
+    HfApi().snapshot_download(SPACE, repo_type="space", local_dir=app)
+    with serve_as_a_space(app, public_path, space, environment) as (client, log):
+        record = client.predict(handle_file(astronaut), api_name="/analyze")
+        assert record["model"] == f"{MODEL}@{sha}"
+        assert set(record["faces"][0]["probabilities"]) == {"happy", "sad"}
+    assert "hf_write" not in log.read_text()
+    assert not list(app.rglob("*.pyi"))
+
+
+@pytest.mark.live
+@pytest.mark.skipif(not LIVE_TOKEN, reason="needs HF_TOKEN, a token that may write")
+def test_the_same_on_the_real_hub(draw_dataset, public_path, astronaut):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment["HF_TOKEN"] = LIVE_TOKEN
+    api = HfApi("https://huggingface.co", LIVE_TOKEN)
+    name = f"{api.whoami()['name']}/fer-live-test"
+    data = draw_dataset(public_path / "data", ("happy", "sad"))
+    training = [
+        "train.py",
+        "--data",
+        data,
+        "--output",
+        public_path / "run",
+        "--classes",
+        "happy",
+        "sad",
+        "--epochs",
+        "1",
+    ]
+    try:
+        out = call(*training, "--batch-size", "8", "--push-to-hub", name, environment=environment)
+        sha = re.search("commit ([0-9a-f]{40})", out)[1]
+        call("-m", "fer", "predict", "--model", f"{name}@{sha}", astronaut, environment=environment)
+        call("-m", "fer", "deploy", name, "--model", f"{name}@{sha}", "--wait", environment=environment, patience=1500)
+        record = Client(name, token=LIVE_TOKEN).predict(handle_file(astronaut), api_name="/analyze")
+        assert record["model"] == f"{name}@{sha}"
+    finally:
+        api.delete_repo(name, missing_ok=True)
+        api.delete_repo(name, repo_type="space", missing_ok=True)
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
+def test_the_requirements_resolve_with_what_a_space_adds(tmp_path, python):
+    sdk_version = re.search(r"^sdk_version: (\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)[1]
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--disable-pip-version-check"]
+    command += ["--target", tmp_path, "--python-version", python, "--only-binary=:all:", "-r", "requirements.txt"]
+    command += [f"gradio[oauth,mcp]=={sdk_version}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
+    resolved = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    if "Connection" in resolved.stderr or "name resolution" in resolved.stderr:
+        pytest.skip("the package registry cannot be reached")
+    assert resolved.returncode == 0, resolved.stderr
+
+
+def call(*arguments, environment, patience=180):
+    """Runs a Python program of the project to its end; returns what it printed."""
+    run = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=patience,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@contextlib.contextmanager
+def serve_as_a_space(app, public_path, space, environment):
+    """Starts the app as the platform does: in a folder that is not its user's, with the platform's variables.
+
+    But on loopback and a free port: the platform serves 0.0.0.0:7860.
+    """
+    home = public_path / "home"
+    home.mkdir()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **environment,
+        "HOME": str(home),
+        "HF_HOME": str(home / "hf"),
+        "GRADIO_TEMP_DIR": str(home / "gradio"),
+        "SYSTEM": "spaces",
+        "SPACE_ID": SPACE,
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_SSR_MODE": "true",
+        "FER_STRICT": "1",
+        "FER_MODEL": space.variables["FER_MODEL"]["value"],
+    }
+    del environment["HF_TOKEN"]
+    command = [*as_the_spaces_user(home), sys.executable, "app.py"]
+    log = public_path / "log"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(command, cwd=app, env=environment, stdout=output, stderr=output) as process,
+    ):
+        try:
+            yield connect(f"http://127.0.0.1:{port}", process, log), log
+        finally:
+            process.terminate()
+
+
+def as_the_spaces_user(home):
+    """The words before a command that start it as a Space's user, where this user may: it reads all and writes `home`.
+
+    (The capability to read is for a Python that lies in a private folder.)
+    """
+    if os.geteuid() != 0 or not shutil.which("setpriv"):
+        return []
+    os.chown(home, UID, UID)
+    words = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
+    return [*words, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+
+
+def connect(url, process, log, patience=90):
+    for _ in range(patience * 5):
+        try:
+            return Client(url, verbose=False)
+        except Exception:  # noqa: BLE001 - whatever a server that is not up yet makes of it
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.2)
+    raise AssertionError(f"no answer within {patience} seconds: {log.read_text()}")
