@@ -5,6 +5,7 @@ quotes one.
 """
 
 import errno
+import os
 import re
 import shutil
 import tempfile
@@ -24,6 +25,7 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
+    XetDownloadError,
 )
 
 from fer.errors import UserError
@@ -51,8 +53,10 @@ PAUSES = (1, 2, 4)
 """Seconds before each further try."""
 
 
-FAILURES = (HfHubHTTPError, HTTPError, OSError)
-"""What the client raises where the Hub refuses, cannot be reached, or its cache cannot be written."""
+FAILURES = (HfHubHTTPError, HTTPError, OSError, XetDownloadError, RuntimeError)
+"""What the client raises where the Hub refuses, cannot be reached, or its cache cannot be written; the last two come
+from its Xet transfers."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class HubError(UserError):
@@ -263,9 +267,12 @@ def explain(error):
         return _status_reason(_status(error))
     if isinstance(error, HTTPError):
         return f"the Hub cannot be reached ({type(error).__name__})."
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"no room left for the Hub's cache at {constants.HF_HUB_CACHE} ({error.strerror})."
-    return f"the files cannot be cached at {constants.HF_HUB_CACHE} ({error.strerror or error})."
+    reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+    in_xet = re.search(r"\(os error (\d+)\)", reason)
+    number = int(in_xet[1]) if in_xet else getattr(error, "errno", None)
+    if number in NO_ROOM:
+        return f"no room left for the Hub's cache at {constants.HF_HUB_CACHE} ({os.strerror(number)})."
+    return f"the transfer failed ({reason}); the Hub's cache is at {constants.HF_HUB_CACHE}."
 
 
 def _stage(folder, staging, card):

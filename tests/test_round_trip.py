@@ -54,7 +54,10 @@ def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, ast
     assert space.variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
 
     app = public_path / "app"
-    HfApi().snapshot_download(SPACE, repo_type="space", local_dir=app)
+    download = (
+        f"from huggingface_hub import snapshot_download as get; get('{SPACE}', repo_type='space', local_dir='{app}')"
+    )
+    call("-c", download, environment=environment)
     with serve_as_a_space(app, public_path, space, environment) as (client, log):
         record = client.predict(handle_file(astronaut), api_name="/analyze")
         assert record["model"] == f"{MODEL}@{sha}"
@@ -156,6 +159,7 @@ def serve_as_a_space(app, public_path, space, environment):
             yield connect(f"http://127.0.0.1:{port}", process, log), log
         finally:
             process.terminate()
+            print(log.read_text())  # pytest shows it where a test fails.
 
 
 def as_the_spaces_user(home):

@@ -63,7 +63,9 @@ async def xet_token(request: Request, kind: str, owner: str, name: str, access: 
     state.repository(request, kind, owner, name, write=access == "write", content=True)
     if state.xet is None:
         raise RefusedError(404, "This double has no Xet store")
-    return {"casUrl": f"local://{state.xet}", "accessToken": "xet", "exp": int(time.time()) + 3600}
+    store, expires = f"local://{state.xet}", int(time.time()) + 3600
+    headers = {"X-Xet-Cas-Url": store, "X-Xet-Access-Token": "xet", "X-Xet-Token-Expiration": str(expires)}
+    return JSONResponse({"casUrl": store, "accessToken": "xet", "exp": expires}, headers=headers)
 
 
 @router.post("/api/{kind}/{owner}/{name}/commit/{revision:path}")
