@@ -18,7 +18,7 @@ from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
 ARGUMENTS = "arguments.json"
-UNSETTLED = ("output", "resume", "data", "push_to_hub", "private", "create_pr", "tag")
+UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag")
 """What may differ between a run and its resumption."""
 
 
@@ -67,13 +67,14 @@ def main(arguments=None):
     if start:
         network.set_weights(start.get_weights())
     try:
-        history = fit(network, train, validation, recipe, options.output, options.resume, targets)
+        history = fit(network, train, validation, recipe, options.output, options.resume, targets, options.keep)
     except KeyboardInterrupt:
         raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
+    kept = history[-1] if options.keep == "last" else min(history, key=lambda row: row["val_loss"])
     training = {
         **asdict(recipe),
         "command": command_to_publish(sys.argv[1:] if arguments is None else arguments, options),
-        "best_epoch": int(min(history, key=lambda row: row["val_loss"])["epoch"]) + 1,
+        "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": network.count_params(),
         "train_pictures": len(train),
@@ -126,6 +127,12 @@ def parse(arguments):
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
     parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
+    parser.add_argument(
+        "--keep",
+        choices=("best", "last"),
+        default="best",
+        help="the epoch whose weights are kept: the one of the lowest validation loss, or the last of the schedule",
+    )
     parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch in --output")
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     parser.add_argument(

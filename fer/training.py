@@ -55,8 +55,8 @@ class Recipe:
             raise UserError(f"`mixup` must be 0 or a positive number. Received: {self.mixup}")
 
 
-def fit(network, train, validation, recipe, folder, resume=False, targets=None):
-    """Trains `network` in place and leaves it with the weights of its best epoch.
+def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best"):
+    """Trains `network` in place and leaves it with the weights of its best or its last epoch.
 
     After every epoch `folder` holds the state to resume from, the best weights by validation loss (of the moving
     average of the weights), the CSV log and the TensorBoard log.
@@ -68,6 +68,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None):
         folder: where the files go; it exists.
         resume: go on from the last finished epoch found in `folder`.
         targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
+        keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
 
     Returns:
         The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
@@ -101,7 +102,8 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None):
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
     if len(finite) < len(history):
         print(f"The loss is no longer a number after epoch {len(finite)}; the best weights until then are kept.")
-    model.load_weights(folder / BEST)
+    if keep == "best" or finite != history:
+        model.load_weights(folder / BEST)
     return finite
 
 

@@ -26,7 +26,7 @@ LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
 
 
 def pytest_unconfigure():
-    shutil.rmtree(HUB_HOME)
+    shutil.rmtree(HUB_HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -58,6 +58,8 @@ def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, ast
         f"from huggingface_hub import snapshot_download as get; get('{SPACE}', repo_type='space', local_dir='{app}')"
     )
     call("-c", download, environment=environment)
+    if xet:
+        hand_over(public_path / "xet")  # A store of files, which Xet opens for writing even to read.
     with serve_as_a_space(app, public_path, space, environment) as (client, log):
         record = client.predict(handle_file(astronaut), api_name="/analyze")
         assert record["model"] == f"{MODEL}@{sha}"
@@ -169,9 +171,16 @@ def as_the_spaces_user(home):
     """
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         return []
-    os.chown(home, UID, UID)
+    hand_over(home)
     words = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups"]
     return [*words, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+
+
+def hand_over(folder):
+    """Gives a folder and what is in it to a Space's user, where this user may."""
+    if os.geteuid() == 0:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, UID, UID)
 
 
 def connect(url, process, log, patience=90):

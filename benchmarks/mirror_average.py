@@ -1,0 +1,34 @@
+"""What the mean over a face and its mirror image would give, for twice the work.
+
+python -m benchmarks.mirror_average --data fer2013.zip
+"""
+
+import argparse
+
+from fer.console import quiet_libraries
+
+quiet_libraries()
+
+from fer.data import load_faces
+from fer.metrics import evaluate
+from fer.model_folder import load_model
+from fer.models import classify
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--model", default="bundled", metavar="FOLDER", help="model folder")
+    options = parser.parse_args()
+    network, config = load_model(options.model)
+    faces = load_faces(options.data, "validation", config.labels, config.image_size)
+    images = faces.images[..., 0]
+    once = classify(network, images)
+    twice = (once + classify(network, images[:, :, ::-1])) / 2
+    for name, probabilities in (("one pass", once), ("mean with the mirror image", twice)):
+        figures = evaluate(probabilities, faces.labels, faces.classes)
+        print(f"{name:28}accuracy {figures['accuracy']:.2%}   negative log-likelihood {figures['nll']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
