@@ -1,13 +1,11 @@
 """What the mean over a face and its mirror image would give, for twice the work.
 
-python -m benchmarks.mirror_average --data fer2013.zip
+    python -m benchmarks.mirror_average --data fer2013.zip
+
+prints accuracy and negative log-likelihood on validation, with and without.
 """
 
 import argparse
-
-from fer.console import quiet_libraries
-
-quiet_libraries()
 
 from fer.data import load_faces
 from fer.metrics import evaluate

@@ -20,7 +20,7 @@ def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
     Image.new("RGB", (64, 48), "white").save(wall)
     assert main(["predict", "--json", str(astronaut), str(wall)]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert set(first) == {"image", "width", "height", "faces"}
+    assert set(first) == {"image", "model", "width", "height", "faces"}
     (face,) = first["faces"]
     assert set(face) == {"box", "label", "probabilities", "detection_score"}
     assert list(face["probabilities"]) == list(EMOTIONS)
