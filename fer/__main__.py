@@ -121,14 +121,16 @@ def _evaluate(options):
     from fer.figures import save_confusion_matrix
     from fer.hub import resolve_model
 
+    source = resolve_model(options.model)
     metrics, skipped = evaluate_model(
-        resolve_model(options.model).folder,
+        source.folder,
         options.data,
         options.split,
         options.classes,
         options.limit,
         options.skip_bad,
     )
+    metrics["model"] = str(source)
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
     if options.json:

@@ -138,7 +138,7 @@ def load_config(folder):
         raise ModelFolderError(f"{folder}: a model folder holds {CONFIG} and {WEIGHTS}; {CONFIG} is missing.")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelFolderError(f"{path}: no valid JSON: {error}") from None
     if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
         received = document.get("format_version") if isinstance(document, dict) else document

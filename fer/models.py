@@ -9,6 +9,8 @@ from keras import Input, Model, layers
 
 from fer.errors import UserError
 
+MOST_FILTERS, MOST_STAGES, MOST_BLOCKS, MOST_PIXELS = 512, 5, 8, 512
+"""Bounds of a network: a `config.json` from elsewhere must not use up the memory."""
 BATCH_SIZE = 256
 """Faces a forward pass at most; it bounds memory, not speed."""
 
@@ -57,15 +59,22 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
     With its defaults and seven classes: 1.96 M parameters, 206 M multiply-adds a picture.
 
     Args:
-        image_size: side of the input in pixels, a multiple of 8, at least 16.
+        image_size: side of the input in pixels, a multiple of 8 from 16 to 512.
         classes: number of outputs.
-        stem: filters of the first convolution.
-        widths: filters of each stage.
-        depth: residual blocks a stage.
+        stem: filters of the first convolution, 8 to 512.
+        widths: filters of each of 1 to 5 stages, 8 to 512.
+        depth: residual blocks a stage, 1 to 8.
         dropout: share of pooled features dropped in training.
     """
-    if image_size < 16 or image_size % 8:
-        raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
+    if not 16 <= image_size <= MOST_PIXELS or image_size % 8:
+        raise UserError(f"`image_size` must be a multiple of 8 from 16 to {MOST_PIXELS}. Received: {image_size}")
+    if not 1 <= len(widths) <= MOST_STAGES or not all(8 <= filters <= MOST_FILTERS for filters in (stem, *widths)):
+        raise UserError(
+            f"`stem` and each of 1 to {MOST_STAGES} `widths` must be from 8 to {MOST_FILTERS}. "
+            f"Received: stem={stem}, widths={widths}"
+        )
+    if not 1 <= depth <= MOST_BLOCKS:
+        raise UserError(f"`depth` must be from 1 to {MOST_BLOCKS}. Received: {depth}")
     image = Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(image)
     x = _convolution(x, stem, size=5, strides=2)

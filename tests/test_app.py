@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import hub_environment
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+
+from app import load_serving
 
 ROOT = Path(__file__).parents[1]
 
@@ -113,3 +116,22 @@ def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
 
     assert httpx.get(f"{client.src}monitoring").status_code != 200
     assert client.config["analytics_enabled"] is False
+
+
+def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monkeypatch, capsys):
+    monkeypatch.delenv("FER_STRICT", raising=False)
+    recognizer, note = load_serving("fer-bot/gone")
+    assert recognizer.model == "bundled"
+    assert "no such repository on the Hub" in note
+    assert note in capsys.readouterr().err
+    assert "hf_" not in note
+
+
+def test_a_strict_app_ends_with_one_sentence_instead(hub, tmp_path):
+    environment = hub_environment(FER_MODEL="fer-bot/gone", FER_STRICT="1", GRADIO_TEMP_DIR=str(tmp_path))
+    run = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 2
+    assert "python app.py: fer-bot/gone: no such folder here, and no such repository on the Hub" in run.stderr
+    assert "Traceback" not in run.stderr

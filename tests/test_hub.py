@@ -1,7 +1,10 @@
 """Pull and push with the real client, over HTTP, against the double."""
 
+import ast
 import json
+import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -9,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import hub_environment
 from huggingface_hub import constants
 
 import train
@@ -121,6 +125,33 @@ def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypat
         train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--push-to-hub", repository])
     assert "hf_w" not in str(error.value)
     assert not hub.repos
+
+
+def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(hub, draw_dataset, tmp_path, capsys):
+    data, run = draw_dataset(tmp_path / "data", ("happy", "sad")), tmp_path / "run"
+    hub.fail("/preupload/", 403)
+    command = ["--data", str(data), "--output", str(run), "--classes", "happy", "sad", "--epochs", "1"]
+    with pytest.raises(UserError, match="To publish it: python -m fer push") as error:
+        train.main([*command, "--push-to-hub", MODEL, "--tag", "v1.0"])
+    assert not hub.model(MODEL).find("main").files.keys() & {WEIGHTS, CONFIG}
+    load_model(run)
+    words = shlex.split(str(error.value).split("python -m fer ")[1])
+    assert main(words) == 0
+    assert WEIGHTS in hub.model(MODEL).find("v1.0").files
+
+
+def test_the_cards_lines_load_the_model_from_a_copy_of_fer_alone(hub, tmp_path, astronaut):
+    push = push_model("bundled", MODEL)
+    card = hub.model(MODEL).head.files[CARD].content.decode().replace(f'"{MODEL}"', f'"{MODEL}@{push.revision}"')
+    (lines,) = re.findall(r"```python\n(.+?)```", card, re.DOTALL)
+    shutil.copytree(ROOT / "fer", tmp_path / "fer", ignore=shutil.ignore_patterns("bundled", "__pycache__"))
+    shutil.copy(astronaut, tmp_path / "photo.jpg")
+    run = subprocess.run(
+        [sys.executable, "-c", lines], cwd=tmp_path, env=hub_environment(), capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    probabilities = ast.literal_eval(run.stdout)
+    assert max(probabilities, key=probabilities.get) == "happy"
 
 
 def test_a_pull_request_needs_a_repository_to_ask(hub):

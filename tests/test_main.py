@@ -24,7 +24,7 @@ def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
     (face,) = first["faces"]
     assert set(face) == {"box", "label", "probabilities", "detection_score"}
     assert list(face["probabilities"]) == list(EMOTIONS)
-    assert second == {"image": str(wall), "width": 64, "height": 48, "faces": []}
+    assert second == {"image": str(wall), "model": "bundled", "width": 64, "height": 48, "faces": []}
 
 
 def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_path, capsys):

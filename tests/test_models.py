@@ -40,10 +40,19 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
     [
         (("resnet999", 48, 7), "`network` must be one of se_resnet. Received: 'resnet999'"),
         (("se_resnet", 50, 7), "multiple of 8"),
-        (("se_resnet", 8, 7), "at least 16"),
+        (("se_resnet", 8, 7), "from 16 to 512"),
+        (("se_resnet", 1024, 7), "from 16 to 512. Received: 1024"),
         (("se_resnet", 48, 1), "at least two classes"),
     ],
 )
 def test_refuses_what_it_cannot_build(arguments, message):
     with pytest.raises(UserError, match=message):
         build_network(*arguments)
+
+
+@pytest.mark.parametrize(
+    "options", [{"stem": 10**6}, {"widths": [64, 10**6]}, {"widths": [8] * 1000}, {"widths": []}, {"depth": 10**9}]
+)
+def test_refuses_options_that_would_use_up_the_memory(options):
+    with pytest.raises(UserError, match="Received"):
+        build_network("se_resnet", 48, 7, **options)
