@@ -200,7 +200,8 @@ def _summary(faces):
     if not faces:
         return NO_FACE
     if len(faces) == 1:
-        return f"One face: **{faces[0].label}**, {faces[0].probabilities[faces[0].label]:.0%}."
+        label = faces[0].label if faces[0].confident else f"not sure, perhaps {faces[0].label}"
+        return f"One face: **{label}**, {faces[0].probabilities[faces[0].label]:.0%}."
     return f"{len(faces)} faces, the largest first. Click one, or choose its number."
 
 

@@ -30,9 +30,10 @@ def main(arguments=None):
     import keras
 
     from fer.data import FACE_SIZE, load_faces, load_votes
-    from fer.evaluation import evaluate_model, format_metrics
+    from fer.evaluation import format_metrics, measure
     from fer.figures import save_confusion_matrix, save_curves
-    from fer.model_folder import FIGURES, METRICS, ModelConfig, save_model
+    from fer.model_folder import FIGURES, METRICS, ModelConfig, load_model, save_model
+    from fer.models import classify
     from fer.training import Recipe, fit, soft_targets
 
     recipe = Recipe(
@@ -87,9 +88,9 @@ def main(arguments=None):
     }
     save_model(options.output, network, replace(config, training=training))
 
-    metrics, _ = evaluate_model(
-        options.output, options.data, "validation", limit=options.limit, skip_bad=options.skip_bad
-    )
+    stored, config = load_model(options.output)  # What is measured is what will be served.
+    probabilities = classify(stored, validation.images[..., 0])
+    metrics = measure(probabilities, config, validation, "validation", str(options.output))
     (options.output / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
     figures = options.output / FIGURES
     figures.mkdir(exist_ok=True)

@@ -112,7 +112,8 @@ def _sentence(photo, faces):
     for number, face in enumerate(faces, start=1):
         ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
-        lines.append(f"  {number}. {face.label} at {','.join(map(str, face.box))}: {shares}")
+        label = face.label if face.confident else f"not sure, perhaps {face.label}"
+        lines.append(f"  {number}. {label} at {','.join(map(str, face.box))}: {shares}")
     return "\n".join(lines)
 
 
@@ -129,6 +130,7 @@ def _evaluate(options):
         options.classes,
         options.limit,
         options.skip_bad,
+        str(source),
     )
     metrics["model"] = str(source)
     for message in skipped:

@@ -41,8 +41,9 @@ def draw_faces(image, faces):
 
 
 def caption(number, face):
-    """A face in a few words: its number, label and probability."""
-    return f"{number} {face.label} {face.probabilities[face.label]:.0%}"
+    """A face in a few words: its number, label and probability; "not sure" where the answer is none."""
+    label = face.label if face.confident else f"not sure: {face.label}"
+    return f"{number} {label} {face.probabilities[face.label]:.0%}"
 
 
 def _write(draw, text, left, top, font, color, size):

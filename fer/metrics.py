@@ -10,6 +10,8 @@ from sklearn.metrics import (
 )
 
 ECE_BINS = 15
+RESAMPLES = 10_000
+RESAMPLING_SEED = 2013
 
 
 def evaluate(probabilities, labels, classes):
@@ -21,9 +23,9 @@ def evaluate(probabilities, labels, classes):
         classes: names of the outputs.
 
     Returns:
-        A dict of plain numbers, ready for JSON: `n`; `accuracy`; `balanced_accuracy` (mean recall of the classes that
-        occur); `macro_f1`; `nll` in nats; `ece`; `per_class` (precision, recall, f1, support by name);
-        `confusion_matrix` (rows are true, columns predicted); `labels`.
+        A dict of plain numbers, ready for JSON: `n`; `accuracy`; `accuracy_interval` (of `bootstrap_interval`);
+        `balanced_accuracy` (mean recall of the classes that occur); `macro_f1`; `nll` in nats; `ece`; `per_class`
+        (precision, recall, f1, support by name); `confusion_matrix` (rows are true, columns predicted); `labels`.
     """
     probabilities = np.asarray(probabilities, np.float64)
     indices = np.arange(len(classes))
@@ -38,6 +40,7 @@ def evaluate(probabilities, labels, classes):
     return {
         "n": len(labels),
         "accuracy": float(accuracy_score(labels, predicted)),
+        "accuracy_interval": bootstrap_interval(predicted == labels),
         "balanced_accuracy": float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
         "macro_f1": float(f1.mean()),
         "nll": float(log_loss(labels, probabilities, labels=indices)),
@@ -48,22 +51,53 @@ def evaluate(probabilities, labels, classes):
     }
 
 
-def expected_calibration_error(probabilities, labels, bins=ECE_BINS):
-    """Mean gap between confidence and accuracy over equally wide bins of the top probability.
+def bootstrap_interval(correct):
+    """95 % interval of a share by the percentile bootstrap (Efron, 1979), `RESAMPLES` draws with a fixed seed.
 
-    Each bin counts by its share of the pictures (Guo et al., 2017, "On Calibration of Modern Neural Networks").
+    Args:
+        correct: bool array `(n,)`, n at least 1.
+
+    Returns:
+        `[low, high]`, floats from 0 to 1.
+    """
+    n = len(correct)
+    # Drawing n of n zeros and ones with replacement and counting the ones is one binomial draw.
+    shares = np.random.default_rng(RESAMPLING_SEED).binomial(n, np.mean(correct), RESAMPLES) / n
+    return [float(edge) for edge in np.percentile(shares, (2.5, 97.5))]
+
+
+def reliability(probabilities, labels, bins=ECE_BINS):
+    """Confidence and accuracy by equally wide bins of the top probability.
 
     Args:
         probabilities: float array `(n, classes)`.
         labels: int array `(n,)`.
         bins: number of bins between 0 and 1; a bin holds its upper edge, not its lower one.
+
+    Returns:
+        A list of `{"n", "confidence", "accuracy"}` of the bins that are not empty: pictures, and means from 0 to 1.
     """
     probabilities = np.asarray(probabilities, np.float64)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
     bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    return [
+        {
+            "n": int((bin_of == index).sum()),
+            "confidence": float(confidence[bin_of == index].mean()),
+            "accuracy": float(correct[bin_of == index].mean()),
+        }
+        for index in np.unique(bin_of)
+    ]
+
+
+def expected_calibration_error(probabilities, labels, bins=ECE_BINS):
+    """Mean gap between confidence and accuracy over the bins of `reliability`.
+
+    Each bin counts by its share of the pictures (Guo et al., 2017, "On Calibration of Modern Neural Networks").
+    """
+    rows = reliability(probabilities, labels, bins)
+    return sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(labels)
 
 
 def restrict(probabilities, labels, classes):

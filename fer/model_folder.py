@@ -2,9 +2,9 @@
 
     model.weights.h5   weights alone, without optimizer state
     config.json        format version, network and its options, image size, labels in order, size and sha256 of the
-                       weights, how it was trained
-    metrics.json       figures of `fer.metrics` on the validation split
-    figures/           learning curves, confusion matrix
+                       weights, calibration, how it was trained
+    metrics.json       figures of `fer.report` on the validation split
+    figures/           learning curves, confusion matrix, reliability, risk and coverage
     README.md          the model card
     history.csv        the log of training, an epoch a row
     logs/              the same for TensorBoard
@@ -17,11 +17,12 @@ import hashlib
 import inspect
 import json
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import keras
 
+from fer.calibration import UNCALIBRATED, Calibration
 from fer.errors import UserError
 from fer.labels import check_classes
 from fer.models import NETWORKS, build_network
@@ -50,6 +51,7 @@ class ModelConfig:
     image_size: side of the grey square input in pixels.
     options: all arguments of the network's function beyond size and classes.
     training: how it was trained; facts for people, not needed for loading.
+    calibration: what turns the network's probabilities into those that are shown.
     """
 
     network: str
@@ -57,6 +59,7 @@ class ModelConfig:
     image_size: int
     options: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
+    calibration: Calibration = UNCALIBRATED
 
     def build(self):
         """The network with fresh weights."""
@@ -93,6 +96,14 @@ def save_model(folder, network, config):
         "training": config.training,
     }
     (folder / CONFIG).write_text(json.dumps(document, indent=2) + "\n")
+
+
+def save_calibration(folder, calibration):
+    """Writes a `Calibration` into the `config.json` of a model folder; the rest of it stays as it is."""
+    path = Path(folder) / CONFIG
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["calibration"] = asdict(calibration)
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def load_model(folder):
@@ -159,12 +170,21 @@ def load_config(folder):
     weights = document["weights"]
     if weights.get("file") != WEIGHTS or not isinstance(weights.get("size"), int) or "sha256" not in weights:
         raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
+    # Folders of the time before calibration have none.
+    calibration = document.get("calibration", asdict(UNCALIBRATED))
+    if not isinstance(calibration, dict) or set(calibration) != {"temperature", "threshold"}:
+        raise ModelFolderError(f"{path}: `calibration` must give temperature and threshold. Received: {calibration!r}")
+    try:
+        calibration = Calibration(**calibration)
+    except UserError as error:
+        raise ModelFolderError(f"{path}: `calibration`: {error}") from None
     config = ModelConfig(
         network=document["network"],
         labels=in_order,
         image_size=document["image_size"],
         options=document["options"],
         training=document["training"],
+        calibration=calibration,
     )
     return config, weights
 

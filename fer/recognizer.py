@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fer.calibration import UNCALIBRATED
 from fer.faces import FaceDetector, crop_face
 from fer.images import grey_square
 from fer.model_folder import load_model
@@ -16,14 +17,16 @@ class Face:
 
     box: left, top, right, bottom in whole pixels, within the picture.
     label: the most probable emotion.
-    probabilities: by emotion, in the model's order; they sum to 1.
+    probabilities: by emotion, in the model's order, calibrated; they sum to 1.
     detection_score: 0-1, how sure the detector is that this is a face; None where the caller said that it is.
+    confident: whether the top probability reaches the model's threshold; False is "not sure".
     """
 
     box: tuple
     label: str
     probabilities: dict
     detection_score: float | None
+    confident: bool
 
 
 class Recognizer:
@@ -34,10 +37,12 @@ class Recognizer:
         labels: names of its outputs.
         detector: `fer.faces.FaceDetector`.
         model: what to call the model in answers.
+        calibration: `fer.calibration.Calibration` of the network.
     """
 
-    def __init__(self, network, labels, detector, model):
+    def __init__(self, network, labels, detector, model, calibration=UNCALIBRATED):
         self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
+        self.calibration = calibration
         self.image_size = network.input_shape[1]
 
     @classmethod
@@ -52,7 +57,7 @@ class Recognizer:
             ModelFolderError: for a folder that does not fit.
         """
         network, config = load_model(folder)
-        recognizer = cls(network, config.labels, FaceDetector(), model or str(folder))
+        recognizer = cls(network, config.labels, FaceDetector(), model or str(folder), config.calibration)
         # One face and several: TensorFlow traces the network for one batch size, then once for any.
         for count in (1, 2, 3):
             classify(network, np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
@@ -78,15 +83,19 @@ class Recognizer:
     def _faces(self, boxes, crops, scores):
         if not crops:
             return []
+        probabilities = self.calibration.apply(classify(self.network, np.stack(crops)))
+        confident = self.calibration.confident(probabilities)
         return [
-            Face(box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score)
-            for box, row, score in zip(boxes, classify(self.network, np.stack(crops)), scores, strict=True)
+            Face(
+                box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score, bool(sure)
+            )
+            for box, row, score, sure in zip(boxes, probabilities, scores, confident, strict=True)
         ]
 
 
 def to_record(name, image, faces, model):
     """The JSON document of a picture: its name and size, the model that read it, and of each face box, label,
-    probabilities and score."""
+    probabilities, score and whether the answer is sure."""
     return {
         "image": name,
         "model": model,
@@ -98,6 +107,7 @@ def to_record(name, image, faces, model):
                 "label": face.label,
                 "probabilities": {label: round(value, 6) for label, value in face.probabilities.items()},
                 "detection_score": None if face.detection_score is None else round(face.detection_score, 6),
+                "confident": face.confident,
             }
             for face in faces
         ],

@@ -22,7 +22,7 @@ def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert set(first) == {"image", "model", "width", "height", "faces"}
     (face,) = first["faces"]
-    assert set(face) == {"box", "label", "probabilities", "detection_score"}
+    assert set(face) == {"box", "label", "probabilities", "detection_score", "confident"}
     assert list(face["probabilities"]) == list(EMOTIONS)
     assert second == {"image": str(wall), "model": "bundled", "width": 64, "height": 48, "faces": []}
 
@@ -65,6 +65,8 @@ def test_evaluate_reports_to_people_and_programs(draw_dataset, tmp_path, capsys)
     assert metrics["n"] == 14
     assert metrics["split"] == "validation"
     assert metrics["model"] == "bundled"
+    assert metrics["accuracy_interval"][0] <= metrics["accuracy"] <= metrics["accuracy_interval"][1]
+    assert len(metrics["data_sha256"]) == 64
     assert sum(map(sum, metrics["confusion_matrix"])) == 14
     assert picture.read_bytes().startswith(b"\x89PNG")
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from fer.metrics import evaluate, expected_calibration_error, restrict
+from fer.metrics import bootstrap_interval, evaluate, expected_calibration_error, restrict
 
 CLASSES = ("happy", "neutral", "sad")
 
@@ -40,3 +40,10 @@ def test_restrict_asks_which_of_a_few():
     chosen = restrict(probabilities, CLASSES, ("happy", "sad"))
     np.testing.assert_allclose(chosen[0], [0.4, 0.6])
     assert np.isfinite(chosen).all()
+
+
+def test_the_interval_narrows_with_the_square_root_of_the_pictures():
+    low, high = bootstrap_interval(np.arange(400) % 4 > 0)
+    # By the normal approximation 1.96 * sqrt(0.75 * 0.25 / 400) to either side.
+    assert (low, high) == (pytest.approx(0.75 - 0.0424, abs=0.003), pytest.approx(0.75 + 0.0424, abs=0.003))
+    assert bootstrap_interval(np.ones(5)) == [1.0, 1.0]

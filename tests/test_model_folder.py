@@ -68,6 +68,11 @@ def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
         ({"labels": "happy"}, "`labels` must be a JSON list"),
         ({"options": {"depht": 3}}, "cannot be built"),
         ({"image_size": 17}, "multiple of 8"),
+        ({"calibration": {"temperature": 0, "threshold": 0.5}}, "`temperature` must be a number from 0.1 to 10"),
+        ({"calibration": {"temperature": float("nan"), "threshold": 0.5}}, "`temperature` must be a number"),
+        ({"calibration": {"temperature": 1.0, "threshold": 1.1}}, "`threshold` must be a number from 0.0 to 1.0"),
+        ({"calibration": {"temperature": "1", "threshold": True}}, "`temperature` must be a number"),
+        ({"calibration": {"temperature": 1.0}}, "`calibration` must give temperature and threshold"),
         ({"weights": {"file": "../model.weights.h5", "size": 1, "sha256": "0"}}, "must give file model.weights.h5"),
     ],
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer.calibration import Calibration
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from fer.recognizer import Recognizer, to_record
@@ -85,3 +86,14 @@ def test_threads_get_the_answers_of_one(recognizer, four_faces, astronaut):
         assert [face.box for face in faces] == [face.box for face in expected]
         for face, same in zip(faces, expected, strict=True):
             np.testing.assert_allclose(list(face.probabilities.values()), list(same.probabilities.values()), atol=1e-5)
+
+
+def test_calibration_changes_how_sure_an_answer_is_and_not_what_it_is(recognizer, astronaut):
+    image = load_image(astronaut)
+    (plain,) = Recognizer(recognizer.network, EMOTIONS, recognizer.detector, "plain").recognize(image)
+    doubt = Calibration(temperature=5.0, threshold=0.9)
+    (face,) = Recognizer(recognizer.network, EMOTIONS, recognizer.detector, "doubt", doubt).recognize(image)
+    assert (plain.label, plain.confident) == ("happy", True)
+    assert (face.label, face.confident) == ("happy", False)
+    assert face.probabilities["happy"] < plain.probabilities["happy"]
+    assert to_record("photo.jpg", image, [face], "doubt")["faces"][0]["confident"] is False

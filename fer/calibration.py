@@ -1,0 +1,137 @@
+"""Probabilities that mean what they say: temperature scaling, and the probability below which the answer is "not sure".
+
+Nothing here is needed to answer but `Calibration` and `temper`; the rest chooses their numbers on validation pictures.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer.errors import UserError
+
+TEMPERATURES = (0.1, 10.0)
+"""What a temperature may be: at either end hardly anything of the network's own confidence is left."""
+TARGET = 0.85
+"""Accuracy wanted of the answers that are not "not sure"."""
+FOLDS = 5
+FOLD_SEED = 2013
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a network's probabilities are corrected and judged.
+
+    temperature: by which the logits are divided; 1 leaves the probabilities as they are.
+    threshold: 0-1, an answer whose corrected top probability is below it is "not sure"; 0 is sure of every answer,
+        which is all that can be said of a model that was never calibrated.
+    """
+
+    temperature: float = 1.0
+    threshold: float = 0.0
+
+    def __post_init__(self):
+        low, high = TEMPERATURES
+        for name, least, most in (("temperature", low, high), ("threshold", 0.0, 1.0)):
+            value = getattr(self, name)
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number or not least <= value <= most:
+                raise UserError(f"`{name}` must be a number from {least} to {most}. Received: {value!r}")
+
+    def apply(self, probabilities):
+        """The network's probabilities `(n, classes)`, corrected."""
+        return temper(probabilities, self.temperature)
+
+    def confident(self, probabilities):
+        """Whether corrected probabilities `(n, classes)` make an answer: bool `(n,)`; False is "not sure"."""
+        return np.max(probabilities, axis=1) >= self.threshold
+
+
+UNCALIBRATED = Calibration()
+
+
+def temper(probabilities, temperature):
+    """Probabilities as the softmax of logits divided by a temperature (Guo et al., 2017, "On Calibration of Modern
+    Neural Networks", arXiv:1706.04599); the order of the classes stays.
+
+    Args:
+        probabilities: float array `(n, classes)`, rows sum to 1.
+        temperature: above 1 makes them less sure.
+
+    Returns:
+        Array of the same shape and dtype. Softmax forgets a constant, so the logarithms serve as logits.
+    """
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.asarray(probabilities).dtype)
+
+
+def fit_temperature(probabilities, labels):
+    """The temperature in `TEMPERATURES` with the least negative log-likelihood.
+
+    Args:
+        probabilities: float array `(n, classes)`.
+        labels: int array `(n,)`.
+    """
+    from scipy.optimize import minimize_scalar  # Slow to import, and of no use to who only serves.
+
+    def loss(logarithm):
+        tempered = temper(np.asarray(probabilities, np.float64), math.exp(logarithm))
+        return -np.log(tempered[np.arange(len(labels)), labels]).mean()
+
+    bounds = [math.log(limit) for limit in TEMPERATURES]
+    return float(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def temper_held_out(probabilities, labels):
+    """Each picture's probabilities at the temperature that the other folds' pictures give.
+
+    What is measured on them is honest, where the temperature fitted on all of the pictures has seen each of them.
+
+    Args:
+        probabilities, labels: as `fit_temperature` takes them, at least `FOLDS` pictures.
+
+    Returns:
+        float64 array `(n, classes)`.
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    fold_of = np.random.default_rng(FOLD_SEED).permutation(len(labels)) % FOLDS
+    tempered = np.empty_like(probabilities)
+    for fold in range(FOLDS):
+        held_out = fold_of == fold
+        temperature = fit_temperature(probabilities[~held_out], labels[~held_out])
+        tempered[held_out] = temper(probabilities[held_out], temperature)
+    return tempered
+
+
+def risk_coverage(probabilities, labels):
+    """What is answered and how well, at every threshold there is.
+
+    Args:
+        probabilities: float array `(n, classes)`.
+        labels: int array `(n,)`.
+
+    Returns:
+        Three float arrays `(m,)` by falling threshold, one for each different top probability: the thresholds, the
+        share of pictures at or above them (coverage), and the accuracy on those (one minus the risk).
+    """
+    confidence, correct = np.max(probabilities, axis=1), np.argmax(probabilities, axis=1) == labels
+    order = np.argsort(-confidence, kind="stable")
+    confidence, count = confidence[order], np.arange(1, len(order) + 1)
+    last = np.append(np.diff(confidence) != 0, True)
+    return confidence[last], count[last] / len(order), (np.cumsum(correct[order]) / count)[last]
+
+
+def choose_threshold(probabilities, labels, target=TARGET):
+    """The lowest threshold that answers with the accuracy wanted: the most answers at that accuracy.
+
+    Args:
+        probabilities, labels: as `risk_coverage` takes them, already tempered.
+        target: accuracy wanted of what is answered, 0-1.
+
+    Returns:
+        The threshold, rounded down to four places; 1 where none reaches the target.
+    """
+    thresholds, _, accuracies = risk_coverage(probabilities, labels)
+    reached = np.flatnonzero(accuracies >= target)
+    return math.floor(1e4 * float(thresholds[reached[-1]])) / 1e4 if len(reached) else 1.0

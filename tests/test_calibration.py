@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from fer.calibration import (
+    TEMPERATURES,
+    Calibration,
+    choose_threshold,
+    fit_temperature,
+    risk_coverage,
+    temper,
+    temper_held_out,
+)
+from fer.metrics import expected_calibration_error
+
+
+@pytest.fixture(scope="module")
+def overconfident():
+    """Probabilities whose logits are twice too large, and labels drawn from the true ones."""
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet((0.7, 0.7, 0.7), 4000)
+    labels = (rng.random((4000, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(max=2)
+    return true**2 / (true**2).sum(axis=1, keepdims=True), labels
+
+
+def test_the_temperature_undoes_too_much_confidence(overconfident):
+    probabilities, labels = overconfident
+    temperature = fit_temperature(probabilities, labels)
+    assert temperature == pytest.approx(2, abs=0.15)
+    before = expected_calibration_error(probabilities, labels)
+    assert expected_calibration_error(temper(probabilities, temperature), labels) < 0.3 * before
+    assert expected_calibration_error(temper_held_out(probabilities, labels), labels) < 0.3 * before
+
+
+def test_held_out_pictures_do_not_choose_their_own_temperature(overconfident):
+    probabilities, labels = overconfident
+    held_out = temper_held_out(probabilities, labels)
+    one = temper(probabilities, fit_temperature(probabilities, labels))
+    assert not np.allclose(held_out, one, atol=1e-6)
+    np.testing.assert_allclose(held_out, one, atol=0.05)
+
+
+def test_a_temperature_keeps_the_order_and_one_changes_nothing():
+    probabilities = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]], np.float32)
+    np.testing.assert_allclose(temper(probabilities, 1.0), probabilities, atol=1e-6)
+    for temperature in TEMPERATURES:
+        answer = temper(probabilities, temperature)
+        assert np.isfinite(answer).all()
+        np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
+        assert list(answer.argmax(axis=1)) == [0, 0]
+    assert temper(probabilities, 2.0)[0].max() < 0.7 < temper(probabilities, 0.5)[0].max()
+
+
+def test_risk_falls_as_coverage_does():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
+    thresholds, coverages, accuracies = risk_coverage(probabilities, np.array([0, 0, 1, 1]))
+    np.testing.assert_allclose(thresholds, [0.9, 0.8, 0.6])
+    np.testing.assert_allclose(coverages, [0.25, 0.75, 1])
+    np.testing.assert_allclose(accuracies, [1, 2 / 3, 1 / 2])
+
+
+@pytest.mark.parametrize(("target", "threshold"), [(0.5, 0.6), (0.6, 0.8), (0.9, 0.9), (1.1, 1.0)])
+def test_the_threshold_answers_as_much_as_the_target_allows(target, threshold):
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
+    chosen = choose_threshold(probabilities, np.array([0, 0, 1, 1]), target)
+    assert chosen == pytest.approx(threshold, abs=1e-4)
+    assert Calibration(threshold=chosen).confident(probabilities).sum() == (probabilities.max(axis=1) >= chosen).sum()
