@@ -18,6 +18,8 @@ from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
 ARGUMENTS = "arguments.json"
+RECIPE = ("epochs", "batch_size", "learning_rate", "mixup", "augment", "seed")
+"""Arguments that change the network's own recipe where they are given."""
 UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag")
 """What may differ between a run and its resumption."""
 
@@ -29,25 +31,23 @@ def main(arguments=None):
 
     import keras
 
-    from fer.data import FACE_SIZE, load_faces, load_votes
+    from fer.data import load_faces, load_votes
     from fer.evaluation import format_metrics, measure
     from fer.figures import save_confusion_matrix, save_curves
     from fer.model_folder import FIGURES, METRICS, ModelConfig, load_model, save_model
-    from fer.models import classify
-    from fer.training import Recipe, fit, soft_targets
+    from fer.models import IMAGE_SIZES, classify
+    from fer.training import RECIPES, fit, soft_targets
 
-    recipe = Recipe(
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        label_smoothing=0.0 if options.votes else 0.1,
-        mixup=options.mixup,
-        seed=options.seed,
-    )
-    config = ModelConfig(options.network, check_classes(options.classes), FACE_SIZE)
+    image_size = options.image_size or IMAGE_SIZES.get(options.network)
+    config = ModelConfig(options.network, check_classes(options.classes), image_size)
     config.build()
+    asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
+    if options.votes:
+        asked["label_smoothing"] = 0.0
+    recipe = replace(RECIPES[options.network], **asked)
     start, started_as = load_start(options.start, config) if options.start else (None, None)
-    check_output(options)
+    setting = settings(options, config, recipe)
+    check_output(options, setting)
     if options.push_to_hub:
         from fer.hub import check_push
 
@@ -63,7 +63,7 @@ def main(arguments=None):
 
     targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / ARGUMENTS).write_text(json.dumps(settings(options), indent=2) + "\n")
+    (options.output / ARGUMENTS).write_text(json.dumps(setting, indent=2) + "\n")
     network = config.build()
     if start:
         network.set_weights(start.get_weights())
@@ -120,11 +120,16 @@ def parse(arguments):
     parser.add_argument("--output", required=True, metavar="FOLDER", type=Path, help="where the model folder goes")
     parser.add_argument("--network", default="se_resnet", metavar="NAME", help="a network of fer/models.py")
     parser.add_argument("--classes", nargs="+", default=EMOTIONS, metavar="EMOTION", help="emotions to tell apart")
-    parser.add_argument("--epochs", type=int, default=24, metavar="N", help="passes over the training pictures")
-    parser.add_argument("--batch-size", type=int, default=96, metavar="N", help="pictures a step")
-    parser.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="the highest of the schedule")
-    parser.add_argument("--mixup", type=float, default=0.2, metavar="ALPHA", help="how much pictures mix; 0: none")
-    parser.add_argument("--seed", type=int, default=42, help="of weights, order and augmentation")
+    parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
+    recipe = parser.add_argument_group("recipe", "By default the network's own: RECIPES in fer/training.py.")
+    recipe.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
+    recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
+    recipe.add_argument("--learning-rate", type=float, metavar="X", help="the highest of the schedule")
+    recipe.add_argument("--mixup", type=float, metavar="ALPHA", help="how much pictures mix; 0: none")
+    recipe.add_argument(
+        "--no-augment", dest="augment", action="store_false", default=None, help="show the pictures as they are"
+    )
+    recipe.add_argument("--seed", type=int, help="of weights, order and augmentation")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
     parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
@@ -182,17 +187,17 @@ def command_to_publish(arguments, options):
     return shlex.join(["python", "train.py", *(word for word in words if word != "--resume")])
 
 
-def settings(options):
+def settings(options, config, recipe):
     """What must stay the same when a run is resumed, ready for JSON."""
     kept = {key: value for key, value in vars(options).items() if key not in UNSETTLED}
-    return {**kept, "classes": list(check_classes(options.classes))}
+    return {**kept, **asdict(recipe), "classes": list(config.labels), "image_size": config.image_size}
 
 
-def check_output(options):
-    """Refuses an output folder that holds something else than the run to resume."""
+def check_output(options, now):
+    """Refuses an output folder that holds something else than the run to resume, whose settings are `now`."""
     path = options.output / ARGUMENTS
     if options.resume and path.exists():
-        earlier, now = json.loads(path.read_text()), settings(options)
+        earlier = json.loads(path.read_text())
         changed = [key for key in now if now[key] != earlier.get(key)]
         if changed:
             there = ", ".join(f"{key}={earlier.get(key)}" for key in changed)

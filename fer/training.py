@@ -27,10 +27,14 @@ VOTES_SHARE = 0.7
 class Recipe:
     """How a network is trained.
 
-    epochs: passes over the training pictures; the learning rate follows one cosine over them.
+    epochs: passes over the training pictures.
     batch_size: pictures a step.
-    learning_rate: AdamW's highest learning rate, reached after a tenth of the steps.
+    optimizer: `adamw`, whose learning rate follows one cosine over all epochs and whose answer is the moving average of
+        the weights; or `sgd`, plain, at one learning rate.
+    learning_rate: the highest, which AdamW reaches after a tenth of the steps.
     weight_decay: AdamW's decoupled weight decay.
+    augment: whether each epoch sees each picture varied, see `augmentation`.
+    whole_batches: leave out the pictures of an epoch that fill no batch.
     label_smoothing: share of each label spread over all classes.
     mixup: alpha of the Beta(alpha, alpha) that draws in what shares two pictures are laid over each other (Zhang et
         al., 2018); 0 mixes none.
@@ -39,8 +43,11 @@ class Recipe:
 
     epochs: int = 24
     batch_size: int = 96
+    optimizer: str = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
+    augment: bool = True
+    whole_batches: bool = False
     label_smoothing: float = 0.1
     mixup: float = 0.2
     seed: int = 42
@@ -49,10 +56,30 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise UserError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
+        if self.optimizer not in ("adamw", "sgd"):
+            raise UserError(f"`optimizer` must be 'adamw' or 'sgd'. Received: {self.optimizer!r}")
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
         if not 0 <= self.mixup < math.inf:
             raise UserError(f"`mixup` must be 0 or a positive number. Received: {self.mixup}")
+
+
+RECIPES = {
+    "se_resnet": Recipe(),
+    "seed": Recipe(
+        epochs=10,
+        batch_size=32,
+        optimizer="sgd",
+        learning_rate=0.01,
+        weight_decay=0.0,
+        augment=False,
+        whole_batches=True,
+        label_smoothing=0.0,
+        mixup=0.0,
+    ),
+}
+"""How each network of `fer.models.NETWORKS` is trained, unless other settings are asked for. That of `seed` is the
+original experiment's, with Keras' default learning rate for SGD."""
 
 
 def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best"):
@@ -77,9 +104,12 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         UserError: if the loss is no longer a number before the first epoch is over.
     """
     folder = Path(folder)
-    batches = FaceBatches(train, recipe.batch_size, recipe.seed, shuffle=True, targets=targets, mixup=recipe.mixup)
+    batches = FaceBatches(
+        train, recipe.batch_size, recipe.seed, True, targets=targets, mixup=recipe.mixup, whole=recipe.whole_batches
+    )
     size = network.input_shape[1]
-    model = keras.Sequential([keras.Input((size, size, 1)), *augmentation(recipe.seed), network])
+    varied = augmentation(recipe.seed) if recipe.augment else []
+    model = keras.Sequential([keras.Input((size, size, 1)), *varied, network])
     steps = recipe.epochs * len(batches)
     model.compile(
         optimizer=_optimizer(recipe, steps),
@@ -94,7 +124,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         validation_data=FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False),
         epochs=recipe.epochs,
         shuffle=False,  # Keras would shuffle the batches with a generator that no checkpoint holds; they come shuffled.
-        callbacks=_callbacks(folder, batches, history),
+        callbacks=_callbacks(folder, batches, history, averaged=recipe.optimizer == "adamw"),
     )
     history = read_history(folder)
     finite = [row for row in history if math.isfinite(row["loss"] + row["val_loss"])]
@@ -114,13 +144,16 @@ class FaceBatches(keras.utils.PyDataset):
     does.
     """
 
-    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0):
+    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, whole=False):
         super().__init__()
         self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
-        self.faces, self.batch_size, self.seed, self.shuffle, self.mixup = faces, batch_size, seed, shuffle, mixup
+        self.faces, self.batch_size, self.seed, self.shuffle = faces, batch_size, seed, shuffle
+        self.mixup, self.whole = mixup, whole
         self.start_epoch(0)
 
     def __len__(self):
+        if self.whole:
+            return max(1, len(self.faces) // self.batch_size)
         return math.ceil(len(self.faces) / self.batch_size)
 
     def __getitem__(self, index):
@@ -268,6 +301,8 @@ def read_history(folder):
 
 
 def _optimizer(recipe, steps):
+    if recipe.optimizer == "sgd":
+        return keras.optimizers.SGD(recipe.learning_rate)
     warmup = steps // 10
     schedule = keras.optimizers.schedules.CosineDecay(
         recipe.learning_rate / 25,
@@ -282,12 +317,12 @@ def _optimizer(recipe, steps):
     return optimizer
 
 
-def _callbacks(folder, batches, history):
+def _callbacks(folder, batches, history, averaged):
     averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     callbacks = [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
         keras.callbacks.TerminateOnNaN(),
-        averages,
+        *([averages] if averaged else []),
         keras.callbacks.ModelCheckpoint(
             folder / BEST,
             monitor="val_loss",
@@ -304,10 +339,13 @@ def _callbacks(folder, batches, history):
         print(
             "No TensorBoard log: Keras' callback for it needs TensorFlow and tensorboard, which are not installed here."
         )
+    if averaged:
+        # The state to resume from has the weights that training goes on with, so the averages go back first.
+        callbacks.append(
+            keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.on_epoch_begin(epoch))
+        )
     return [
         *callbacks,
-        # The state to resume from has the weights that training goes on with, so the averages go back first.
-        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.on_epoch_begin(epoch)),
         RandomStates(folder / CHECKPOINT / RANDOM_STATES),
         keras.callbacks.BackupAndRestore(folder / CHECKPOINT, delete_checkpoint=False, double_checkpoint=True),
     ]

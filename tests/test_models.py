@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 
 from fer.errors import UserError
-from fer.models import build_network, classify
+from fer.models import IMAGE_SIZES, build_network, classify
+from fer.training import RECIPES, Recipe
 
 
 def test_default_network_has_the_documented_size():
@@ -10,6 +12,31 @@ def test_default_network_has_the_documented_size():
     assert network.input_shape == (None, 48, 48, 1)
     assert network.count_params() == 1_952_999
     assert network.get_layer("features").output.shape == (None, 6, 6, 192)
+
+
+def test_seed_is_the_original_experiments_network_to_the_last_parameter():
+    network = build_network("seed", image_size=IMAGE_SIZES["seed"], classes=2)
+    assert network.input_shape == (None, 244, 244, 1)
+    rescaling, *rest = network.layers[1:]
+    assert rescaling.scale == 1 / 255
+    kinds = "Conv2D Conv2D LeakyReLU BatchNormalization MaxPooling2D Dropout Flatten Dense Dropout Dense"
+    assert [type(layer).__name__ for layer in rest] == kinds.split()
+    first, second, leaky, _, pooling, drop, _, dense, more_drop, last = rest
+    assert (first.filters, first.kernel_size, first.padding) == (32, (3, 3), "same")
+    assert (second.filters, second.kernel_size, second.padding) == (16, (3, 3), "same")
+    assert [layer.activation.__name__ for layer in (first, second, dense, last)] == [
+        "relu",
+        "linear",
+        "relu",
+        "softmax",
+    ]
+    assert (leaky.negative_slope, pooling.pool_size, drop.rate, more_drop.rate) == (0.5, (2, 2), 0.25, 0.5)
+    counts = [layer.count_params() for layer in (first, second, dense, last)]
+    assert counts == [320, 4_624, 122 * 122 * 16 * 200 + 200, 402]
+    assert network.count_params() == 47_634_410
+    plain = {"weight_decay": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "augment": False}
+    sgd = {"optimizer": "sgd", "learning_rate": round(float(keras.optimizers.SGD().learning_rate), 6)}
+    assert RECIPES["seed"] == Recipe(epochs=10, batch_size=32, whole_batches=True, seed=42, **sgd, **plain)
 
 
 def test_answers_probabilities_for_pixels_of_0_to_255():
@@ -38,7 +65,7 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet999", 48, 7), "`network` must be one of se_resnet. Received: 'resnet999'"),
+        (("resnet999", 48, 7), "`network` must be one of se_resnet, seed. Received: 'resnet999'"),
         (("se_resnet", 50, 7), "multiple of 8"),
         (("se_resnet", 8, 7), "from 16 to 512"),
         (("se_resnet", 1024, 7), "from 16 to 512. Received: 1024"),

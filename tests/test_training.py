@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from fer import training
 from fer.data import Faces, load_faces
 from fer.errors import UserError
 from fer.models import build_network
-from fer.training import FaceBatches, RandomAffine, Recipe, augmentation, fit, soft_targets
+from fer.training import RECIPES, FaceBatches, RandomAffine, Recipe, augmentation, fit, soft_targets
 
 CLASSES = ("angry", "happy", "surprise")
 
@@ -87,6 +89,42 @@ def test_mixup_lays_pictures_and_targets_over_each_other_alike(faces):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("keep", "chosen"), [("best", min), ("last", lambda losses: losses[-1])])
+def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path, keep, chosen):
+    train, validation = faces
+    network, _ = run(faces, tmp_path / "good", epochs=6)
+    wrong = replace(train, labels=(train.labels + 1) % len(CLASSES))  # The more of it is learnt the worse it gets.
+    recipe = Recipe(epochs=3, batch_size=4, seed=7)
+    (tmp_path / "bad").mkdir()
+    losses = [row["val_loss"] for row in fit(network, wrong, validation, recipe, tmp_path / "bad", keep=keep)]
+    assert min(losses) < losses[-1]
+    network.compile(loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing))
+    loss = network.evaluate(FaceBatches(validation, 8, 7, shuffle=False), verbose=0)
+    assert loss == pytest.approx(chosen(losses), rel=1e-4)
+
+
+def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, tmp_path, monkeypatch):
+    train, validation = faces
+    monkeypatch.setattr(training, "augmentation", lambda seed: pytest.fail("varied"))
+    batches = []
+
+    class Recorded(FaceBatches):
+        def __getitem__(self, index):
+            batch = super().__getitem__(index)
+            if self.whole:
+                batches.append(batch)
+            return batch
+
+    monkeypatch.setattr(training, "FaceBatches", Recorded)
+    network = build_network("seed", 48, len(CLASSES))
+    fit(network, train, validation, replace(RECIPES["seed"], epochs=1, batch_size=5), tmp_path)
+    assert len(train) % 5
+    assert {len(images) for images, _ in batches} == {5}
+    assert len({image.tobytes() for images, _ in batches for image in images}) == len(train) // 5 * 5
+    known = {image.tobytes() for image in train.images.astype("float32")}
+    assert {image.tobytes() for images, _ in batches for image in images} <= known
+
+
 def test_one_seed_gives_the_same_numbers_twice(faces, tmp_path):
     one, first = run(faces, tmp_path / "a", epochs=2)
     other, second = run(faces, tmp_path / "b", epochs=2)
