@@ -48,6 +48,10 @@ def _parser():
         "--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares"
     )
     evaluate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
+    evaluate.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
+    evaluate.add_argument(
+        "--duplicates", action="store_true", help="the accuracy without near-duplicates of training pictures too"
+    )
     evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
     evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")
 
@@ -131,6 +135,8 @@ def _evaluate(options):
         options.limit,
         options.skip_bad,
         str(source),
+        options.votes,
+        options.duplicates,
     )
     metrics["model"] = str(source)
     for message in skipped:

@@ -167,6 +167,12 @@ def load_votes(path, names):
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
+def load_categories(path):
+    """The names of the columns that `load_votes` answers, from the same CSV."""
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file))[1:]
+
+
 def _select(items, split, classes, path):
     """The items of one split and some classes, sorted by name; makes the validation split where there is none."""
     if not items:

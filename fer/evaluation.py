@@ -1,13 +1,25 @@
 """Measure a model on a split of FER2013."""
 
-from fer.data import load_faces
+from fer.agreement import compare_with_votes
+from fer.data import load_categories, load_faces, load_votes
+from fer.duplicates import find_duplicates
 from fer.errors import UserError
 from fer.metrics import evaluate, restrict
 from fer.model_folder import load_model
 from fer.models import classify
 
 
-def evaluate_model(folder, data, split="validation", classes=None, limit=None, skip_bad=False, model=None):
+def evaluate_model(
+    folder,
+    data,
+    split="validation",
+    classes=None,
+    limit=None,
+    skip_bad=False,
+    model=None,
+    votes=None,
+    duplicates=False,
+):
     """Loads a model and a split and compares them.
 
     Args:
@@ -15,9 +27,12 @@ def evaluate_model(folder, data, split="validation", classes=None, limit=None, s
         data, split, limit, skip_bad: as `fer.data.load_faces` takes them.
         classes: emotions to measure on, among those the model knows; the model then chooses among these. None for all.
         model: what to call the model in the figures; by default the folder.
+        votes: CSV of FER+; None for no comparison with people.
+        duplicates: measure without near-duplicates of training pictures too; not for the training split itself.
 
     Returns:
-        The figures of `measure` and the messages of the pictures that were left out.
+        The figures of `measure`, with `agreement` (of `fer.agreement.compare_with_votes`) and `duplicates` (of
+        `measure_without_duplicates`) where they were asked for, and the messages of the pictures that were left out.
 
     Raises:
         UserError: for a model or data that do not fit.
@@ -26,9 +41,34 @@ def evaluate_model(folder, data, split="validation", classes=None, limit=None, s
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
+    if duplicates and split == "train":
+        raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
     faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad)
+    votes_of = load_votes(votes, faces.names) if votes else None
     probabilities = classify(network, faces.images[..., 0])
-    return measure(probabilities, config, faces, split, model or str(folder)), faces.skipped
+    metrics = measure(probabilities, config, faces, split, model or str(folder))
+    predicted = restrict(probabilities, config.labels, faces.classes).argmax(axis=1)
+    if votes:
+        metrics["agreement"] = compare_with_votes(predicted, faces, votes_of, load_categories(votes))
+    if duplicates:
+        train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
+        metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
+    return metrics, faces.skipped
+
+
+def measure_without_duplicates(correct, faces, train):
+    """Counts the pictures with a near-duplicate in training, and measures on the others.
+
+    Args:
+        correct: bool array `(n,)`, whether the answers for `faces` are right.
+        faces, train: `fer.data.Faces`.
+
+    Returns:
+        A dict: `found`, and `n` and `accuracy` of the pictures without; the accuracy is None if there are none.
+    """
+    copied = find_duplicates(faces.images, train.images)
+    rest = correct[~copied]
+    return {"found": int(copied.sum()), "n": len(rest), "accuracy": float(rest.mean()) if len(rest) else None}
 
 
 def measure(probabilities, config, faces, split, model):
@@ -80,6 +120,10 @@ def format_metrics(metrics):
     ]
     if sure["accuracy"] is not None:
         lines.append(f"accuracy of sure answers    {sure['accuracy']:7.2%}")
+    lines += _people(metrics["agreement"]) if "agreement" in metrics else []
+    if "duplicates" in metrics:
+        row = metrics["duplicates"]
+        lines.append(f"accuracy without the {row['found']} near-duplicates of training pictures: {_percent(row)}")
     lines += ["", f"{'':10}{'precision':>10}{'recall':>10}{'F1':>10}{'pictures':>10}"]
     for name, row in metrics["per_class"].items():
         figures = "".join(f"{row[key]:10.1%}" for key in ("precision", "recall", "f1"))
@@ -88,3 +132,19 @@ def format_metrics(metrics):
     for name, row in zip(metrics["labels"], metrics["confusion_matrix"], strict=True):
         lines.append(f"{name:18}" + "".join(f"{count:9}" for count in row))
     return "\n".join(lines)
+
+
+def _people(agreement):
+    """What `fer.agreement.compare_with_votes` found, as lines for people."""
+    majority = agreement["majority"]
+    return [
+        f"people's most frequent vote {agreement['top_share']:7.2%}  (its mean share, {agreement['n']} pictures)",
+        f"accuracy where 80 % agree   {_percent(agreement['clear'])}",
+        f"accuracy where fewer do     {_percent(agreement['unclear'])}",
+        f"agrees with the majority    {_percent(majority)}, {majority['left_out']} without one",
+    ]
+
+
+def _percent(row):
+    accuracy = "none" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
+    return f"{accuracy:>7}  ({row['n']} pictures)"

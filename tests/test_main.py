@@ -78,3 +78,18 @@ def test_evaluate_on_two_classes_chooses_between_the_two(draw_dataset, tmp_path,
     metrics = json.loads(report.read_text())
     assert metrics["labels"] == ["happy", "sad"]
     assert metrics["n"] == sum(map(sum, metrics["confusion_matrix"])) == 4
+
+
+def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_dataset, tmp_path, capsys):
+    data, votes, report = draw_dataset(tmp_path / "data", per_class=2), tmp_path / "votes.csv", tmp_path / "report.json"
+    names = [path.relative_to(data).as_posix() for path in sorted(data.rglob("PublicTest_*"))]
+    votes.write_text("file,neutral,happiness\n" + "".join(f"{name},8,2\n" for name in names))
+    options = ["--votes", str(votes), "--duplicates", "--json", str(report)]
+    assert main(["evaluate", "--data", str(data), *options]) == 0
+    metrics = json.loads(report.read_text())
+    assert metrics["agreement"]["top_share"] == pytest.approx(0.8)
+    assert metrics["agreement"]["clear"]["n"] == 14
+    assert metrics["duplicates"] == {"found": 14, "n": 0, "accuracy": None}
+    assert "without the 14 near-duplicates" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--data", str(data), "--split", "train", "--duplicates"])

@@ -1,0 +1,27 @@
+import numpy as np
+import pytest
+
+from fer.agreement import compare_with_votes
+from fer.data import Faces
+
+CATEGORIES = ["neutral", "happiness", "sadness", "contempt"]
+
+
+def test_people_and_network_are_compared_where_people_decide():
+    votes = np.array(
+        [
+            [0.0, 0.8, 0.2, 0.0],  # clearly happy: right label, right majority
+            [0.9, 0.1, 0.0, 0.0],  # clearly neutral, but the label is sad
+            [0.4, 0.4, 0.2, 0.0],  # a tie is no majority
+            [0.3, 0.1, 0.0, 0.6],  # contempt is no class
+            [0.2, 0.1, 0.7, 0.0],  # sad, unclear
+            [np.nan] * 4,
+        ]
+    )
+    faces = Faces(np.zeros((6, 8, 8, 1), np.uint8), np.array([0, 2, 1, 1, 2, 0]), ("happy", "neutral", "sad"), ())
+    figures = compare_with_votes(np.array([0, 1, 1, 0, 2, 2]), faces, votes, CATEGORIES)
+    assert figures["n"] == 5
+    assert figures["top_share"] == pytest.approx((0.8 + 0.9 + 0.4 + 0.6 + 0.7) / 5)
+    assert figures["clear"] == {"n": 2, "accuracy": 0.5}
+    assert figures["unclear"] == {"n": 3, "accuracy": pytest.approx(2 / 3)}
+    assert figures["majority"] == {"n": 3, "accuracy": 1.0, "left_out": 2}
