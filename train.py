@@ -32,10 +32,11 @@ def main(arguments=None):
     import keras
 
     from fer.data import load_faces, load_votes
-    from fer.evaluation import format_metrics, measure
-    from fer.figures import save_confusion_matrix, save_curves
-    from fer.model_folder import FIGURES, METRICS, ModelConfig, load_model, save_model
-    from fer.models import IMAGE_SIZES, classify
+    from fer.evaluation import format_metrics
+    from fer.figures import save_curves
+    from fer.model_folder import FIGURES, ModelConfig, save_model
+    from fer.models import IMAGE_SIZES
+    from fer.report import save_report
     from fer.training import RECIPES, fit, soft_targets
 
     image_size = options.image_size or IMAGE_SIZES.get(options.network)
@@ -88,15 +89,8 @@ def main(arguments=None):
     }
     save_model(options.output, network, replace(config, training=training))
 
-    stored, config = load_model(options.output)  # What is measured is what will be served.
-    probabilities = classify(stored, validation.images[..., 0])
-    metrics = measure(probabilities, config, validation, "validation", str(options.output))
-    (options.output / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
-    figures = options.output / FIGURES
-    figures.mkdir(exist_ok=True)
-    save_curves(figures / "curves.png", history)
-    title = f"validation, accuracy {metrics['accuracy']:.1%}"
-    save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
+    metrics = save_report(options.output, train, validation, str(options.output))
+    save_curves(options.output / FIGURES / "curves.png", history)
     if importlib.util.find_spec("huggingface_hub"):
         from fer.card import save_card
 

@@ -55,6 +55,17 @@ def _parser():
     evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
     evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")
 
+    calibrate = _add_command(
+        commands, "calibrate", _calibrate, "fit a model's confidence on validation, write its card"
+    )
+    calibrate.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
+    calibrate.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    calibrate.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
+    calibrate.add_argument(
+        "--target", type=_share, metavar="X", help="accuracy wanted of what is not `not sure`, 0-1 (default: 0.85)"
+    )
+    calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
+
     push = _add_command(commands, "push", _push, "publish a model folder on the Hugging Face Hub")
     push.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
     push.add_argument("repository", metavar="OWNER/NAME", help="the model's repository; created if it is not there")
@@ -146,6 +157,33 @@ def _evaluate(options):
     if options.figure:
         title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
         save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
+    print(format_metrics(metrics))
+    return 0
+
+
+def _share(text):
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1. Received: {text}")
+    return value
+
+
+def _calibrate(options):
+    from fer.calibration import TARGET
+    from fer.card import save_card
+    from fer.data import load_faces
+    from fer.evaluation import format_metrics
+    from fer.model_folder import find_model, load_config
+    from fer.report import save_report
+
+    folder = find_model(options.folder)
+    config, _ = load_config(folder)
+    train, validation = (
+        load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
+        for split in ("train", "validation")
+    )
+    metrics = save_report(folder, train, validation, options.folder, options.votes, options.target or TARGET)
+    save_card(folder, options.folder)
     print(format_metrics(metrics))
     return 0
 

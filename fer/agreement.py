@@ -27,8 +27,8 @@ def compare_with_votes(predicted, faces, votes, categories):
         categories: of `fer.data.load_categories`, the names of the columns.
 
     Returns:
-        A dict: `n`, pictures with votes; `top_share`, the mean share of the most frequent vote; `clear` (that share is
-        at least `CLEAR`) and `unclear`, each with `n` and `accuracy` against FER2013's label, None without pictures;
+        A dict: `n`, pictures with votes; `top_share`, the mean share of the most frequent vote; `agreed` (that share is
+        at least `CLEAR`) and `disputed`, each with `n` and `accuracy` against FER2013's label, None without pictures;
         `majority`, `n` and `accuracy` against the most frequent vote. A tie, and a majority for something that is no
         class of `faces`, are no majority: `majority.left_out` counts them.
     """
@@ -42,8 +42,8 @@ def compare_with_votes(predicted, faces, votes, categories):
     return {
         "n": int(known.sum()),
         "top_share": float(top.mean()),
-        "clear": _share(predicted == labels, clear),
-        "unclear": _share(predicted == labels, ~clear),
+        "agreed": _share(predicted == labels, clear),
+        "disputed": _share(predicted == labels, ~clear),
         "majority": {**_share(predicted == majority, decided), "left_out": int((~decided).sum())},
     }
 

@@ -46,6 +46,7 @@ def render_card(folder, source):
                 dataset_type="fer2013",
                 dataset_name="FER2013",
                 dataset_split=metrics["split"],
+                dataset_revision=metrics["data_sha256"],
                 metric_type=key,
                 metric_name=title,
                 metric_value=round(metrics[key], 4),

@@ -120,7 +120,7 @@ def format_metrics(metrics):
     ]
     if sure["accuracy"] is not None:
         lines.append(f"accuracy of sure answers    {sure['accuracy']:7.2%}")
-    lines += _people(metrics["agreement"]) if "agreement" in metrics else []
+    lines += _people(metrics["agreement"]) if metrics.get("agreement") else []
     if "duplicates" in metrics:
         row = metrics["duplicates"]
         lines.append(f"accuracy without the {row['found']} near-duplicates of training pictures: {_percent(row)}")
@@ -139,8 +139,8 @@ def _people(agreement):
     majority = agreement["majority"]
     return [
         f"people's most frequent vote {agreement['top_share']:7.2%}  (its mean share, {agreement['n']} pictures)",
-        f"accuracy where 80 % agree   {_percent(agreement['clear'])}",
-        f"accuracy where fewer do     {_percent(agreement['unclear'])}",
+        f"accuracy where 80 % agree   {_percent(agreement['agreed'])}",
+        f"accuracy where fewer do     {_percent(agreement['disputed'])}",
         f"agrees with the majority    {_percent(majority)}, {majority['left_out']} without one",
     ]
 

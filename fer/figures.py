@@ -43,3 +43,39 @@ def save_curves(path, history):
         axes.grid(alpha=0.3)
         axes.legend()
     figure.savefig(path, dpi=120)
+
+
+def save_reliability(path, before, after):
+    """Draws accuracy over confidence before and after calibration; on the diagonal they are the same.
+
+    Args:
+        path: of the PNG.
+        before, after: of `fer.metrics.reliability`.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    for rows, name in ((before, "before calibration"), (after, "after")):
+        axes.plot([row["confidence"] for row in rows], [row["accuracy"] for row in rows], marker=".", label=name)
+    axes.set(xlabel="top probability", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def save_risk_coverage(path, coverages, accuracies, chosen):
+    """Draws the accuracy of the surest answers over their share, and where "not sure" begins.
+
+    Args:
+        path: of the PNG.
+        coverages, accuracies: of `fer.calibration.risk_coverage`.
+        chosen: `coverage` and `accuracy` at the threshold; the accuracy may be None.
+    """
+    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(coverages, accuracies)
+    if chosen["accuracy"] is not None:
+        axes.plot(chosen["coverage"], chosen["accuracy"], marker="o", color="black")
+    axes.set(xlabel="share answered", ylabel="accuracy of what is answered", xlim=(0, 1), ylim=(None, 1))
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)

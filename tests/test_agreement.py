@@ -22,6 +22,6 @@ def test_people_and_network_are_compared_where_people_decide():
     figures = compare_with_votes(np.array([0, 1, 1, 0, 2, 2]), faces, votes, CATEGORIES)
     assert figures["n"] == 5
     assert figures["top_share"] == pytest.approx((0.8 + 0.9 + 0.4 + 0.6 + 0.7) / 5)
-    assert figures["clear"] == {"n": 2, "accuracy": 0.5}
-    assert figures["unclear"] == {"n": 3, "accuracy": pytest.approx(2 / 3)}
+    assert figures["agreed"] == {"n": 2, "accuracy": 0.5}
+    assert figures["disputed"] == {"n": 3, "accuracy": pytest.approx(2 / 3)}
     assert figures["majority"] == {"n": 3, "accuracy": 1.0, "left_out": 2}

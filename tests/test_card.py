@@ -20,7 +20,10 @@ def test_the_card_carries_its_figures_for_the_hub():
     assert results["ece"].dataset_split == "validation"
 
 
-@pytest.mark.parametrize(("file", "missing"), [(METRICS, "nll"), (METRICS, "per_class"), (CONFIG, "seconds")])
+@pytest.mark.parametrize(
+    ("file", "missing"),
+    [(METRICS, "nll"), (METRICS, "per_class"), (METRICS, "calibration"), (METRICS, "duplicates"), (CONFIG, "seconds")],
+)
 def test_a_card_with_a_missing_fact_is_not_rendered(tmp_path, file, missing):
     for name in (METRICS, CONFIG):
         shutil.copy(BUNDLED / name, tmp_path)

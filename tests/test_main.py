@@ -1,9 +1,11 @@
 import json
+import shutil
 
 import pytest
 
 from fer.__main__ import main
 from fer.labels import EMOTIONS
+from fer.model_folder import BUNDLED
 
 
 def test_predict_says_what_it_sees(astronaut, capsys):
@@ -88,8 +90,26 @@ def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_datas
     assert main(["evaluate", "--data", str(data), *options]) == 0
     metrics = json.loads(report.read_text())
     assert metrics["agreement"]["top_share"] == pytest.approx(0.8)
-    assert metrics["agreement"]["clear"]["n"] == 14
+    assert metrics["agreement"]["agreed"]["n"] == 14
     assert metrics["duplicates"] == {"found": 14, "n": 0, "accuracy": None}
     assert "without the 14 near-duplicates" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["evaluate", "--data", str(data), "--split", "train", "--duplicates"])
+
+
+def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset, tmp_path):
+    data, folder = draw_dataset(tmp_path / "data", per_class=3), tmp_path / "model"
+    shutil.copytree(BUNDLED, folder)
+    weights = (folder / "model.weights.h5").read_bytes()
+    assert main(["calibrate", str(folder), "--data", str(data), "--target", "0.5"]) == 0
+    assert (folder / "model.weights.h5").read_bytes() == weights
+    metrics = json.loads((folder / "metrics.json").read_text())
+    calibration = json.loads((folder / "config.json").read_text())["calibration"]
+    assert calibration == {"temperature": metrics["temperature"], "threshold": metrics["confident"]["threshold"]}
+    assert calibration["temperature"] != 1
+    assert metrics["nll"] < metrics["calibration"]["nll_before"]
+    assert metrics["agreement"] is None
+    assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    card = (folder / "README.md").read_text()
+    assert f"a temperature of {metrics['temperature']}" in card
+    assert "was not measured" in card

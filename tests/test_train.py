@@ -20,7 +20,9 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
     assert {path.name for path in output.iterdir()} >= {
         "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
     }  # fmt: skip
-    assert {path.name for path in (output / "figures").iterdir()} == {"curves.png", "confusion_matrix.png"}
+    assert {path.name for path in (output / "figures").iterdir()} == {
+        "curves.png", "confusion_matrix.png", "reliability.png", "risk_coverage.png"
+    }  # fmt: skip
     config = json.loads((output / "config.json").read_text())
     assert config["labels"] == ["happy", "sad"]
     assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2}

@@ -1,0 +1,82 @@
+"""Calibrate a trained model on validation and write what its card states: config.json, metrics.json, figures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fer.agreement import compare_with_votes
+from fer.calibration import (
+    TARGET,
+    UNCALIBRATED,
+    Calibration,
+    choose_threshold,
+    fit_temperature,
+    risk_coverage,
+    temper_held_out,
+)
+from fer.data import load_categories, load_votes
+from fer.evaluation import measure, measure_without_duplicates
+from fer.figures import save_confusion_matrix, save_reliability, save_risk_coverage
+from fer.metrics import expected_calibration_error, reliability
+from fer.model_folder import FIGURES, METRICS, load_model, save_calibration
+from fer.models import classify
+
+COVERAGES = np.linspace(0.05, 1, 20)
+"""Shares of the pictures at which `metrics.json` keeps the risk-coverage curve."""
+
+
+def save_report(folder, train, validation, model, votes=None, target=TARGET):
+    """Fits temperature and threshold on validation, stores them, and measures the model as it will be served.
+
+    Args:
+        folder: path of a model folder; its weights stay as they are.
+        train, validation: `fer.data.Faces` with the model's labels; near-duplicates of `train` are looked for.
+        model: what to call the model in the figures.
+        votes: CSV of FER+; None for no comparison with people.
+        target: accuracy wanted of the answers that are not "not sure", 0-1.
+
+    Returns:
+        The figures of `fer.evaluation.measure` with `calibration`, `agreement` (None without votes) and `duplicates`.
+
+    Raises:
+        UserError: for a model or votes that do not fit.
+    """
+    folder = Path(folder)
+    opinions = load_votes(votes, validation.names) if votes else None
+    network, config = load_model(folder)
+    raw, labels = classify(network, validation.images[..., 0]), validation.labels
+    temperature = round(fit_temperature(raw, labels), 4)
+    tempered = Calibration(temperature).apply(raw)
+    calibration = Calibration(temperature, choose_threshold(tempered, labels, target))
+    save_calibration(folder, calibration)
+
+    before, metrics = (
+        measure(raw, replace(config, calibration=stage), validation, "validation", model)
+        for stage in (UNCALIBRATED, calibration)
+    )
+    _, coverages, accuracies = risk_coverage(tempered, labels)
+    nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
+    metrics["calibration"] = {
+        "target": target,
+        "ece_before": before["ece"],
+        "nll_before": before["nll"],
+        "ece_held_out": expected_calibration_error(temper_held_out(raw, labels), labels),
+        "reliability": reliability(tempered, labels),
+        "risk_coverage": [
+            {"coverage": float(coverages[index]), "accuracy": float(accuracies[index])} for index in np.unique(nearest)
+        ],
+    }
+    predicted = raw.argmax(axis=1)
+    metrics["agreement"] = votes and compare_with_votes(predicted, validation, opinions, load_categories(votes))
+    metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
+    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+
+    figures = folder / FIGURES
+    figures.mkdir(exist_ok=True)
+    title = f"validation, accuracy {metrics['accuracy']:.1%}"
+    save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
+    save_reliability(figures / "reliability.png", reliability(raw, labels), metrics["calibration"]["reliability"])
+    save_risk_coverage(figures / "risk_coverage.png", coverages, accuracies, metrics["confident"])
+    return metrics
