@@ -1,10 +1,11 @@
 """Picture in, faces with probabilities out: the one served path, used by the app, the command line and evaluation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from fer.calibration import UNCALIBRATED
+from fer.explanation import ClassActivation
 from fer.faces import FaceDetector, crop_face
 from fer.images import grey_square
 from fer.model_folder import load_model
@@ -20,6 +21,7 @@ class Face:
     probabilities: by emotion, in the model's order, calibrated; they sum to 1.
     detection_score: 0-1, how sure the detector is that this is a face; None where the caller said that it is.
     confident: whether the top probability reaches the model's threshold; False is "not sure".
+    crop: what the network saw, a grey uint8 array `(image_size, image_size)`.
     """
 
     box: tuple
@@ -27,6 +29,7 @@ class Face:
     probabilities: dict
     detection_score: float | None
     confident: bool
+    crop: np.ndarray = field(repr=False, compare=False)
 
 
 class Recognizer:
@@ -44,6 +47,7 @@ class Recognizer:
         self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
         self.calibration = calibration
         self.image_size = network.input_shape[1]
+        self._activation = ClassActivation(network)
 
     @classmethod
     def load(cls, folder="bundled", model=None):
@@ -61,24 +65,39 @@ class Recognizer:
         # One face and several: TensorFlow traces the network for one batch size, then once for any.
         for count in (1, 2, 3):
             classify(network, np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
+        recognizer._activation.map(np.zeros((recognizer.image_size, recognizer.image_size), np.uint8), 0)
         return recognizer
 
-    def recognize(self, image, already_cropped=False):
+    def recognize(self, image, already_cropped=False, smallest_face=0.0):
         """Reads every face of a picture.
 
         Args:
             image: PIL image of mode RGB, as `fer.images.load_image` gives.
             already_cropped: the whole picture is one face, as FER2013's are; the detector is not asked.
+            smallest_face: leave out faces whose box is narrower than this share (0-1) of the picture's longer side.
 
         Returns:
             A list of `Face`, the largest first; empty if no face is found.
         """
         if already_cropped:
             return self._faces([(0, 0, *image.size)], [grey_square(image, self.image_size)], [None])
-        found = self.detector.detect(image)
+        smallest = smallest_face * max(image.size)
+        found = [face for face in self.detector.detect(image) if face.box[2] - face.box[0] >= smallest]
         crops = [crop_face(image, face, self.image_size) for face in found]
         boxes = [_whole_pixels(face.box, image.size) for face in found]
         return self._faces(boxes, crops, [face.score for face in found])
+
+    def explain(self, face):
+        """Where the network looked for a face's label, a class activation map.
+
+        Args:
+            face: of `recognize`.
+
+        Returns:
+            float32 array of the last feature map's size, `(6, 6)` for a 48-pixel crop. Positive places speak for the
+            label, negative ones against it.
+        """
+        return self._activation.map(face.crop, self.labels.index(face.label))
 
     def _faces(self, boxes, crops, scores):
         if not crops:
@@ -86,10 +105,8 @@ class Recognizer:
         probabilities = self.calibration.apply(classify(self.network, np.stack(crops)))
         confident = self.calibration.confident(probabilities)
         return [
-            Face(
-                box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score, bool(sure)
-            )
-            for box, row, score, sure in zip(boxes, probabilities, scores, confident, strict=True)
+            Face(box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), *rest)
+            for box, row, *rest in zip(boxes, probabilities, scores, map(bool, confident), crops, strict=True)
         ]
 
 

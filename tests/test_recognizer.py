@@ -48,6 +48,21 @@ def test_all_faces_of_a_picture_take_one_forward_pass(recognizer, four_faces, mo
     assert {face.label for face in faces} == {"happy"}
 
 
+def test_faces_below_the_smallest_are_left_out(recognizer, four_faces):
+    widths = [face.box[2] - face.box[0] for face in recognizer.recognize(four_faces)]
+    smallest = (widths[1] + widths[2]) / 2 / four_faces.width
+    kept = recognizer.recognize(four_faces, smallest_face=smallest)
+    assert [face.box[2] - face.box[0] for face in kept] == widths[:2]
+
+
+def test_a_face_keeps_the_crop_that_the_network_saw(recognizer, astronaut):
+    (face,) = recognizer.recognize(load_image(astronaut))
+    assert face.crop.dtype == np.uint8
+    again = recognizer.recognize(Image.fromarray(face.crop).convert("RGB"), already_cropped=True)
+    assert again[0].probabilities == pytest.approx(face.probabilities, abs=1e-5)
+    assert recognizer.explain(face).shape == (6, 6)
+
+
 def test_no_face_is_an_answer(recognizer):
     image = Image.new("RGB", (320, 240), "white")
     assert recognizer.recognize(image) == []

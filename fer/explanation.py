@@ -1,0 +1,35 @@
+"""Where a network looked: class activation maps (Zhou et al., 2016, "Learning Deep Features for Discriminative
+Localization", arXiv:1512.04150).
+
+A network of `fer.models` ends in global average pooling and one dense layer, so what speaks for a class is a sum over
+the places of the last feature map, and no second network is needed to say where it came from.
+"""
+
+import numpy as np
+from keras import Model
+
+
+class ClassActivation:
+    """Class activation maps of a network; may be shared between threads.
+
+    Args:
+        network: of `fer.models`, with layers named `features` and `probabilities`.
+    """
+
+    def __init__(self, network):
+        self._features = Model(network.input, network.get_layer("features").output)
+        self._weights = np.asarray(network.get_layer("probabilities").kernel)
+
+    def map(self, crop, index):
+        """What each place adds to the class, before softmax and without the bias.
+
+        Args:
+            crop: grey uint8 array `(image_size, image_size)`, values 0-255.
+            index: of the class among the network's outputs.
+
+        Returns:
+            float32 array of the last feature map's size, `(6, 6)` for a 48-pixel face; its mean plus the dense layer's
+            bias is the class's logit.
+        """
+        features = np.asarray(self._features.predict_on_batch(np.asarray(crop, np.float32)[None, ..., None]))
+        return features[0].astype(np.float32) @ self._weights[:, index]
