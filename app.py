@@ -10,7 +10,6 @@ FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT cha
 import os
 import sys
 from concurrent.futures import Future
-from pathlib import Path
 from typing import NamedTuple
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -32,20 +31,10 @@ else:
         """Never called: the networks are small enough for the processor."""
 
 
-from fer.drawing import caption, draw_faces
 from fer.errors import UserError
-from fer.images import load_image
-
-EXAMPLE = Path(__file__).parent / "examples" / "astronaut.jpg"
-MAX_FILE_SIZE = "20mb"
-"""A 50-megapixel photo as a camera's JPEG stays below it."""
-KEEP_SECONDS = 540
-"""Gradio writes uploads and answers to its cache; a sweep a minute deletes them then, and so does the app's end."""
-CONCURRENT = 2
-"""Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
-MAX_WAITING = 100
-DISPLAY_SIDE = 1600
-"""Longest side of the answered picture in pixels: it is there to be looked at, and large ones are slow to send."""
+from pages.face_view import CSS
+from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
+from pages.photo import build_photo_page
 
 INTRODUCTION = """# Facial expression recognition
 Drop in, paste or take a photo: every face is found and its expression read.
@@ -56,8 +45,6 @@ three. Do not use it to judge people: in the EU, inferring emotions at work and 
 Article 5(1)(f)). Photos are deleted ten minutes after their upload at the latest; nothing is logged or shared."""
 
 LOADING = "The model is loading."
-NOTHING_YET = "Waiting for a photo."
-NO_FACE = "No face found. Try a photo in which the face is larger, better lit or seen from the front."
 
 
 class Serving(NamedTuple):
@@ -67,30 +54,6 @@ class Serving(NamedTuple):
     note: str = ""
 
 
-class Upload(NamedTuple):
-    """A file as it came: where it lies and what its owner calls it."""
-
-    path: str
-    name: str
-
-
-class Photo(gr.Image):
-    """`gr.Image` that hands over an `Upload` unopened: fer.images opens it, guarded, and says in words what is broken.
-
-    Gradio has moved the file to its cache by then, and has refused paths from outside of it. (For every class like this
-    one Gradio writes a stub, app.pyi, where it may; git ignores it.)
-    """
-
-    is_template = True
-
-    def preprocess(self, payload):
-        if payload is None:
-            return None
-        if payload.path is None:
-            raise gr.Error("A photo must be sent as a file.", print_exception=False)
-        return Upload(payload.path, payload.orig_name or Path(payload.path).name)
-
-
 def build_demo(serving):
     """The page and its API.
 
@@ -98,129 +61,17 @@ def build_demo(serving):
         serving: a future of `Serving`; the page is up before it is done.
     """
 
-    def read(upload, already_cropped):
-        image = load_image(upload.path, upload.name)
-        return image, serving.result().recognizer.recognize(image, already_cropped)
-
     def about_model():
         recognizer, note = serving.result()
         return f"{note}\n\nModel: `{recognizer.model}`".strip()
 
-    def show(upload, already_cropped):
-        if upload is None:
-            return _answer(None, [], NOTHING_YET)
-        try:
-            image, faces = read(upload, already_cropped)
-        except UserError as error:
-            return _answer(None, [], f"⚠️ {error}")
-        drawn = draw_faces(image, faces)
-        drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
-        scale = drawn.width / image.width
-        boxes = [tuple(edge * scale for edge in face.box) for face in faces]
-        return _answer(drawn, list(zip(boxes, faces, strict=True)), _summary(faces))
-
-    def predict(photo):
-        """Reads the largest face of a photo: its label and the probability of every expression; nothing if no face is
-        found."""
-        faces = _for_clients(read, photo, False)[1]
-        return faces[0].probabilities if faces else None
-
-    def analyze(photo, already_cropped):
-        """Reads every face of a photo: box in pixels, label, probabilities and detection score, the largest first; and
-        names the model that did."""
-        from fer.recognizer import to_record
-
-        image, faces = _for_clients(read, photo, already_cropped)
-        return to_record(photo.name, image, faces, serving.result().recognizer.model)
-
     with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
-        shown = gr.State([])
         gr.Markdown(INTRODUCTION)
-        with gr.Row():
-            with gr.Column():
-                photo = Photo(
-                    label="Photo",
-                    sources=["upload", "webcam", "clipboard"],
-                    image_mode=None,
-                    height=420,
-                    elem_id="photo",
-                )
-                cropped = gr.Checkbox(label="The picture is one face already: do not look for faces")
-                gr.Examples([[str(EXAMPLE)]], [photo], label="Example (NASA, public domain)", api_visibility="private")
-            with gr.Column():
-                annotated = gr.Image(
-                    label="Faces", format="jpeg", interactive=False, height=420, buttons=["download", "fullscreen"],
-                    alt_text="The photo with a numbered box around each face", elem_id="annotated",
-                )  # fmt: skip
-                message = gr.Markdown(NOTHING_YET, elem_id="message")
-                number = gr.Radio(label="Face", visible=False, elem_id="face")
-                label = gr.Label(label="Expression", elem_id="expression")
+        build_photo_page(serving)
         gr.Markdown(LIMITS)
         model = gr.Markdown(LOADING, elem_id="model")
-
         demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
-        gr.on(
-            [photo.change, cropped.change],
-            show,
-            [photo, cropped],
-            [annotated, shown, message, number, label],
-            api_visibility="private",
-            concurrency_id="read",
-            concurrency_limit=CONCURRENT,
-            trigger_mode="always_last",
-        )
-        number.input(_chosen, [shown, number], label, api_visibility="private", show_progress="hidden")
-        annotated.select(_clicked, shown, [number, label], api_visibility="private", show_progress="hidden")
-
-        api = {"triggers": [], "concurrency_id": "read", "concurrency_limit": CONCURRENT}
-        gr.on(fn=predict, inputs=photo, outputs=label, api_name="predict", **api)
-        record = gr.JSON(visible=False)
-        gr.on(fn=analyze, inputs=[photo, cropped], outputs=record, api_name="analyze", **api)
     return demo.queue(max_size=MAX_WAITING)
-
-
-def _for_clients(read, upload, already_cropped):
-    """Reads a photo for an API client, to whom a person's mistake is an error of one sentence."""
-    if upload is None:
-        raise gr.Error("A photo is needed. Received: none", print_exception=False)
-    try:
-        return read(upload, already_cropped)
-    except UserError as error:
-        raise gr.Error(str(error), print_exception=False) from None
-
-
-def _answer(picture, shown, text):
-    """Values of the answering components: picture, state, message, choice of faces, probabilities."""
-    choices = [(caption(number, face), number) for number, (_, face) in enumerate(shown, start=1)]
-    choice = gr.Radio(choices=choices, value=1 if shown else None, visible=len(shown) > 1)
-    return picture, shown, text, choice, shown[0][1].probabilities if shown else None
-
-
-def _summary(faces):
-    if not faces:
-        return NO_FACE
-    if len(faces) == 1:
-        label = faces[0].label if faces[0].confident else f"not sure, perhaps {faces[0].label}"
-        return f"One face: **{label}**, {faces[0].probabilities[faces[0].label]:.0%}."
-    return f"{len(faces)} faces, the largest first. Click one, or choose its number."
-
-
-def _chosen(shown, number):
-    return shown[number - 1][1].probabilities if number else None
-
-
-def _clicked(shown, event: gr.SelectData):
-    """The smallest face under the click, so that one before another can be reached."""
-    x, y = event.index
-    hits = [
-        (right - left, index)
-        for index, ((left, top, right, bottom), _) in enumerate(shown)
-        if left <= x <= right and top <= y <= bottom
-    ]
-    if not hits:
-        return gr.skip(), gr.skip()
-    index = min(hits)[1]
-    return index + 1, shown[index][1].probabilities
 
 
 def load_serving(name):
@@ -246,6 +97,7 @@ def main():
     demo = build_demo(serving)
     demo.launch(
         theme=gr.themes.Soft(),
+        css=CSS,
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],
         run_history=False,

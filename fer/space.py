@@ -14,7 +14,7 @@ from fer.hub import FAILURES, HubError, check_push, explain, resolve_model, uplo
 from fer.model_folder import CARD, CONFIG, METRICS, WEIGHTS, load_model
 
 PROJECT = Path(__file__).parents[1]
-FILES = ("app.py", "fer", "examples", "requirements.txt", "LICENSE")
+FILES = ("app.py", "pages", "fer", "examples", "requirements.txt", "LICENSE")
 """What the app needs of the repository; the Space's README.md is written anew."""
 HARDWARE = "zero-a10g"
 """The one that a free account may have. The app leaves its GPU alone."""

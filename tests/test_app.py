@@ -79,6 +79,11 @@ def test_a_face_crop_is_read_when_the_caller_says_so(client, astronaut, tmp_path
     assert record["faces"][0]["box"] == [0, 0, 48, 48]
 
 
+def test_analyze_leaves_out_faces_below_the_smallest(client, astronaut):
+    record = client.predict(handle_file(astronaut), smallest_face=50, api_name="/analyze")
+    assert record["faces"] == []
+
+
 def test_no_face_is_an_answer(client, tmp_path):
     wall = tmp_path / "wall.png"
     Image.new("RGB", (320, 240), "white").save(wall)

@@ -46,7 +46,7 @@ def test_only_committed_files_that_the_app_needs_are_deployed(hub):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
     files = set(the_space(hub).head.files) - {".gitattributes", "README.md"}
-    assert {"app.py", "requirements.txt", "fer/recognizer.py", "fer/bundled/model.weights.h5"} < files
+    assert {"app.py", "pages/photo.py", "requirements.txt", "fer/recognizer.py", "fer/bundled/model.weights.h5"} < files
     committed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert files <= set(committed.splitlines())
     assert not [path for path in files if path.startswith(("tests/", "runs/", "benchmarks/", "docs/", "."))]

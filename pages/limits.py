@@ -1,0 +1,13 @@
+"""What the app accepts and keeps, with the reasons."""
+
+MAX_FILE_SIZE = "20mb"
+"""A 50-megapixel photo as a camera's JPEG stays below it."""
+KEEP_SECONDS = 540
+"""Gradio writes uploads and answers to its cache; a sweep a minute deletes them then, and so does the app's end."""
+CONCURRENT = 2
+"""Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
+MAX_WAITING = 100
+DISPLAY_SIDE = 1600
+"""Longest side of the answered picture in pixels: it is there to be looked at, and large ones are slow to send."""
+MAX_SMALLEST_FACE = 50
+"""Percent of the picture's longer side, the most that the search for faces may be told to leave out."""

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from fer.drawing import EMOTION_COLORS
+from fer.labels import EMOTIONS
+from fer.recognizer import Face
+from pages.face_view import SIDE, face_view, heatmap
+from pages.photo import face_at
+
+
+@pytest.fixture
+def face():
+    probabilities = dict(zip(EMOTIONS, (0.01, 0.01, 0.02, 0.9, 0.03, 0.02, 0.01), strict=True))
+    return Face((0, 0, 90, 90), "happy", probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
+
+
+def test_a_face_shows_every_probability_in_its_colour(face):
+    html = face_view(face, np.eye(6, dtype=np.float32))
+    for label, value in face.probabilities.items():
+        assert label in html
+        assert f"width: {100 * value:.1f}%; background: {EMOTION_COLORS[label]}" in html
+    assert html.count('alt="') == html.count("<img") == 2
+
+
+def test_without_a_face_the_view_has_the_same_rows():
+    assert face_view().count('class="fill"') == len(EMOTIONS)
+
+
+def test_the_heatmap_is_brightest_where_the_network_looked(face):
+    activation = np.full((6, 6), -1, np.float32)
+    activation[0, 5] = 3
+    pixels = np.asarray(heatmap(face.crop, activation), np.float32).sum(axis=-1)
+    row, column = np.unravel_index(pixels.argmax(), pixels.shape)
+    assert row < SIDE / 6
+    assert column > SIDE * 5 / 6
+
+
+def test_a_map_that_speaks_against_everything_is_dark(face):
+    assert np.asarray(heatmap(face.crop, np.full((6, 6), -1, np.float32))).max() <= 64
+
+
+def test_a_click_takes_the_smallest_face_under_it(face):
+    shown = [((0, 0, 100, 100), face), ((40, 40, 60, 60), face)]
+    assert face_at(shown, 50, 50) == 1
+    assert face_at(shown, 10, 10) == 0
+    assert face_at(shown, 200, 10) is None
