@@ -16,6 +16,11 @@ class ClassActivation:
         network: of `fer.models`, with layers named `features` and `probabilities`.
     """
 
+    @staticmethod
+    def fits(network):
+        """Whether a network ends so that its maps exist."""
+        return any(layer.name == "features" for layer in network.layers)
+
     def __init__(self, network):
         self._features = Model(network.input, network.get_layer("features").output)
         self._weights = np.asarray(network.get_layer("probabilities").kernel)

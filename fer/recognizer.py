@@ -47,7 +47,7 @@ class Recognizer:
         self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
         self.calibration = calibration
         self.image_size = network.input_shape[1]
-        self._activation = ClassActivation(network)
+        self._activation = ClassActivation(network) if ClassActivation.fits(network) else None
 
     @classmethod
     def load(cls, folder="bundled", model=None):
@@ -65,7 +65,8 @@ class Recognizer:
         # One face and several: TensorFlow traces the network for one batch size, then once for any.
         for count in (1, 2, 3):
             classify(network, np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
-        recognizer._activation.map(np.zeros((recognizer.image_size, recognizer.image_size), np.uint8), 0)
+        if recognizer._activation:
+            recognizer._activation.map(np.zeros((recognizer.image_size, recognizer.image_size), np.uint8), 0)
         return recognizer
 
     def recognize(self, image, already_cropped=False, smallest_face=0.0):
@@ -95,9 +96,10 @@ class Recognizer:
 
         Returns:
             float32 array of the last feature map's size, `(6, 6)` for a 48-pixel crop. Positive places speak for the
-            label, negative ones against it.
+            label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
+            mean of its last feature map, and so cannot say.
         """
-        return self._activation.map(face.crop, self.labels.index(face.label))
+        return self._activation and self._activation.map(face.crop, self.labels.index(face.label))
 
     def _faces(self, boxes, crops, scores):
         if not crops:

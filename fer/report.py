@@ -30,6 +30,9 @@ COVERAGES = np.linspace(0.05, 1, 20)
 def save_report(folder, train, validation, model, votes=None, target=TARGET):
     """Fits temperature and threshold on validation, stores them, and measures the model as it will be served.
 
+    A temperature has to earn its place: it is stored where it makes the calibration error of pictures that it was not
+    fitted on smaller; otherwise 1 is.
+
     Args:
         folder: path of a model folder; its weights stay as they are.
         train, validation: `fer.data.Faces` with the model's labels; near-duplicates of `train` are looked for.
@@ -47,22 +50,28 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET):
     opinions = load_votes(votes, validation.names) if votes else None
     network, config = load_model(folder)
     raw, labels = classify(network, validation.images[..., 0]), validation.labels
-    temperature = round(fit_temperature(raw, labels), 4)
+    fitted = round(fit_temperature(raw, labels), 4)
+    ece_before = expected_calibration_error(raw, labels)
+    ece_held_out = expected_calibration_error(temper_held_out(raw, labels), labels)
+    temperature = fitted if ece_held_out < ece_before else 1.0
     tempered = Calibration(temperature).apply(raw)
     calibration = Calibration(temperature, choose_threshold(tempered, labels, target))
     save_calibration(folder, calibration)
 
-    before, metrics = (
+    before, metrics, after = (
         measure(raw, replace(config, calibration=stage), validation, "validation", model)
-        for stage in (UNCALIBRATED, calibration)
+        for stage in (UNCALIBRATED, calibration, Calibration(fitted))
     )
     _, coverages, accuracies = risk_coverage(tempered, labels)
     nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
     metrics["calibration"] = {
         "target": target,
-        "ece_before": before["ece"],
+        "fitted_temperature": fitted,
+        "ece_before": ece_before,
         "nll_before": before["nll"],
-        "ece_held_out": expected_calibration_error(temper_held_out(raw, labels), labels),
+        "ece_fitted": after["ece"],
+        "nll_fitted": after["nll"],
+        "ece_held_out": ece_held_out,
         "reliability": reliability(tempered, labels),
         "risk_coverage": [
             {"coverage": float(coverages[index]), "accuracy": float(accuracies[index])} for index in np.unique(nearest)

@@ -39,15 +39,19 @@ def face_view(face=None, activation=None):
 
     Args:
         face: `fer.recognizer.Face`.
-        activation: its class activation map, of `fer.recognizer.Recognizer.explain`.
+        activation: its class activation map, of `fer.recognizer.Recognizer.explain`; None where there is none.
     """
+    blank = '<div class="picture"></div>'
     if face is None:
-        blank = '<div class="picture"></div>'
         figures = _figure(blank, "What the network sees") + _figure(blank, "Where it looked")
         return f'<div class="face-view">{figures}{_bars(dict.fromkeys(EMOTIONS), None)}</div>'
     crop = _picture(Image.fromarray(face.crop), "The face as the network sees it: grey and small", pixelated=True)
-    heat = _picture(heatmap(face.crop, activation), f"Heatmap over the face: bright where it speaks for {face.label}")
-    figures = _figure(crop, "What the network sees") + _figure(heat, f"Where it looked for <b>{face.label}</b>")
+    if activation is None:
+        looked = _figure(blank, "This network cannot say where it looked")
+    else:
+        alt = f"Heatmap over the face: bright where it speaks for {face.label}"
+        looked = _figure(_picture(heatmap(face.crop, activation), alt), f"Where it looked for <b>{face.label}</b>")
+    figures = _figure(crop, "What the network sees") + looked
     return f'<div class="face-view">{figures}{_bars(face.probabilities, face.label)}</div>'
 
 

@@ -111,5 +111,5 @@ def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset,
     assert metrics["agreement"] is None
     assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
     card = (folder / "README.md").read_text()
-    assert f"a temperature of {metrics['temperature']}" in card
+    assert f"these same pictures, {metrics['calibration']['fitted_temperature']}, divides the logits" in card
     assert "was not measured" in card

@@ -7,7 +7,9 @@ from PIL import Image
 from fer.calibration import Calibration
 from fer.images import load_image
 from fer.labels import EMOTIONS
+from fer.models import build_network
 from fer.recognizer import Recognizer, to_record
+from pages.face_view import face_view
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,14 @@ def test_calibration_changes_how_sure_an_answer_is_and_not_what_it_is(recognizer
     assert (face.label, face.confident) == ("happy", False)
     assert face.probabilities["happy"] < plain.probabilities["happy"]
     assert to_record("photo.jpg", image, [face], "doubt")["faces"][0]["confident"] is False
+
+
+def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recognizer, astronaut):
+    image = load_image(astronaut)
+    network = build_network("seed", 48, 2)
+    original = Recognizer(network, ("happy", "sad"), recognizer.detector, "original")
+    (face,) = original.recognize(image)
+    assert set(face.probabilities) == {"happy", "sad"}
+    assert original.explain(face) is None
+    assert "cannot say where it looked" in face_view(face, None)
+    assert recognizer.explain(recognizer.recognize(image)[0]).shape == (6, 6)

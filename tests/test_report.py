@@ -1,0 +1,36 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from fer.calibration import temper
+from fer.data import Faces
+from fer.labels import EMOTIONS
+from fer.model_folder import BUNDLED, CONFIG, load_config
+from fer.report import save_report
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "helps"), [(2.0, True), (1.0, False)], ids=["too sure of itself", "right as it is"]
+)
+def test_a_temperature_is_kept_only_where_it_helps(tmp_path, monkeypatch, sharpness, helps):
+    if not helps:  # Chance decides where nothing is to be gained.
+        monkeypatch.setattr("fer.report.temper_held_out", lambda probabilities, labels: temper(probabilities, 3.0))
+    random = np.random.default_rng(3)
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    truth = random.dirichlet(np.full(len(EMOTIONS), 0.4), 600)
+    labels = np.array([random.choice(len(EMOTIONS), p=row) for row in truth])
+    images = random.integers(0, 256, (600, 48, 48, 1), np.uint8)
+    names = tuple(f"{index}.png" for index in range(600))
+    faces = Faces(images, labels, EMOTIONS, names, ())
+    other = Faces(255 - images[:50], labels[:50], EMOTIONS, names[:50], ())
+    monkeypatch.setattr("fer.report.classify", lambda network, crops: temper(truth, 1 / sharpness))
+    metrics = save_report(folder, other, faces, "mine")
+
+    fitted, temperature = metrics["calibration"]["fitted_temperature"], load_config(folder)[0].calibration.temperature
+    assert fitted == pytest.approx(sharpness, rel=0.15)
+    assert temperature == json.loads((folder / CONFIG).read_text())["calibration"]["temperature"]
+    assert temperature == (fitted if helps else 1.0)
+    assert metrics["ece"] == pytest.approx(metrics["calibration"]["ece_fitted" if helps else "ece_before"])
+    assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
