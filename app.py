@@ -34,6 +34,7 @@ else:
 from fer.errors import UserError
 from pages.face_view import CSS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
+from pages.many import build_many_page
 from pages.photo import build_photo_page
 
 INTRODUCTION = """# Facial expression recognition
@@ -65,12 +66,22 @@ def build_demo(serving):
         recognizer, note = serving.result()
         return f"{note}\n\nModel: `{recognizer.model}`".strip()
 
+    def describe_model():
+        """Tells which model answers: its name with the commit if it is of the Hub, its labels in order, and the side of
+        the faces that it reads in pixels."""
+        recognizer = serving.result().recognizer
+        return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
+
     with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
         gr.Markdown(INTRODUCTION)
-        build_photo_page(serving)
+        with gr.Tab("Photo"):
+            build_photo_page(serving)
+        with gr.Tab("Many pictures"):
+            build_many_page(serving)
         gr.Markdown(LIMITS)
         model = gr.Markdown(LOADING, elem_id="model")
         demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
+        gr.on(triggers=[], fn=describe_model, outputs=gr.JSON(visible=False), api_name="model")
     return demo.queue(max_size=MAX_WAITING)
 
 

@@ -44,7 +44,7 @@ def face_view(face=None, activation=None):
     blank = '<div class="picture"></div>'
     if face is None:
         figures = _figure(blank, "What the network sees") + _figure(blank, "Where it looked")
-        return f'<div class="face-view">{figures}{_bars(dict.fromkeys(EMOTIONS), None)}</div>'
+        return f'<div class="face-view">{figures}{bars([(label, 0, "–") for label in EMOTIONS])}</div>'
     crop = _picture(Image.fromarray(face.crop), "The face as the network sees it: grey and small", pixelated=True)
     if activation is None:
         looked = _figure(blank, "This network cannot say where it looked")
@@ -52,7 +52,8 @@ def face_view(face=None, activation=None):
         alt = f"Heatmap over the face: bright where it speaks for {face.label}"
         looked = _figure(_picture(heatmap(face.crop, activation), alt), f"Where it looked for <b>{face.label}</b>")
     figures = _figure(crop, "What the network sees") + looked
-    return f'<div class="face-view">{figures}{_bars(face.probabilities, face.label)}</div>'
+    rows = [(label, value, f"{value:.0%}") for label, value in face.probabilities.items()]
+    return f'<div class="face-view">{figures}{bars(rows, face.label)}</div>'
 
 
 def heatmap(crop, activation):
@@ -86,14 +87,19 @@ def _picture(image, alt, pixelated=False):
     return f'<img class="picture" alt="{alt}"{style} src="data:image/png;base64,{data}">'
 
 
-def _bars(probabilities, top):
-    rows = []
-    for label, value in probabilities.items():
+def bars(rows, top=None):
+    """HTML of horizontal bars in the emotions' colours.
+
+    Args:
+        rows: of label, length (0-1) and text.
+        top: the label to emphasise.
+    """
+    cells = []
+    for label, length, text in rows:
         emphasis = " top" if label == top else ""
-        width, percent = (f"{100 * value:.1f}%", f"{value:.0%}") if value is not None else ("0", "–")
-        fill = f'<div class="fill" style="width: {width}; background: {EMOTION_COLORS[label]}"></div>'
-        rows.append(
+        fill = f'<div class="fill" style="width: {100 * length:.1f}%; background: {EMOTION_COLORS[label]}"></div>'
+        cells.append(
             f'<div class="name{emphasis}">{label}</div><div class="track">{fill}</div>'
-            f'<div class="percent{emphasis}">{percent}</div>'
+            f'<div class="percent{emphasis}">{text}</div>'
         )
-    return f'<div class="bars">{"".join(rows)}</div>'
+    return f'<div class="bars">{"".join(cells)}</div>'

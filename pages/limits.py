@@ -11,3 +11,5 @@ DISPLAY_SIDE = 1600
 """Longest side of the answered picture in pixels: it is there to be looked at, and large ones are slow to send."""
 MAX_SMALLEST_FACE = 50
 """Percent of the picture's longer side, the most that the search for faces may be told to leave out."""
+THUMBNAIL_SIDE = 480
+"""Longest side of a picture in the gallery in pixels, twice what is shown of it."""

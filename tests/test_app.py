@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def _connect(url, app, patience=60):
 
 def test_the_api_is_what_the_readme_says(client):
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/predict", "/analyze"}
+    assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/model"}
 
 
 def test_predict_answers_the_largest_face(client, astronaut):
@@ -82,6 +83,22 @@ def test_a_face_crop_is_read_when_the_caller_says_so(client, astronaut, tmp_path
 def test_analyze_leaves_out_faces_below_the_smallest(client, astronaut):
     record = client.predict(handle_file(astronaut), smallest_face=50, api_name="/analyze")
     assert record["faces"] == []
+
+
+def test_a_batch_has_a_row_for_a_broken_file(client, astronaut, tmp_path):
+    broken, packed = tmp_path / "broken.jpg", tmp_path / "packed.zip"
+    broken.write_bytes(b"hello")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(astronaut, "folder/astronaut.jpg")
+    rows = client.predict([handle_file(path) for path in (broken, astronaut, packed)], api_name="/predict_batch")
+    assert [row["file"] for row in rows] == ["broken.jpg", "astronaut.jpg", "packed.zip/folder/astronaut.jpg"]
+    assert [row["label"] for row in rows] == [None, "happy", "happy"]
+    assert rows[0]["message"].startswith("broken.jpg: not a picture")
+
+
+def test_model_tells_what_serves(client):
+    answer = client.predict(api_name="/model")
+    assert (answer["model"], len(answer["labels"]), answer["image_size"]) == ("bundled", 7, 48)
 
 
 def test_no_face_is_an_answer(client, tmp_path):

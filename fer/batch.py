@@ -1,0 +1,119 @@
+"""Many pictures at once, as files or in zips: a broken one is a row with its reason, not the end of the batch."""
+
+import csv
+import io
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from fer.errors import UserError
+from fer.images import load_image
+
+MAX_PICTURES = 200
+MAX_BYTES = 20_000_000
+"""Of a picture in a zip, unpacked: what the app accepts of a photo that comes alone."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
+
+
+class Picture(NamedTuple):
+    """A picture that is still to be read: a file, or with `member` a file of that zip."""
+
+    name: str
+    path: Path
+    member: str | None = None
+
+
+def list_pictures(paths):
+    """The pictures among files and in zips, in their order. A zip's other files are left out.
+
+    Args:
+        paths: of files; names ending in `.zip` are zips.
+
+    Returns:
+        A list of `Picture`.
+
+    Raises:
+        UserError: for more than `MAX_PICTURES`.
+    """
+    pictures = []
+    for path in map(Path, paths):
+        pictures += _list_zip(path) if path.suffix.lower() == ".zip" else [Picture(path.name, path)]
+    if len(pictures) > MAX_PICTURES:
+        raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {len(pictures)}")
+    return pictures
+
+
+def open_picture(picture):
+    """Decodes a `Picture` as `fer.images.load_image` does. Zips are unpacked in memory: none of their paths counts.
+
+    Raises:
+        UserError: with the reason, where it cannot be read.
+    """
+    if picture.path.suffix.lower() != ".zip":
+        return load_image(picture.path, picture.name)
+    try:
+        with zipfile.ZipFile(picture.path) as archive, archive.open(picture.member or "") as member:
+            content = member.read(MAX_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, KeyError):
+        raise UserError(f"{picture.name}: damaged, encrypted or packed in an unknown way.") from None
+    if len(content) > MAX_BYTES:
+        raise UserError(f"{picture.name}: pictures in a zip may have at most {MAX_BYTES // 1_000_000} MB.")
+    return load_image(io.BytesIO(content), picture.name)
+
+
+def to_rows(name, faces, message=""):
+    """Rows of a picture, ready for JSON: one a face, or one without a face and with the reason.
+
+    Returns:
+        A list of dicts with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`.
+    """
+    if not faces:
+        return [_row(name, None, None, None, None, message or "No face found.")]
+    return [
+        _row(name, number, face.label, {key: round(value, 6) for key, value in face.probabilities.items()},
+             face.confident, message)
+        for number, face in enumerate(faces, start=1)
+    ]  # fmt: skip
+
+
+def to_csv(rows, labels):
+    """The rows as CSV, a column a label. What a spreadsheet would take for a formula gets an apostrophe in front."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["file", "face", "label", *labels, "confident", "message"])
+    for row in rows:
+        probabilities = row["probabilities"] or {}
+        writer.writerow(
+            [
+                _plain(row["file"]),
+                row["face"],
+                row["label"],
+                *(probabilities.get(label) for label in labels),
+                row["confident"],
+                _plain(row["message"]),
+            ]
+        )
+    return file.getvalue()
+
+
+def _list_zip(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return [Picture(path.name, path)]
+    return [Picture(f"{path.name}/{member}", path, member) for member in members if _is_picture(PurePosixPath(member))]
+
+
+def _is_picture(member):
+    # macOS puts a file of its own, with the picture's suffix, beside each picture.
+    return member.suffix.lower() in SUFFIXES and "__MACOSX" not in member.parts and not member.name.startswith(".")
+
+
+def _row(*values):
+    return dict(zip(("file", "face", "label", "probabilities", "confident", "message"), values, strict=True))
+
+
+def _plain(text):
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
