@@ -58,7 +58,7 @@ def build_many_page(serving):
         except UserError as error:
             return f"⚠️ {error}", [], [], _counts([]), None
         answer = {"rows": rows, "csv": to_csv(rows, EMOTIONS)} if rows else None
-        return _summary(rows), gallery, [_cells(row) for row in rows], _counts(rows), answer
+        return summary(rows), gallery, [_cells(row) for row in rows], _counts(rows), answer
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
         """Reads up to 200 pictures, as files or zips: a row a face with file, number, label, probabilities and whether
@@ -75,7 +75,14 @@ def build_many_page(serving):
     message = gr.Markdown(NOTHING_YET, elem_id="many-message")
     with gr.Row():
         gallery = gr.Gallery(
-            label="Pictures", columns=4, height=420, format="jpeg", interactive=False, buttons=[], elem_id="gallery"
+            label="Pictures",
+            columns=4,
+            height=420,
+            object_fit="contain",
+            format="jpeg",
+            interactive=False,
+            buttons=[],
+            elem_id="gallery",
         )
         counts = gr.HTML(_counts([]), elem_id="counts")
     table = gr.Dataframe([], headers=COLUMNS, interactive=False, max_height=360, label="Faces", elem_id="many-table")
@@ -95,10 +102,11 @@ def build_many_page(serving):
     gr.on(triggers=[], fn=predict_batch, inputs=files, outputs=rows, api_name="predict_batch", **limits)
 
 
-def _summary(rows):
+def summary(rows):
+    """A batch in a line, from the rows of `fer.batch.to_rows`."""
     if not rows:
         return NOTHING_YET
-    pictures, faces = len({row["file"] for row in rows}), sum(row["face"] is not None for row in rows)
+    pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
     return f"Pictures: {pictures}. Faces: {faces}. Without a face or broken: {len(rows) - faces}."
 
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 
+from fer.batch import to_rows
 from fer.drawing import EMOTION_COLORS
 from fer.labels import EMOTIONS
 from fer.recognizer import Face
 from pages.face_view import SIDE, face_view, heatmap
+from pages.many import summary
 from pages.photo import face_at
 
 
@@ -44,3 +46,8 @@ def test_a_click_takes_the_smallest_face_under_it(face):
     assert face_at(shown, 50, 50) == 1
     assert face_at(shown, 10, 10) == 0
     assert face_at(shown, 200, 10) is None
+
+
+def test_pictures_of_one_name_are_counted_each(face):
+    rows = to_rows("a.png", [face, face]) + to_rows("a.png", [face]) + to_rows("a.png", [], "a.png: broken.")
+    assert summary(rows) == "Pictures: 3. Faces: 3. Without a face or broken: 1."
