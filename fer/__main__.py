@@ -1,4 +1,4 @@
-"""The command line, `python -m fer COMMAND`: predict, evaluate, push, deploy."""
+"""The command line, `python -m fer COMMAND`: predict, evaluate, calibrate, compare, push, deploy."""
 
 import argparse
 import json
@@ -65,6 +65,10 @@ def _parser():
         "--target", type=_share, metavar="X", help="accuracy wanted of what is not `not sure`, 0-1 (default: 0.85)"
     )
     calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
+
+    compare = _add_command(commands, "compare", _compare, "set model folders side by side")
+    compare.add_argument("folders", nargs="+", metavar="FOLDER", help="model folder, or `bundled`")
+    compare.add_argument("--output", required=True, metavar="FILE", help="Markdown document to write the table to")
 
     push = _add_command(commands, "push", _push, "publish a model folder on the Hugging Face Hub")
     push.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
@@ -185,6 +189,13 @@ def _calibrate(options):
     metrics = save_report(folder, train, validation, options.folder, options.votes, options.target or TARGET)
     save_card(folder, options.folder)
     print(format_metrics(metrics))
+    return 0
+
+
+def _compare(options):
+    from fer.comparison import save_comparison
+
+    print(save_comparison(options.folders, options.output))
     return 0
 
 

@@ -45,6 +45,25 @@ def save_curves(path, history):
     figure.savefig(path, dpi=120)
 
 
+def save_validation_curves(path, histories):
+    """Draws the validation accuracy of several runs by epoch.
+
+    Args:
+        path: of the PNG.
+        histories: by name, each as `save_curves` takes it.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for name, history in histories.items():
+        axes.plot(
+            [row["epoch"] + 1 for row in history], [row["val_accuracy"] for row in history], marker=".", label=name
+        )
+    axes.set(xlabel="epoch", ylabel="validation accuracy")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
 def save_reliability(path, before, after):
     """Draws accuracy over confidence before and after calibration; on the diagonal they are the same.
 

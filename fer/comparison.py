@@ -1,0 +1,145 @@
+"""Model folders side by side: one table, one figure."""
+
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from keras import layers
+
+from fer.errors import UserError
+from fer.figures import save_validation_curves
+from fer.model_folder import METRICS, WEIGHTS, find_model, load_model
+from fer.models import classify
+from fer.training import read_history
+
+BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
+"""What is between them in a document is written anew."""
+ROUNDS = 20
+"""Timed passes of each network; they take turns, so that what else the machine does meets all alike."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model to compare.
+
+    name: of its folder.
+    network: Keras network.
+    config: `fer.model_folder.ModelConfig`.
+    metrics: its `metrics.json`.
+    history: of `fer.training.read_history`; empty where the folder has none.
+    size: of its weights in bytes.
+    """
+
+    name: str
+    network: object
+    config: object
+    metrics: dict
+    history: list
+    size: int
+
+
+def load_contestant(folder):
+    """Loads a model folder with its figures.
+
+    Raises:
+        UserError: for a folder that does not fit, or has no figures.
+    """
+    path = find_model(folder)
+    network, config = load_model(folder)
+    try:
+        metrics = json.loads((path / METRICS).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path / METRICS}: a comparison needs the model's figures ({error}).") from None
+    return Contestant(path.name, network, config, metrics, read_history(path), (path / WEIGHTS).stat().st_size)
+
+
+def count_multiply_adds(network):
+    """Multiplications and additions of one face's forward pass, convolutions and dense layers alone."""
+    total = 0
+    for layer in network.layers:
+        if isinstance(layer, layers.Conv2D):
+            total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
+        elif isinstance(layer, layers.Dense):
+            total += math.prod(layer.kernel.shape)
+    return total
+
+
+def measure_seconds(networks):
+    """Median seconds of one face's forward pass, each network in turn, `ROUNDS` times after two to warm up."""
+    crops = [np.zeros((1, *network.input_shape[1:3]), np.uint8) for network in networks]
+    times = np.empty((ROUNDS + 2, len(networks)))
+    for row in times:
+        for index, (network, crop) in enumerate(zip(networks, crops, strict=True)):
+            started = time.perf_counter()
+            classify(network, crop)
+            row[index] = time.perf_counter() - started
+    return np.median(times[2:], axis=0)
+
+
+def render_table(contestants, seconds):
+    """The comparison in Markdown; `seconds` as `measure_seconds` gives them."""
+    lines = [
+        "| model | network | input | classes | parameters | multiply-adds | weights | epochs | training | accuracy "
+        "| balanced accuracy | ECE | a face |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for one, duration in zip(contestants, seconds, strict=True):
+        training, metrics = one.config.training, one.metrics
+        cells = [
+            one.name,
+            one.config.network,
+            f"{one.config.image_size} px",
+            ", ".join(one.config.labels) if len(one.config.labels) < 4 else str(len(one.config.labels)),
+            f"{one.network.count_params() / 1e6:.2f} M",
+            f"{count_multiply_adds(one.network) / 1e6:.0f} M",
+            f"{one.size / 1e6:.1f} MB",
+            str(training["epochs"]),
+            f"{training['seconds'] / 60:.1f} min",
+            f"{metrics['accuracy']:.1%}",
+            f"{metrics['balanced_accuracy']:.1%}",
+            f"{metrics['ece']:.1%}",
+            f"{1000 * duration:.1f} ms",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def save_comparison(folders, output):
+    """Compares model folders in a Markdown document, and their validation curves in a PNG beside it.
+
+    Args:
+        folders: of the models, or `bundled`.
+        output: path of the document. If it is there, what stands between `BEGIN` and `END` is replaced and the rest
+            stays.
+
+    Returns:
+        The table.
+
+    Raises:
+        UserError: for a folder that does not fit, or a document without a place for the comparison.
+    """
+    output = Path(output)
+    contestants = [load_contestant(folder) for folder in folders]
+    for one in contestants:
+        missing = [key for key in ("epochs", "seconds") if key not in one.config.training]
+        missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in one.metrics]
+        if missing:
+            raise UserError(f"{one.name}: a comparison needs {', '.join(missing)}, which the model folder lacks.")
+    document = output.read_text(encoding="utf-8") if output.exists() else f"# Comparison\n\n{BEGIN}\n{END}\n"
+    if document.count(BEGIN) != 1 or document.count(END) != 1 or document.index(BEGIN) > document.index(END):
+        raise UserError(f"{output}: the document must hold {BEGIN} and then {END}, each once.")
+    if not output.parent.is_dir():
+        raise UserError(f"`--output` must be in a folder that is there. Received: {output}")
+    table = render_table(contestants, measure_seconds([one.network for one in contestants]))
+    figure = ""
+    curves = {one.name: one.history for one in contestants if one.history}
+    if curves:
+        picture = output.with_suffix(".png")
+        save_validation_curves(picture, curves)
+        figure = f"\n![Validation accuracy of the runs by epoch]({picture.name})\n"
+    before, after = document.split(BEGIN)[0], document.split(END)[1]
+    output.write_text(f"{before}{BEGIN}\n\n{table}\n{figure}\n{END}{after}", encoding="utf-8")
+    return table
