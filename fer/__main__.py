@@ -52,6 +52,12 @@ def _parser():
     evaluate.add_argument(
         "--duplicates", action="store_true", help="the accuracy without near-duplicates of training pictures too"
     )
+    evaluate.add_argument(
+        "--path",
+        choices=("loader", "served"),
+        default="loader",
+        help="`served`: paste each picture into a scene and let the app's way find, cut and read it",
+    )
     evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
     evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")
 
@@ -152,8 +158,8 @@ def _evaluate(options):
         str(source),
         options.votes,
         options.duplicates,
+        options.path,
     )
-    metrics["model"] = str(source)
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
     if options.json:

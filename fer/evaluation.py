@@ -1,12 +1,17 @@
 """Measure a model on a split of FER2013."""
 
+from dataclasses import replace
+
 from fer.agreement import compare_with_votes
 from fer.data import load_categories, load_faces, load_votes
 from fer.duplicates import find_duplicates
 from fer.errors import UserError
+from fer.faces import FaceDetector
 from fer.metrics import evaluate, restrict
 from fer.model_folder import load_model
 from fer.models import classify
+from fer.recognizer import Recognizer
+from fer.served import find_pasted
 
 
 def evaluate_model(
@@ -19,6 +24,7 @@ def evaluate_model(
     model=None,
     votes=None,
     duplicates=False,
+    path="loader",
 ):
     """Loads a model and a split and compares them.
 
@@ -29,10 +35,14 @@ def evaluate_model(
         model: what to call the model in the figures; by default the folder.
         votes: CSV of FER+; None for no comparison with people.
         duplicates: measure without near-duplicates of training pictures too; not for the training split itself.
+        path: `loader`, the pictures as they are; or `served`, the faces found of pictures pasted into scenes, which go
+            the way of the app's photos (see `fer.served`).
 
     Returns:
         The figures of `measure`, with `agreement` (of `fer.agreement.compare_with_votes`) and `duplicates` (of
         `measure_without_duplicates`) where they were asked for, and the messages of the pictures that were left out.
+        With `served` they are those of the faces found, and `served` has `pictures`, how many were looked for, and
+        `loader_accuracy`, that of the faces found as they were before.
 
     Raises:
         UserError: for a model or data that do not fit.
@@ -44,9 +54,21 @@ def evaluate_model(
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
     faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad)
+    crops, served = faces.images[..., 0], None
+    if path == "served":
+        pictures = len(faces)
+        found, crops = find_pasted(Recognizer(network, config.labels, FaceDetector(), model), faces.images)
+        if not len(found):
+            raise UserError(f"None of the {pictures} faces was found in its scene: nothing to measure.")
+        names = tuple(faces.names[index] for index in found)
+        faces = replace(faces, images=faces.images[found], labels=faces.labels[found], names=names)
+        before = restrict(classify(network, faces.images[..., 0]), config.labels, faces.classes)
+        served = {"pictures": pictures, "loader_accuracy": float((before.argmax(axis=1) == faces.labels).mean())}
     votes_of = load_votes(votes, faces.names) if votes else None
-    probabilities = classify(network, faces.images[..., 0])
+    probabilities = classify(network, crops)
     metrics = measure(probabilities, config, faces, split, model or str(folder))
+    if served:
+        metrics["served"] = served
     predicted = restrict(probabilities, config.labels, faces.classes).argmax(axis=1)
     if votes:
         metrics["agreement"] = compare_with_votes(predicted, faces, votes_of, load_categories(votes))
@@ -120,6 +142,10 @@ def format_metrics(metrics):
     ]
     if sure["accuracy"] is not None:
         lines.append(f"accuracy of sure answers    {sure['accuracy']:7.2%}")
+    if "served" in metrics:
+        pictures, loader = metrics["served"]["pictures"], metrics["served"]["loader_accuracy"]
+        lines.insert(1, f"faces found in their scenes {metrics['n'] / pictures:7.2%}  (of {pictures})")
+        lines.insert(3, f"accuracy without the scenes {loader:7.2%}  (the same faces)")
     lines += _people(metrics["agreement"]) if metrics.get("agreement") else []
     if "duplicates" in metrics:
         row = metrics["duplicates"]

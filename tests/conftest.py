@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from fer.faces import FaceDetector
 from fer.labels import EMOTIONS
+from fer.recognizer import Recognizer
 
 HUB = HubDouble()
 HUB_HOME = Path(tempfile.mkdtemp(prefix="fer-hub-"))
@@ -94,3 +95,9 @@ def draw_face(emotion, number):
     draw.ellipse((24 - 3 - index, 36 - index // 2, 24 + 3 + index, 37 + index // 2), fill=10)
     grain = np.random.default_rng(number).normal(0, 6, (48, 48))
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="session")
+def recognizer():
+    """Of the bundled model."""
+    return Recognizer.load("bundled")

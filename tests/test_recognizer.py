@@ -13,11 +13,6 @@ from pages.face_view import face_view
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return Recognizer.load("bundled")
-
-
-@pytest.fixture(scope="module")
 def four_faces(astronaut):
     """A picture of 1200x900 with four heads of different sizes."""
     head = Image.open(astronaut).crop((110, 0, 366, 256))

@@ -1,0 +1,63 @@
+"""Dataset pictures the way the app meets faces: somewhere in a larger picture, to be found, cut and shrunk again."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+SCENE_SIZE = (640, 480)
+SIDES = (96, 240)
+"""Smallest and largest side of a pasted picture in pixels, two to five times its own."""
+MAX_ANGLE = 10
+"""Degrees that it is turned by at most, to either side."""
+QUALITY = (70, 95)
+"""Of the JPEG that the scene is."""
+SEED = 2013
+
+
+def build_scene(face, random):
+    """Pastes a face picture, enlarged and slightly turned, into a larger one of soft colours, and stores that as JPEG.
+
+    Args:
+        face: grey uint8 array `(size, size)`.
+        random: NumPy generator.
+
+    Returns:
+        A PIL image of mode RGB and `SCENE_SIZE`, and the pasted picture's centre `(x, y)` in pixels.
+    """
+    side = int(random.integers(*SIDES, endpoint=True))
+    coarse = Image.fromarray(random.integers(60, 196, (4, 5, 3), np.uint8))
+    scene = coarse.resize(SCENE_SIZE, Image.Resampling.BICUBIC)
+    picture = Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC).convert("RGBA")
+    picture = picture.rotate(random.uniform(-MAX_ANGLE, MAX_ANGLE), Image.Resampling.BICUBIC, expand=True)
+    left, top = (int(random.integers(0, room - picture.width, endpoint=True)) for room in SCENE_SIZE)
+    scene.paste(picture, (left, top), picture)
+    file = io.BytesIO()
+    scene.save(file, "JPEG", quality=int(random.integers(*QUALITY, endpoint=True)))
+    return Image.open(file).convert("RGB"), (left + picture.width / 2, top + picture.height / 2)
+
+
+def find_pasted(recognizer, images):
+    """Looks for each face picture in a scene of its own, as the app does for a photo.
+
+    Args:
+        recognizer: `fer.recognizer.Recognizer`.
+        images: uint8 array `(n, size, size, 1)`.
+
+    Returns:
+        Indices of the pictures whose face was found, int array `(found,)`, and the crops that the network saw of them,
+        uint8 array `(found, image_size, image_size)`. A face counts as found if its box holds the pasted picture's
+        centre; of several the largest does.
+    """
+    random = np.random.default_rng(SEED)
+    found, crops = [], []
+    for index, image in enumerate(images[..., 0]):
+        scene, (x, y) = build_scene(image, random)
+        for face in recognizer.recognize(scene):
+            left, top, right, bottom = face.box
+            if left <= x <= right and top <= y <= bottom:
+                found.append(index)
+                crops.append(face.crop)
+                break
+    size = recognizer.image_size
+    return np.array(found, int), np.stack(crops) if crops else np.empty((0, size, size), np.uint8)
