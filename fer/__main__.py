@@ -137,8 +137,7 @@ def _sentence(photo, faces):
     for number, face in enumerate(faces, start=1):
         ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
-        label = face.label if face.confident else f"not sure, perhaps {face.label}"
-        lines.append(f"  {number}. {label} at {','.join(map(str, face.box))}: {shares}")
+        lines.append(f"  {number}. {face.answer} at {','.join(map(str, face.box))}: {shares}")
     return "\n".join(lines)
 
 
@@ -152,13 +151,13 @@ def _evaluate(options):
         source.folder,
         options.data,
         options.split,
-        options.classes,
-        options.limit,
-        options.skip_bad,
-        str(source),
-        options.votes,
-        options.duplicates,
-        options.path,
+        classes=options.classes,
+        limit=options.limit,
+        skip_bad=options.skip_bad,
+        model=str(source),
+        votes=options.votes,
+        duplicates=options.duplicates,
+        path=options.path,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)

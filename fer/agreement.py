@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fer.metrics import accuracy_where
+
 CLEAR = 0.8
 """Share of the votes from which on people agree on a picture."""
 FERPLUS_EMOTIONS = {
@@ -42,11 +44,7 @@ def compare_with_votes(predicted, faces, votes, categories):
     return {
         "n": int(known.sum()),
         "top_share": float(top.mean()),
-        "agreed": _share(predicted == labels, clear),
-        "disputed": _share(predicted == labels, ~clear),
-        "majority": {**_share(predicted == majority, decided), "left_out": int((~decided).sum())},
+        "agreed": accuracy_where(predicted == labels, clear),
+        "disputed": accuracy_where(predicted == labels, ~clear),
+        "majority": {**accuracy_where(predicted == majority, decided), "left_out": int((~decided).sum())},
     }
-
-
-def _share(correct, chosen):
-    return {"n": int(chosen.sum()), "accuracy": float(correct[chosen].mean()) if chosen.any() else None}

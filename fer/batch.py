@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from fer.errors import UserError
-from fer.images import load_image
+from fer.images import is_picture, load_image
 
 MAX_PICTURES = 200
 MAX_BYTES = 20_000_000
@@ -103,12 +103,8 @@ def _list_zip(path):
             members = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
     except (zipfile.BadZipFile, OSError, ValueError):
         return [Picture(path.name, path)]
-    return [Picture(f"{path.name}/{member}", path, member) for member in members if _is_picture(PurePosixPath(member))]
-
-
-def _is_picture(member):
-    # macOS puts a file of its own, with the picture's suffix, beside each picture.
-    return member.suffix.lower() in SUFFIXES and "__MACOSX" not in member.parts and not member.name.startswith(".")
+    pictures = [member for member in members if is_picture(PurePosixPath(member), SUFFIXES)]
+    return [Picture(f"{path.name}/{member}", path, member) for member in pictures]
 
 
 def _row(*values):

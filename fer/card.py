@@ -1,13 +1,12 @@
 """The model card: data for the Hub, and prose rendered from a model folder's own figures."""
 
-import json
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
-from fer.model_folder import CARD, METRICS, load_config
+from fer.model_folder import CARD, load_config, load_metrics
 
 TEMPLATE = Path(__file__).parents[1] / "model_card.md"
 NAME = "Facial expression recognition on FER2013"
@@ -27,13 +26,7 @@ def render_card(folder, source):
         UserError: if a fact that the card states is missing, or the folder does not fit.
     """
     config, _ = load_config(folder)
-    path = Path(folder) / METRICS
-    try:
-        metrics = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: a card needs the model's figures; the file is missing.") from None
-    except ValueError as error:
-        raise UserError(f"{path}: no valid JSON: {error}") from None
+    metrics = load_metrics(folder, "a card")
     data = ModelCardData(
         license="apache-2.0",
         library_name="keras",

@@ -1,6 +1,5 @@
 """Model folders side by side: one table, one figure."""
 
-import json
 import math
 import time
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from keras import layers
 
 from fer.errors import UserError
 from fer.figures import save_validation_curves
-from fer.model_folder import METRICS, WEIGHTS, find_model, load_model
+from fer.model_folder import WEIGHTS, find_model, load_metrics, load_model
 from fer.models import classify
 from fer.training import read_history
 
@@ -49,10 +48,7 @@ def load_contestant(folder):
     """
     path = find_model(folder)
     network, config = load_model(folder)
-    try:
-        metrics = json.loads((path / METRICS).read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path / METRICS}: a comparison needs the model's figures ({error}).") from None
+    metrics = load_metrics(path, "a comparison")
     return Contestant(path.name, network, config, metrics, read_history(path), (path / WEIGHTS).stat().st_size)
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from fer.errors import UserError
-from fer.images import ImageError, load_grey
+from fer.images import ImageError, is_picture, load_grey
 from fer.labels import CSV_EMOTIONS, EMOTIONS, check_classes
 
 SPLITS = ("train", "validation", "test")
@@ -274,7 +274,7 @@ def _folder_items(names, path):
     """Items of Kaggle's layout; a folder around it (`fer2013/train/…`) is allowed."""
     for name in names:
         parts = PurePosixPath(name).parts
-        if parts[-1].startswith(".") or "__MACOSX" in parts or not parts[-1].lower().endswith(IMAGE_SUFFIXES):
+        if not is_picture(PurePosixPath(name), IMAGE_SUFFIXES):
             continue
         if len(parts) < 3 or parts[-3] not in SPLITS:
             raise DataError(f"{path}: {name} stands in no split. {LAYOUT}")

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from fer.agreement import compare_with_votes
 from fer.data import load_categories, load_faces, load_votes
 from fer.duplicates import find_duplicates
 from fer.errors import UserError
 from fer.faces import FaceDetector
-from fer.metrics import evaluate, restrict
+from fer.metrics import accuracy_where, evaluate, restrict
 from fer.model_folder import load_model
 from fer.models import classify
 from fer.recognizer import Recognizer
@@ -54,18 +56,11 @@ def evaluate_model(
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
     faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad)
-    crops, served = faces.images[..., 0], None
     if path == "served":
-        pictures = len(faces)
-        found, crops = find_pasted(Recognizer(network, config.labels, FaceDetector(), model), faces.images)
-        if not len(found):
-            raise UserError(f"None of the {pictures} faces was found in its scene: nothing to measure.")
-        names = tuple(faces.names[index] for index in found)
-        faces = replace(faces, images=faces.images[found], labels=faces.labels[found], names=names)
-        before = restrict(classify(network, faces.images[..., 0]), config.labels, faces.classes)
-        served = {"pictures": pictures, "loader_accuracy": float((before.argmax(axis=1) == faces.labels).mean())}
+        faces, probabilities, served = read_in_scenes(network, config.labels, faces)
+    else:
+        probabilities, served = classify(network, faces.images[..., 0]), None
     votes_of = load_votes(votes, faces.names) if votes else None
-    probabilities = classify(network, crops)
     metrics = measure(probabilities, config, faces, split, model or str(folder))
     if served:
         metrics["served"] = served
@@ -76,6 +71,31 @@ def evaluate_model(
         train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
     return metrics, faces.skipped
+
+
+def read_in_scenes(network, labels, faces):
+    """Reads pictures by the served path, each pasted into a scene (see `fer.served`).
+
+    Args:
+        network: Keras network of `fer.models`.
+        labels: names of its outputs.
+        faces: `fer.data.Faces`.
+
+    Returns:
+        The `Faces` that were found, the network's probabilities for them, float `(found, len(labels))`, and the figures
+        `pictures` and `loader_accuracy` of `evaluate_model`.
+
+    Raises:
+        UserError: if none is found.
+    """
+    found, answers = find_pasted(Recognizer(network, labels, FaceDetector(), "served"), faces.images)
+    if not answers:
+        raise UserError(f"None of the {len(faces)} faces was found in its scene: nothing to measure.")
+    names = tuple(faces.names[index] for index in found)
+    rest = replace(faces, images=faces.images[found], labels=faces.labels[found], names=names)
+    before = restrict(classify(network, rest.images[..., 0]), labels, rest.classes)
+    served = {"pictures": len(faces), "loader_accuracy": float((before.argmax(axis=1) == rest.labels).mean())}
+    return rest, np.array([list(face.probabilities.values()) for face in answers]), served
 
 
 def measure_without_duplicates(correct, faces, train):
@@ -89,8 +109,7 @@ def measure_without_duplicates(correct, faces, train):
         A dict: `found`, and `n` and `accuracy` of the pictures without; the accuracy is None if there are none.
     """
     copied = find_duplicates(faces.images, train.images)
-    rest = correct[~copied]
-    return {"found": int(copied.sum()), "n": len(rest), "accuracy": float(rest.mean()) if len(rest) else None}
+    return {"found": int(copied.sum()), **accuracy_where(correct, ~copied)}
 
 
 def measure(probabilities, config, faces, split, model):
@@ -122,7 +141,7 @@ def measure(probabilities, config, faces, split, model):
         "confident": {
             "threshold": config.calibration.threshold,
             "coverage": float(confident.mean()),
-            "accuracy": float(correct[confident].mean()) if confident.any() else None,
+            "accuracy": accuracy_where(correct, confident)["accuracy"],
         },
     }
 
@@ -131,9 +150,15 @@ def format_metrics(metrics):
     """The figures of `evaluate_model` as a table for people."""
     low, high = metrics["accuracy_interval"]
     sure = metrics["confident"]
-    lines = [
-        f"{metrics['n']} pictures of the {metrics['split']} split, model {metrics['model']}",
-        f"accuracy                    {metrics['accuracy']:7.2%}  (95 % interval {low:.2%} to {high:.2%})",
+    served = metrics.get("served")
+    lines = [f"{metrics['n']} pictures of the {metrics['split']} split, model {metrics['model']}"]
+    if served:
+        share = metrics["n"] / served["pictures"]
+        lines.append(f"faces found in their scenes {share:7.2%}  (of {served['pictures']})")
+    lines.append(f"accuracy                    {metrics['accuracy']:7.2%}  (95 % interval {low:.2%} to {high:.2%})")
+    if served:
+        lines.append(f"accuracy without the scenes {served['loader_accuracy']:7.2%}  (the same faces)")
+    lines += [
         f"balanced accuracy           {metrics['balanced_accuracy']:7.2%}",
         f"macro F1                    {metrics['macro_f1']:7.2%}",
         f"expected calibration error  {metrics['ece']:7.2%}  (temperature {metrics['temperature']:g})",
@@ -142,10 +167,6 @@ def format_metrics(metrics):
     ]
     if sure["accuracy"] is not None:
         lines.append(f"accuracy of sure answers    {sure['accuracy']:7.2%}")
-    if "served" in metrics:
-        pictures, loader = metrics["served"]["pictures"], metrics["served"]["loader_accuracy"]
-        lines.insert(1, f"faces found in their scenes {metrics['n'] / pictures:7.2%}  (of {pictures})")
-        lines.insert(3, f"accuracy without the scenes {loader:7.2%}  (the same faces)")
     lines += _people(metrics["agreement"]) if metrics.get("agreement") else []
     if "duplicates" in metrics:
         row = metrics["duplicates"]

@@ -19,6 +19,17 @@ class ImageError(UserError):
     """A picture that cannot be read. Its message is one sentence for the person who sent it."""
 
 
+def is_picture(path, suffixes):
+    """Whether a path in a folder or zip names a picture by its suffix. Hidden files are none, nor are those that macOS
+    puts, with the picture's suffix, beside each picture of a zip.
+
+    Args:
+        path: `pathlib.PurePath`.
+        suffixes: of pictures, in lower case, such as `.jpg`.
+    """
+    return path.name.lower().endswith(suffixes) and not path.name.startswith(".") and "__MACOSX" not in path.parts
+
+
 def load_image(source, name=None):
     """Decodes a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8.
 

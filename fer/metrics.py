@@ -66,6 +66,19 @@ def bootstrap_interval(correct):
     return [float(edge) for edge in np.percentile(shares, (2.5, 97.5))]
 
 
+def accuracy_where(correct, chosen):
+    """The accuracy on some of the answers.
+
+    Args:
+        correct: bool array `(n,)`.
+        chosen: bool array `(n,)`.
+
+    Returns:
+        A dict: `n`, how many are chosen, and their `accuracy`, None if there are none.
+    """
+    return {"n": int(chosen.sum()), "accuracy": float(correct[chosen].mean()) if chosen.any() else None}
+
+
 def reliability(probabilities, labels, bins=ECE_BINS):
     """Confidence and accuracy by equally wide bins of the top probability.
 

@@ -189,6 +189,27 @@ def load_config(folder):
     return config, weights
 
 
+def load_metrics(folder, user):
+    """Reads the figures of a model folder, `metrics.json`, as a dict.
+
+    Args:
+        folder: path of the model folder.
+        user: what needs them, for the message where they are missing, such as `a card`.
+
+    Raises:
+        UserError: if the file is missing, cannot be read or is no JSON.
+    """
+    path = Path(folder) / METRICS
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: {user} needs the model's figures; the file is missing.") from None
+    except OSError as error:
+        raise UserError(f"{path}: {user} needs the model's figures; the file cannot be read: {error}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: no valid JSON: {error}") from None
+
+
 def _build(config, policy):
     """Builds the network with a dtype policy, and puts the one in force back."""
     before = keras.config.dtype_policy()

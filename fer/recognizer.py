@@ -31,6 +31,11 @@ class Face:
     confident: bool
     crop: np.ndarray = field(repr=False, compare=False)
 
+    @property
+    def answer(self):
+        """The label in words, which say where it is not sure."""
+        return self.label if self.confident else f"not sure, perhaps {self.label}"
+
 
 class Recognizer:
     """Finds the faces of a picture and reads their expressions; may be shared between threads.

@@ -51,23 +51,23 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET):
     network, config = load_model(folder)
     raw, labels = classify(network, validation.images[..., 0]), validation.labels
     fitted = round(fit_temperature(raw, labels), 4)
-    ece_before = expected_calibration_error(raw, labels)
+    before, after = (
+        measure(raw, replace(config, calibration=stage), validation, "validation", model)
+        for stage in (UNCALIBRATED, Calibration(fitted))
+    )
     ece_held_out = expected_calibration_error(temper_held_out(raw, labels), labels)
-    temperature = fitted if ece_held_out < ece_before else 1.0
+    temperature = fitted if ece_held_out < before["ece"] else 1.0
     tempered = Calibration(temperature).apply(raw)
     calibration = Calibration(temperature, choose_threshold(tempered, labels, target))
     save_calibration(folder, calibration)
 
-    before, metrics, after = (
-        measure(raw, replace(config, calibration=stage), validation, "validation", model)
-        for stage in (UNCALIBRATED, calibration, Calibration(fitted))
-    )
+    metrics = measure(raw, replace(config, calibration=calibration), validation, "validation", model)
     _, coverages, accuracies = risk_coverage(tempered, labels)
     nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
     metrics["calibration"] = {
         "target": target,
         "fitted_temperature": fitted,
-        "ece_before": ece_before,
+        "ece_before": before["ece"],
         "nll_before": before["nll"],
         "ece_fitted": after["ece"],
         "nll_fitted": after["nll"],

@@ -45,19 +45,17 @@ def find_pasted(recognizer, images):
         images: uint8 array `(n, size, size, 1)`.
 
     Returns:
-        Indices of the pictures whose face was found, int array `(found,)`, and the crops that the network saw of them,
-        uint8 array `(found, image_size, image_size)`. A face counts as found if its box holds the pasted picture's
-        centre; of several the largest does.
+        Indices of the pictures whose face was found, int array `(found,)`, and the `fer.recognizer.Face` of each. A
+        face counts as found if its box holds the pasted picture's centre; of several the largest does.
     """
     random = np.random.default_rng(SEED)
-    found, crops = [], []
+    found, faces = [], []
     for index, image in enumerate(images[..., 0]):
         scene, (x, y) = build_scene(image, random)
         for face in recognizer.recognize(scene):
             left, top, right, bottom = face.box
             if left <= x <= right and top <= y <= bottom:
                 found.append(index)
-                crops.append(face.crop)
+                faces.append(face)
                 break
-    size = recognizer.image_size
-    return np.array(found, int), np.stack(crops) if crops else np.empty((0, size, size), np.uint8)
+    return np.array(found, int), faces

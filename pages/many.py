@@ -9,22 +9,16 @@ from fer.batch import MAX_PICTURES, SUFFIXES, list_pictures, open_picture, to_cs
 from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
+from pages.downloads import save_text
 from pages.face_view import bars
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
+from pages.table import SURE, percentages
 
 COLUMNS = ["file", "face", "label", *EMOTIONS, "sure", "message"]
 NOTHING_YET = "Waiting for pictures."
 
-SAVE = """(answer) => {
-    if (!answer) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([%s], {type: "%s"}));
-    link.download = "%s";
-    link.click();
-    URL.revokeObjectURL(link.href);
-}"""
-SAVE_CSV = SAVE % ("answer.csv", "text/csv", "faces.csv")
-SAVE_ROWS = SAVE % ("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
+SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
+SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 
 
 def build_many_page(serving):
@@ -119,7 +113,5 @@ def _counts(rows):
 
 
 def _cells(row):
-    probabilities = row["probabilities"] or {}
-    shares = [f"{probabilities[label]:.0%}" if label in probabilities else "" for label in EMOTIONS]
-    sure = {True: "yes", False: "not sure", None: ""}[row["confident"]]
-    return [row["file"], row["face"] or "", row["label"] or "", *shares, sure, row["message"]]
+    shares = percentages(row["probabilities"] or {})
+    return [row["file"], row["face"] or "", row["label"] or "", *shares, SURE[row["confident"]], row["message"]]

@@ -8,8 +8,10 @@ from fer.drawing import caption, draw_faces
 from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
+from pages.downloads import save_text
 from pages.face_view import face_view
 from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_SMALLEST_FACE
+from pages.table import SURE, percentages
 from pages.upload import Photo
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
@@ -26,15 +28,7 @@ SAVE_PICTURE = """(picture) => {
     link.download = "";
     link.click();
 }"""
-SAVE_RECORD = """(record) => {
-    if (!record) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2)], {type: "application/json"}));
-    link.download = "faces.json";
-    link.click();
-    URL.revokeObjectURL(link.href);
-}"""
-"""The browser makes the files from what it shows: the server writes none."""
+SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 
 
 def build_photo_page(serving):
@@ -180,8 +174,7 @@ def _summary(faces, smallest_face):
     if len(faces) > 1:
         return f"{len(faces)} faces, the largest first. Click one, or choose its number."
     (face,) = faces
-    label = face.label if face.confident else f"not sure, perhaps {face.label}"
-    return f"One face: **{label}**, {face.probabilities[face.label]:.0%}."
+    return f"One face: **{face.answer}**, {face.probabilities[face.label]:.0%}."
 
 
 def _rows(faces):
@@ -189,8 +182,8 @@ def _rows(faces):
         [
             number,
             face.label,
-            *(f"{face.probabilities[label]:.0%}" if label in face.probabilities else "" for label in EMOTIONS),
-            "yes" if face.confident else "not sure",
+            *percentages(face.probabilities),
+            SURE[face.confident],
             "" if face.detection_score is None else f"{face.detection_score:.0%}",
         ]
         for number, face in enumerate(faces, start=1)

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw
 
 from fer.faces import FaceDetector
 from fer.labels import EMOTIONS
-from fer.recognizer import Recognizer
 
 HUB = HubDouble()
 HUB_HOME = Path(tempfile.mkdtemp(prefix="fer-hub-"))
@@ -100,4 +99,6 @@ def draw_face(emotion, number):
 @pytest.fixture(scope="session")
 def recognizer():
     """Of the bundled model."""
+    from fer.recognizer import Recognizer  # Keras imports the Hub's client, which must find the settings above.
+
     return Recognizer.load("bundled")
