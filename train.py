@@ -32,6 +32,7 @@ def main(arguments=None):
     import keras
 
     from fer.data import load_faces, load_votes
+    from fer.distillation import TEMPERATURE, WEIGHT, load_teachers
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
     from fer.model_folder import FIGURES, ModelConfig, save_model
@@ -47,7 +48,8 @@ def main(arguments=None):
         asked["label_smoothing"] = 0.0
     recipe = replace(RECIPES[options.network], **asked)
     start, started_as = load_start(options.start, config) if options.start else (None, None)
-    setting = settings(options, config, recipe)
+    teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
+    setting = settings(options, config, recipe, taught_by)
     check_output(options, setting)
     if options.push_to_hub:
         from fer.hub import check_push
@@ -69,7 +71,9 @@ def main(arguments=None):
     if start:
         network.set_weights(start.get_weights())
     try:
-        history = fit(network, train, validation, recipe, options.output, options.resume, targets, options.keep)
+        history = fit(
+            network, train, validation, recipe, options.output, options.resume, targets, options.keep, teachers
+        )
     except KeyboardInterrupt:
         raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
     kept = history[-1] if options.keep == "last" else min(history, key=lambda row: row["val_loss"])
@@ -86,6 +90,7 @@ def main(arguments=None):
         "keras": keras.__version__,
         "votes": options.votes and Path(options.votes).name,
         "start": started_as,
+        "teachers": {"models": taught_by, "weight": WEIGHT, "temperature": TEMPERATURE} if teachers else None,
     }
     save_model(options.output, network, replace(config, training=training))
 
@@ -126,6 +131,13 @@ def parse(arguments):
     recipe.add_argument("--seed", type=int, help="of weights, order and augmentation")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
     parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")
+    parser.add_argument(
+        "--teacher",
+        nargs="+",
+        default=[],
+        metavar="FOLDER",
+        help="model folders, or bundled, whose mean answers to learn",
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
     parser.add_argument(
         "--keep",
@@ -181,10 +193,11 @@ def command_to_publish(arguments, options):
     return shlex.join(["python", "train.py", *(word for word in words if word != "--resume")])
 
 
-def settings(options, config, recipe):
+def settings(options, config, recipe, taught_by):
     """What must stay the same when a run is resumed, ready for JSON."""
     kept = {key: value for key, value in vars(options).items() if key not in UNSETTLED}
-    return {**kept, **asdict(recipe), "classes": list(config.labels), "image_size": config.image_size}
+    kept |= {"classes": list(config.labels), "image_size": config.image_size, "teacher": taught_by or None}
+    return {**kept, **asdict(recipe)}
 
 
 def check_output(options, now):

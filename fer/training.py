@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers, ops
 from sklearn.linear_model import LogisticRegression
 
+from fer.distillation import build_student
 from fer.errors import UserError
 from fer.model_folder import HISTORY, LOGS
 
@@ -82,7 +83,7 @@ RECIPES = {
 original experiment's, with Keras' default learning rate for SGD."""
 
 
-def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best"):
+def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best", teachers=()):
     """Trains `network` in place and leaves it with the weights of its best or its last epoch.
 
     After every epoch `folder` holds the state to resume from, the best weights by validation loss (of the moving
@@ -96,6 +97,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         resume: go on from the last finished epoch found in `folder`.
         targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
         keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
+        teachers: frozen networks of `fer.distillation.load_teachers` to learn from, beside the targets.
 
     Returns:
         The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
@@ -109,7 +111,10 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
     )
     size = network.input_shape[1]
     varied = augmentation(recipe.seed) if recipe.augment else []
-    model = keras.Sequential([keras.Input((size, size, 1)), *varied, network])
+    if teachers:
+        model = build_student(network, teachers, varied)
+    else:
+        model = keras.Sequential([keras.Input((size, size, 1)), *varied, network])
     steps = recipe.epochs * len(batches)
     model.compile(
         optimizer=_optimizer(recipe, steps),

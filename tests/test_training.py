@@ -88,6 +88,32 @@ def test_mixup_lays_pictures_and_targets_over_each_other_alike(faces):
     assert not np.array_equal(all_batches(1, mixup=1.0)[0], mixed)
 
 
+def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights(faces, tmp_path, monkeypatch):
+    network = build_network("se_resnet", 48, len(CLASSES), stem=8, widths=(8, 16), depth=1)
+    steps, validated = [], []
+
+    def weights():
+        return np.concatenate([keras.ops.convert_to_numpy(each).ravel() for each in network.trainable_weights])
+
+    def recorded(*arguments, original=training._callbacks, **how):
+        recorder = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: steps.append(weights()),
+            on_test_batch_end=lambda batch, logs: validated.append(weights()),
+        )
+        return [recorder, *original(*arguments, **how)]
+
+    monkeypatch.setattr(training, "_callbacks", recorded)
+    # 12 batches an epoch to train, 6 to validate.
+    fit(network, *faces, Recipe(epochs=3, batch_size=4, seed=7), tmp_path, keep="last")
+    momentum = 1 - 20 / len(steps)
+    averages = steps[:1]
+    for step in steps[1:]:
+        averages.append(momentum * averages[-1] + (1 - momentum) * step)
+    np.testing.assert_allclose(validated[5::6], averages[11::12], atol=1e-5)
+    np.testing.assert_allclose(weights(), averages[-1], atol=1e-5)
+    assert np.abs(averages[11] - steps[11]).max() > 1e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("keep", "chosen"), [("best", min), ("last", lambda losses: losses[-1])])
 def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path, keep, chosen):

@@ -1,0 +1,144 @@
+import keras
+import numpy as np
+import pytest
+
+from fer import distillation, training
+from fer.data import load_faces
+from fer.distillation import load_teachers, teaching_loss
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.model_folder import ModelConfig, save_model
+from fer.models import build_network, classify
+from fer.training import BEST, Recipe, fit
+
+CLASSES = ("angry", "happy", "surprise")
+SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
+
+
+@pytest.fixture(scope="module")
+def faces(draw_dataset, tmp_path_factory):
+    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=16)
+    return load_faces(folder, "train", CLASSES), load_faces(folder, "validation", CLASSES)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Model folders of two teachers who answer `angry`, and `angry` or `happy`, whatever they see."""
+    folders = []
+    for name, bias in (("a", [4, 0, 0]), ("b", [4, 4, 0])):
+        config = ModelConfig("se_resnet", CLASSES, 48, SMALL)
+        network = config.build()
+        network.get_layer("probabilities").bias.assign(np.array(bias, "float32"))
+        folder = tmp_path_factory.mktemp(name)
+        save_model(folder, network, config)
+        folders.append(folder)
+    return folders
+
+
+def run(faces, teachers, folder, epochs=3, resume=False, policy="float32"):
+    keras.utils.set_random_seed(7)
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = build_network("se_resnet", 48, len(CLASSES), **SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    folder.mkdir(exist_ok=True)
+    recipe = Recipe(epochs=epochs, batch_size=4, seed=7, learning_rate=5e-3)
+    history = fit(network, *faces, recipe, folder, resume, keep="last", teachers=teachers)
+    return network, history
+
+
+def figures(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def test_the_loss_is_the_divergence_at_the_temperature():
+    rng = np.random.default_rng(0)
+    taught, answered = rng.dirichlet(np.ones(3), (2, 5)).astype("float32")
+    soft, own = (p ** (1 / distillation.TEMPERATURE) for p in (taught, answered))
+    soft, own = soft / soft.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True)
+    expected = distillation.TEMPERATURE**2 * (soft * np.log(soft / own)).sum(axis=1).mean()
+    assert float(teaching_loss(taught, answered)) == pytest.approx(expected, rel=1e-4)
+    assert float(teaching_loss(taught, taught)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(faces, folders, tmp_path, monkeypatch, policy):
+    monkeypatch.setattr(distillation, "WEIGHT", 0.999)
+    teachers, _ = load_teachers(folders, CLASSES, 48)
+    before = [teacher.get_weights() for teacher in teachers]
+    pictures = faces[1].images[..., 0]
+    mean = np.mean([classify(teacher, pictures) for teacher in teachers], axis=0)
+
+    def distance(network):
+        return float(teaching_loss(mean, classify(network, pictures)))
+
+    taught, _ = run(faces, teachers, tmp_path / "taught", policy=policy)
+    alone, _ = run(faces, (), tmp_path / "alone", policy=policy)
+    assert distance(taught) < 0.5 * distance(alone)
+    for teacher, weights in zip(teachers, before, strict=True):
+        for new, old in zip(teacher.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(new, old)
+    # Nothing of the teachers is kept beside the student, so the files are no larger than without them.
+    for file in (BEST, "checkpoint/latest.weights.h5"):
+        sizes = [(tmp_path / name / file).stat().st_size for name in ("taught", "alone")]
+        assert sizes[0] < 1.2 * sizes[1]
+
+
+def test_teachers_see_the_pictures_that_the_student_sees(faces):
+    teacher = build_network("se_resnet", 48, len(CLASSES), **SMALL)
+    darker = keras.layers.Rescaling(0.2)
+    student = distillation.build_student(teacher, [teacher], [darker])
+    pictures = faces[0].images[:4].astype("float32")
+    student(pictures, training=False)
+    assert not student.losses
+    answers = student(pictures, training=True)
+
+    def share(seen):
+        return distillation.WEIGHT * float(teaching_loss(teacher(seen, training=False), answers))
+
+    (loss,) = student.losses
+    assert float(loss) == pytest.approx(share(darker(pictures)), rel=1e-3)
+    assert float(loss) != pytest.approx(share(pictures), rel=1e-3)
+
+
+def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
+    teachers, _ = load_teachers(folders, CLASSES, 48)
+    student = distillation.build_student(build_network("se_resnet", 48, 3, **SMALL), teachers, [])
+    student.compile(loss="categorical_crossentropy")
+    pictures, labels = faces[0].images[:4].astype("float32"), training.one_hot(faces[0])[:4].astype("float32")
+    answers = student(pictures, training=True)
+    mean = sum(teacher(pictures) for teacher in teachers) / 2
+    plain = float(keras.ops.mean(keras.losses.categorical_crossentropy(labels, answers)))
+    expected = (1 - distillation.WEIGHT) * plain + distillation.WEIGHT * float(teaching_loss(mean, answers))
+    assert float(student.compute_loss(y=labels, y_pred=answers, training=True)) == pytest.approx(expected, rel=1e-4)
+    answers = student(pictures, training=False)
+    plain = float(keras.ops.mean(keras.losses.categorical_crossentropy(labels, answers)))
+    assert float(student.compute_loss(y=labels, y_pred=answers, training=False)) == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_path, monkeypatch):
+    teachers, _ = load_teachers(folders, CLASSES, 48)
+    whole, expected = run(faces, teachers, tmp_path / "whole")
+
+    def interrupt(self, epoch, logs=None):
+        self.started = 0
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(faces, teachers, tmp_path / "cut")
+    teachers, _ = load_teachers(folders, CLASSES, 48)
+    resumed, history = run(faces, teachers, tmp_path / "cut", resume=True)
+    assert figures(history) == figures(expected)
+    for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, same, atol=1e-6)
+
+
+@pytest.mark.parametrize(("labels", "size"), [(CLASSES, 64), (EMOTIONS, 48), (CLASSES[:2], 48)])
+def test_teachers_of_another_kind_are_refused(folders, labels, size):
+    with pytest.raises(UserError, match="`--teacher` must tell .* apart in .* pixels. Received: "):
+        load_teachers(folders, labels, size)
