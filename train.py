@@ -18,7 +18,7 @@ from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
 ARGUMENTS = "arguments.json"
-RECIPE = ("epochs", "batch_size", "learning_rate", "mixup", "augment", "seed")
+RECIPE = ("epochs", "batch_size", "learning_rate", "label_smoothing", "mixup", "augment", "average", "seed")
 """Arguments that change the network's own recipe where they are given."""
 UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag")
 """What may differ between a run and its resumption."""
@@ -45,7 +45,7 @@ def main(arguments=None):
     config.build()
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.votes:
-        asked["label_smoothing"] = 0.0
+        asked.setdefault("label_smoothing", 0.0)
     recipe = replace(RECIPES[options.network], **asked)
     start, started_as = load_start(options.start, config) if options.start else (None, None)
     teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
@@ -124,9 +124,17 @@ def parse(arguments):
     recipe.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
     recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
     recipe.add_argument("--learning-rate", type=float, metavar="X", help="the highest of the schedule")
+    recipe.add_argument("--label-smoothing", type=float, metavar="SHARE", help="of each label, spread over all classes")
     recipe.add_argument("--mixup", type=float, metavar="ALPHA", help="how much pictures mix; 0: none")
     recipe.add_argument(
         "--no-augment", dest="augment", action="store_false", default=None, help="show the pictures as they are"
+    )
+    recipe.add_argument(
+        "--no-average",
+        dest="average",
+        action="store_false",
+        default=None,
+        help="keep the weights as they are, unaveraged",
     )
     recipe.add_argument("--seed", type=int, help="of weights, order and augmentation")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")

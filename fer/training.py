@@ -30,11 +30,11 @@ class Recipe:
 
     epochs: passes over the training pictures.
     batch_size: pictures a step.
-    optimizer: `adamw`, whose learning rate follows one cosine over all epochs and whose answer is the moving average of
-        the weights; or `sgd`, plain, at one learning rate.
+    optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd`, plain, at one learning rate.
     learning_rate: the highest, which AdamW reaches after a tenth of the steps.
     weight_decay: AdamW's decoupled weight decay.
     augment: whether each epoch sees each picture varied, see `augmentation`.
+    average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
     whole_batches: leave out the pictures of an epoch that fill no batch.
     label_smoothing: share of each label spread over all classes.
     mixup: alpha of the Beta(alpha, alpha) that draws in what shares two pictures are laid over each other (Zhang et
@@ -48,6 +48,7 @@ class Recipe:
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     augment: bool = True
+    average: bool = True
     whole_batches: bool = False
     label_smoothing: float = 0.1
     mixup: float = 0.2
@@ -61,6 +62,10 @@ class Recipe:
             raise UserError(f"`optimizer` must be 'adamw' or 'sgd'. Received: {self.optimizer!r}")
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
+        if self.average and self.optimizer == "sgd":
+            raise UserError("`average` goes with 'adamw'. Received: 'sgd'")
+        if not 0 <= self.label_smoothing < 1:
+            raise UserError(f"`label_smoothing` must be from 0 to below 1. Received: {self.label_smoothing}")
         if not 0 <= self.mixup < math.inf:
             raise UserError(f"`mixup` must be 0 or a positive number. Received: {self.mixup}")
 
@@ -74,6 +79,7 @@ RECIPES = {
         learning_rate=0.01,
         weight_decay=0.0,
         augment=False,
+        average=False,
         whole_batches=True,
         label_smoothing=0.0,
         mixup=0.0,
@@ -86,8 +92,8 @@ original experiment's, with Keras' default learning rate for SGD."""
 def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best", teachers=()):
     """Trains `network` in place and leaves it with the weights of its best or its last epoch.
 
-    After every epoch `folder` holds the state to resume from, the best weights by validation loss (of the moving
-    average of the weights), the CSV log and the TensorBoard log.
+    After every epoch `folder` holds the state to resume from, the best weights by validation loss (of their moving
+    average, where the recipe averages), the CSV log and the TensorBoard log.
 
     Args:
         network: of `fer.models.build_network`, with as many outputs as `train` has classes.
@@ -129,7 +135,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         validation_data=FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False),
         epochs=recipe.epochs,
         shuffle=False,  # Keras would shuffle the batches with a generator that no checkpoint holds; they come shuffled.
-        callbacks=_callbacks(folder, batches, history, averaged=recipe.optimizer == "adamw"),
+        callbacks=_callbacks(folder, batches, history, averaged=recipe.average),
     )
     history = read_history(folder)
     finite = [row for row in history if math.isfinite(row["loss"] + row["val_loss"])]
@@ -317,7 +323,9 @@ def _optimizer(recipe, steps):
     )
     # The average reaches back over a twentieth of the training, so that it works for ten steps as for ten thousand.
     momentum = 1 - 1 / max(1.0, steps / 20)
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=momentum)
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=recipe.weight_decay, use_ema=recipe.average, ema_momentum=momentum
+    )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
