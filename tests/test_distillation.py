@@ -73,8 +73,8 @@ def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(faces, 
     def distance(network):
         return float(teaching_loss(mean, classify(network, pictures)))
 
-    taught, _ = run(faces, teachers, tmp_path / "taught", policy=policy)
-    alone, _ = run(faces, (), tmp_path / "alone", policy=policy)
+    taught, _ = run(faces, teachers, tmp_path / "taught", epochs=8, policy=policy)
+    alone, _ = run(faces, (), tmp_path / "alone", epochs=8, policy=policy)
     assert distance(taught) < 0.5 * distance(alone)
     for teacher, weights in zip(teachers, before, strict=True):
         for new, old in zip(teacher.get_weights(), weights, strict=True):
