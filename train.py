@@ -40,7 +40,7 @@ def main(arguments=None):
     from fer.report import save_report
     from fer.training import RECIPES, fit, soft_targets
 
-    image_size = options.image_size or IMAGE_SIZES.get(options.network)
+    image_size = IMAGE_SIZES.get(options.network) if options.image_size is None else options.image_size
     config = ModelConfig(options.network, check_classes(options.classes), image_size)
     config.build()
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
@@ -76,7 +76,8 @@ def main(arguments=None):
         )
     except KeyboardInterrupt:
         raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
-    kept = history[-1] if options.keep == "last" else min(history, key=lambda row: row["val_loss"])
+    to_the_end = options.keep == "last" and len(history) == recipe.epochs
+    kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     training = {
         **asdict(recipe),
         "command": command_to_publish(sys.argv[1:] if arguments is None else arguments, options),

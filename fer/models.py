@@ -57,7 +57,7 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
     A strided 5x5 stem, then `depth` residual blocks (He et al., 2016) with squeeze-and-excitation (Hu et al., 2018) a
     width, each width at half the resolution of the one before: 24, 12 and 6 pixels for a 48-pixel face. Global average
     pooling and one dense layer make the last feature map explain the answer (Zhou et al., 2016).
-    With its defaults and seven classes: 1.96 M parameters, 206 M multiply-adds a picture.
+    With its defaults and seven classes: 1.95 M parameters, 206 M multiply-adds a picture.
 
     Args:
         image_size: side of the input in pixels, a multiple of 8 from 16 to 512.

@@ -63,7 +63,7 @@ class Recipe:
         if not 0 < self.learning_rate < math.inf:
             raise UserError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
         if self.average and self.optimizer == "sgd":
-            raise UserError("`average` goes with 'adamw'. Received: 'sgd'")
+            raise UserError("`average` must be off but for 'adamw'. Received: 'sgd'")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"`label_smoothing` must be from 0 to below 1. Received: {self.label_smoothing}")
         if not 0 <= self.mixup < math.inf:

@@ -34,7 +34,7 @@ def test_seed_is_the_original_experiments_network_to_the_last_parameter():
     counts = [layer.count_params() for layer in (first, second, dense, last)]
     assert counts == [320, 4_624, 122 * 122 * 16 * 200 + 200, 402]
     assert network.count_params() == 47_634_410
-    plain = {"weight_decay": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "augment": False}
+    plain = {"weight_decay": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "augment": False, "average": False}
     sgd = {"optimizer": "sgd", "learning_rate": round(float(keras.optimizers.SGD().learning_rate), 6)}
     assert RECIPES["seed"] == Recipe(epochs=10, batch_size=32, whole_batches=True, seed=42, **sgd, **plain)
 

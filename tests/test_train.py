@@ -56,6 +56,8 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
         (["--classes", "happy"], "At least two"),
         (["--classes", "happy", "glad"], "Received: glad"),
         (["--epochs", "0"], "`epochs` must be at least 1"),
+        (["--image-size", "0"], "`image_size` must be"),
+        (["--network", "seed", "--label-smoothing", "1"], "`label_smoothing` must be"),
         (["--limit", "0"], "`limit` must be at least 7"),
     ],
 )

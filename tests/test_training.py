@@ -196,7 +196,15 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epochs": 0}, {"batch_size": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"mixup": -0.1}],
+    [
+        {"epochs": 0},
+        {"batch_size": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"label_smoothing": 1.0},
+        {"mixup": -0.1},
+        {"average": True, "optimizer": "sgd"},
+    ],
 )
 def test_a_recipe_states_its_rules(wrong):
     with pytest.raises(UserError, match=f"`{next(iter(wrong))}` must be"):
