@@ -36,6 +36,7 @@ from pages.face_view import CSS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
 from pages.many import build_many_page
 from pages.photo import build_photo_page
+from pages.texts import I18N, language_of_the_page
 
 INTRODUCTION = """# Facial expression recognition
 Drop in, paste or take a photo: every face is found and its expression read.
@@ -73,11 +74,12 @@ def build_demo(serving):
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
     with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
+        language = language_of_the_page()
         gr.Markdown(INTRODUCTION)
-        with gr.Tab("Photo"):
-            build_photo_page(serving)
-        with gr.Tab("Many pictures"):
-            build_many_page(serving)
+        with gr.Tab(I18N("tab.photo")):
+            build_photo_page(serving, language)
+        with gr.Tab(I18N("tab.many")):
+            build_many_page(serving, language)
         gr.Markdown(LIMITS)
         model = gr.Markdown(LOADING, elem_id="model")
         demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
@@ -109,6 +111,7 @@ def main():
     demo.launch(
         theme=gr.themes.Soft(),
         css=CSS,
+        i18n=I18N,
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],
         run_history=False,

@@ -21,11 +21,12 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 
 
-def build_many_page(serving):
+def build_many_page(serving, language):
     """Lays the page out and adds `/predict_batch`; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`.
+        language: of `pages.texts.language_of_the_page`.
     """
 
     def read(files, progress):

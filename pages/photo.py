@@ -31,11 +31,12 @@ SAVE_PICTURE = """(picture) => {
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 
 
-def build_photo_page(serving):
+def build_photo_page(serving, language):
     """Lays the page out and adds `/predict` and `/analyze`; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
+        language: of `pages.texts.language_of_the_page`.
     """
 
     def read(upload, already_cropped, smallest_face):
