@@ -32,28 +32,19 @@ else:
 
 
 from fer.errors import UserError
-from pages.face_view import CSS
+from pages.keyboard import ARROW_KEYS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
+from pages.look import CSS, THEME
 from pages.many import build_many_page
 from pages.photo import build_photo_page
-from pages.texts import I18N, language_of_the_page
-
-INTRODUCTION = """# Facial expression recognition
-Drop in, paste or take a photo: every face is found and its expression read.
-What is read is an **expression**, not a feeling, and it is often wrong; see the limits below."""
-
-LIMITS = """The network was trained on FER2013, 48-pixel grey pictures whose labels people agree on about two times in
-three. Do not use it to judge people: in the EU, inferring emotions at work and in schools is prohibited (AI Act,
-Article 5(1)(f)). Photos are deleted ten minutes after their upload at the latest; nothing is logged or shared."""
-
-LOADING = "The model is loading."
+from pages.texts import I18N, language_of_the_page, say
 
 
 class Serving(NamedTuple):
     """What answers: a `fer.recognizer.Recognizer`, and why it is not the model that was asked for ("" if it is)."""
 
     recognizer: object
-    note: str = ""
+    reason: str = ""
 
 
 def build_demo(serving):
@@ -63,9 +54,10 @@ def build_demo(serving):
         serving: a future of `Serving`; the page is up before it is done.
     """
 
-    def about_model():
-        recognizer, note = serving.result()
-        return f"{note}\n\nModel: `{recognizer.model}`".strip()
+    def about_model(language):
+        recognizer, reason = serving.result()
+        fallback = say(language, "app.fallback", reason=reason) if reason else ""
+        return f"{fallback}\n\n{say(language, 'app.model', model=recognizer.model)}".strip()
 
     def describe_model():
         """Tells which model answers: its name with the commit if it is of the Hub, its labels in order, and the side of
@@ -75,14 +67,16 @@ def build_demo(serving):
 
     with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
         language = language_of_the_page()
-        gr.Markdown(INTRODUCTION)
+        gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
             build_photo_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
-        gr.Markdown(LIMITS)
-        model = gr.Markdown(LOADING, elem_id="model")
-        demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
+        gr.Markdown(I18N("app.limits"), elem_id="limits")
+        model = gr.Markdown(I18N("app.loading"), elem_id="model")
+        language.change(
+            about_model, language, model, api_visibility="private", show_progress="hidden", concurrency_limit=None
+        )
         gr.on(triggers=[], fn=describe_model, outputs=gr.JSON(visible=False), api_name="model")
     return demo.queue(max_size=MAX_WAITING)
 
@@ -98,9 +92,8 @@ def load_serving(name):
     except UserError as error:
         if os.environ.get("FER_STRICT") == "1":
             raise
-        note = f"⚠️ The model that was asked for cannot be had, so the bundled one answers. {error}"
-        print(note, file=sys.stderr)
-        return Serving(Recognizer.load(), note)
+        print(say("en", "app.fallback", reason=error), file=sys.stderr)
+        return Serving(Recognizer.load(), str(error))
 
 
 def main():
@@ -109,8 +102,9 @@ def main():
     serving = Future()
     demo = build_demo(serving)
     demo.launch(
-        theme=gr.themes.Soft(),
+        theme=THEME,
         css=CSS,
+        js=ARROW_KEYS,
         i18n=I18N,
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],

@@ -13,6 +13,8 @@ from fer.images import is_picture, load_image
 MAX_PICTURES = 200
 MAX_BYTES = 20_000_000
 """Of a picture in a zip, unpacked: what the app accepts of a photo that comes alone."""
+NO_FACE = "No face found."
+"""The message of a picture that was read and shows none."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
 
 
@@ -69,7 +71,7 @@ def to_rows(name, faces, message=""):
         A list of dicts with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`.
     """
     if not faces:
-        return [_row(name, None, None, None, None, message or "No face found.")]
+        return [_row(name, None, None, None, None, message or NO_FACE)]
     return [
         _row(name, number, face.label, {key: round(value, 6) for key, value in face.probabilities.items()},
              face.confident, message)

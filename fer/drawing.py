@@ -1,6 +1,8 @@
 """Numbered, coloured boxes on a picture."""
 
-from PIL import ImageDraw, ImageFont
+from pathlib import Path
+
+from PIL import ImageColor, ImageDraw, ImageFont
 
 EMOTION_COLORS = {
     "angry": "#D55E00",
@@ -14,12 +16,13 @@ EMOTION_COLORS = {
 """One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
 
 
-def draw_faces(image, faces):
-    """Draws each face's box with its number, label and probability.
+def draw_faces(image, faces, captions=None):
+    """Draws each face's box with its caption, or with its number alone where the box is too narrow for that.
 
     Args:
         image: PIL image of mode RGB; it is left as it is.
         faces: of `fer.recognizer.Recognizer.recognize`, numbered from 1 in this order.
+        captions: a text a face; by default of `caption`.
 
     Returns:
         A PIL image of the same size.
@@ -28,15 +31,16 @@ def draw_faces(image, faces):
     draw = ImageDraw.Draw(image)
     longer = max(image.size)
     line = max(2, round(longer / 300))
-    for number, face in reversed(list(enumerate(faces, start=1))):
+    captions = captions or [caption(number, face) for number, face in enumerate(faces, start=1)]
+    for number, (face, text) in reversed(list(enumerate(zip(faces, captions, strict=True), start=1))):
         color = EMOTION_COLORS[face.label]
         left, top, right, bottom = face.box
         draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)
-        font = ImageFont.load_default(size=min(max(longer / 45, 11), max(11, (right - left) / 4)))
-        text = caption(number, face)
-        if draw.textlength(text, font=font) > 1.6 * (right - left):
-            text = str(number)
-        _write(draw, text, left, top, font, color, image.size)
+        size = max(longer / 30, 11)
+        size = min(size, size * 1.6 * (right - left) / draw.textlength(text, font=_font(size)))
+        if size < max(longer / 50, 11):
+            size, text = max(longer / 50, 11), str(number)
+        _write(draw, text, left, top, _font(size), color, image.size)
     return image
 
 
@@ -54,4 +58,13 @@ def _write(draw, text, left, top, font, color, size):
     left = max(0, min(left, size[0] - width))
     top = top - height if top >= height else top
     draw.rectangle((left, top, left + width, top + height), fill=color)
-    draw.text((left + pad - box[0], top + pad - box[1]), text, font=font, fill="black")
+    # The more readable of the two: 5 to 1 or better on each colour of the palette (WCAG 2.2, contrast ratio).
+    ink = "black" if ImageColor.getcolor(color, "L") > 100 else "white"
+    draw.text((left + pad - box[0], top + pad - box[1]), text, font=font, fill=ink)
+
+
+def _font(size):
+    """DejaVu Sans, which comes with matplotlib: Pillow's own font has no letters beyond English."""
+    from matplotlib import get_data_path
+
+    return ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)

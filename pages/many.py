@@ -5,17 +5,15 @@ from pathlib import Path
 
 import gradio as gr
 
-from fer.batch import MAX_PICTURES, SUFFIXES, list_pictures, open_picture, to_csv, to_rows
+from fer.batch import NO_FACE, SUFFIXES, list_pictures, open_picture, to_csv, to_rows
 from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import bars
+from pages.face_view import bars, caption
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
-from pages.table import SURE, percentages
-
-COLUMNS = ["file", "face", "label", *EMOTIONS, "sure", "message"]
-NOTHING_YET = "Waiting for pictures."
+from pages.table import headers, percentages, sure
+from pages.texts import I18N, say
 
 SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
@@ -29,9 +27,9 @@ def build_many_page(serving, language):
         language: of `pages.texts.language_of_the_page`.
     """
 
-    def read(files, progress):
+    def read(files, progress, language="en"):
         pictures, recognizer = list_pictures(files or []), serving.result().recognizer
-        for picture in progress.tqdm(pictures, desc="Reading", unit="pictures"):
+        for picture in progress.tqdm(pictures, say(language, "many.reading"), unit=say(language, "many.pictures")):
             image, faces, message = None, [], ""
             try:
                 image = open_picture(picture)
@@ -40,20 +38,28 @@ def build_many_page(serving, language):
                 message = str(error)
             yield image, faces, to_rows(picture.name, faces, message)
 
-    def show(files, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
+    def fill(language, text, rows=(), gallery=()):
+        labels = serving.result().recognizer.labels
+        answer = {"rows": rows, "csv": to_csv(rows, labels)} if rows else None
+        save = gr.Button(interactive=bool(rows))
+        counts = _counts(language, labels, rows)
+        return text, list(gallery), counts, _table(language, labels, rows), answer, save, save
+
+    def show(files, language, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
         rows, gallery = [], []
         try:
-            for image, faces, more in read(files, progress):
+            for image, faces, more in read(files, progress, language):
                 rows += more
                 if image:
-                    drawn = draw_faces(image, faces)
+                    captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
+                    drawn = draw_faces(image, faces, captions)
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-                    labels = ", ".join(row["label"] or "no face" for row in more)
-                    gallery.append((drawn, f"{Path(more[0]['file']).name}: {labels}"))
+                    words = ", ".join(say(language, f"emotion.{face.label}") for face in faces)
+                    name = Path(more[0]["file"]).name
+                    gallery.append((drawn, f"{name}: {words or say(language, 'many.no_face')}"))
         except UserError as error:
-            return f"⚠️ {error}", [], [], _counts([]), None
-        answer = {"rows": rows, "csv": to_csv(rows, EMOTIONS)} if rows else None
-        return summary(rows), gallery, [_cells(row) for row in rows], _counts(rows), answer
+            return fill(language, f"⚠️ {error}")
+        return fill(language, summary(language, rows) if rows else say(language, "many.waiting"), rows, gallery)
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
         """Reads up to 200 pictures, as files or zips: a row a face with file, number, label, probabilities and whether
@@ -63,56 +69,75 @@ def build_many_page(serving, language):
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    files = gr.File(
-        label=f"Up to {MAX_PICTURES} pictures, or a zip", file_count="multiple", file_types=[*SUFFIXES, ".zip"],
-        height=180, elem_id="files",
-    )  # fmt: skip
-    message = gr.Markdown(NOTHING_YET, elem_id="many-message")
     with gr.Row():
-        gallery = gr.Gallery(
-            label="Pictures",
-            columns=4,
-            height=420,
-            object_fit="contain",
-            format="jpeg",
-            interactive=False,
-            buttons=[],
-            elem_id="gallery",
-        )
-        counts = gr.HTML(_counts([]), elem_id="counts")
-    table = gr.Dataframe([], headers=COLUMNS, interactive=False, max_height=360, label="Faces", elem_id="many-table")
-    with gr.Row():
-        save_csv = gr.Button("Download CSV", size="sm")
-        save_rows = gr.Button("Download JSON", size="sm", elem_id="save-rows")
+        with gr.Column(scale=4, min_width=300):
+            files = gr.File(
+                label=I18N("many.files"), file_count="multiple", file_types=[*SUFFIXES, ".zip"], height=200,
+                elem_id="files",
+            )  # fmt: skip
+            message = gr.Markdown(I18N("many.waiting"), elem_id="many-message")
+            counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
+            with gr.Row():
+                save_csv = gr.Button(I18N("many.save_csv"), size="sm", interactive=False)
+                save_rows = gr.Button(I18N("many.save_rows"), size="sm", interactive=False)
+        with gr.Column(scale=9, min_width=320):
+            gallery = gr.Gallery(
+                label=I18N("many.gallery"), columns=4, height=510, object_fit="contain", format="jpeg",
+                interactive=False, buttons=[], elem_id="gallery",
+            )  # fmt: skip
+    table = gr.Dataframe(
+        _table("en", EMOTIONS, []),
+        interactive=False,
+        label=I18N("many.table"),
+        max_height=400,
+        wrap=True,
+        elem_id="many-table",
+    )
     answer = gr.JSON(visible="hidden")
     rows = gr.JSON(visible=False)
 
     limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
+    answers = [message, gallery, counts, table, answer, save_csv, save_rows]
     files.change(
-        show, files, [message, gallery, table, counts, answer], api_visibility="private", show_progress_on=message,
+        show, [files, language], answers, api_visibility="private", show_progress_on=message,
         trigger_mode="always_last", **limits,
     )  # fmt: skip
+    language.change(show, [files, language], answers, api_visibility="private", show_progress="hidden", **limits)
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
     gr.on(triggers=[], fn=predict_batch, inputs=files, outputs=rows, api_name="predict_batch", **limits)
 
 
-def summary(rows):
+def summary(language, rows):
     """A batch in a line, from the rows of `fer.batch.to_rows`."""
-    if not rows:
-        return NOTHING_YET
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
-    return f"Pictures: {pictures}. Faces: {faces}. Without a face or broken: {len(rows) - faces}."
+    return say(language, "many.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
 
 
-def _counts(rows):
+def _counts(language, labels, rows):
     """Bars of how often each label was read."""
     counts = Counter(row["label"] for row in rows if row["face"])
     most = max(counts.values(), default=1)
-    shares = [(label, counts[label] / most, str(counts[label])) for label in EMOTIONS]
-    return f'<div class="face-view">{bars(shares)}</div>'
+    shares = [(label, counts[label] / most, str(counts[label])) for label in labels]
+    return f'<p class="title">{say(language, "many.counts")}</p>{bars(language, shares)}'
 
 
-def _cells(row):
-    shares = percentages(row["probabilities"] or {})
-    return [row["file"], row["face"] or "", row["label"] or "", *shares, SURE[row["confident"]], row["message"]]
+def _table(language, labels, rows):
+    cells = [
+        [
+            row["file"],
+            row["face"] or "",
+            row["label"] and say(language, f"emotion.{row['label']}"),
+            *percentages(row["probabilities"], labels),
+            sure(language, row["confident"]),
+            _reason(language, row),
+        ]
+        for row in rows
+    ]
+    return {"headers": headers(language, labels, ["file", "face", "label"], ["sure", "message"]), "data": cells}
+
+
+def _reason(language, row):
+    if row["message"] == NO_FACE:
+        return say(language, "many.no_face_found")
+    return row["message"].removeprefix(f"{row['file']}: ")

@@ -4,22 +4,19 @@ from pathlib import Path
 
 import gradio as gr
 
-from fer.drawing import caption, draw_faces
+from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import face_view
+from pages.face_view import answer, caption, face_view
+from pages.keyboard import PASTE, PASTED
 from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_SMALLEST_FACE
-from pages.table import SURE, percentages
+from pages.table import headers, percentages, sure
+from pages.texts import I18N, say
 from pages.upload import Photo
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
-COLUMNS = ["face", "label", *EMOTIONS, "sure", "detection"]
-
-NOTHING_YET = "Waiting for a photo."
-NO_FACE = "No face found. Try a photo in which the face is larger, better lit or seen from the front."
-SMALLER = "Or lower “Smallest face to look for”."
 
 SAVE_PICTURE = """(picture) => {
     if (!picture) return;
@@ -48,36 +45,40 @@ def build_photo_page(serving, language):
 
         return to_record(upload.name, image, faces, serving.result().recognizer.model)
 
-    def view(face):
-        return face_view(face, serving.result().recognizer.explain(face))
+    def view(language, face=None):
+        recognizer = serving.result().recognizer
+        return face_view(language, recognizer.labels, face, recognizer.explain(face) if face else None)
 
-    def answer(text, picture=None, shown=(), record=None):
+    def fill(language, text, picture=None, shown=(), captions=(), record=None):
         faces = [face for _, face in shown]
-        choices = [(caption(number, face), number) for number, face in enumerate(faces, start=1)]
-        choice = gr.Radio(choices=choices, value=1 if faces else None)
-        panel = view(faces[0]) if faces else face_view()
-        return picture, list(shown), text, choice, panel, _rows(faces), record
+        numbers = range(1, len(faces) + 1)
+        choice = gr.Radio(choices=list(zip(captions, numbers, strict=True)), value=1 if faces else None)
+        table = _table(language, serving.result().recognizer.labels, faces)
+        save = gr.Button(interactive=picture is not None)
+        return picture, list(shown), text, choice, view(language, *faces[:1]), table, record, save, save
 
-    def show(upload, already_cropped, smallest_face):
+    def show(upload, already_cropped, smallest_face, language):
         if upload is None:
-            return answer(NOTHING_YET)
+            return fill(language, say(language, "photo.waiting"))
         try:
             image, faces = read(upload, already_cropped, smallest_face)
         except UserError as error:
-            return answer(f"⚠️ {error}")
-        drawn = draw_faces(image, faces)
+            return fill(language, f"⚠️ {error}")
+        captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
+        drawn = draw_faces(image, faces, captions)
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]
         shown = list(zip(boxes, faces, strict=True))
-        return answer(_summary(faces, smallest_face), drawn, shown, record_of(upload, image, faces))
+        text = _summary(language, faces, smallest_face)
+        return fill(language, text, drawn, shown, captions, record_of(upload, image, faces))
 
-    def choose(shown, number):
-        return view(shown[number - 1][1]) if number else face_view()
+    def choose(shown, number, language):
+        return view(language, shown[number - 1][1])
 
-    def click(shown, event: gr.SelectData):
+    def click(shown, language, event: gr.SelectData):
         index = face_at(shown, *event.index)
-        return (gr.skip(), gr.skip()) if index is None else (index + 1, view(shown[index][1]))
+        return (gr.skip(), gr.skip()) if index is None else (index + 1, view(language, shown[index][1]))
 
     def predict(photo):
         """Reads the largest face of a photo: its label and the probability of every expression; nothing if no face is
@@ -94,54 +95,56 @@ def build_photo_page(serving, language):
 
     shown = gr.State([], time_to_live=KEEP_SECONDS)
     with gr.Row():
-        with gr.Column():
+        with gr.Column(scale=4, min_width=300):
             photo = Photo(
-                label="Photo",
+                label=I18N("photo.photo"),
                 sources=["upload", "webcam", "clipboard"],
                 image_mode=None,
-                height=420,
+                height=320,
                 elem_id="photo",
             )
-            cropped = gr.Checkbox(label="The picture is one face already: do not look for faces", elem_id="cropped")
+            cropped = gr.Checkbox(label=I18N("photo.cropped"), elem_id="cropped")
             smallest = gr.Slider(
-                0, MAX_SMALLEST_FACE, 0, step=1, label="Smallest face to look for, % of the photo's longer side",
-                elem_id="smallest",
+                0, MAX_SMALLEST_FACE, 0, step=1, label=I18N("photo.smallest"), elem_id="smallest"
             )  # fmt: skip
-            gr.Examples([[str(EXAMPLE)]], [photo], label="Example (NASA, public domain)", api_visibility="private")
-        with gr.Column():
+            gr.Examples([[str(EXAMPLE)]], [photo], label=I18N("photo.example"), api_visibility="private")
+        with gr.Column(scale=5, min_width=320):
             annotated = gr.Image(
-                label="Faces", format="jpeg", interactive=False, height=420, buttons=["fullscreen"],
-                alt_text="The photo with a numbered box around each face", elem_id="annotated",
+                label=I18N("photo.faces"), format="jpeg", interactive=False, height=460, buttons=["fullscreen"],
+                alt_text=str(I18N("photo.alt")), elem_id="annotated",
             )  # fmt: skip
-            message = gr.Markdown(NOTHING_YET, elem_id="message")
-            number = gr.Radio(choices=[], label="Face", elem_id="face")
-            panel = gr.HTML(face_view(), elem_id="panel")
+            message = gr.Markdown(I18N("photo.waiting"), elem_id="message")
+        with gr.Column(scale=4, min_width=300):
+            number = gr.Radio(choices=[], label=I18N("photo.face"), elem_id="face")
+            panel = gr.HTML(face_view("en", EMOTIONS), container=True, padding=True, elem_id="panel")
             with gr.Row():
-                save_picture = gr.Button("Download picture", size="sm")
-                save_record = gr.Button("Download JSON", size="sm")
-    with gr.Accordion("All faces as a table", open=False):
-        table = gr.Dataframe(_rows([]), headers=COLUMNS, interactive=False, show_label=False, elem_id="table")
+                save_picture = gr.Button(I18N("photo.save_picture"), size="sm", interactive=False)
+                save_record = gr.Button(I18N("photo.save_record"), size="sm", interactive=False)
+    table = gr.Dataframe(
+        _table("en", EMOTIONS, []), interactive=False, label=I18N("photo.table"), max_height=200, elem_id="table"
+    )
+
+    pasted = gr.HTML(visible="hidden", js_on_load=PASTE)
+    pasted.change(None, pasted, photo, js=PASTED, api_visibility="private")
 
     record = gr.JSON(visible="hidden")
+    answers = [annotated, shown, message, number, panel, table, record, save_picture, save_record]
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
+    inputs = [photo, cropped, smallest, language]
     gr.on(
-        [photo.change, cropped.change, smallest.release],
-        show,
-        [photo, cropped, smallest],
-        [annotated, shown, message, number, panel, table, record],
-        api_visibility="private",
-        concurrency_id="read",
-        concurrency_limit=CONCURRENT,
-        trigger_mode="always_last",
-    )
-    number.input(choose, [shown, number], panel, api_visibility="private", show_progress="hidden")
-    annotated.select(click, shown, [number, panel], api_visibility="private", show_progress="hidden")
+        [photo.change, cropped.change, smallest.release], show, inputs, answers, api_visibility="private",
+        show_progress_on=annotated, trigger_mode="always_last", **limits,
+    )  # fmt: skip
+    language.change(show, inputs, answers, **quiet, **limits)
+    number.input(choose, [shown, number, language], panel, **quiet)
+    annotated.select(click, [shown, language], [number, panel], **quiet)
     save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
     save_record.click(None, record, js=SAVE_RECORD, api_visibility="private")
 
-    api = {"triggers": [], "concurrency_id": "read", "concurrency_limit": CONCURRENT}
     label = gr.Label(visible=False)
-    gr.on(fn=predict, inputs=photo, outputs=label, api_name="predict", **api)
-    gr.on(fn=analyze, inputs=[photo, cropped, smallest], outputs=record, api_name="analyze", **api)
+    gr.on(triggers=[], fn=predict, inputs=photo, outputs=label, api_name="predict", **limits)
+    gr.on(triggers=[], fn=analyze, inputs=[photo, cropped, smallest], outputs=record, api_name="analyze", **limits)
 
 
 def face_at(shown, x, y):
@@ -169,23 +172,24 @@ def _for_clients(read, upload, *options):
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def _summary(faces, smallest_face):
+def _summary(language, faces, smallest_face):
     if not faces:
-        return f"{NO_FACE} {SMALLER}" if smallest_face else NO_FACE
+        return say(language, "photo.none_so_large" if smallest_face else "photo.none")
     if len(faces) > 1:
-        return f"{len(faces)} faces, the largest first. Click one, or choose its number."
+        return say(language, "photo.several", count=len(faces))
     (face,) = faces
-    return f"One face: **{face.answer}**, {face.probabilities[face.label]:.0%}."
+    return say(language, "photo.one", answer=answer(language, face), share=face.probabilities[face.label])
 
 
-def _rows(faces):
-    return [
+def _table(language, labels, faces):
+    rows = [
         [
             number,
-            face.label,
-            *percentages(face.probabilities),
-            SURE[face.confident],
+            say(language, f"emotion.{face.label}"),
+            *percentages(face.probabilities, labels),
+            sure(language, face.confident),
             "" if face.detection_score is None else f"{face.detection_score:.0%}",
         ]
         for number, face in enumerate(faces, start=1)
     ]
+    return {"headers": headers(language, labels, ["face", "label"], ["sure", "detection"]), "data": rows}

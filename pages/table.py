@@ -1,15 +1,29 @@
-"""Cells of the tables of faces."""
+"""Headers and cells of the tables of faces."""
 
-from fer.labels import EMOTIONS
-
-SURE = {True: "yes", False: "not sure", None: ""}
-"""Of an answer's `confident`; None where there is no answer."""
+from pages.texts import say
 
 
-def percentages(probabilities):
-    """A cell for each of `EMOTIONS`, empty for those that the model does not know.
+def headers(language, labels, before, after):
+    """Names of a table's columns.
 
     Args:
-        probabilities: by emotion.
+        language: of the page.
+        labels: the model's emotions, a column each.
+        before, after: keys of the columns left and right of them, such as `file` for the text `table.file`.
     """
-    return [f"{probabilities[label]:.0%}" if label in probabilities else "" for label in EMOTIONS]
+    keys = [*(f"table.{key}" for key in before), *(f"emotion.{label}" for label in labels)]
+    return [say(language, key) for key in [*keys, *(f"table.{key}" for key in after)]]
+
+
+def percentages(probabilities, labels):
+    """A cell for each label; empty ones where there are no probabilities.
+
+    Args:
+        probabilities: by label, or None.
+    """
+    return [f"{probabilities[label]:.0%}" for label in labels] if probabilities else [""] * len(labels)
+
+
+def sure(language, confident):
+    """The cell of an answer's `confident`, which is None where there is no answer."""
+    return "" if confident is None else say(language, "table.yes" if confident else "table.not_sure")

@@ -31,5 +31,10 @@ def say(language, key, **values):
 
 
 def language_of_the_page():
-    """A hidden component that tells an event's function which language the browser shows; call within `gr.Blocks`."""
-    return gr.Textbox(I18N("language"), visible="hidden")
+    """A hidden component that tells an event's function which language the browser shows; call within `gr.Blocks`.
+
+    Its `change` comes at the page's start and whenever a person chooses another language.
+    """
+    shown, language = gr.Textbox(I18N("language"), visible="hidden"), gr.Textbox(visible="hidden")
+    gr.on(fn=None, inputs=shown, outputs=language, js="(language) => language", api_visibility="private")
+    return language

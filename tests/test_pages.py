@@ -1,13 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fer.batch import to_rows
+from fer.batch import MAX_PICTURES, to_rows
 from fer.drawing import EMOTION_COLORS
 from fer.labels import EMOTIONS
 from fer.recognizer import Face
-from pages.face_view import SIDE, face_view, heatmap
+from pages.face_view import SIDE, caption, face_view, heatmap
 from pages.many import summary
 from pages.photo import face_at
+from pages.texts import TEXTS
 
 
 @pytest.fixture
@@ -17,15 +20,29 @@ def face():
 
 
 def test_a_face_shows_every_probability_in_its_colour(face):
-    html = face_view(face, np.eye(6, dtype=np.float32))
+    html = face_view("en", EMOTIONS, face, np.eye(6, dtype=np.float32))
     for label, value in face.probabilities.items():
         assert label in html
         assert f"width: {100 * value:.1f}%; background: {EMOTION_COLORS[label]}" in html
     assert html.count('alt="') == html.count("<img") == 2
 
 
-def test_without_a_face_the_view_has_the_same_rows():
-    assert face_view().count('class="fill"') == len(EMOTIONS)
+@pytest.mark.parametrize("labels", [EMOTIONS, ("happy", "sad")])
+def test_without_a_face_the_view_has_the_models_rows(labels):
+    assert face_view("en", labels).count('class="fill"') == len(labels)
+
+
+def test_a_face_speaks_the_language_of_the_page(face):
+    html = face_view("de", EMOTIONS, face, np.eye(6, dtype=np.float32))
+    assert "fröhlich 90%" in html
+    assert "„fröhlich“" in html
+    assert caption("es", 2, face) == "2 alegría 90%"
+
+
+def test_an_answer_that_is_not_sure_says_so(face):
+    face = replace(face, confident=False)
+    assert caption("en", 1, face) == "1 not sure: happy 90%"
+    assert "not sure, perhaps happy 90%" in face_view("en", EMOTIONS, face)
 
 
 def test_the_heatmap_is_brightest_where_the_network_looked(face):
@@ -50,4 +67,9 @@ def test_a_click_takes_the_smallest_face_under_it(face):
 
 def test_pictures_of_one_name_are_counted_each(face):
     rows = to_rows("a.png", [face, face]) + to_rows("a.png", [face]) + to_rows("a.png", [], "a.png: broken.")
-    assert summary(rows) == "Pictures: 3. Faces: 3. Without a face or broken: 1."
+    assert summary("en", rows) == "Pictures: 3. Faces: 3. Without a face or broken: 1."
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_the_limit_of_a_batch_is_said(language):
+    assert str(MAX_PICTURES) in TEXTS[language]["many.files"]

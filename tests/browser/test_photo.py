@@ -1,8 +1,121 @@
 """What a person does with a photo."""
 
+import json
+
+from PIL import Image
 from playwright.sync_api import expect
 
 
-def test_an_uploaded_photo_is_answered(page, astronaut):
-    page.locator("#photo input[type=file]").set_input_files(astronaut)
+def upload(page, path):
+    page.locator("#photo input[type=file]").set_input_files(path)
+
+
+def test_an_uploaded_photo_is_answered_and_can_be_taken_home(page, astronaut):
+    upload(page, astronaut)
+    expect(page.locator("#message")).to_have_text("One face: happy, 91%.")
+    expect(page.locator("#panel")).to_contain_text("Where it looked for “happy”")
+    expect(page.locator("#table")).to_contain_text("91%")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download JSON").click()
+    (face,) = json.loads(saved.value.path().read_text("utf-8"))["faces"]
+    assert face["label"] == "happy"
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download picture").click()
+    with Image.open(saved.value.path()) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (512, 512))
+
+
+def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    Image.new("RGB", (320, 240), "white").save(tmp_path / "wall.png")
+    upload(page, tmp_path / "wall.png")
+    expect(page.locator("#message")).to_contain_text("No face found. Try a photo in which the face is larger")
+    page.evaluate(
+        """async () => {
+            const example = document.querySelector("img[src*=astronaut]");
+            const canvas = new OffscreenCanvas(example.naturalWidth, example.naturalHeight);
+            canvas.getContext("2d").drawImage(example, 0, 0);
+            await navigator.clipboard.write([new ClipboardItem({"image/png": await canvas.convertToBlob()})]);
+        }"""
+    )
+    page.keyboard.press("Control+V")
     expect(page.locator("#message")).to_contain_text("One face: happy")
+
+
+def test_the_camera_takes_a_still(page):
+    page.get_by_role("button", name="Capture from camera").click()
+    page.get_by_text("Click to Access Webcam").click()
+    page.get_by_role("button", name="capture photo").click()
+    expect(page.locator("#message")).to_contain_text("One face: happy")
+
+
+def test_a_click_on_the_second_face_shows_it(page, two_faces):
+    upload(page, two_faces)
+    expect(page.locator("#message")).to_contain_text("2 faces, the largest first")
+    first = page.get_by_role("radio", name="1 happy")
+    second = page.get_by_role("radio", name="2 happy")
+    expect(first).to_be_checked()
+    seen = page.get_by_alt_text("The face as the network sees it: grey and small")
+    before = seen.get_attribute("src")
+    picture = page.get_by_alt_text("The photo with a numbered box around each face")
+    expect(picture).to_have_js_property("complete", True)
+    box = picture.bounding_box()
+    scale = box["width"] / 900
+    inset = (box["height"] - 512 * scale) / 2
+    picture.click(position={"x": 699 * scale, "y": 229 * scale + inset})
+    expect(second).to_be_checked()
+    expect(seen).not_to_have_attribute("src", before)
+
+
+def test_the_arrow_keys_choose_a_face(page, two_faces):
+    upload(page, two_faces)
+    seen = page.get_by_alt_text("The face as the network sees it: grey and small")
+    first = page.get_by_role("radio", name="1 happy")
+    expect(first).to_be_checked()
+    before = seen.get_attribute("src")
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="2 happy")).to_be_checked()
+    expect(page.get_by_role("radio", name="2 happy")).to_be_focused()
+    expect(seen).not_to_have_attribute("src", before)
+    page.keyboard.press("ArrowRight")
+    expect(first).to_be_checked()
+    expect(seen).to_have_attribute("src", before)
+
+
+def test_small_faces_are_left_out_on_request(page, two_faces):
+    upload(page, two_faces)
+    expect(page.locator("#message")).to_contain_text("2 faces")
+    smallest = page.get_by_role("slider")
+    smallest.fill("10")
+    smallest.dispatch_event("pointerup")
+    expect(page.locator("#message")).to_contain_text("One face")
+    smallest.fill("50")
+    smallest.dispatch_event("pointerup")
+    expect(page.locator("#message")).to_contain_text("Try a lower “Smallest face to look for”")
+
+
+def test_a_crop_is_read_when_the_person_says_that_it_is_one(page, astronaut, tmp_path):
+    crop = tmp_path / "crop.png"
+    with Image.open(astronaut) as image:
+        image.crop((180, 70, 270, 170)).resize((48, 48)).save(crop)
+    page.get_by_label("The picture is one face already").check()
+    upload(page, crop)
+    expect(page.locator("#message")).to_contain_text("One face: happy")
+
+
+def test_a_broken_file_is_answered_with_its_reason(page, tmp_path):
+    broken = tmp_path / "photo.jpg"
+    broken.write_bytes(b"hello")
+    upload(page, broken)
+    expect(page.locator("#message")).to_contain_text("photo.jpg: not a picture that can be read here")
+    expect(page.locator("#panel")).to_contain_text("No face yet")
+    expect(page.get_by_role("button", name="Download JSON")).to_be_disabled()
+
+
+def test_another_person_sees_nothing_of_it(page, open_page, astronaut):
+    other = open_page()
+    upload(page, astronaut)
+    expect(page.locator("#message")).to_contain_text("One face: happy")
+    expect(other.locator("#message")).to_contain_text("Waiting for a photo")
+    expect(other.locator("#panel")).to_contain_text("No face yet")

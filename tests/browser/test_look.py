@@ -1,0 +1,161 @@
+"""How the page reads: in light and dark, in other languages, on a phone, with the keys alone, and as answers arrive."""
+
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+CONTRASTS = """() => {
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+    const luminance = (colors) => {
+        for (const [color, opacity] of colors) {
+            canvas.globalAlpha = opacity;
+            canvas.fillStyle = color;
+            canvas.fillRect(0, 0, 1, 1);
+        }
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3)
+            .map((value) => value / 255)
+            .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+            .reduce((sum, value, channel) => sum + value * [0.2126, 0.7152, 0.0722][channel], 0);
+    };
+    const contrasts = {};
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const text = texts.currentNode.data.trim(), element = texts.currentNode.parentElement;
+        if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+        if (element.closest("script, style, button:disabled")) continue;
+        let opacity = 1;
+        const layers = [];
+        for (let parent = element; parent; parent = parent.parentElement) {
+            const style = getComputedStyle(parent);
+            layers.unshift([style.backgroundColor, opacity]);
+            opacity *= style.opacity;
+        }
+        const under = luminance(layers), over = luminance([[getComputedStyle(element).color, opacity]]);
+        contrasts[text] = (Math.max(under, over) + 0.05) / (Math.min(under, over) + 0.05);
+    }
+    return contrasts;
+}"""
+"""The contrast (WCAG 2.2) of each visible text with what is under it, but for controls that do nothing yet."""
+
+PLACES = """() => Object.fromEntries([...document.querySelectorAll(".gradio-container [id]")]
+    .filter((element) => element.checkVisibility())
+    .map((element) => [element.id, Object.values(element.getBoundingClientRect().toJSON())]))"""
+
+SHIFTS = """() => {
+    window.shift = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.shift += entry.value))
+        .observe({type: "layout-shift"});
+}"""
+"""Sums what the browser measures as layout shift: 1 is the whole window moved by its own size."""
+
+
+def read(page, path, percent="91%"):
+    page.locator("#photo input[type=file]").set_input_files(path)
+    expect(page.locator("#panel")).to_contain_text(percent)
+    expect(page.get_by_role("button", name="JSON")).to_be_enabled()
+    page.wait_for_function("!document.getAnimations().some((one) => one instanceof CSSTransition)")
+
+
+@pytest.mark.parametrize(("theme", "background"), [("light", "rgb(250, 250, 250)"), ("dark", "rgb(15, 15, 17)")])
+def test_every_text_contrasts_with_what_is_under_it(open_page, astronaut, theme, background):
+    page = open_page(f"?__theme={theme}")
+    read(page, astronaut)
+    expect(page.locator("body")).to_have_css("background-color", background)
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 30
+    assert {text: contrast for text, contrast in contrasts.items() if contrast < 4.5} == {}
+
+
+def test_emotions_have_their_colours_in_the_dark_too(open_page, astronaut):
+    page = open_page("?__theme=dark")
+    read(page, astronaut)
+    expect(page.locator("#panel .swatch")).to_have_css("background-color", "rgb(230, 159, 0)")
+    expect(page.locator("#panel .fill").nth(5)).to_have_css("background-color", "rgb(0, 114, 178)")
+
+
+@pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)])
+def test_nothing_moves_when_answers_arrive(open_page, astronaut, two_faces, viewport):
+    page = open_page(viewport=viewport)
+    read(page, astronaut)
+    page.get_by_role("button", name="Remove Image").click()
+    expect(page.locator("#panel")).to_contain_text("No face yet")
+    places = page.evaluate(PLACES)
+    page.evaluate(SHIFTS)
+    read(page, two_faces, "90%")
+    assert page.evaluate(PLACES) == places
+    page.get_by_role("tab", name="Many pictures").click()
+    expect(page.locator("#many-message")).to_have_text("Waiting for pictures.")
+    places = page.evaluate(PLACES)
+    page.locator("#files input[type=file]").set_input_files([two_faces, astronaut])
+    expect(page.locator("#many-message")).to_contain_text("Faces: 3")
+    assert page.evaluate(PLACES) == places
+    assert page.evaluate("shift") < 0.01
+
+
+def test_a_phone_never_scrolls_sideways(open_page, two_faces):
+    page = open_page(viewport=(390, 844))
+    read(page, two_faces, "90%")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_role("tab", name="Many pictures").click()
+    page.locator("#files input[type=file]").set_input_files(two_faces)
+    expect(page.locator("#many-message")).to_contain_text("Faces: 2")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_keys_reach_everything_in_the_order_that_is_read(page, two_faces):
+    read(page, two_faces, "90%")
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        focus = page.evaluate(
+            """() => {
+                const {activeElement: element} = document, block = element.closest("[role=tablist], [id]");
+                const label = element.closest("label") ?? element;
+                const ring = [element, label].some((one) => getComputedStyle(one).outlineStyle === "solid");
+                return {place: block?.id || block?.role, ring, end: element.closest("footer") !== null};
+            }"""
+        )
+        assert focus["ring"], focus
+        if focus["end"]:
+            break
+        reached.append(focus["place"])
+    assert focus["end"]
+    order = [place for place in ("photo", "cropped", "smallest", "annotated", "face", "table") if place in reached]
+    assert len(order) == 6
+    assert order == sorted(order, key=reached.index)
+
+
+def test_german_is_spoken_to_who_reads_german(open_page, astronaut, two_faces):
+    page = open_page(locale="de-DE")
+    expect(page.locator("#introduction")).to_contain_text("Gesichtsausdrücke erkennen")
+    expect(page.locator("#panel")).to_contain_text("wütend")
+    read(page, astronaut)
+    expect(page.locator("#message")).to_have_text("Ein Gesicht: fröhlich, 91%.")
+    expect(page.get_by_role("radio", name="1 fröhlich 91%")).to_be_checked()
+    expect(page.locator("#table")).to_contain_text("überrascht")
+    page.get_by_role("tab", name="Viele Bilder").click()
+    page.locator("#files input[type=file]").set_input_files(two_faces)
+    expect(page.locator("#many-message")).to_contain_text("Bilder: 1. Gesichter: 2.")
+    expect(page.locator("#gallery")).to_contain_text("two.jpg: fröhlich, fröhlich")
+
+
+def test_a_language_chosen_in_the_settings_is_spoken_at_once(page, astronaut):
+    read(page, astronaut)
+    page.get_by_role("button", name="Settings").click()
+    language = page.get_by_role("combobox", name="Language")
+    language.fill("Español")
+    language.press("Enter")
+    expect(page.locator("#message")).to_have_text("Una cara: alegría, 91%.")
+    expect(page.locator("#model")).to_have_text("Modelo: bundled")
+
+
+def test_the_page_asks_nobody_but_this_server(open_page, app_url, astronaut):
+    page = open_page("about")
+    hosts = set()
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.goto(app_url)
+    read(page, astronaut)
+    page.get_by_role("tab", name="Many pictures").click()
+    expect(page.locator("#many-message")).to_be_visible()
+    assert hosts == {urlsplit(app_url).netloc}
