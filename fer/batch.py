@@ -13,6 +13,10 @@ from fer.images import is_picture, load_image
 MAX_PICTURES = 200
 MAX_BYTES = 20_000_000
 """Of a picture in a zip, unpacked: what the app accepts of a photo that comes alone."""
+MAX_MEMBERS = 2_000
+"""Files of all kinds in a zip, which is searched anew for each of its pictures."""
+MAX_UNPACKED = 500_000_000
+"""Bytes of a zip's pictures together, by its own account, beyond which none of them is unpacked."""
 NO_FACE = "No face found."
 """The message of a picture that was read and shows none."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
@@ -36,7 +40,7 @@ def list_pictures(paths):
         A list of `Picture`.
 
     Raises:
-        UserError: for more than `MAX_PICTURES`.
+        UserError: for more than `MAX_PICTURES`, or a zip of more than `MAX_MEMBERS` files or `MAX_UNPACKED` bytes.
     """
     pictures = []
     for path in map(Path, paths):
@@ -102,11 +106,15 @@ def to_csv(rows, labels):
 def _list_zip(path):
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+            entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError):
         return [Picture(path.name, path)]
-    pictures = [member for member in members if is_picture(PurePosixPath(member), SUFFIXES)]
-    return [Picture(f"{path.name}/{member}", path, member) for member in pictures]
+    if len(entries) > MAX_MEMBERS:
+        raise UserError(f"{path.name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(entries)}")
+    entries = [entry for entry in entries if is_picture(PurePosixPath(entry.filename), SUFFIXES) and not entry.is_dir()]
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
+        raise UserError(f"{path.name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
+    return [Picture(f"{path.name}/{entry.filename}", path, entry.filename) for entry in entries]
 
 
 def _row(*values):

@@ -41,6 +41,30 @@ def test_a_bomb_is_read_no_further_than_the_limit(tmp_path, monkeypatch):
         batch.open_picture(picture)
 
 
+def test_a_zip_of_too_many_files_is_refused_before_any_is_unpacked(tmp_path):
+    path = write_zip(tmp_path / "many.zip", {f"{number}.txt": b"" for number in range(2_001)})
+    with pytest.raises(UserError, match=r"^many\.zip: a zip may have at most 2000 files. Received: 2001"):
+        batch.list_pictures([path])
+
+
+def test_a_zip_of_too_large_pictures_is_refused_before_any_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "MAX_UNPACKED", 5_000_000)
+    path = write_zip(tmp_path / "large.zip", {f"{number}.png": bytes(1_000_000) for number in range(6)})
+    with pytest.raises(UserError, match=r"^large\.zip: a zip may have at most 5 MB of pictures, unpacked"):
+        batch.list_pictures([path])
+
+
+def test_a_zip_that_lies_about_a_size_is_a_picture_that_cannot_be_opened(tmp_path, png):
+    path = write_zip(tmp_path / "liar.zip", {"a.png": png + bytes(100_000)})
+    content = bytearray(path.read_bytes())
+    size = content.index(b"PK\x01\x02") + 24  # In the central directory, where an entry begins with those letters.
+    content[size : size + 4] = (10).to_bytes(4, "little")
+    path.write_bytes(content)
+    (picture,) = batch.list_pictures([path])
+    with pytest.raises(UserError, match=r"^liar\.zip/a\.png: damaged"):
+        batch.open_picture(picture)
+
+
 def test_a_broken_zip_is_a_picture_that_cannot_be_opened(tmp_path):
     path = tmp_path / "broken.zip"
     path.write_bytes(b"PK not really")
