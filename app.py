@@ -15,8 +15,10 @@ from typing import NamedTuple
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fer.console import exit_on_user_error, quick_gradio_import, quiet_libraries
+from pages.cache import end_as_if_interrupted, make_cache, sweep_leftovers
 
 with quick_gradio_import():
+    CACHE = make_cache()
     import gradio as gr
 
 try:
@@ -33,7 +35,7 @@ else:
 
 from fer.errors import UserError
 from pages.keyboard import ARROW_KEYS
-from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
+from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SWEEP_SECONDS
 from pages.look import CSS, THEME
 from pages.many import build_many_page
 from pages.photo import build_photo_page
@@ -65,7 +67,7 @@ def build_demo(serving):
         recognizer = serving.result().recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
-    with gr.Blocks(title="Facial expression recognition", delete_cache=(60, KEEP_SECONDS)) as demo:
+    with gr.Blocks(title="Facial expression recognition", delete_cache=(SWEEP_SECONDS, KEEP_SECONDS)) as demo:
         language = language_of_the_page()
         gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
@@ -99,6 +101,8 @@ def load_serving(name):
 def main():
     """Serves the app until it is interrupted. The page is up at once; the model loads behind it."""
     quiet_libraries()
+    end_as_if_interrupted()
+    sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     serving = Future()
     demo = build_demo(serving)
     demo.launch(

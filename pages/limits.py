@@ -3,7 +3,9 @@
 MAX_FILE_SIZE = "20mb"
 """A 50-megapixel photo as a camera's JPEG stays below it."""
 KEEP_SECONDS = 540
-"""Gradio writes uploads and answers to its cache; a sweep a minute deletes them then, and so does the app's end."""
+"""Gradio writes uploads and answers to its cache; a sweep deletes them then, and the app's end does in any case."""
+SWEEP_SECONDS = 60
+"""From one sweep to the next: with `KEEP_SECONDS`, what a person sent is gone after ten minutes."""
 CONCURRENT = 2
 """Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
 MAX_WAITING = 100

@@ -46,6 +46,8 @@ def build_many_page(serving, language):
         return text, list(gallery), counts, _table(language, labels, rows), answer, save, save
 
     def show(files, language, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
+        if not all(Path(file).exists() for file in files or []):
+            return fill(language, say(language, "app.gone"))
         rows, gallery = [], []
         try:
             for image, faces, more in read(files, progress, language):

@@ -60,6 +60,8 @@ def build_photo_page(serving, language):
     def show(upload, already_cropped, smallest_face, language):
         if upload is None:
             return fill(language, say(language, "photo.waiting"))
+        if not Path(upload.path).exists():
+            return fill(language, say(language, "app.gone"))
         try:
             image, faces = read(upload, already_cropped, smallest_face)
         except UserError as error:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,20 +34,25 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def app_cache(tmp_path_factory):
-    """Where the app of `app_url` keeps what Gradio writes."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
-def app_url(app_cache):
+def app_url(tmp_path_factory):
     """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
+    with run_app(tmp_path_factory.mktemp("cache"), "app.py") as url:
+        yield url
+
+
+@contextmanager
+def run_app(folder, *arguments):
+    """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
+
+    Args:
+        folder: for all files that it and Gradio write.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(app_cache))
+    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
     url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment) as app:
+    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment) as app:
         try:
             _wait_for(url, app)
             yield url
@@ -89,15 +95,15 @@ def browser(playwright, astronaut, tmp_path_factory):
 
 @pytest.fixture
 def open_page(browser, app_url):
-    """Opens the app in a window of its own: `open_page(locale="de-DE")`, with options of a Playwright context."""
+    """Opens the app in a window of its own: `open_page(locale="de-DE")`."""
     contexts = []
 
-    def open_page(path="", viewport=(1280, 800), locale="en-US", **options):
+    def open_page(path="", viewport=(1280, 800), locale="en-US", url=app_url):
         width, height = viewport
-        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale, **options)
+        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
         contexts.append(context)
         page = context.new_page()
-        page.goto(app_url + path)
+        page.goto(url + path)
         return page
 
     yield open_page

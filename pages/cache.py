@@ -1,0 +1,49 @@
+"""Where Gradio writes what people send and get: a folder of this program's own, swept while it runs and gone with it.
+
+Gradio deletes the files that it knows of (`delete_cache`). It does not know of an upload that broke off, nor of the
+empty files that `gr.File` makes beside its own: both lie in the folder itself, the known ones each in a folder in it.
+"""
+
+import os
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+
+def make_cache():
+    """Makes the folder, in GRADIO_TEMP_DIR or else the system's; call before Gradio is imported, which reads that then.
+
+    Returns:
+        A `tempfile.TemporaryDirectory`, which is removed at the latest when the program ends.
+    """
+    parent = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
+    os.makedirs(parent, exist_ok=True)
+    folder = tempfile.TemporaryDirectory(prefix="fer-", dir=parent, ignore_cleanup_errors=True)
+    os.environ["GRADIO_TEMP_DIR"] = folder.name
+    return folder
+
+
+def sweep_leftovers(folder, every, age):
+    """Deletes what Gradio forgets, in the background, until the program ends.
+
+    Args:
+        folder: of `make_cache`.
+        every: seconds between two sweeps.
+        age: seconds since the last writing after which a file is deleted.
+    """
+
+    def sweep():
+        while True:
+            time.sleep(every)
+            for path in Path(folder.name).glob("*"):
+                if path.is_file() and time.time() - path.stat().st_mtime > age:
+                    path.unlink(missing_ok=True)
+
+    threading.Thread(target=sweep, daemon=True).start()
+
+
+def end_as_if_interrupted():
+    """Lets a request to end (SIGTERM, as of `docker stop`) end the program by KeyboardInterrupt, which tidies up."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,0 +1,56 @@
+"""What people sent and got is gone from the disk after a while, and all of it when the app ends."""
+
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from .conftest import run_app
+
+QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 6; app.main()"
+"""The app as ever, but for how long it keeps files."""
+
+
+def files_of_people(folder):
+    """All files but the example, which the app has from its own repository."""
+    return [path for path in Path(folder).rglob("*") if path.is_file() and path.name != "astronaut.jpg"]
+
+
+def break_off_an_upload(url):
+    host, port = urlsplit(url).hostname, urlsplit(url).port
+    part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="secret.jpg"\r\n\r\n' + bytes(300_000)
+    head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 1000000\r\n"
+    with socket.create_connection((host, port)) as connection:
+        connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + part)
+
+
+def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, tmp_path):
+    folder, broken = tmp_path / "app", tmp_path / "broken.jpg"
+    folder.mkdir()
+    broken.write_bytes(b"hello")
+    with run_app(folder, "-c", QUICK) as url:
+        page = open_page(url=url)
+        expect(page.locator("#model")).to_have_text("Model: bundled")
+        page.locator("#photo input[type=file]").set_input_files(two_faces)
+        expect(page.locator("#message")).to_contain_text("2 faces")
+        page.get_by_role("tab", name="Many pictures").click()
+        page.locator("#files input[type=file]").set_input_files([two_faces, broken])
+        expect(page.locator("#many-message")).to_contain_text("Faces: 2")
+        break_off_an_upload(url)
+        seen = {path.name for path in files_of_people(folder)}
+        assert {"two.jpg", "broken.jpg", "image.jpeg"} <= seen
+        for _ in range(60):
+            if not files_of_people(folder):
+                break
+            time.sleep(0.5)
+        assert files_of_people(folder) == []
+        page.get_by_role("tab", name="Photo").click()
+        page.get_by_label("The picture is one face already").check()
+        expect(page.locator("#message")).to_contain_text("deleted in the meantime, as promised")
+        page = open_page(url=url)
+        page.locator("#photo input[type=file]").set_input_files(two_faces)
+        expect(page.locator("#message")).to_contain_text("2 faces")
+        assert files_of_people(folder)
+    assert list(folder.iterdir()) == []
