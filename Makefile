@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test quality style clean
+.PHONY: app test quality style screenshots clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -17,6 +17,9 @@ quality: $(VENV)/dev
 style: $(VENV)/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+screenshots: $(VENV)/dev
+	$(BIN)/python docs/screenshots.py
 
 $(VENV)/app: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Received: " + sys.version.split()[0])'

@@ -18,17 +18,10 @@ SIDE = 240
 """Pixels of the heatmap, which is smooth; the crop is sent as it is and enlarged by the browser, its pixels visible."""
 
 
-def caption(language, number, face):
-    """A face in a few words: its number, emotion and probability, and whether that is sure."""
-    key = "face.caption" if face.confident else "face.caption_not_sure"
-    emotion = say(language, f"emotion.{face.label}")
-    return say(language, key, number=number, emotion=emotion, share=face.probabilities[face.label])
-
-
-def answer(language, face):
-    """What a face's expression is, in words that say where that is not sure."""
-    emotion = say(language, f"emotion.{face.label}")
-    return emotion if face.confident else say(language, "face.perhaps", emotion=emotion)
+def reading(language, face):
+    """What a face's expression is, in words, which say where that is not sure."""
+    key = "face.reading" if face.confident else "face.reading_not_sure"
+    return say(language, key, emotion=say(language, f"emotion.{face.label}"), share=face.probabilities[face.label])
 
 
 def face_view(language, labels, face=None, activation=None):
@@ -53,7 +46,7 @@ def face_view(language, labels, face=None, activation=None):
         heat = _picture(heatmap(face.crop, activation), say(language, "face.looked_alt", emotion=emotion))
         looked = _figure(heat, say(language, "face.looked_for", emotion=emotion))
     swatch = f'<span class="swatch" style="background: {EMOTION_COLORS[face.label]}"></span>'
-    headline = f"{swatch}{answer(language, face)} {face.probabilities[face.label]:.0%}"
+    headline = f"{swatch}{reading(language, face)}"
     rows = [(label, value, f"{value:.0%}") for label, value in face.probabilities.items()]
     return _view(headline, _figure(crop, say(language, "face.seen")) + looked, bars(language, rows, face.label))
 

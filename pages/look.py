@@ -107,12 +107,15 @@ body { background: var(--body-background-fill) !important; }
 
 /* While the page is built, what is below waits below. */
 .tabs { min-height: 90vh; }
-#message, #many-message { min-height: 48px; }
+#message { min-height: 71px; }
+#many-message { min-height: 48px; }
 #face { min-height: 92px; }
 #face .wrap { max-height: 120px; overflow-y: auto; padding: 4px; margin: -4px; }
 
 #annotated button img { cursor: pointer; }
 #files { height: 226px !important; }
+input[type=range]::-webkit-slider-thumb { background: var(--slider-color) !important; }
+input[type=range]::-moz-range-thumb { background: var(--slider-color) !important; }
 #smallest .head { gap: 12px; }
 #gallery .grid-wrap { padding-top: 36px; }
 #table, #many-table { background: var(--block-background-fill); padding: 8px 12px;
@@ -121,15 +124,21 @@ body { background: var(--body-background-fill) !important; }
 #table { height: 252px; }
 #many-table { height: 452px; }
 @media (max-width: 640px) {
-  .gradio-container { padding-inline: 12px !important; }
+  #introduction h1 { font-size: 22px; }
+  /* The photo, what was found, the face, and then the options. */
+  #photo-row { flex-direction: column; }
+  #photo-row > .column { display: contents; }
+  #photo-row > .column > * { order: 2; width: 100%; }
+  #photo-row #photo { order: 0; }
+  #photo-row #message { order: 1; }
+  #photo-row > .column:first-child > :not(#photo) { order: 3; }
   #annotated { height: 390px !important; }
   #gallery { height: 420px !important; }
-  footer .divider { display: none !important; }
   #gallery .grid-container { grid-template-columns: 1fr 1fr !important; }
 }
 
 .face-view { color: var(--body-text-color); }
-.face-view .answer { font-size: 22px; line-height: 28px; min-height: 28px; font-weight: 600; margin: 0 0 12px; }
+.face-view .answer { font-size: 20px; line-height: 28px; min-height: 28px; font-weight: 600; margin: 0 0 12px; }
 .face-view .swatch { display: inline-block; width: 14px; height: 14px; border-radius: 4px; margin-right: 8px; }
 .face-view .pictures { display: flex; gap: 16px; margin-bottom: 16px; }
 .face-view figure { margin: 0; flex: 1; min-width: 0; max-width: 180px; }

@@ -9,7 +9,7 @@ from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import answer, caption, face_view
+from pages.face_view import face_view, reading
 from pages.keyboard import PASTE, PASTED
 from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_SMALLEST_FACE
 from pages.table import headers, percentages, sure
@@ -66,7 +66,7 @@ def build_photo_page(serving, language):
             image, faces = read(upload, already_cropped, smallest_face)
         except UserError as error:
             return fill(language, f"⚠️ {error}")
-        captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
+        captions = [f"{number} {reading(language, face)}" for number, face in enumerate(faces, start=1)]
         drawn = draw_faces(image, faces, captions)
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
@@ -96,7 +96,7 @@ def build_photo_page(serving, language):
         return record_of(photo, image, faces)
 
     shown = gr.State([], time_to_live=KEEP_SECONDS)
-    with gr.Row():
+    with gr.Row(elem_id="photo-row"):
         with gr.Column(scale=4, min_width=300):
             photo = Photo(
                 label=I18N("photo.photo"),
@@ -179,8 +179,7 @@ def _summary(language, faces, smallest_face):
         return say(language, "photo.none_so_large" if smallest_face else "photo.none")
     if len(faces) > 1:
         return say(language, "photo.several", count=len(faces))
-    (face,) = faces
-    return say(language, "photo.one", answer=answer(language, face), share=face.probabilities[face.label])
+    return say(language, "photo.one", reading=reading(language, *faces))
 
 
 def _table(language, labels, faces):

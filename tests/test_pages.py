@@ -7,7 +7,7 @@ from fer.batch import MAX_PICTURES, to_rows
 from fer.drawing import EMOTION_COLORS
 from fer.labels import EMOTIONS
 from fer.recognizer import Face
-from pages.face_view import SIDE, caption, face_view, heatmap
+from pages.face_view import SIDE, face_view, heatmap, reading
 from pages.many import summary
 from pages.photo import face_at
 from pages.texts import TEXTS
@@ -36,13 +36,13 @@ def test_a_face_speaks_the_language_of_the_page(face):
     html = face_view("de", EMOTIONS, face, np.eye(6, dtype=np.float32))
     assert "fröhlich 90%" in html
     assert "„fröhlich“" in html
-    assert caption("es", 2, face) == "2 alegría 90%"
+    assert reading("es", face) == "alegría 90%"
 
 
 def test_an_answer_that_is_not_sure_says_so(face):
     face = replace(face, confident=False)
-    assert caption("en", 1, face) == "1 not sure: happy 90%"
-    assert "not sure, perhaps happy 90%" in face_view("en", EMOTIONS, face)
+    assert reading("en", face) == "not sure: happy 90%"
+    assert "not sure: happy 90%" in face_view("en", EMOTIONS, face)
 
 
 def test_the_heatmap_is_brightest_where_the_network_looked(face):

@@ -12,7 +12,7 @@ def upload(page, path):
 
 def test_an_uploaded_photo_is_answered_and_can_be_taken_home(page, astronaut):
     upload(page, astronaut)
-    expect(page.locator("#message")).to_have_text("One face: happy, 91%.")
+    expect(page.locator("#message")).to_have_text("One face: happy 91%.")
     expect(page.locator("#panel")).to_contain_text("Where it looked for “happy”")
     expect(page.locator("#table")).to_contain_text("91%")
     with page.expect_download() as saved:
@@ -29,7 +29,7 @@ def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     Image.new("RGB", (320, 240), "white").save(tmp_path / "wall.png")
     upload(page, tmp_path / "wall.png")
-    expect(page.locator("#message")).to_contain_text("No face found. Try a photo in which the face is larger")
+    expect(page.locator("#message")).to_contain_text("No face found. Try one that is larger")
     page.evaluate(
         """async () => {
             const example = document.querySelector("img[src*=astronaut]");
@@ -109,7 +109,7 @@ def test_a_broken_file_is_answered_with_its_reason(page, tmp_path):
     broken.write_bytes(b"hello")
     upload(page, broken)
     expect(page.locator("#message")).to_contain_text("photo.jpg: not a picture that can be read here")
-    expect(page.locator("#panel")).to_contain_text("No face yet")
+    expect(page.locator("#panel")).to_contain_text("No face")
     expect(page.get_by_role("button", name="Download JSON")).to_be_disabled()
 
 
@@ -118,4 +118,4 @@ def test_another_person_sees_nothing_of_it(page, open_page, astronaut):
     upload(page, astronaut)
     expect(page.locator("#message")).to_contain_text("One face: happy")
     expect(other.locator("#message")).to_contain_text("Waiting for a photo")
-    expect(other.locator("#panel")).to_contain_text("No face yet")
+    expect(other.locator("#panel")).to_contain_text("No face")

@@ -1,0 +1,97 @@
+"""Takes the README's screenshots from the running app, with Debian's chromium: `make screenshots`."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from playwright.sync_api import expect, sync_playwright
+
+DOCS = Path(__file__).parent
+EXAMPLE = DOCS.parent / "examples" / "astronaut.jpg"
+OPTIONS = "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+DESK, PHONE = (1280, 800), (390, 844)
+
+
+def photo(page):
+    page.locator("#photo input[type=file]").set_input_files(EXAMPLE)
+    expect(page.locator("#message")).to_contain_text("One face")
+
+
+def many(page):
+    page.get_by_role("tab", name="Many pictures").click()
+    with tempfile.TemporaryDirectory() as folder, Image.open(EXAMPLE) as image:
+        variants = {
+            "launch.jpg": image,
+            "mirror.jpg": ImageOps.mirror(image),
+            "grey.jpg": image.convert("L"),
+            "portrait.jpg": image.crop((110, 0, 340, 300)),
+            "tilted.jpg": image.rotate(15, fillcolor="white"),
+            "helmet.jpg": image.crop((280, 320, 512, 512)),
+        }
+        paths = [Path(folder, name) for name in (*variants, "broken.jpg")]
+        for path, variant in zip(paths, variants.values(), strict=False):
+            variant.save(path, quality=92)
+        paths[-1].write_bytes(b"no picture")
+        page.locator("#files input[type=file]").set_input_files(paths)
+        expect(page.locator("#many-message")).to_contain_text(f"Pictures: {len(paths)}")
+
+
+SHOTS = {
+    "app": (DESK, "light", photo),
+    "app-dark": (DESK, "dark", photo),
+    "app-phone": (PHONE, "light", photo),
+    "many": ((1280, 1140), "light", many),
+}
+"""File name: window, theme, and what a person does before."""
+
+
+def main():
+    expect.set_options(timeout=30_000)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    url = f"http://127.0.0.1:{port}/"
+    environment = {**os.environ, "GRADIO_SERVER_PORT": port}
+    with subprocess.Popen([sys.executable, "app.py"], cwd=DOCS.parent, env=environment) as app:
+        try:
+            wait_for(url)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS.split())
+                for name, shot in SHOTS.items():
+                    take(browser, url, DOCS / f"{name}.png", *shot)
+        finally:
+            app.terminate()
+
+
+def wait_for(url):
+    while True:
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except OSError:
+            time.sleep(0.2)
+
+
+def take(browser, url, path, window, theme, act):
+    width, height = window
+    page = browser.new_page(viewport={"width": width, "height": height}, locale="en-US")
+    page.goto(f"{url}?__theme={theme}")
+    expect(page.locator("#model")).to_contain_text("Model:")
+    act(page)
+    page.wait_for_function("[...document.images].every((image) => image.complete)")
+    page.wait_for_function("!document.getAnimations().some((one) => one instanceof CSSTransition)")
+    page.mouse.move(0, 0)
+    page.screenshot(path=path)
+    page.close()
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
