@@ -32,8 +32,9 @@ else:
 
 
 from fer.errors import UserError
-from pages.face_view import CSS
+from pages import face_view, live_view
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
+from pages.live import build_live_page
 from pages.many import build_many_page
 from pages.photo import build_photo_page
 from pages.texts import I18N, language_of_the_page
@@ -78,6 +79,8 @@ def build_demo(serving):
         gr.Markdown(INTRODUCTION)
         with gr.Tab(I18N("tab.photo")):
             build_photo_page(serving, language)
+        with gr.Tab(I18N("tab.live")):
+            build_live_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
         gr.Markdown(LIMITS)
@@ -110,7 +113,7 @@ def main():
     demo = build_demo(serving)
     demo.launch(
         theme=gr.themes.Soft(),
-        css=CSS,
+        css=face_view.CSS + live_view.CSS,
         i18n=I18N,
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],

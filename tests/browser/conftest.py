@@ -1,21 +1,25 @@
 """The app in Debian's chromium: one of each for all tests of this folder, and a fresh page for every test."""
 
+import io
 import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import hub_environment
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
---disable-component-update --disable-sync"""
+--disable-component-update --disable-sync
+--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
 
 expect.set_options(timeout=20_000)  # The first answers wait for TensorFlow.
 
@@ -30,20 +34,25 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def app_cache(tmp_path_factory):
-    """Where the app of `app_url` keeps what Gradio writes."""
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
-def app_url(app_cache):
+def app_url(tmp_path_factory):
     """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
+    with run_app(tmp_path_factory.mktemp("cache"), "app.py") as url:
+        yield url
+
+
+@contextmanager
+def run_app(folder, *arguments):
+    """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
+
+    Args:
+        folder: for all files that it and Gradio write.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(app_cache))
+    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
     url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment) as app:
+    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment) as app:
         try:
             _wait_for(url, app)
             yield url
@@ -70,23 +79,51 @@ def playwright():
 
 
 @pytest.fixture(scope="package")
-def browser(playwright):
-    """Chromium. Options of its own (a camera's clip) need a launch of its own: `launch(playwright, *options)`."""
-    browser = launch(playwright)
+def browser(playwright, astronaut, tmp_path_factory):
+    """Chromium, before whose camera the astronaut stands still."""
+    clip = tmp_path_factory.mktemp("camera") / "astronaut.mjpeg"
+    with Image.open(astronaut) as image:
+        frame = io.BytesIO()
+        image.resize((480, 480)).save(frame, "JPEG", quality=95)
+    clip.write_bytes(frame.getvalue() * 2)
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=[*OPTIONS.split(), f"--use-file-for-fake-video-capture={clip}"]
+    )
     yield browser
     browser.close()
 
 
-def launch(playwright, *options):
-    """Starts a chromium with further command line options."""
-    return playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS.split(), *options])
+@pytest.fixture
+def open_page(browser, app_url):
+    """Opens the app in a window of its own: `open_page(locale="de-DE")`."""
+    contexts = []
+
+    def open_page(path="", viewport=(1280, 800), locale="en-US", url=app_url):
+        width, height = viewport
+        context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture
-def page(browser, app_url):
+def page(open_page):
     """The app in a window of its own, in English."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-US")
-    page = context.new_page()
-    page.goto(app_url)
-    yield page
-    context.close()
+    return open_page()
+
+
+@pytest.fixture(scope="session")
+def two_faces(astronaut, tmp_path_factory):
+    """Path of a photo of 900x512 pixels with a large face on the left and a smaller one around (699, 229)."""
+    path = tmp_path_factory.mktemp("two") / "two.jpg"
+    with Image.open(astronaut) as image:
+        photo = Image.new("RGB", (900, 512), (90, 110, 130))
+        photo.paste(image, (0, 0))
+        photo.paste(image.resize((320, 320)), (560, 150))
+    photo.save(path, quality=92)
+    return path
