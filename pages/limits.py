@@ -17,11 +17,11 @@ THUMBNAIL_SIDE = 480
 LIVE_SECONDS = 300
 """A stream ends then: nobody is read longer than they remember, and a forgotten page costs no more."""
 LIVE_EVERY = 0.2
-"""Seconds between two frames of a page, each about 50 to 100 kB of somebody's line; expressions change more slowly."""
+"""Seconds between two frames of a page, each up to 120 kB of somebody's line; expressions change more slowly."""
 LIVE_PEOPLE = 2
 """Streams read at once, one a core of the Space; the others are told, and get in when one ends."""
 LIVE_SIDE = 480
-"""Longest side in pixels of a frame when it is read. Below 600 no tiles are searched, which would take six times as
-long: who sits before a camera is large in it."""
+"""Longest side in pixels of a frame when it is read: too small for the slow search in tiles (`fer.faces.MIN_TILE`), which
+who sits before a camera does not need."""
 LIVE_BYTES = 2_000_000
-"""Of a frame in base64; a 640x480 JPEG of a camera has about 100,000."""
+"""Of a frame in base64: enough for a camera that will not be told to send small ones."""

@@ -127,6 +127,7 @@ class Places:
             return True
 
     def leave(self, session):
+        """Frees a session's place, if it has one."""
         with self._lock:
             self._last.pop(session, None)
 

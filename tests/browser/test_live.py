@@ -113,7 +113,7 @@ def test_live_ends_by_itself_another_person_waits_for_that_and_no_frame_is_on_di
         first = go_live(url)
         expect(first.locator("#live-message")).to_contain_text("Faces in sight: 1.")
         second = go_live(url)
-        expect(second.locator("#live-message")).to_contain_text("Busy: 1 people are live already.")
+        expect(second.locator("#live-message")).to_contain_text("Busy: all places (1) are taken.")
         assert second.locator("#live-boxes svg").count() == 0
         assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "astronaut.jpg"]
         expect(first.locator("#live-message")).to_contain_text("Stopped by itself")
