@@ -36,6 +36,7 @@ else:
 from fer.errors import UserError
 from pages.keyboard import ARROW_KEYS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SWEEP_SECONDS
+from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
 from pages.photo import build_photo_page
@@ -72,6 +73,8 @@ def build_demo(serving):
         gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
             build_photo_page(serving, language)
+        with gr.Tab(I18N("tab.live")):
+            build_live_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
         gr.Markdown(I18N("app.limits"), elem_id="limits")

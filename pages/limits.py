@@ -15,3 +15,15 @@ MAX_SMALLEST_FACE = 50
 """Percent of the picture's longer side, the most that the search for faces may be told to leave out."""
 THUMBNAIL_SIDE = 480
 """Longest side of a picture in the gallery in pixels, twice what is shown of it."""
+
+LIVE_SECONDS = 300
+"""A stream ends then: nobody is read longer than they remember, and a forgotten page costs no more."""
+LIVE_EVERY = 0.2
+"""Seconds between two frames of a page, each up to 120 kB of somebody's line; expressions change more slowly."""
+LIVE_PEOPLE = 2
+"""Streams read at once, one a core of the Space; the others are told, and get in when one ends."""
+LIVE_SIDE = 480
+"""Longest side in pixels of a frame when it is read: too small for the slow search in tiles (`fer.faces.MIN_TILE`),
+which nobody who sits before a camera needs."""
+LIVE_BYTES = 2_000_000
+"""Of a frame in base64: enough for a camera that will not be told to send small ones."""

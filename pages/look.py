@@ -153,5 +153,17 @@ input[type=range]::-moz-range-thumb { background: var(--slider-color) !important
 .bars .fill { height: 100%; border-radius: 4px; }
 .bars .number { text-align: right; font-variant-numeric: tabular-nums; }
 .bars .top { font-weight: 600; }
+
+#live-stage { position: relative; min-height: min(420px, 72vw); gap: 0; }
+#live-boxes { position: absolute; inset: 0; pointer-events: none; z-index: 1; }
+#live-boxes .html-container, #live-boxes .prose, #live-boxes svg { display: block; width: 100%; height: 100%; }
+#live-boxes .html-container, #live-panel .html-container { padding: 0; }
+#live-message { min-height: 52px; }
+.live-panel { max-width: 440px; color: var(--body-text-color); }
+.live-panel p { margin: 0; line-height: 24px; min-height: 24px; font-variant-numeric: tabular-nums; }
+.live-panel .title { font-weight: 600; font-size: 18px; }
+.live-panel svg { display: block; width: 100%; }
+.live-panel text { fill: var(--body-text-color); font-variant-numeric: tabular-nums; }
+.live-panel .grid { stroke: var(--border-color-primary); }
 """.replace("STRIPES", _STRIPES)
 """For `launch`: the pages' own shapes, with room kept for answers that are still to come."""

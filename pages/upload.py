@@ -1,9 +1,12 @@
 """How a photo reaches the recognizer: unopened, for fer.images to open it guarded."""
 
+import base64
 from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
+
+from pages.limits import LIVE_BYTES
 
 
 class Upload(NamedTuple):
@@ -28,3 +31,21 @@ class Photo(gr.Image):
         if payload.path is None:
             raise gr.Error("A photo must be sent as a file.", print_exception=False)
         return Upload(payload.path, payload.orig_name or Path(payload.path).name)
+
+
+class Camera(gr.Image):
+    """`gr.Image` that hands over a stream's frame as the bytes that came, for fer.images to open guarded.
+
+    Frames come within the message, as a data URL, and are never written to disk.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload):
+        head, _, data = ((payload and payload.url) or "").partition(";base64,")
+        try:
+            if head.startswith("data:image/") and len(data) <= LIVE_BYTES:
+                return base64.b64decode(data)
+        except ValueError:
+            pass
+        raise gr.Error("A frame must be a small picture as a data URL.", print_exception=False)

@@ -1,0 +1,120 @@
+"""What a person does before a camera: Chromium's, which plays a clip of the astronaut moving from side to side."""
+
+import math
+import re
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from .conftest import CHROMIUM, OPTIONS, run_app
+
+FRAMES, SIZE = 60, (480, 360)
+FEW = "import pages.live; pages.live.LIVE_SECONDS, pages.live.LIVE_PEOPLE = 8, 1; import app; app.main()"
+"""The app as ever, but for one person at a time, and not for long."""
+START = "[title='grant webcam access'] button"
+RECORD = "button[aria-label='capture photo']"
+"""Gradio's button, before and while it records."""
+
+
+@pytest.fixture(scope="module")
+def camera(playwright, astronaut, tmp_path_factory):
+    """Chromium with a camera of two seconds over and over, in which the face moves by its own width."""
+    clip = tmp_path_factory.mktemp("camera") / "astronaut.y4m"
+    with Image.open(astronaut) as image, clip.open("wb") as file:
+        person = image.convert("RGB")
+        file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % SIZE)
+        for number in range(FRAMES):
+            frame = Image.new("RGB", SIZE, (90, 110, 130))
+            frame.paste(person, (round(-20 + 60 * math.sin(2 * math.pi * number / FRAMES)), 0))
+            light, *colors = frame.convert("YCbCr").split()
+            file.write(b"FRAME\n" + light.tobytes())
+            for color in colors:
+                file.write(color.reduce(2).tobytes())
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=[*OPTIONS.split(), f"--use-file-for-fake-video-capture={clip}"]
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def go_live(camera):
+    """Opens an app's live page in a window of its own and starts its stream: `go_live(url)`."""
+    contexts = []
+
+    def go_live(url):
+        contexts.append(camera.new_context(viewport={"width": 390, "height": 844}, locale="en-US"))
+        page = contexts[-1].new_page()
+        page.goto(url)
+        expect(page.locator("#model")).to_contain_text("Model: ")
+        page.get_by_role("tab", name="Live").click()
+        page.locator(START).click()
+        page.locator(RECORD).click()
+        return page
+
+    yield go_live
+    for context in contexts:
+        context.close()
+
+
+def left_edges(page, count):
+    """Where the first face's box began, so many times that it had moved."""
+    box, edges = page.locator("#live-boxes rect").first, []
+    while len(edges) < count:
+        if edges:
+            expect(box).not_to_have_attribute("x", edges[-1])
+        edges.append(box.get_attribute("x"))
+    return [int(edge) for edge in edges]
+
+
+def test_a_moving_face_is_boxed_and_keeps_its_number_until_the_person_stops(go_live, app_url):
+    page = go_live(app_url)
+    expect(page.locator("#live-panel")).to_contain_text(re.compile(r"[1-9]\.\d frames per second"))
+    expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
+    edges = left_edges(page, 8)
+    assert max(edges) - min(edges) > 40
+    expect(page.locator("#live-boxes svg")).to_have_attribute("aria-label", re.compile(r"^1 happy \d+%$"))
+    expect(page.locator("#live-panel .title")).to_have_text(re.compile(r"^1 happy \d+%$"))
+    over, under = page.locator("#live-boxes svg").bounding_box(), page.locator("#camera video").bounding_box()
+    assert over == pytest.approx(under, abs=3)
+    height = page.locator("#live-panel").bounding_box()["height"]
+    page.locator(RECORD).click()
+    expect(page.locator("#live-message")).to_contain_text("Stopped; the camera is off.")
+    expect(page.locator(START)).to_be_visible()
+    expect(page.locator("#live-boxes svg")).to_have_count(0)
+    assert page.locator("#live-panel").bounding_box()["height"] == height
+
+
+def test_on_a_slow_line_frames_are_dropped_and_not_queued(go_live, app_url):
+    page = go_live(app_url)
+    expect(page.locator("#live-panel")).to_contain_text("frames per second")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    under_way, most = set(), []
+
+    def is_frame(request):
+        return bool(re.search(r"/stream/\w+$", request.url))
+
+    def begin(request):
+        if is_frame(request):
+            under_way.add(request)
+            most.append(len(under_way))
+
+    page.on("request", begin)
+    page.on("requestfinished", lambda request: under_way.discard(request))
+    for _ in range(4):
+        page.wait_for_event("requestfinished", is_frame)
+    assert max(most) <= 2  # The next may begin before the browser has told the end of the one before.
+
+
+def test_live_ends_by_itself_another_person_waits_for_that_and_no_frame_is_on_disk(go_live, tmp_path):
+    with run_app(tmp_path, "-c", FEW) as url:
+        first = go_live(url)
+        expect(first.locator("#live-message")).to_contain_text("Faces in sight: 1.")
+        second = go_live(url)
+        expect(second.locator("#live-message")).to_contain_text("Busy: all places (1) are taken.")
+        assert second.locator("#live-boxes svg").count() == 0
+        assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "astronaut.jpg"]
+        expect(first.locator("#live-message")).to_contain_text("Stopped by itself")
+        expect(second.locator("#live-message")).to_contain_text("Faces in sight: 1.")
