@@ -8,9 +8,11 @@ FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT cha
 """
 
 import os
+import signal
 import sys
 from concurrent.futures import Future
 from typing import NamedTuple
+from unittest.mock import patch
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -18,6 +20,8 @@ from fer.console import exit_on_user_error, quick_gradio_import, quiet_libraries
 
 with quick_gradio_import():
     import gradio as gr
+    from gradio import processing_utils
+    from gradio.route_utils import delete_files_created_by_app
 
 try:
     # Part of every Space, and of nothing else. ZeroGPU Spaces end an app that has no function for their GPU.
@@ -33,10 +37,12 @@ else:
 
 from fer.errors import UserError
 from pages.face_view import CSS
+from pages.fetching import PublicTransport
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
 from pages.many import build_many_page
 from pages.photo import build_photo_page
-from pages.texts import I18N, language_of_the_page
+from pages.texts import I18N, language_of_the_page, say
+from pages.tools import Tools
 
 INTRODUCTION = """# Facial expression recognition
 Drop in, paste or take a photo: every face is found and its expression read.
@@ -50,10 +56,12 @@ LOADING = "The model is loading."
 
 
 class Serving(NamedTuple):
-    """What answers: a `fer.recognizer.Recognizer`, and why it is not the model that was asked for ("" if it is)."""
+    """What answers: a `fer.recognizer.Recognizer`, the `fer.hub.ModelSource` that it was loaded from, and why it is not
+    the model that was asked for ("" if it is)."""
 
     recognizer: object
-    note: str = ""
+    source: object
+    reason: str = ""
 
 
 def build_demo(serving):
@@ -64,12 +72,13 @@ def build_demo(serving):
     """
 
     def about_model():
-        recognizer, note = serving.result()
-        return f"{note}\n\nModel: `{recognizer.model}`".strip()
+        recognizer, _, reason = serving.result()
+        fallback = say("en", "app.fallback", reason=reason) if reason else ""
+        return f"{fallback}\n\nModel: `{recognizer.model}`".strip()
 
-    def describe_model():
-        """Tells which model answers: its name with the commit if it is of the Hub, its labels in order, and the side of
-        the faces that it reads in pixels."""
+    def model():
+        """Tells which model answers: model (its name, with the commit if it is of the Hugging Face Hub), labels in
+        order, and image_size (the side in pixels of the grey faces that it reads)."""
         recognizer = serving.result().recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
@@ -81,9 +90,10 @@ def build_demo(serving):
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
         gr.Markdown(LIMITS)
-        model = gr.Markdown(LOADING, elem_id="model")
-        demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
-        gr.on(triggers=[], fn=describe_model, outputs=gr.JSON(visible=False), api_name="model")
+        footer = gr.Markdown(LOADING, elem_id="model")
+        # Not queued: a page that comes while the queue is full shows its model all the same.
+        demo.load(about_model, outputs=footer, api_visibility="private", show_progress="hidden", queue=False)
+        gr.on(triggers=[], fn=model, outputs=gr.JSON(label="model", visible=False), api_name="model")
     return demo.queue(max_size=MAX_WAITING)
 
 
@@ -94,34 +104,41 @@ def load_serving(name):
 
     try:
         source = resolve_model(name)
-        return Serving(Recognizer.load(source.folder, str(source)))
+        return Serving(Recognizer.load(source.folder, str(source)), source)
     except UserError as error:
         if os.environ.get("FER_STRICT") == "1":
             raise
-        note = f"⚠️ The model that was asked for cannot be had, so the bundled one answers. {error}"
-        print(note, file=sys.stderr)
-        return Serving(Recognizer.load(), note)
+        print(say("en", "app.fallback", reason=error), file=sys.stderr)
+        return Serving(Recognizer.load(), resolve_model("bundled"), str(error))
 
 
 def main():
-    """Serves the app until it is interrupted. The page is up at once; the model loads behind it."""
+    """Serves the app until it is stopped. The page is up at once; the model loads behind it."""
     quiet_libraries()
     serving = Future()
     demo = build_demo(serving)
-    demo.launch(
-        theme=gr.themes.Soft(),
-        css=CSS,
-        i18n=I18N,
-        max_file_size=MAX_FILE_SIZE,
-        footer_links=["api", "settings"],
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        prevent_thread_lock=True,
-    )
-    with exit_on_user_error("python app.py"):
-        serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
-    demo.block_thread()
+    processing_utils.async_transport = PublicTransport()
+    with patch("gradio.mcp.GradioMCPServer", Tools):
+        demo.launch(
+            theme=gr.themes.Soft(),
+            css=CSS,
+            i18n=I18N,
+            max_file_size=MAX_FILE_SIZE,
+            footer_links=["api", "settings"],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            mcp_server=True,
+            prevent_thread_lock=True,
+        )
+    # A machine that shuts down ends the app like Ctrl-C. Gradio deletes what was sent only if no page is open any more.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with exit_on_user_error("python app.py"):
+            serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
+        demo.block_thread()
+    finally:
+        delete_files_created_by_app(demo, age=None)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,10 @@ from pages.downloads import save_text
 from pages.face_view import bars
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
 from pages.table import SURE, percentages
+from pages.upload import Files
 
 COLUMNS = ["file", "face", "label", *EMOTIONS, "sure", "message"]
+FILE_TYPES = [*SUFFIXES, ".zip"]
 NOTHING_YET = "Waiting for pictures."
 
 SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
@@ -56,16 +58,21 @@ def build_many_page(serving, language):
         return summary(rows), gallery, [_cells(row) for row in rows], _counts(rows), answer
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
-        """Reads up to 200 pictures, as files or zips: a row a face with file, number, label, probabilities and whether
-        the answer is sure; a picture that is broken or without a face is a row with its reason."""
+        """Reads the expression of every face in up to 200 pictures. The answer is a list with a row a face: file, face
+        (its number in the picture), label, probabilities (0-1 by expression) and confident (false where the answer is
+        not sure). A picture that is broken or without a face is a row with its reason as message.
+
+        Args:
+            files: pictures, and zips of pictures; at most 20 MB each.
+        """
         try:
             return [row for _, _, rows in read(files, progress) for row in rows]
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     files = gr.File(
-        label=f"Up to {MAX_PICTURES} pictures, or a zip", file_count="multiple", file_types=[*SUFFIXES, ".zip"],
-        height=180, elem_id="files",
+        label=f"Up to {MAX_PICTURES} pictures, or a zip", file_count="multiple", file_types=FILE_TYPES, height=180,
+        elem_id="files",
     )  # fmt: skip
     message = gr.Markdown(NOTHING_YET, elem_id="many-message")
     with gr.Row():
@@ -85,7 +92,6 @@ def build_many_page(serving, language):
         save_csv = gr.Button("Download CSV", size="sm")
         save_rows = gr.Button("Download JSON", size="sm", elem_id="save-rows")
     answer = gr.JSON(visible="hidden")
-    rows = gr.JSON(visible=False)
 
     limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
     files.change(
@@ -94,6 +100,9 @@ def build_many_page(serving, language):
     )  # fmt: skip
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
+    # The API's own, since its documentation shows their labels, and only in English.
+    files = Files(label="pictures and zips", file_count="multiple", file_types=FILE_TYPES, visible=False)
+    rows = gr.JSON(label="rows", visible=False)
     gr.on(triggers=[], fn=predict_batch, inputs=files, outputs=rows, api_name="predict_batch", **limits)
 
 

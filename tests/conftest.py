@@ -1,6 +1,12 @@
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +54,55 @@ def hub(hub_server, monkeypatch):
     shutil.rmtree(HUB_HOME, ignore_errors=True)
     monkeypatch.setenv("HF_TOKEN", "hf_write")
     return hub_server
+
+
+@pytest.fixture(scope="session")
+def app_cache(tmp_path_factory):
+    """Where the app of `app_url` keeps what Gradio writes."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def app_url(app_cache):
+    """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
+    port = free_port()
+    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(app_cache))
+    url = f"http://127.0.0.1:{port}/"
+    with subprocess.Popen([sys.executable, "app.py"], cwd=Path(__file__).parents[1], env=environment) as app:
+
+        def is_up():
+            assert app.poll() is None, "the app ended"
+            with suppress(OSError), urllib.request.urlopen(url, timeout=60):
+                return True
+
+        try:
+            wait_for(is_up)
+            yield url
+        finally:
+            app.terminate()
+    # Whatever the tests sent, over HTTP or MCP, is gone with the app, though clients are connected still.
+    assert {file.name for file in app_cache.rglob("*.*")} <= {"astronaut.jpg"}, "only the page's example may be left"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    """Returns when the function's answer is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds} seconds"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def client(app_url):
+    from gradio_client import Client  # Imports the Hub's client, which must find the settings above.
+
+    return Client(app_url, verbose=False)
 
 
 @pytest.fixture(scope="session")
