@@ -36,7 +36,8 @@ else:
 
 
 from fer.errors import UserError
-from pages.face_view import CSS
+from pages import about, face_view
+from pages.about import build_about_page
 from pages.fetching import PublicTransport
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
 from pages.many import build_many_page
@@ -89,6 +90,8 @@ def build_demo(serving):
             build_photo_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
+        with gr.Tab(I18N("tab.about")):
+            build_about_page(serving, language, demo)
         gr.Markdown(LIMITS)
         footer = gr.Markdown(LOADING, elem_id="model")
         # Not queued: a page that comes while the queue is full shows its model all the same.
@@ -121,7 +124,7 @@ def main():
     with patch("gradio.mcp.GradioMCPServer", Tools):
         demo.launch(
             theme=gr.themes.Soft(),
-            css=CSS,
+            css=face_view.CSS + about.CSS,
             i18n=I18N,
             max_file_size=MAX_FILE_SIZE,
             footer_links=["api", "settings"],
