@@ -8,7 +8,6 @@ FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT cha
 """
 
 import os
-import signal
 import sys
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -21,7 +20,6 @@ from fer.console import exit_on_user_error, quick_gradio_import, quiet_libraries
 with quick_gradio_import():
     import gradio as gr
     from gradio import processing_utils
-    from gradio.route_utils import delete_files_created_by_app
 
 try:
     # Part of every Space, and of nothing else. ZeroGPU Spaces end an app that has no function for their GPU.
@@ -116,7 +114,7 @@ def load_serving(name):
 
 
 def main():
-    """Serves the app until it is stopped. The page is up at once; the model loads behind it."""
+    """Serves the app until it is interrupted. The page is up at once; the model loads behind it."""
     quiet_libraries()
     serving = Future()
     demo = build_demo(serving)
@@ -134,14 +132,9 @@ def main():
             mcp_server=True,
             prevent_thread_lock=True,
         )
-    # A machine that shuts down ends the app like Ctrl-C. Gradio deletes what was sent only if no page is open any more.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with exit_on_user_error("python app.py"):
-            serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
-        demo.block_thread()
-    finally:
-        delete_files_created_by_app(demo, age=None)
+    with exit_on_user_error("python app.py"):
+        serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
+    demo.block_thread()
 
 
 if __name__ == "__main__":

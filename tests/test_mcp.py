@@ -5,11 +5,16 @@ import base64
 import io
 import json
 import zipfile
+from concurrent.futures import Future
 
 import pytest
+from gradio.route_utils import delete_files_created_by_app
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
+
+from app import build_demo
+from pages.tools import Tools
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +102,12 @@ def test_a_mistake_is_one_sentence(call, photo, reason):
     assert reason in answer
     assert "\n" not in answer
     assert reason in call("predict_batch", files=[photo]) or "not a picture" in reason
+
+
+def test_what_comes_as_a_data_uri_lies_where_the_sweep_finds_it(monkeypatch, tmp_path, photo):
+    monkeypatch.setattr("gradio.mcp.DEFAULT_TEMP_DIR", str(tmp_path))
+    demo = build_demo(Future())
+    Tools(demo).convert_strings_to_filedata({"photo": photo, "files": [photo[:-4]]}, [["photo"], ["files", "items"]])
+    assert len(list(tmp_path.glob("*/file.jpg"))) == 2
+    delete_files_created_by_app(demo, age=None)
+    assert not list(tmp_path.glob("*/file.jpg"))
