@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +59,21 @@ def hub(hub_server, monkeypatch):
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory):
     """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
+    with run_app(tmp_path_factory.mktemp("cache"), "app.py") as url:
+        yield url
+
+
+@contextmanager
+def run_app(folder, *arguments):
+    """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
+
+    Args:
+        folder: for all files that it and Gradio write.
+    """
     port = free_port()
-    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(tmp_path_factory.mktemp("cache")))
+    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
     url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen([sys.executable, "app.py"], cwd=Path(__file__).parents[1], env=environment) as app:
+    with subprocess.Popen([sys.executable, *arguments], cwd=Path(__file__).parents[1], env=environment) as app:
 
         def is_up():
             assert app.poll() is None, "the app ended"
