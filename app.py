@@ -11,6 +11,7 @@ import os
 import sys
 from concurrent.futures import Future
 from typing import NamedTuple
+from unittest.mock import patch
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -20,6 +21,7 @@ from pages.cache import end_as_if_interrupted, make_cache, sweep_leftovers
 with quick_gradio_import():
     CACHE = make_cache()
     import gradio as gr
+    from gradio import processing_utils
 
 try:
     # Part of every Space, and of nothing else. ZeroGPU Spaces end an app that has no function for their GPU.
@@ -34,6 +36,8 @@ else:
 
 
 from fer.errors import UserError
+from pages.about import build_about_page
+from pages.fetching import PublicTransport
 from pages.keyboard import ARROW_KEYS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SWEEP_SECONDS
 from pages.live import build_live_page
@@ -41,12 +45,15 @@ from pages.look import CSS, THEME
 from pages.many import build_many_page
 from pages.photo import build_photo_page
 from pages.texts import I18N, language_of_the_page, say
+from pages.tools import Tools
 
 
 class Serving(NamedTuple):
-    """What answers: a `fer.recognizer.Recognizer`, and why it is not the model that was asked for ("" if it is)."""
+    """What answers: a `fer.recognizer.Recognizer`, the `fer.hub.ModelSource` that it was loaded from, and why it is not
+    the model that was asked for ("" if it is)."""
 
     recognizer: object
+    source: object
     reason: str = ""
 
 
@@ -58,13 +65,13 @@ def build_demo(serving):
     """
 
     def about_model(language):
-        recognizer, reason = serving.result()
+        recognizer, _, reason = serving.result()
         fallback = say(language, "app.fallback", reason=reason) if reason else ""
         return f"{fallback}\n\n{say(language, 'app.model', model=recognizer.model)}".strip()
 
-    def describe_model():
-        """Tells which model answers: its name with the commit if it is of the Hub, its labels in order, and the side of
-        the faces that it reads in pixels."""
+    def model():
+        """Tells which model answers: model (its name, with the commit if it is of the Hugging Face Hub), labels in
+        order, and image_size (the side in pixels of the grey faces that it reads)."""
         recognizer = serving.result().recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
@@ -77,12 +84,13 @@ def build_demo(serving):
             build_live_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
+        with gr.Tab(I18N("tab.about")):
+            build_about_page(serving, language, demo)
         gr.Markdown(I18N("app.limits"), elem_id="limits")
-        model = gr.Markdown(I18N("app.loading"), elem_id="model")
-        language.change(
-            about_model, language, model, api_visibility="private", show_progress="hidden", concurrency_limit=None
-        )
-        gr.on(triggers=[], fn=describe_model, outputs=gr.JSON(visible=False), api_name="model")
+        footer = gr.Markdown(I18N("app.loading"), elem_id="model")
+        # Not queued: a page that comes while the queue is full shows its model all the same.
+        language.change(about_model, language, footer, api_visibility="private", show_progress="hidden", queue=False)
+        gr.on(triggers=[], fn=model, outputs=gr.JSON(label="model", visible=False), api_name="model")
     return demo.queue(max_size=MAX_WAITING)
 
 
@@ -93,12 +101,12 @@ def load_serving(name):
 
     try:
         source = resolve_model(name)
-        return Serving(Recognizer.load(source.folder, str(source)))
+        return Serving(Recognizer.load(source.folder, str(source)), source)
     except UserError as error:
         if os.environ.get("FER_STRICT") == "1":
             raise
         print(say("en", "app.fallback", reason=error), file=sys.stderr)
-        return Serving(Recognizer.load(), str(error))
+        return Serving(Recognizer.load(), resolve_model("bundled"), str(error))
 
 
 def main():
@@ -108,18 +116,21 @@ def main():
     sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     serving = Future()
     demo = build_demo(serving)
-    demo.launch(
-        theme=THEME,
-        css=CSS,
-        js=ARROW_KEYS,
-        i18n=I18N,
-        max_file_size=MAX_FILE_SIZE,
-        footer_links=["api", "settings"],
-        run_history=False,
-        enable_monitoring=False,
-        ssr_mode=False,
-        prevent_thread_lock=True,
-    )
+    processing_utils.async_transport = PublicTransport()
+    with patch("gradio.mcp.GradioMCPServer", Tools):
+        demo.launch(
+            theme=THEME,
+            css=CSS,
+            js=ARROW_KEYS,
+            i18n=I18N,
+            max_file_size=MAX_FILE_SIZE,
+            footer_links=["api", "settings"],
+            run_history=False,
+            enable_monitoring=False,
+            ssr_mode=False,
+            mcp_server=True,
+            prevent_thread_lock=True,
+        )
     with exit_on_user_error("python app.py"):
         serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     demo.block_thread()

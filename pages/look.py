@@ -165,5 +165,23 @@ input[type=range]::-moz-range-thumb { background: var(--slider-color) !important
 .live-panel svg { display: block; width: 100%; }
 .live-panel text { fill: var(--body-text-color); font-variant-numeric: tabular-nums; }
 .live-panel .grid { stroke: var(--border-color-primary); }
+
+#about .html-container { padding: 0; }
+.about { color: var(--body-text-color); }
+.about h3 { margin: 20px 0 6px; }
+.about p { margin: 6px 0; max-width: 75ch; overflow-wrap: anywhere; }
+.figures .pictures { display: flex; flex-wrap: wrap; gap: 12px 40px; margin-top: 16px; }
+.figures figure { margin: 0; flex: 0 1 360px; min-width: 0; }
+.figures figcaption { font-size: 14px; margin-top: 8px; }
+.figures table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
+.figures th, .figures td { padding: 6px 7px; text-align: right; border: 1px solid var(--border-color-primary); }
+.figures th { font-weight: 600; }
+.figures th[scope=row] { text-align: left; white-space: nowrap; }
+.figures th[scope=col] { writing-mode: vertical-rl; transform: rotate(180deg); min-height: 92px; text-align: left; }
+.figures .confusion td { width: 36px; text-align: center; }
+.figures .confusion td, .figures .confusion th[scope=col] { padding: 6px 2px; }
+.figures .chip { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
+.figures svg { width: 100%; height: auto; display: block; }
+.figures svg text { fill: currentColor; font-size: 12px; }
 """.replace("STRIPES", _STRIPES)
 """For `launch`: the pages' own shapes, with room kept for answers that are still to come."""

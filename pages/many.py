@@ -14,6 +14,9 @@ from pages.face_view import bars, reading
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
 from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
+from pages.upload import Files
+
+FILE_TYPES = [*SUFFIXES, ".zip"]
 
 SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
@@ -64,8 +67,13 @@ def build_many_page(serving, language):
         return fill(language, summary(language, rows) if rows else say(language, "many.waiting"), rows, gallery)
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
-        """Reads up to 200 pictures, as files or zips: a row a face with file, number, label, probabilities and whether
-        the answer is sure; a picture that is broken or without a face is a row with its reason."""
+        """Reads the expression of every face in up to 200 pictures. The answer is a list with a row a face: file, face
+        (its number in the picture), label, probabilities (0-1 by expression) and confident (false where the answer is
+        not sure). A picture that is broken or without a face is a row with its reason as message.
+
+        Args:
+            files: pictures, and zips of pictures; at most 20 MB each.
+        """
         try:
             return [row for _, _, rows in read(files, progress) for row in rows]
         except UserError as error:
@@ -74,7 +82,7 @@ def build_many_page(serving, language):
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
             files = gr.File(
-                label=I18N("many.files"), file_count="multiple", file_types=[*SUFFIXES, ".zip"], height=200,
+                label=I18N("many.files"), file_count="multiple", file_types=FILE_TYPES, height=200,
                 elem_id="files",
             )  # fmt: skip
             message = gr.Markdown(I18N("many.waiting"), elem_id="many-message")
@@ -96,7 +104,6 @@ def build_many_page(serving, language):
         elem_id="many-table",
     )
     answer = gr.JSON(visible="hidden")
-    rows = gr.JSON(visible=False)
 
     limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
     answers = [message, gallery, counts, table, answer, save_csv, save_rows]
@@ -107,6 +114,9 @@ def build_many_page(serving, language):
     language.change(show, [files, language], answers, api_visibility="private", show_progress="hidden", **limits)
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
+    # The API's own, since its documentation shows their labels, and only in English.
+    files = Files(label="pictures and zips", file_count="multiple", file_types=FILE_TYPES, visible=False)
+    rows = gr.JSON(label="rows", visible=False)
     gr.on(triggers=[], fn=predict_batch, inputs=files, outputs=rows, api_name="predict_batch", **limits)
 
 

@@ -83,15 +83,28 @@ def build_photo_page(serving, language):
         return (gr.skip(), gr.skip()) if index is None else (index + 1, view(language, shown[index][1]))
 
     def predict(photo):
-        """Reads the largest face of a photo: its label and the probability of every expression; nothing if no face is
-        found."""
+        """Reads the expression of the largest face in a photo. Without a face the answer is empty.
+
+        Args:
+            photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+
+        Returns:
+            the label, and as confidences the probability (0-1) of every expression, the highest first.
+        """
         faces = _for_clients(read, photo, False, 0)[1]
         return faces[0].probabilities if faces else None
 
     def analyze(photo, already_cropped, smallest_face):
-        """Reads every face of a photo: box in pixels, label, probabilities, detection score and whether the answer is
-        sure, the largest face first; and names the model that did. The smallest face is in percent of the photo's
-        longer side."""
+        """Reads the expression of every face in a photo. The answer has image (the photo's name), width and height in
+        pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression), detection_score (0-1) and confident (false where the answer is not sure).
+        Without a face, faces is empty.
+
+        Args:
+            photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+            already_cropped: whether the picture is one face already, so that none is looked for.
+            smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
+        """
         image, faces = _for_clients(read, photo, already_cropped, smallest_face)
         return record_of(photo, image, faces)
 
@@ -144,9 +157,15 @@ def build_photo_page(serving, language):
     save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
     save_record.click(None, record, js=SAVE_RECORD, api_visibility="private")
 
-    label = gr.Label(visible=False)
+    # The API's own, since its documentation shows their labels, and only in English.
+    photo = Photo(label="photo", visible=False)
+    options = [
+        gr.Checkbox(label="one face already", visible=False),
+        gr.Slider(0, MAX_SMALLEST_FACE, 0, label="smallest face in %", visible=False),
+    ]
+    label, record = gr.Label(label="largest face", visible=False), gr.JSON(label="faces", visible=False)
     gr.on(triggers=[], fn=predict, inputs=photo, outputs=label, api_name="predict", **limits)
-    gr.on(triggers=[], fn=analyze, inputs=[photo, cropped, smallest], outputs=record, api_name="analyze", **limits)
+    gr.on(triggers=[], fn=analyze, inputs=[photo, *options], outputs=record, api_name="analyze", **limits)
 
 
 def face_at(shown, x, y):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import gradio as gr
+from gradio_client import handle_file
 
 from pages.limits import LIVE_BYTES
 
@@ -14,6 +15,10 @@ class Upload(NamedTuple):
 
     path: str
     name: str
+
+
+EXAMPLE = handle_file("https://raw.githubusercontent.com/scikit-image/scikit-image/v0.25.2/skimage/data/astronaut.png")
+"""What the API's documentation sends: the example photo, at the address that it comes from."""
 
 
 class Photo(gr.Image):
@@ -31,6 +36,18 @@ class Photo(gr.Image):
         if payload.path is None:
             raise gr.Error("A photo must be sent as a file.", print_exception=False)
         return Upload(payload.path, payload.orig_name or Path(payload.path).name)
+
+    def example_payload(self):
+        return EXAMPLE
+
+
+class Files(gr.File):
+    """`gr.File` whose example in the API's documentation is a photo."""
+
+    is_template = True
+
+    def example_payload(self):
+        return [EXAMPLE]
 
 
 class Camera(gr.Image):

@@ -1,6 +1,12 @@
 import os
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +54,58 @@ def hub(hub_server, monkeypatch):
     shutil.rmtree(HUB_HOME, ignore_errors=True)
     monkeypatch.setenv("HF_TOKEN", "hf_write")
     return hub_server
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory):
+    """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
+    with run_app(tmp_path_factory.mktemp("cache"), "app.py") as url:
+        yield url
+
+
+@contextmanager
+def run_app(folder, *arguments):
+    """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
+
+    Args:
+        folder: for all files that it and Gradio write.
+    """
+    port = free_port()
+    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
+    url = f"http://127.0.0.1:{port}/"
+    with subprocess.Popen([sys.executable, *arguments], cwd=Path(__file__).parents[1], env=environment) as app:
+
+        def is_up():
+            assert app.poll() is None, "the app ended"
+            with suppress(OSError), urllib.request.urlopen(url, timeout=60):
+                return True
+
+        try:
+            wait_for(is_up)
+            yield url
+        finally:
+            app.terminate()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    """Returns when the function's answer is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds} seconds"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def client(app_url):
+    from gradio_client import Client  # Imports the Hub's client, which must find the settings above.
+
+    return Client(app_url, verbose=False)
 
 
 @pytest.fixture(scope="session")

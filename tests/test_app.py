@@ -1,58 +1,48 @@
 """The app as a person's program sees it: started by its command, asked over HTTP."""
 
-import os
-import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
+import httpx
 import pytest
-from conftest import hub_environment
+from conftest import free_port, hub_environment, wait_for
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError, Status
 from PIL import Image
 
-from app import load_serving
+from app import Serving, build_demo, load_serving
+from fer.model_folder import BUNDLED
+from pages.limits import CONCURRENT
 
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def client(cache):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(cache)}
-    environment.pop("FER_MODEL", None)
-    with subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment) as app:
-        try:
-            yield _connect(f"http://127.0.0.1:{port}", app)
-        finally:
-            app.terminate()
-
-
-def _connect(url, app, patience=60):
-    for _ in range(patience * 5):
-        try:
-            return Client(url, verbose=False)
-        except Exception:  # noqa: BLE001 - whatever a server that is not up yet makes of it
-            assert app.poll() is None, "the app ended"
-            time.sleep(0.2)
-    raise AssertionError(f"no answer within {patience} seconds")
-
-
 def test_the_api_is_what_the_readme_says(client):
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
     assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/model"}
+
+
+def test_the_api_documents_itself_in_english(client):
+    for endpoint in client.view_api(print_info=False, return_format="dict")["named_endpoints"].values():
+        assert endpoint["description"].endswith(".")
+        for value in endpoint["parameters"] + endpoint["returns"]:
+            # A text that the browser translates would show as an object.
+            assert isinstance(value["label"], str)
+            assert not value["label"].startswith(("parameter_", "value_"))
+
+
+def test_no_event_of_the_page_is_public(client):
+    public = {event["api_name"] for event in client.config["dependencies"] if event["api_visibility"] != "private"}
+    assert public == {"predict", "analyze", "predict_batch", "model"}
 
 
 def test_predict_answers_the_largest_face(client, astronaut):
@@ -126,6 +116,46 @@ def test_broken_files_get_one_sentence_and_the_server_stays_up(client, astronaut
     assert client.predict(handle_file(astronaut), api_name="/predict")["label"] == "happy"
 
 
+def test_addresses_that_are_not_public_are_not_fetched(client):
+    for host in (client.src, "http://localhost:1/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/a.jpg"):
+        with pytest.raises(AppError, match=r"^http://.*: not the address of a public server\.$"):
+            client.predict({"path": host, "meta": {"_type": "gradio.FileData"}}, api_name="/predict")
+
+
+@pytest.fixture
+def busy_app(monkeypatch, tmp_path):
+    """An app in which one may wait, and what lets its photos be read."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr("app.MAX_WAITING", 1)
+    go, serving = threading.Event(), Future()
+    recognizer = SimpleNamespace(model="fake", recognize=lambda *_: go.wait(60) and [])
+    serving.set_result(Serving(recognizer, source=None))
+    demo = build_demo(serving)
+    _, url, _ = demo.launch(server_port=free_port(), prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    yield url, go
+    go.set()
+    demo.close()
+
+
+def test_at_overload_whoever_comes_is_told_and_the_server_stays_up(busy_app, astronaut):
+    url, go = busy_app
+    client = Client(url, verbose=False)
+    jobs = []
+    for status in [Status.PROCESSING] * CONCURRENT + [Status.IN_QUEUE]:
+        jobs.append(client.submit(handle_file(astronaut), api_name="/analyze"))
+        wait_for(lambda job=jobs[-1], status=status: job.status().code == status)
+    with pytest.raises(QueueError, match=r"^Queue is full! Please try again\.$"):
+        client.predict(handle_file(astronaut), api_name="/predict")
+    answer = httpx.post(f"{url}gradio_api/call/model", json={"data": []})
+    assert (answer.status_code, answer.json()["detail"]) == (503, "Queue is full. Max size is 1 and size is 1.")
+    start = time.monotonic()
+    assert httpx.get(url).status_code == 200
+    assert time.monotonic() - start < 5
+    go.set()
+    assert [job.result(30)["model"] for job in jobs] == ["fake"] * len(jobs)
+    client.close()
+
+
 def test_files_above_the_limit_are_refused(client, tmp_path):
     large = tmp_path / "large.jpg"
     large.write_bytes(bytes(21_000_000))
@@ -134,19 +164,18 @@ def test_files_above_the_limit_are_refused(client, tmp_path):
 
 
 def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
-    import httpx
-
     assert httpx.get(f"{client.src}monitoring").status_code != 200
     assert client.config["analytics_enabled"] is False
 
 
 def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monkeypatch, capsys):
     monkeypatch.delenv("FER_STRICT", raising=False)
-    recognizer, note = load_serving("fer-bot/gone")
+    recognizer, source, reason = load_serving("fer-bot/gone")
     assert recognizer.model == "bundled"
-    assert "no such repository on the Hub" in note
-    assert note in capsys.readouterr().err
-    assert "hf_" not in note
+    assert source.folder == BUNDLED
+    assert "no such repository on the Hub" in reason
+    assert reason in capsys.readouterr().err
+    assert "hf_" not in reason
 
 
 def test_a_strict_app_ends_with_one_sentence_instead(hub, tmp_path):

@@ -1,0 +1,55 @@
+"""The API's functions as tools of the Model Context Protocol: Gradio's server of them, mended."""
+
+import json
+
+from anyio import CapacityLimiter
+from gradio.mcp import GradioMCPServer
+from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
+from mcp.types import CallToolRequest
+
+from pages.limits import MAX_CALLS
+
+
+class Tools(GradioMCPServer):
+    """What Gradio's own cannot: take a list of files, answer JSON instead of Python's `repr`, have what comes as a
+    data: URI swept from the disk, and leave threads to the page however many call."""
+
+    def create_mcp_server(self):
+        server = super().create_mcp_server()
+        call, limiter = server.request_handlers[CallToolRequest], CapacityLimiter(MAX_CALLS)
+
+        async def call_in_turn(request):
+            async with limiter:
+                return await call(request)
+
+        server.request_handlers[CallToolRequest] = call_in_turn
+        return server
+
+    def simplify_filedata_schema(self, schema):
+        simple, positions = super().simplify_filedata_schema(schema)
+        # The files have become strings; what is left of their definitions is referred to by a wrong path.
+        return _without(simple, {"$defs", "$ref"}), positions
+
+    def convert_strings_to_filedata(self, value, filedata_positions):
+        inside = [[*path, index] for *path, last in filedata_positions if last == "items"
+                  for index in range(len(value.get(path[0], ())))]  # fmt: skip
+        try:
+            files = super().convert_strings_to_filedata(value, [*filedata_positions, *inside])
+        except (ValueError, IndexError):
+            raise ValueError("A file must be given as an http(s) URL or as a data: URI in base64.") from None
+        return traverse(files, self._have_swept, is_file_obj_with_meta)
+
+    def postprocess_output_data(self, data, root_url):
+        return super().postprocess_output_data([json.dumps(output, ensure_ascii=False) for output in data], root_url)
+
+    def _have_swept(self, file):
+        if not is_http_url_like(file["path"]):
+            self.blocks.upload_file_set.add(file["path"])
+        return file
+
+
+def _without(node, keys):
+    """JSON without what stands under these keys, at any depth."""
+    if isinstance(node, dict):
+        return {key: _without(value, keys) for key, value in node.items() if key not in keys}
+    return [_without(value, keys) for value in node] if isinstance(node, list) else node
