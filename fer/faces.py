@@ -5,9 +5,11 @@ arXiv:1907.05047) run on LiteRT; `blazeface/NOTICE` names their source. Anchors,
 MediaPipe's published graphs `face_detection_short_range` and `face_detection_back_desktop_live`.
 """
 
+import json
 import math
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,14 +36,11 @@ MAX_TILES = 32
 MIN_TILE_SCORE = 0.65
 """Each tile is one more chance to take a pattern for a face."""
 
-FACE_SIDE = 0.89
-EYES_HEIGHT = 0.39
-"""Where the face stands in FER2013's own pictures, in shares of their side.
+CROP_FIT = Path(__file__).parent / "crop_fit.json"
+"""Where FER2013 would have cut a face, fitted by `python -m benchmarks.crop_fit` on training pictures.
 
-Medians over 1,500 training pictures, each bordered by half its side (`python -m benchmarks.crop_margin`): 99.6 % are
-found; the side of the box is 0.89 of the picture's, its centre lies at (0.50, 0.57) and the middle between the eyes at
-(0.50, 0.39), the eyes 0.37 apart. The eyes' place scatters least (by 0.04, the side of the box by 0.12), so the crop
-takes its place from the eyes and its size from the box.
+`weights`: for right, down, the logarithm of the side and the turn, a weight for each coordinate of the six points in
+their `FaceFrame`, and a constant. `bounds`: what each of the four was at least and at most on those pictures.
 """
 
 
@@ -92,8 +91,41 @@ class FaceDetector:
         return sorted(found, key=lambda face: _area(face.box), reverse=True)
 
 
+@dataclass(frozen=True)
+class FaceFrame:
+    """A face's own axes: its box's centre and side, turned as its eyes are.
+
+    origin: x and y in the picture's pixels.
+    unit: pixels.
+    angle: of the eyes' line to the picture's rows, in radians; positive is clockwise.
+    across, down: the axes, float `(2,)` of length 1.
+    points: the six points in these axes, float `(6, 2)`.
+    """
+
+    origin: np.ndarray
+    unit: float
+    angle: float
+    across: np.ndarray
+    down: np.ndarray
+    points: np.ndarray
+
+
+def face_frame(face):
+    """The `FaceFrame` of a `DetectedFace`."""
+    left, top, right, bottom = face.box
+    origin, unit = np.array([(left + right) / 2, (top + bottom) / 2]), max(right - left, bottom - top, 1.0)
+    to_left_eye = face.points[1] - face.points[0]
+    angle = math.atan2(to_left_eye[1], to_left_eye[0])
+    across, down = _axes(angle)
+    points = (face.points - origin) @ np.stack([across, down], axis=1) / unit
+    return FaceFrame(origin, unit, angle, across, down, points)
+
+
 def crop_face(image, face, size):
-    """Cuts a face out of a picture as FER2013's pictures are cut, upright by the eyes.
+    """Cuts a face out of a picture as FER2013's pictures are cut, nearly upright by the eyes.
+
+    Place, side and turn come from the fit of `CROP_FIT`. The turn is not the whole of the eyes' angle: their places are
+    off by some degrees, and FER2013's own heads are tilted.
 
     Args:
         image: PIL image of mode RGB.
@@ -103,14 +135,12 @@ def crop_face(image, face, size):
     Returns:
         Grey uint8 array `(size, size)`. Beyond the picture's edge its outermost pixels are repeated.
     """
-    left, top, right, bottom = face.box
-    side = max(right - left, bottom - top, 1.0) / FACE_SIDE
-    right_eye, left_eye = face.points[0], face.points[1]
-    eyes = (right_eye + left_eye) / 2
-    angle = math.atan2(left_eye[1] - right_eye[1], left_eye[0] - right_eye[0])
-    across = np.array([math.cos(angle), math.sin(angle)])
-    down = np.array([-across[1], across[0]])
-    center = eyes + (0.5 - EYES_HEIGHT) * side * down
+    frame = face_frame(face)
+    weights, (low, high) = _crop_fit()
+    x, y, log_side, turn = np.clip(weights @ [*frame.points.ravel(), 1], low, high)
+    center = frame.origin + frame.unit * (x * frame.across + y * frame.down)
+    side = frame.unit * math.exp(log_side)
+    across, down = _axes(frame.angle + turn)
 
     # Shrink first, then turn: an affine transform reads single pixels and would alias.
     reach = side * (abs(across[0]) + abs(across[1])) / 2 + 2
@@ -129,6 +159,19 @@ def crop_face(image, face, size):
         resample=Image.Resampling.BICUBIC,
     )
     return np.asarray(turned.resize((size, size), Image.Resampling.BOX))
+
+
+def _axes(angle):
+    """Unit vectors to the right and downwards of what is turned by an angle."""
+    across = np.array([math.cos(angle), math.sin(angle)])
+    return across, np.array([-across[1], across[0]])
+
+
+@cache
+def _crop_fit():
+    """Weights `(4, 13)`, and lower and upper bounds `(2, 4)` of `CROP_FIT`."""
+    document = json.loads(CROP_FIT.read_text())
+    return np.array(document["weights"]), np.array(document["bounds"]).T
 
 
 def _cut(image, box):

@@ -1,6 +1,7 @@
 """Dataset pictures the way the app meets faces: somewhere in a larger picture, to be found, cut and shrunk again."""
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,25 @@ QUALITY = (70, 95)
 SEED = 2013
 
 
+class Scene(NamedTuple):
+    """A picture with a face pasted in.
+
+    image: PIL image of mode RGB and `SCENE_SIZE`.
+    center, side, angle: where the pasted picture lies: x and y and its own side in pixels, and by how many degrees it
+        is turned, counterclockwise.
+    """
+
+    image: Image.Image
+    center: tuple
+    side: int
+    angle: float
+
+    def is_in(self, box):
+        """Whether the pasted picture's centre lies in a box."""
+        left, top, right, bottom = box
+        return left <= self.center[0] <= right and top <= self.center[1] <= bottom
+
+
 def build_scene(face, random):
     """Pastes a face picture, enlarged and slightly turned, into a larger one of soft colours, and stores that as JPEG.
 
@@ -23,18 +43,20 @@ def build_scene(face, random):
         random: NumPy generator.
 
     Returns:
-        A PIL image of mode RGB and `SCENE_SIZE`, and the pasted picture's centre `(x, y)` in pixels.
+        A `Scene`.
     """
     side = int(random.integers(*SIDES, endpoint=True))
     coarse = Image.fromarray(random.integers(60, 196, (4, 5, 3), np.uint8))
     scene = coarse.resize(SCENE_SIZE, Image.Resampling.BICUBIC)
     picture = Image.fromarray(face).resize((side, side), Image.Resampling.BICUBIC).convert("RGBA")
-    picture = picture.rotate(random.uniform(-MAX_ANGLE, MAX_ANGLE), Image.Resampling.BICUBIC, expand=True)
+    angle = random.uniform(-MAX_ANGLE, MAX_ANGLE)
+    picture = picture.rotate(angle, Image.Resampling.BICUBIC, expand=True)
     left, top = (int(random.integers(0, room - picture.width, endpoint=True)) for room in SCENE_SIZE)
     scene.paste(picture, (left, top), picture)
     file = io.BytesIO()
     scene.save(file, "JPEG", quality=int(random.integers(*QUALITY, endpoint=True)))
-    return Image.open(file).convert("RGB"), (left + picture.width / 2, top + picture.height / 2)
+    center = (left + picture.width / 2, top + picture.height / 2)
+    return Scene(Image.open(file).convert("RGB"), center, side, angle)
 
 
 def find_pasted(recognizer, images):
@@ -51,11 +73,9 @@ def find_pasted(recognizer, images):
     random = np.random.default_rng(SEED)
     found, faces = [], []
     for index, image in enumerate(images[..., 0]):
-        scene, (x, y) = build_scene(image, random)
-        for face in recognizer.recognize(scene):
-            left, top, right, bottom = face.box
-            if left <= x <= right and top <= y <= bottom:
-                found.append(index)
-                faces.append(face)
-                break
+        scene = build_scene(image, random)
+        face = next((face for face in recognizer.recognize(scene.image) if scene.is_in(face.box)), None)
+        if face:
+            found.append(index)
+            faces.append(face)
     return np.array(found, int), faces

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fer.faces import FACE_SIDE, MAX_TILES, NETWORKS, DetectedFace, _tiles, crop_face
+from fer.faces import MAX_TILES, NETWORKS, DetectedFace, _tiles, crop_face
 from fer.images import load_image
 
 
@@ -32,12 +32,14 @@ def correlation(one, other):
     return np.corrcoef(one.ravel(), other.ravel())[0, 1]
 
 
+POINTS = ((-0.22, -0.22), (0.22, -0.22), (0, 0.01), (0, 0.22), (-0.44, -0.11), (0.44, -0.11))
+"""Of a face seen from the front, in sides of its box from the box's centre; rounded medians of FER2013's faces."""
+
+
 def upright_face(left, top, right, bottom):
-    """A detection in a drawn picture, its eyes level and where those of FER2013 are."""
-    side, middle = (right - left) / FACE_SIDE, (left + right) / 2
-    eyes = top + 0.3 * (bottom - top)
-    points = [(middle - 0.18 * side, eyes), (middle + 0.18 * side, eyes), *[(middle, eyes)] * 4]
-    return DetectedFace((left, top, right, bottom), np.array(points, np.float32), 0.9)
+    """A detection in a drawn picture, seen from the front."""
+    side, middle = right - left, np.array([(left + right) / 2, (top + bottom) / 2])
+    return DetectedFace((left, top, right, bottom), (middle + side * np.array(POINTS)).astype(np.float32), 0.9)
 
 
 def test_networks_are_those_of_the_notice():
@@ -77,27 +79,32 @@ def test_crop_shows_the_face_as_fer2013_does(photo, face, detector):
 @pytest.mark.parametrize("scale", [4, 16])
 def test_crop_puts_the_eyes_on_one_level(angle, scale):
     """A grey picture, black where the right eye is and white where the left one is."""
-    turn, middle = np.radians(angle), 80 * scale
-    eyes = middle + 18.5 * scale * np.array([[-1], [1]]) * (np.cos(turn), np.sin(turn))
+    turn, middle, side = np.radians(angle), 80 * scale, 85 * scale
+    across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    points = middle + side * np.array([x * across + y * down for x, y in POINTS])
     picture = Image.new("RGB", (2 * middle, 2 * middle), (128, 128, 128))
-    for (x, y), colour in zip(eyes, ("black", "white"), strict=True):
+    for (x, y), colour in zip(points, ("black", "white"), strict=False):
         ImageDraw.Draw(picture).circle((x - 0.5, y - 0.5), 4 * scale, fill=colour)
-    half = 50 * FACE_SIDE * scale
-    box = (middle - half, middle - 0.6 * half, middle + half, middle + 1.4 * half)
-    face = DetectedFace(box, np.concatenate([eyes, [[middle, middle]] * 4]).astype(np.float32), 0.9)
-    crop = crop_face(picture, face, 100)
+    box = (middle - side / 2, middle - side / 2, middle + side / 2, middle + side / 2)
+    crop = crop_face(picture, DetectedFace(box, points.astype(np.float32), 0.9), 100)
     for eye, expected in ((crop < 90, (31.5, 39)), (crop > 170, (68.5, 39))):
         rows, columns = np.nonzero(eye)
-        np.testing.assert_allclose((columns.mean() + 0.5, rows.mean() + 0.5), expected, atol=0.5)
+        np.testing.assert_allclose((columns.mean() + 0.5, rows.mean() + 0.5), expected, atol=2.5)
 
 
-@pytest.mark.parametrize(("angle", "alike"), [(20, 0.85), (-20, 0.85)])
-def test_crop_of_a_tilted_head_is_upright(photo, face, detector, angle, alike):
+def test_points_that_no_face_has_do_not_carry_the_crop_away():
+    picture = Image.new("RGB", (300, 300), "grey")
+    picture.paste("white", (100, 100, 200, 200))
+    scattered = np.array([(-900, 80), (900, -700), (500, 900), (-800, 0), (0, 2000), (90, 90)], np.float32)
+    assert crop_face(picture, DetectedFace((110, 110, 190, 190), scattered, 0.9), 48).mean() > 200
+
+
+@pytest.mark.parametrize("angle", [-40, -20, 20, 40])
+def test_crop_of_a_tilted_head_is_upright_within_what_training_varies(photo, detector, angle):
     turned = photo.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor="grey")
-    found = detector.detect(turned)[0]
-    slope = found.points[1] - found.points[0]
-    assert abs(np.degrees(np.arctan2(-slope[1], slope[0])) - angle) < 10
-    assert correlation(crop_face(turned, found, 48), crop_face(photo, face, 48)) > alike
+    crop = Image.fromarray(crop_face(turned, detector.detect(turned)[0], 200)).convert("RGB")
+    right_eye, left_eye = detector.detect(crop)[0].points[:2]
+    assert abs(np.degrees(np.arctan2(*(left_eye - right_eye)[::-1]))) < 12
 
 
 def test_crop_does_not_depend_on_the_resolution(photo, face, detector):
