@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fer.calibration import UNCALIBRATED
 
 SMOOTHING_SECONDS = 0.5
-"""Time constant: it takes the answer this long for 63 % of the way to a new expression, three times as long for 95 %."""
+"""Time constant: the answer takes this long for 63 % of the way to a new expression, three times it for 95 %."""
 LOST_SECONDS = 1.0
 """A face unseen for longer comes back under a new number."""
 MIN_LIKENESS = -0.25
