@@ -14,12 +14,13 @@ EMOTION_COLORS = {
 """One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
 
 
-def draw_faces(image, faces):
+def draw_faces(image, faces, numbers=None):
     """Draws each face's box with its number, label and probability.
 
     Args:
         image: PIL image of mode RGB; it is left as it is.
-        faces: of `fer.recognizer.Recognizer.recognize`, numbered from 1 in this order.
+        faces: of `fer.recognizer.Recognizer.recognize`.
+        numbers: of the faces; by default from 1 in their order.
 
     Returns:
         A PIL image of the same size.
@@ -28,7 +29,8 @@ def draw_faces(image, faces):
     draw = ImageDraw.Draw(image)
     longer = max(image.size)
     line = max(2, round(longer / 300))
-    for number, face in reversed(list(enumerate(faces, start=1))):
+    numbers = range(1, len(faces) + 1) if numbers is None else numbers
+    for number, face in reversed(list(zip(numbers, faces, strict=True))):
         color = EMOTION_COLORS[face.label]
         left, top, right, bottom = face.box
         draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)
