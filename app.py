@@ -32,11 +32,12 @@ else:
 
 
 from fer.errors import UserError
-from pages.face_view import CSS
+from pages import face_view, timeline, video
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING
 from pages.many import build_many_page
 from pages.photo import build_photo_page
 from pages.texts import I18N, language_of_the_page
+from pages.video import build_video_page
 
 INTRODUCTION = """# Facial expression recognition
 Drop in, paste or take a photo: every face is found and its expression read.
@@ -80,6 +81,8 @@ def build_demo(serving):
             build_photo_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
+        with gr.Tab(I18N("tab.video")):
+            build_video_page(serving, language)
         gr.Markdown(LIMITS)
         model = gr.Markdown(LOADING, elem_id="model")
         demo.load(about_model, outputs=model, api_visibility="private", show_progress="hidden", concurrency_limit=None)
@@ -110,7 +113,7 @@ def main():
     demo = build_demo(serving)
     demo.launch(
         theme=gr.themes.Soft(),
-        css=CSS,
+        css=face_view.CSS + timeline.CSS + video.CSS,
         i18n=I18N,
         max_file_size=MAX_FILE_SIZE,
         footer_links=["api", "settings"],

@@ -10,7 +10,7 @@ from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
 from pages.face_view import face_view
-from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_SMALLEST_FACE
+from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
 from pages.table import SURE, percentages
 from pages.upload import Photo
 
@@ -40,7 +40,7 @@ def build_photo_page(serving, language):
     """
 
     def read(upload, already_cropped, smallest_face):
-        image = load_image(upload.path, upload.name)
+        image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
         return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
 
     def record_of(upload, image, faces):

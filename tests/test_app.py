@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import hub_environment
+from conftest import hub_environment, write_clip
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
@@ -52,7 +52,7 @@ def _connect(url, app, patience=60):
 
 def test_the_api_is_what_the_readme_says(client):
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/model"}
+    assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/analyze_video", "/model"}
 
 
 def test_predict_answers_the_largest_face(client, astronaut):
@@ -96,6 +96,26 @@ def test_a_batch_has_a_row_for_a_broken_file(client, astronaut, tmp_path):
     assert rows[0]["message"].startswith("broken.jpg: not a picture")
 
 
+def test_analyze_video_answers_a_row_a_face_and_frame(client, astronaut, tmp_path):
+    wall = Image.new("RGB", (320, 320), "gray")
+    pictures = [Image.open(astronaut).crop((64, 0, 384, 320))] * 8 + [wall] * 5
+    clip = write_clip(tmp_path / "clip.mp4", pictures)
+    record = client.predict(handle_file(clip), every=0.2, api_name="/analyze_video")
+    assert (record["clip"], record["model"], record["every"]) == ("clip.mp4", "bundled", 0.2)
+    assert (record["width"], record["height"], record["seconds"]) == (320, 320, pytest.approx(0.52))
+    rows = record["rows"]
+    assert [(row["seconds"], row["face"], row["label"]) for row in rows] == [
+        (0, 1, "happy"), (0.2, 1, "happy"), (0.4, None, None)
+    ]  # fmt: skip
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"hello")
+    with pytest.raises(AppError, match=r"^broken\.mp4: not a clip .*\.$"):
+        client.predict(handle_file(broken), every=0.2, api_name="/analyze_video")
+    with pytest.raises(AppError, match="A clip is needed"):
+        client.predict(None, every=0.2, api_name="/analyze_video")
+
+
 def test_model_tells_what_serves(client):
     answer = client.predict(api_name="/model")
     assert (answer["model"], len(answer["labels"]), answer["image_size"]) == ("bundled", 7, 48)
@@ -129,8 +149,12 @@ def test_broken_files_get_one_sentence_and_the_server_stays_up(client, astronaut
 def test_files_above_the_limit_are_refused(client, tmp_path):
     large = tmp_path / "large.jpg"
     large.write_bytes(bytes(21_000_000))
-    with pytest.raises(Exception, match=r"413|[Mm]aximum|too large"):
+    with pytest.raises(AppError, match=r"^large\.jpg: pictures may have at most 20 MB\. Received: 21\.0 MB$"):
         client.predict(handle_file(large), api_name="/predict")
+    larger = tmp_path / "larger.mp4"
+    larger.write_bytes(bytes(160_000_000))
+    with pytest.raises(Exception, match=r"413|[Mm]aximum|too large"):
+        client.predict(handle_file(larger), every=0.2, api_name="/analyze_video")
 
 
 def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
