@@ -46,6 +46,7 @@ from pages.many import build_many_page
 from pages.photo import build_photo_page
 from pages.texts import I18N, language_of_the_page, say
 from pages.tools import Tools
+from pages.video import build_video_page
 
 
 class Serving(NamedTuple):
@@ -84,6 +85,8 @@ def build_demo(serving):
             build_live_page(serving, language)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language)
+        with gr.Tab(I18N("tab.video")):
+            build_video_page(serving, language)
         with gr.Tab(I18N("tab.about")):
             build_about_page(serving, language, demo)
         gr.Markdown(I18N("app.limits"), elem_id="limits")

@@ -1,8 +1,9 @@
-"""The command line, `python -m fer COMMAND`: predict, evaluate, calibrate, compare, push, deploy."""
+"""The command line, `python -m fer COMMAND`: predict, video, evaluate, calibrate, compare, push, deploy."""
 
 import argparse
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
@@ -29,6 +30,15 @@ def _parser():
         "--already-cropped",
         action="store_true",
         help="each picture is one face, as FER2013's are: do not look for faces",
+    )
+
+    video = _add_command(commands, "video", _video, "read the faces in a clip, frame by frame")
+    _add_model(video)
+    video.add_argument("clip", metavar="CLIP", help="MP4, MOV, WebM, MKV, AVI or MPEG-TS file")
+    video.add_argument("--every", type=float, default=0.2, metavar="S", help="seconds between frames (default: 0.2)")
+    video.add_argument("--csv", metavar="FILE", help="write a row a frame and face here")
+    video.add_argument(
+        "--annotated", metavar="FILE", help="write the frames with their boxes here, as MP4 without sound"
     )
 
     evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
@@ -139,6 +149,32 @@ def _sentence(photo, faces):
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
         lines.append(f"  {number}. {face.answer} at {','.join(map(str, face.box))}: {shares}")
     return "\n".join(lines)
+
+
+def _video(options):
+    from fer.drawing import draw_faces
+    from fer.hub import resolve_model
+    from fer.recognizer import Recognizer
+    from fer.video import appearances, open_clip, read_faces, to_csv, write_video
+
+    clip = open_clip(options.clip)
+    source = resolve_model(options.model)
+    recognizer = Recognizer.load(source.folder, str(source))
+    rows, frames = [], 0
+    with write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
+        for frame, faces, numbers, more in read_faces(clip, options.every, recognizer):
+            rows += more
+            frames += 1
+            if add:
+                add(frame.seconds, draw_faces(frame.image, faces, numbers))
+    if options.csv:
+        Path(options.csv).write_text(to_csv(rows, recognizer.labels))
+    found = appearances(rows)
+    print(f"{options.clip}: {frames} frames, {len(found) or 'no'} face{'' if len(found) == 1 else 's'}")
+    for number, own, shares in found:
+        answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
+        print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")
+    return 0
 
 
 def _evaluate(options):

@@ -12,7 +12,7 @@ from fer.images import is_picture, load_image
 
 MAX_PICTURES = 200
 MAX_BYTES = 20_000_000
-"""Of a picture in a zip, unpacked: what the app accepts of a photo that comes alone."""
+"""Of a picture, in a zip unpacked: what the app accepts of a photo that comes alone."""
 MAX_MEMBERS = 2_000
 """Files of all kinds in a zip, which is searched anew for each of its pictures."""
 MAX_UNPACKED = 500_000_000
@@ -57,7 +57,7 @@ def open_picture(picture):
         UserError: with the reason, where it cannot be read.
     """
     if picture.path.suffix.lower() != ".zip":
-        return load_image(picture.path, picture.name)
+        return load_image(picture.path, picture.name, MAX_BYTES)
     try:
         with zipfile.ZipFile(picture.path) as archive, archive.open(picture.member or "") as member:
             content = member.read(MAX_BYTES + 1)

@@ -16,12 +16,13 @@ EMOTION_COLORS = {
 """One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
 
 
-def draw_faces(image, faces, captions=None):
+def draw_faces(image, faces, numbers=None, captions=None):
     """Draws each face's box with its caption, or with its number alone where the box is too narrow for that.
 
     Args:
         image: PIL image of mode RGB; it is left as it is.
-        faces: of `fer.recognizer.Recognizer.recognize`, numbered from 1 in this order.
+        faces: of `fer.recognizer.Recognizer.recognize`.
+        numbers: of the faces; by default from 1 in their order.
         captions: a text a face; by default of `caption`.
 
     Returns:
@@ -31,8 +32,9 @@ def draw_faces(image, faces, captions=None):
     draw = ImageDraw.Draw(image)
     longer = max(image.size)
     line = max(2, round(longer / 300))
-    captions = captions or [caption(number, face) for number, face in enumerate(faces, start=1)]
-    for number, (face, text) in reversed(list(enumerate(zip(faces, captions, strict=True), start=1))):
+    numbers = range(1, len(faces) + 1) if numbers is None else numbers
+    captions = captions or [caption(number, face) for number, face in zip(numbers, faces, strict=True)]
+    for number, face, text in reversed(list(zip(numbers, faces, captions, strict=True))):
         color = EMOTION_COLORS[face.label]
         left, top, right, bottom = face.box
         draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)

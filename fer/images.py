@@ -1,5 +1,6 @@
 """Decode pictures from anywhere: guarded, upright, in RGB, one sentence for what cannot be read."""
 
+import math
 import struct
 import warnings
 from pathlib import Path
@@ -30,22 +31,23 @@ def is_picture(path, suffixes):
     return path.name.lower().endswith(suffixes) and not path.name.startswith(".") and "__MACOSX" not in path.parts
 
 
-def load_image(source, name=None):
+def load_image(source, name=None, most_bytes=math.inf):
     """Decodes a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8.
 
     Args:
         source: path or binary file object.
         name: what to call the picture in an error; by default the path.
+        most_bytes: that a file may have.
 
     Returns:
         A PIL image of mode RGB.
 
     Raises:
-        ImageError: if it is missing, empty, no picture, truncated or above `MAX_PIXELS`.
+        ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS` or above `most_bytes`.
     """
     name = name or str(source)
     if isinstance(source, (str, Path)):
-        _check_file(Path(source), name)
+        _check_file(Path(source), name, most_bytes)
     try:
         with warnings.catch_warnings():
             # Of sizes, which `_check_size` judges, and of odd metadata.
@@ -79,13 +81,16 @@ def grey_square(image, size):
     return np.asarray(image)
 
 
-def _check_file(path, name):
+def _check_file(path, name, most_bytes):
     if not path.exists():
         raise ImageError(f"{name}: no such file.")
     if path.is_dir():
         raise ImageError(f"{name}: a folder, not a picture.")
-    if path.stat().st_size == 0:
+    size = path.stat().st_size
+    if size == 0:
         raise ImageError(f"{name}: the file is empty.")
+    if size > most_bytes:
+        raise ImageError(f"{name}: pictures may have at most {most_bytes / 1e6:g} MB. Received: {size / 1e6:.1f} MB")
 
 
 def _check_size(image, name):

@@ -24,6 +24,11 @@ def reading(language, face):
     return say(language, key, emotion=say(language, f"emotion.{face.label}"), share=face.probabilities[face.label])
 
 
+def caption(language, number, face):
+    """A face in a few words: its number and its `reading`."""
+    return f"{number} {reading(language, face)}"
+
+
 def face_view(language, labels, face=None, activation=None):
     """HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
 

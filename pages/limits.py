@@ -1,7 +1,9 @@
 """What the app accepts and keeps, with the reasons."""
 
-MAX_FILE_SIZE = 20 * 1024**2
-"""Bytes. A 50-megapixel photo as a camera's JPEG stays below it."""
+MAX_FILE_SIZE = 150 * 1024**2
+"""Bytes: a clip of `CLIP_SECONDS` at 20 Mbit a second; pictures are refused far below, by `MAX_PHOTO_BYTES`."""
+MAX_PHOTO_BYTES = 20_000_000
+"""A 50-megapixel photo as a camera's JPEG stays below it."""
 FETCH_SECONDS = 20
 """For a photo that an API client names by its address; meanwhile it takes the place of another."""
 KEEP_SECONDS = 540
@@ -33,3 +35,9 @@ LIVE_SIDE = 480
 which nobody who sits before a camera needs."""
 LIVE_BYTES = 2_000_000
 """Of a frame in base64: enough for a camera that will not be told to send small ones."""
+CLIP_SECONDS = 60
+"""Longest clip: at `CLIP_EVERY` it is 300 pictures to read, more than the largest batch."""
+CLIP_EVERY = 0.2
+"""Seconds between the frames that are read, unless the person chooses otherwise: five a second, as live."""
+CLIPS = 1
+"""Clips read at once, in a queue of their own: photos, which take less than a second, never wait for one."""

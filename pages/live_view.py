@@ -6,7 +6,7 @@ The picture itself never comes back from the server: the browser shows its own, 
 from html import escape
 
 from fer.drawing import EMOTION_COLORS
-from pages.face_view import reading
+from pages.face_view import caption
 from pages.texts import say
 
 CHART_SECONDS = 30
@@ -33,7 +33,7 @@ def boxes(language, size, faces):
         faces: of `fer.tracking.FaceTracker.update`.
     """
     width, height = size
-    captions = [_caption(language, face) for face in faces]
+    captions = [caption(language, face.number, face) for face in faces]
     shapes = [_box(face, text, width) for face, text in zip(faces, captions, strict=True)]
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape("; ".join(captions))}">'
@@ -54,7 +54,7 @@ def panel(language, face=None, in_sight=False, points=(), now=0.0, rates=None):
         now: second of the newest frame.
         rates: frames answered a second, and seconds that an answer took; None where there are none.
     """
-    title = _caption(language, face) if face else ""
+    title = caption(language, face.number, face) if face else ""
     if face and not in_sight:
         title = say(language, "live.out_of_sight", number=face.number)
     text = say(language, "live.rates", frames=rates[0], milliseconds=1000 * rates[1]) if rates else ""
@@ -82,10 +82,6 @@ def spread(wanted, gap, lowest):
     for height in wanted:
         placed.append(max(height, placed[-1] + gap) if placed else height)
     return [min(height, lowest - gap * left) for left, height in zip(reversed(range(len(placed))), placed, strict=True)]
-
-
-def _caption(language, face):
-    return f"{face.number} {reading(language, face)}"
 
 
 def _box(face, text, width):

@@ -183,5 +183,31 @@ input[type=range]::-moz-range-thumb { background: var(--slider-color) !important
 .figures .chip { display: inline-block; width: 10px; height: 10px; border-radius: 2px; margin-right: 6px; }
 .figures svg { width: 100%; height: auto; display: block; }
 .figures svg text { fill: currentColor; font-size: 12px; }
+
+/* Gradio's picture takes all of the height, and hides the buttons below it. */
+#clip .video-container { display: flex; flex-direction: column; }
+#clip .video-container > .wrap { flex: 1; min-height: 0; }
+#video-message { min-height: 48px; }
+#video-message .generating { border: none; }
+/* Gradio's page takes a cancelled run for an error. */
+#video-message .wrap:has(> .error) { display: none; }
+#video-bar { padding: 0; margin: -6px 0; }
+#video-bar progress { appearance: none; border: none; display: block; width: 100%; height: 6px; border-radius: 3px;
+  overflow: hidden; background: var(--border-color-primary); }
+#video-bar progress::-webkit-progress-bar { background: var(--border-color-primary); }
+#video-bar progress::-webkit-progress-value { background: var(--body-text-color); }
+#video-bar progress::-moz-progress-bar { background: var(--body-text-color); }
+#video-bar progress:not([value]) { visibility: hidden; }
+.timeline { color: var(--body-text-color); }
+.timeline figure { margin: 0 0 24px; }
+.timeline figcaption { font-size: 15px; line-height: 22px; min-height: 44px; margin-bottom: 6px; }
+.timeline .lanes { display: grid; grid-template-columns: 6.5em 1fr; gap: 3px 8px; font-size: 14px; }
+.timeline .name { line-height: 20px; height: 20px; overflow: hidden; text-overflow: ellipsis; }
+.timeline svg { display: block; width: 100%; height: 20px; border-radius: 3px;
+  background: var(--background-fill-secondary); }
+.timeline .axis { grid-column: 2; position: relative; height: 18px; font-size: 12px; line-height: 18px;
+  font-variant-numeric: tabular-nums; }
+.timeline .axis span { position: absolute; transform: translateX(-50%); white-space: nowrap; }
+.timeline .axis span:first-child { transform: none; }
 """.replace("STRIPES", _STRIPES)
 """For `launch`: the pages' own shapes, with room kept for answers that are still to come."""

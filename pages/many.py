@@ -10,7 +10,7 @@ from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import bars, reading
+from pages.face_view import bars, caption
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
 from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
@@ -56,8 +56,8 @@ def build_many_page(serving, language):
             for image, faces, more in read(files, progress, language):
                 rows += more
                 if image:
-                    captions = [f"{number} {reading(language, face)}" for number, face in enumerate(faces, start=1)]
-                    drawn = draw_faces(image, faces, captions)
+                    captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
+                    drawn = draw_faces(image, faces, captions=captions)
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
                     words = ", ".join(say(language, f"emotion.{face.label}") for face in faces)
                     name = Path(more[0]["file"]).name

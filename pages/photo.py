@@ -9,9 +9,9 @@ from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import face_view, reading
+from pages.face_view import caption, face_view, reading
 from pages.keyboard import PASTE, PASTED
-from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_SMALLEST_FACE
+from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
 from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
 from pages.upload import Photo
@@ -37,7 +37,7 @@ def build_photo_page(serving, language):
     """
 
     def read(upload, already_cropped, smallest_face):
-        image = load_image(upload.path, upload.name)
+        image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
         return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
 
     def record_of(upload, image, faces):
@@ -66,8 +66,8 @@ def build_photo_page(serving, language):
             image, faces = read(upload, already_cropped, smallest_face)
         except UserError as error:
             return fill(language, f"⚠️ {error}")
-        captions = [f"{number} {reading(language, face)}" for number, face in enumerate(faces, start=1)]
-        drawn = draw_faces(image, faces, captions)
+        captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
+        drawn = draw_faces(image, faces, captions=captions)
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]

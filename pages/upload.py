@@ -1,4 +1,4 @@
-"""How a photo reaches the recognizer: unopened, for fer.images to open it guarded."""
+"""How a photo or clip reaches the recognizer: unopened, for fer.images and fer.video to open it guarded."""
 
 import base64
 from pathlib import Path
@@ -48,6 +48,20 @@ class Files(gr.File):
 
     def example_payload(self):
         return [EXAMPLE]
+
+
+class Clip(gr.Video):
+    """`gr.Video` that hands over an `Upload` unopened: fer.video opens it, guarded, and says in words what is broken.
+
+    Gradio's own would have the program ffmpeg write a second file without sound beside the first.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload):
+        if payload is None:
+            return None
+        return Upload(payload.path, payload.orig_name or Path(payload.path).name)
 
 
 class Camera(gr.Image):

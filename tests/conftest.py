@@ -9,6 +9,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from hub_double import HubDouble
@@ -152,6 +153,38 @@ def draw_face(emotion, number):
     draw.ellipse((24 - 3 - index, 36 - index // 2, 24 + 3 + index, 37 + index // 2), fill=10)
     grain = np.random.default_rng(number).normal(0, 6, (48, 48))
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+
+
+def write_clip(path, pictures, rate=25, codec="libx264", rotation=None, mirrored=False, sound=False, container=None):
+    """Writes pictures of one size as a clip.
+
+    Args:
+        rotation: degrees that a player is told to turn the pictures by, counter-clockwise.
+        mirrored: whether it is told to mirror them then.
+        sound: add a second of silence.
+        container: options of the file format.
+    """
+    with av.open(str(path), "w", options=container or {}) as file:
+        stream = file.add_stream(codec, rate=rate)
+        stream.width, stream.height = pictures[0].size
+        stream.pix_fmt = "yuv420p"
+        if rotation is not None:
+            stream.set_display_rotation(rotation, hflip=mirrored)
+        audio = file.add_stream("aac", rate=48_000) if sound else None
+        for picture in pictures:
+            file.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        file.mux(stream.encode(None))
+        if audio:
+            write_silence(file, audio)
+    return path
+
+
+def write_silence(file, stream):
+    for start in range(0, 48_000, 1024):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 48_000, start
+        file.mux(stream.encode(frame))
+    file.mux(stream.encode(None))
 
 
 @pytest.fixture(scope="session")

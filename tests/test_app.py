@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from conftest import free_port, hub_environment, wait_for
+from conftest import free_port, hub_environment, wait_for, write_clip
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError, Status
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_api_is_what_the_readme_says(client):
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
-    assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/model"}
+    assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/analyze_video", "/model"}
 
 
 def test_the_api_documents_itself_in_english(client):
@@ -42,7 +42,7 @@ def test_the_api_documents_itself_in_english(client):
 
 def test_no_event_of_the_page_is_public(client):
     public = {event["api_name"] for event in client.config["dependencies"] if event["api_visibility"] != "private"}
-    assert public == {"predict", "analyze", "predict_batch", "model"}
+    assert public == {"predict", "analyze", "predict_batch", "analyze_video", "model"}
 
 
 def test_predict_answers_the_largest_face(client, astronaut):
@@ -84,6 +84,26 @@ def test_a_batch_has_a_row_for_a_broken_file(client, astronaut, tmp_path):
     assert [row["file"] for row in rows] == ["broken.jpg", "astronaut.jpg", "packed.zip/folder/astronaut.jpg"]
     assert [row["label"] for row in rows] == [None, "happy", "happy"]
     assert rows[0]["message"].startswith("broken.jpg: not a picture")
+
+
+def test_analyze_video_answers_a_row_a_face_and_frame(client, astronaut, tmp_path):
+    wall = Image.new("RGB", (320, 320), "gray")
+    pictures = [Image.open(astronaut).crop((64, 0, 384, 320))] * 8 + [wall] * 5
+    clip = write_clip(tmp_path / "clip.mp4", pictures)
+    record = client.predict(handle_file(clip), every=0.2, api_name="/analyze_video")
+    assert (record["clip"], record["model"], record["every"]) == ("clip.mp4", "bundled", 0.2)
+    assert (record["width"], record["height"], record["seconds"]) == (320, 320, pytest.approx(0.52))
+    rows = record["rows"]
+    assert [(row["seconds"], row["face"], row["label"]) for row in rows] == [
+        (0, 1, "happy"), (0.2, 1, "happy"), (0.4, None, None)
+    ]  # fmt: skip
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"hello")
+    with pytest.raises(AppError, match=r"^broken\.mp4: not a clip .*\.$"):
+        client.predict(handle_file(broken), every=0.2, api_name="/analyze_video")
+    with pytest.raises(AppError, match="A clip is needed"):
+        client.predict(None, every=0.2, api_name="/analyze_video")
 
 
 def test_model_tells_what_serves(client):
@@ -159,8 +179,12 @@ def test_at_overload_whoever_comes_is_told_and_the_server_stays_up(busy_app, ast
 def test_files_above_the_limit_are_refused(client, tmp_path):
     large = tmp_path / "large.jpg"
     large.write_bytes(bytes(21_000_000))
-    with pytest.raises(Exception, match=r"413|[Mm]aximum|too large"):
+    with pytest.raises(AppError, match=r"^large\.jpg: pictures may have at most 20 MB\. Received: 21\.0 MB$"):
         client.predict(handle_file(large), api_name="/predict")
+    larger = tmp_path / "larger.mp4"
+    larger.write_bytes(bytes(160_000_000))
+    with pytest.raises(Exception, match=r"413|[Mm]aximum|too large"):
+        client.predict(handle_file(larger), every=0.2, api_name="/analyze_video")
 
 
 def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):

@@ -65,6 +65,13 @@ def test_a_zip_that_lies_about_a_size_is_a_picture_that_cannot_be_opened(tmp_pat
         batch.open_picture(picture)
 
 
+def test_a_picture_that_comes_alone_has_the_same_limit(tmp_path, monkeypatch, png):
+    monkeypatch.setattr(batch, "MAX_BYTES", len(png) - 1)
+    (tmp_path / "a.png").write_bytes(png)
+    with pytest.raises(UserError, match=r"^a\.png: pictures may have at most"):
+        batch.open_picture(*batch.list_pictures([tmp_path / "a.png"]))
+
+
 def test_a_broken_zip_is_a_picture_that_cannot_be_opened(tmp_path):
     path = tmp_path / "broken.zip"
     path.write_bytes(b"PK not really")

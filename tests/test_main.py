@@ -2,10 +2,12 @@ import json
 import shutil
 
 import pytest
+from conftest import write_clip
 
 from fer.__main__ import main
 from fer.labels import EMOTIONS
 from fer.model_folder import BUNDLED
+from fer.video import open_clip
 
 
 def test_predict_says_what_it_sees(astronaut, capsys):
@@ -39,9 +41,27 @@ def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_pat
     assert "Traceback" not in captured.err
 
 
+def test_video_says_what_it_sees_and_writes_it_down(astronaut, tmp_path, capsys):
+    from PIL import Image
+
+    clip = write_clip(tmp_path / "clip.mp4", [Image.open(astronaut)] * 15)
+    table, annotated = tmp_path / "faces.csv", tmp_path / "faces.mp4"
+    options = ["--every", "0.25", "--csv", str(table), "--annotated", str(annotated)]
+    assert main(["video", str(clip), *options]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{clip}: 3 frames, 1 face",
+        "  1. 0-0.52 s, 3 frames: happy 100%",
+    ]
+    assert [line.split(",")[:3] for line in table.read_text().splitlines()[1:]] == [
+        ["0.0", "1", "happy"], ["0.28", "1", "happy"], ["0.52", "1", "happy"]
+    ]  # fmt: skip
+    assert open_clip(annotated).seconds == pytest.approx(0.75, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["video", "nowhere.mp4"], "nowhere.mp4: no such file"),
         (["predict", "--model", "nowhere", "photo.jpg"], "config.json is missing"),
         (["evaluate", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["evaluate", "--data", "nowhere", "--classes", "happy", "happy"], "two different classes"),

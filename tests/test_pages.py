@@ -11,6 +11,7 @@ from pages.face_view import SIDE, face_view, heatmap, reading
 from pages.many import summary
 from pages.photo import face_at
 from pages.texts import TEXTS
+from pages.timeline import MAX_FACES, timeline
 
 
 @pytest.fixture
@@ -73,3 +74,39 @@ def test_pictures_of_one_name_are_counted_each(face):
 @pytest.mark.parametrize("language", TEXTS)
 def test_the_limit_of_a_batch_is_said(language):
     assert str(MAX_PICTURES) in TEXTS[language]["many.files"]
+
+
+def row(seconds, number, happy, confident=True):
+    label = "happy" if happy > 0.5 else "sad"
+    probabilities = {"happy": happy, "sad": 1 - happy} if number else None
+    return dict(
+        seconds=seconds, face=number, box=[0, 0, 9, 9], label=label, probabilities=probabilities, confident=confident
+    )
+
+
+def test_a_timeline_has_a_step_a_frame_and_a_gap_where_the_face_is_out_of_sight():
+    rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8, confident=False)]
+    html = timeline("en", rows, 1.0)
+    happy = "M0 100V10H20V60H40V100ZM60 100V20H100V100Z"
+    assert (
+        f'viewBox="0 0 100 100" preserveAspectRatio="none"><path d="{happy}" fill="{EMOTION_COLORS["happy"]}"' in html
+    )
+    assert 'aria-label="Expressions of face 1 over 1.0 s. happy 33%, sad 33%, not sure 33%"' in html
+    assert "Face 1, 0.0 to 0.6 s" in html
+
+
+def test_a_timeline_speaks_the_language_of_the_page():
+    assert "Gesicht 1, 0.0 bis 0.0 s</b><br>fröhlich 100%" in timeline("de", [row(0.0, 1, 0.9)], 1.0)
+
+
+def test_a_timeline_shows_the_faces_with_the_most_frames_and_counts_the_others():
+    rows = [row(0.2 * step, number, 0.9) for number in range(1, 9) for step in range(1 if number < 3 else 2)]
+    html = timeline("en", rows, 2.0)
+    assert html.count("<figure>") == MAX_FACES
+    assert "Face 1," not in html
+    assert "Face 3," in html
+    assert "the downloads: 2" in html
+
+
+def test_a_timeline_without_a_face_has_the_shape_of_one():
+    assert timeline("en").count("<svg") == len(EMOTIONS)

@@ -1,0 +1,177 @@
+"""The page that reads a clip: each face's expressions over its seconds, and the clip with its boxes to play."""
+
+import tempfile
+from pathlib import Path
+
+import gradio as gr
+
+from fer.drawing import draw_faces
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.video import MAX_EVERY, MIN_EVERY, appearances, open_clip, read_faces, to_csv, to_record, write_video
+from pages.downloads import save_text
+from pages.face_view import caption
+from pages.limits import CLIP_EVERY, CLIP_SECONDS, CLIPS
+from pages.table import headers, percentages, sure
+from pages.texts import I18N, say
+from pages.timeline import timeline
+from pages.upload import Clip
+
+CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}
+"""What is asked of the browser: larger frames would only be made smaller here."""
+
+SAVE_CSV = save_text("answer.csv", "text/csv", "clip.csv")
+SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "clip.json")
+
+
+def build_video_page(serving, language):
+    """Lays the page out and adds `/analyze_video`; call within `gr.Blocks`.
+
+    Args:
+        serving: a future with an attribute `recognizer`; the page is up before it is done.
+        language: of `pages.texts.language_of_the_page`.
+    """
+
+    def show(upload, every, language):
+        if upload is None:
+            yield answer(language, say(language, "video.start"))
+            return
+        # The video is Gradio's to keep and to sweep, which copies it. Cancelled or not, this folder goes at once.
+        with tempfile.TemporaryDirectory(prefix="fer-") as folder:
+            video = str(Path(folder) / "faces.mp4")
+            try:
+                clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
+                yield answer(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
+                recognizer, rows, frames = serving.result().recognizer, [], 0
+                with write_video(video, every) as add:
+                    for frame, faces, numbers, more in read_faces(clip, every, recognizer):
+                        words = [caption(language, *one) for one in zip(numbers, faces, strict=True)]
+                        add(frame.seconds, draw_faces(frame.image, faces, numbers, words))
+                        rows += more
+                        frames += 1
+                        # Between two frames Gradio can end the run, for Cancel or because the page was closed.
+                        message = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
+                        yield message, _bar(frame.seconds / clip.seconds), *[gr.skip()] * 6
+            except UserError as error:
+                yield answer(language, f"⚠️ {error}")
+                return
+            record = to_record(clip, every, frame.size, rows, recognizer.model)
+            saved = {"record": record, "csv": to_csv(rows, recognizer.labels)}
+            yield answer(language, summary(language, rows, frames, every), None, video, saved)
+
+    def answer(language, message, share=None, video=None, saved=None):
+        labels = serving.result().recognizer.labels if saved else EMOTIONS
+        record = saved["record"] if saved else {"rows": [], "seconds": 0}
+        chart = timeline(language, record["rows"], record["seconds"])
+        save = gr.update(interactive=saved is not None)
+        return message, _bar(share), video, chart, _table(language, labels, record["rows"]), saved, save, save
+
+    def begin(language):
+        return say(language, "video.waiting"), *_busy(True)
+
+    def clear(language):
+        return answer(language, say(language, "video.start"))
+
+    def stop(language):
+        return *answer(language, say(language, "video.stopped")), *_busy(False)
+
+    def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
+        """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
+        frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
+        not sure); a frame without a face is a row without one. Also the clip's length, its size, and the model that read
+        it.
+
+        Args:
+            clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
+            every: seconds from one frame that is read to the next, 0.05 to 0.5.
+        """
+        if clip is None:
+            raise gr.Error("A clip is needed. Received: none", print_exception=False)
+        try:
+            opened, rows = open_clip(clip.path, clip.name, CLIP_SECONDS), []
+            recognizer = serving.result().recognizer
+            for frame, _, _, more in read_faces(opened, every, recognizer):
+                rows += more
+                progress((frame.seconds, opened.seconds), unit="seconds")
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return to_record(opened, every, frame.size, rows, recognizer.model)
+
+    gr.Markdown(I18N("video.introduction"))
+    with gr.Row():
+        with gr.Column():
+            clip = Clip(
+                label=I18N("video.clip"), sources=["upload", "webcam"], include_audio=False, height=320, elem_id="clip",
+                webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
+            )  # fmt: skip
+            every = gr.Slider(MIN_EVERY, MAX_EVERY, CLIP_EVERY, step=0.05, label=I18N("video.every"), elem_id="every")
+            with gr.Row():
+                start = gr.Button(I18N("video.read"), variant="primary", elem_id="video-read")
+                cancel = gr.Button(I18N("video.cancel"), interactive=False, elem_id="video-cancel")
+            bar = gr.HTML(_bar(), elem_id="video-bar")
+            message = gr.Markdown(I18N("video.start"), elem_id="video-message")
+        with gr.Column():
+            video = gr.Video(
+                label=I18N("video.annotated"), interactive=False, height=420, buttons=["download"], elem_id="video"
+            )
+            with gr.Row():
+                save_csv = gr.Button(I18N("video.save_csv"), size="sm", interactive=False, elem_id="video-save-csv")
+                save_record = gr.Button(I18N("video.save_record"), size="sm", interactive=False)
+    gr.Markdown(I18N("video.legend"))
+    chart = gr.HTML(timeline("en"), container=True, padding=True, elem_id="timeline")
+    with gr.Accordion(I18N("video.table"), open=False):
+        table = gr.Dataframe(
+            _table("en", EMOTIONS, []), interactive=False, show_label=False, max_height=320, elem_id="video-table"
+        )
+
+    saved = gr.JSON(visible="hidden")
+    answers = [message, bar, video, chart, table, saved, save_csv, save_record]
+    buttons = [start, cancel]
+    limits = {"concurrency_id": "video", "concurrency_limit": CLIPS}
+    private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+    run = start.click(begin, language, [message, *buttons], **private).then(
+        show, [clip, every, language], answers, api_visibility="private", show_progress_on=message, **limits
+    )
+    cancel.click(None, cancels=run, **private)
+    # After the last word of a cancelled run, which a function of the click itself would not wait for.
+    run.failure(stop, language, [*answers, *buttons], **private)
+    run.success(lambda: _busy(False), outputs=buttons, **private)
+    clip.change(clear, language, answers, cancels=run, **private)
+    save_csv.click(None, saved, js=SAVE_CSV, api_visibility="private")
+    save_record.click(None, saved, js=SAVE_RECORD, api_visibility="private")
+    # The API's own, since its documentation shows their labels, and only in English.
+    clip = Clip(label="clip", include_audio=False, visible=False)
+    every = gr.Slider(MIN_EVERY, MAX_EVERY, CLIP_EVERY, step=0.05, label="seconds between frames", visible=False)
+    record = gr.JSON(label="rows and facts", visible=False)
+    gr.on(triggers=[], fn=analyze_video, inputs=[clip, every], outputs=record, api_name="analyze_video", **limits)
+
+
+def summary(language, rows, frames, every):
+    """A clip in a line, from its rows and the number of its frames that were read."""
+    count = len(appearances(rows))
+    key = "video.summary" if count else "video.no_face"
+    return say(language, key, count=count, frames=frames, every=every)
+
+
+def _busy(reading):
+    """Of the two buttons the one that can be pressed: Read, or Cancel."""
+    return gr.update(interactive=not reading), gr.update(interactive=reading)
+
+
+def _bar(share=None):
+    return f"<progress{'' if share is None else f' value={share:.3f}'}></progress>"
+
+
+def _table(language, labels, rows):
+    cells = [
+        [
+            row["seconds"],
+            "" if row["face"] is None else row["face"],
+            "" if row["label"] is None else say(language, f"emotion.{row['label']}"),
+            *percentages(row["probabilities"], labels),
+            sure(language, row["confident"]),
+        ]
+        for row in rows
+    ]
+    return {"headers": headers(language, labels, ("seconds", "face", "label"), ("sure",)), "data": cells}

@@ -1,0 +1,70 @@
+"""What a person does with a clip."""
+
+import re
+
+import pytest
+from conftest import write_clip
+from PIL import Image
+from playwright.sync_api import expect
+
+
+@pytest.fixture(scope="module")
+def pan(astronaut):
+    """Pictures in which a face moves to the right."""
+    photo = Image.open(astronaut).crop((140, 40, 310, 210))
+
+    def draw(count):
+        for index in range(count):
+            picture = Image.new("RGB", (320, 240), "gray")
+            picture.paste(photo, (index % 150, 30))
+            yield picture
+
+    return draw
+
+
+def choose(page, path):
+    page.get_by_role("tab", name="Video").click()
+    page.locator("#clip input[type=file]").set_input_files(path)
+    expect(page.locator("#clip video")).to_be_visible()
+
+
+def test_a_clip_is_read_to_a_timeline_a_table_and_a_video_to_play(page, pan, tmp_path):
+    choose(page, write_clip(tmp_path / "pan.mp4", list(pan(25)), sound=True))
+    page.get_by_role("button", name="Read the clip").click()
+    expect(page.locator("#video-message")).to_contain_text("Faces: 1. Frames read: 5, one every 0.2 s.")
+    chart = page.locator("#timeline [role=img]")
+    expect(chart).to_have_attribute("aria-label", re.compile("Expressions of face 1 over 1.0 s. happy 100%"))
+    expect(page.locator("#timeline")).to_contain_text("surprise")
+    video = page.locator("#video video")
+    expect(video).to_be_visible()
+    video.evaluate("video => video.play()")
+    expect(video).to_have_js_property("ended", True)
+    assert video.evaluate("video => [video.videoWidth, video.videoHeight, video.duration]") == [320, 240, 1]
+    page.get_by_role("button", name="All frames as a table").click()
+    expect(page.locator("#video-table")).to_contain_text("0.8")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").last.click()
+    assert len(download.value.path().read_text().splitlines()) == 6
+
+
+def test_reading_stops_on_cancel_and_can_start_again(page, pan, tmp_path):
+    choose(page, write_clip(tmp_path / "long.mp4", list(pan(200)), rate=5))
+    page.get_by_role("button", name="Read the clip").click()
+    expect(page.locator("#video-message")).to_contain_text(re.compile(r"Reading: [1-9].* of 40\.0 s"))
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#video-message")).to_contain_text("Stopped before the end.")
+    expect(page.get_by_text("Error")).not_to_be_visible()
+    page.get_by_role("button", name="Read the clip").click()
+    expect(page.locator("#video-message")).to_contain_text("Reading: 0.")
+
+
+def test_what_is_no_clip_is_said_on_the_page(page, tmp_path):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"hello")
+    page.get_by_role("tab", name="Video").click()
+    page.get_by_role("button", name="Read the clip").click()
+    expect(page.locator("#video-message")).to_contain_text("Choose a clip, then read it.")
+    page.locator("#clip input[type=file]").set_input_files(path)
+    expect(page.locator("#clip video")).to_be_attached()
+    page.get_by_role("button", name="Read the clip").click()
+    expect(page.locator("#video-message")).to_contain_text("clip.mp4: not a clip that can be read here")

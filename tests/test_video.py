@@ -1,0 +1,193 @@
+import csv
+import io
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from conftest import write_clip, write_silence
+from PIL import Image
+
+from fer import video
+from fer.drawing import draw_faces
+from fer.errors import UserError
+
+SIZE = (320, 240)
+RATE = 25
+SIDES = ["left", "top", "right", "bottom"]
+
+
+def still(count, size=SIZE):
+    return [Image.new("RGB", size, "gray")] * count
+
+
+def read(path, every=0.2, **options):
+    return list(video.read_frames(video.open_clip(path, path.name, **options), every))
+
+
+@pytest.fixture(scope="module")
+def panned(astronaut):
+    """Two seconds in which two faces wander: one to the right, and from half a second on one below it to the left."""
+    photo = Image.open(astronaut).crop((140, 40, 310, 210))
+    pictures = []
+    for index in range(2 * RATE):
+        picture = Image.new("RGB", (640, 480), "gray")
+        picture.paste(photo, (20 + 4 * index, 20))
+        if index >= RATE // 2:
+            picture.paste(photo, (420 - 4 * index, 280))
+        pictures.append(picture)
+    return pictures
+
+
+def test_a_frame_is_taken_every_so_many_seconds_with_its_own_time(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", still(30))
+    assert [frame.seconds for frame in read(path, 0.2)] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert [frame.seconds for frame in read(path, 0.5)] == [0, 0.52, 1.0]
+    assert video.open_clip(path).seconds == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.webm", "libvpx"), ("clip.mkv", "libx264"), ("clip.avi", "mpeg4"),
+                                             ("clip.ts", "libx264"), ("clip.mov", "libx264")])  # fmt: skip
+def test_each_container_gives_the_same_frames(tmp_path, name, codec):
+    frames = read(write_clip(tmp_path / name, still(26), codec=codec))
+    assert [frame.seconds for frame in frames] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert {frame.image.size for frame in frames} == {SIZE}
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
+    upright = Image.new("RGB", SIZE, "black")
+    upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
+    stored = upright
+    if mirrored:
+        stored = stored.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    stored = stored.rotate(-rotation, expand=True)
+    (frame,) = read(write_clip(tmp_path / "phone.mp4", [stored], rotation=rotation, mirrored=mirrored))
+    assert frame.image.size == frame.size == SIZE
+    assert np.abs(np.asarray(frame.image, int) - np.asarray(upright, int)).mean() < 4
+
+
+def test_large_frames_are_made_smaller_and_their_boxes_are_not(tmp_path):
+    (frame,) = read(write_clip(tmp_path / "large.mp4", still(1, (1920, 1080))))
+    assert (frame.image.size, frame.size) == ((960, 540), (1920, 1080))
+
+
+def test_a_size_that_changes_within_the_clip_is_fitted_to_the_first(tmp_path):
+    # As a browser's recording of a phone that is turned: WebM may change size from one key frame to the next.
+    path = tmp_path / "turned.mkv"
+    with av.open(str(path), "w") as file:
+        stream, one = file.add_stream("mjpeg", rate=1), Fraction(1)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
+        for index, size in enumerate((SIZE, SIZE[::-1])):
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = *size, "yuvj420p", one
+            for packet in encoder.encode(av.VideoFrame.from_image(Image.new("RGB", size, "white"))):
+                packet.stream, packet.time_base, packet.pts, packet.dts = stream, one, index, index
+                file.mux(packet)
+    first, second = read(path, 0.5)
+    assert first.image.size == second.image.size == SIZE
+    assert second.image.getpixel((5, 120)) == (0, 0, 0)
+    assert min(second.image.getpixel((160, 120))) > 240
+
+
+def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "clip.mp4", still(75))
+    assert len(read(path, 0.5, longest=2)) == 6
+    with pytest.raises(UserError, match=r"^clip\.mp4: clips may last at most 1 s\. Received: 3\.0 s$"):
+        read(path, longest=1)
+    for every in (0, 0.01, 1, float("nan")):
+        with pytest.raises(UserError, match="`every` must be from 0.05 to 0.5 seconds. Received: "):
+            read(path, every)
+    with monkeypatch.context() as patch:
+        patch.setattr(video, "MAX_RATE", 1)
+        with pytest.raises(UserError, match=r"^clip\.mp4: clips may have at most 61 frames\.$"):
+            read(path, longest=60)
+    large = write_clip(tmp_path / "large.mp4", still(1, (4800, 2400)))
+    with pytest.raises(UserError, match=r"^large\.mp4: frames may have at most 4096x2304 pixels. Received: 4800x2400$"):
+        read(large)
+    packed = write_clip(tmp_path / "packed.mkv", still(1), codec="ffv1")
+    with pytest.raises(UserError, match=r"^packed\.mkv: clips must be H\.264, .* Received: ffv1$"):
+        read(packed)
+
+
+def test_a_bad_file_costs_a_sentence(tmp_path, astronaut):
+    whole = write_clip(tmp_path / "whole.mp4", still(100), container={"movflags": "faststart"}).read_bytes()
+    late = write_clip(tmp_path / "late.mp4", still(100)).read_bytes()
+    with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as file:
+        write_silence(file, file.add_stream("aac", rate=48_000))
+    (tmp_path / "folder.mp4").mkdir()
+    for name, content, reason in (
+        ("empty.mp4", b"", "the file is empty"),
+        ("text.mp4", b"hello", "not a clip"),
+        ("photo.mp4", astronaut.read_bytes(), "not a clip"),
+        ("cut.mp4", late[: len(late) // 2], "not all of one"),
+        ("half.mp4", whole[: len(whole) // 2], r"incomplete; \d\.\d of its 4\.0 s are there"),
+        ("list.mp4", b"ffconcat version 1.0\nfile whole.mp4\n", "not a clip"),
+        ("sound.m4a", None, "no moving pictures"),
+        ("folder.mp4", None, "no such file"),
+        ("gone.mp4", None, "no such file"),
+    ):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(UserError, match=f"^{name}: .*{reason}") as error:
+            read(path)
+        assert "\n" not in str(error.value)
+        assert str(tmp_path) not in str(error.value)
+
+
+def test_faces_keep_their_numbers_and_have_a_row_in_each_frame(tmp_path, panned, recognizer):
+    clip = video.open_clip(write_clip(tmp_path / "clip.mp4", panned), "clip.mp4")
+    readings = list(video.read_faces(clip, 0.25, recognizer))
+    rows = [row for reading in readings for row in reading.rows]
+    first, second = ([row for row in rows if row["face"] == number] for number in (1, 2))
+    assert len(first) + len(second) == len(rows)
+    assert [row["seconds"] for row in first] == [reading.frame.seconds for reading in readings]
+    assert 0.5 <= second[0]["seconds"] <= 0.8
+    lefts = [[row["box"][0] for row in face] for face in (first, second)]
+    assert lefts[0] == sorted(lefts[0])
+    assert lefts[1] == sorted(lefts[1], reverse=True)
+    assert [face.probabilities[face.label] for reading in readings for face in reading.faces] == pytest.approx(
+        [max(row["probabilities"].values()) for row in rows], abs=1e-5
+    )
+    record = video.to_record(clip, 0.25, readings[0].frame.size, rows, "bundled")
+    assert (record["clip"], record["seconds"], record["width"], record["height"]) == ("clip.mp4", 2.0, 640, 480)
+
+
+def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(panned, recognizer):
+    faces = recognizer.recognize(panned[0])
+    frame = video.Frame(0.4, panned[0], (1280, 960))
+    (row,) = video.to_rows(frame, faces, [3])
+    assert row["box"] == [2 * edge for edge in faces[0].box]
+    assert (row["seconds"], row["face"], row["label"]) == (0.4, 3, faces[0].label)
+    rows = [row, *video.to_rows(frame, [], [])]
+    table = list(csv.DictReader(io.StringIO(video.to_csv(rows, recognizer.labels))))
+    assert list(table[0]) == [
+        "seconds",
+        "face",
+        "label",
+        *recognizer.labels,
+        "confident",
+        *["left", "top", "right", "bottom"],
+    ]
+    assert (table[0]["seconds"], table[0]["face"], int(table[0]["bottom"])) == ("0.4", "3", row["box"][3])
+    assert (table[1]["seconds"], table[1]["face"], table[1]["label"], table[1]["left"]) == ("0.4", "", "", "")
+
+
+def test_the_annotated_video_has_a_frame_a_reading_its_boxes_and_no_sound(tmp_path, panned, recognizer):
+    clip = video.open_clip(write_clip(tmp_path / "clip.mp4", panned, sound=True))
+    path, drawn = tmp_path / "annotated.mp4", []
+    with video.write_video(path, 0.25) as add:
+        for frame, faces, numbers, _ in video.read_faces(clip, 0.25, recognizer):
+            drawn.append(draw_faces(frame.image, faces, numbers))
+            add(frame.seconds, drawn[-1])
+    with av.open(str(path)) as file:
+        assert [stream.type for stream in file.streams] == ["video"]
+        (stream,) = file.streams.video
+        assert (stream.codec.name, stream.pix_fmt, stream.width, stream.height) == ("h264", "yuv420p", 640, 480)
+        assert file.duration / av.time_base == pytest.approx(2, abs=0.05)
+        frames = list(file.decode(stream))
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.28, 0.52, 0.76, 1.0, 1.28, 1.52, 1.76], abs=0.001)
+    for frame, picture in zip(frames, drawn, strict=True):
+        assert np.abs(np.asarray(frame.to_image(), int) - np.asarray(picture, int)).mean() < 5
