@@ -79,8 +79,8 @@ def build_video_page(serving, language):
         """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
         frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
         probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
-        not sure); a frame without a face is a row without one. Also the clip's length, its size, and the model that read
-        it.
+        not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, and the
+        model that read it.
 
         Args:
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
