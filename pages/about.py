@@ -63,6 +63,8 @@ CSS = (
 .about { color: var(--body-text-color); }
 .about h3 { margin: 20px 0 6px; }
 .about p { margin: 6px 0; max-width: 75ch; overflow-wrap: anywhere; }
+/* Gradio's colours of code are too pale on white. */
+.snippet .cm-line, .snippet .cm-line * { color: var(--body-text-color) !important; }
 """
 )
 
@@ -94,8 +96,11 @@ def build_about_page(serving, language, demo):
             if name == "MCP":
                 tools = gr.Markdown(elem_id="about-tools")
             codes.append(
-                gr.Code(code, kind, show_label=False, interactive=False, buttons=["copy"], elem_id=f"call-{name}")
-            )
+                gr.Code(
+                    code, kind, show_label=False, interactive=False, buttons=["copy"], elem_id=f"call-{name}",
+                    elem_classes="snippet",
+                )
+            )  # fmt: skip
 
     demo.load(None, codes, codes, js=SHOW_THE_ADDRESS, api_visibility="private")
     # Not queued: the page is complete even where the queue is full.
