@@ -83,8 +83,11 @@ def build_about_page(serving, language, demo):
             if name == "MCP":
                 tools = gr.Markdown(elem_id="about-tools")
             codes.append(
-                gr.Code(code, kind, show_label=False, interactive=False, buttons=["copy"], elem_id=f"call-{name}")
-            )
+                gr.Code(
+                    code, kind, show_label=False, interactive=False, buttons=["copy"], elem_id=f"call-{name}",
+                    elem_classes="snippet",
+                )
+            )  # fmt: skip
 
     demo.load(None, codes, codes, js=SHOW_THE_ADDRESS, api_visibility="private")
     # Not queued: the page is complete even where the queue is full.

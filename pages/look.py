@@ -170,6 +170,8 @@ input[type=range]::-moz-range-thumb { background: var(--slider-color) !important
 .about { color: var(--body-text-color); }
 .about h3 { margin: 20px 0 6px; }
 .about p { margin: 6px 0; max-width: 75ch; overflow-wrap: anywhere; }
+/* Gradio's colours of code are too pale on white. */
+.snippet .cm-line, .snippet .cm-line * { color: var(--body-text-color) !important; }
 .figures .pictures { display: flex; flex-wrap: wrap; gap: 12px 40px; margin-top: 16px; }
 .figures figure { margin: 0; flex: 0 1 360px; min-width: 0; }
 .figures figcaption { font-size: 14px; margin-top: 8px; }

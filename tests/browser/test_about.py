@@ -1,0 +1,21 @@
+"""The page about the app, as a person finds it."""
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.mark.parametrize(("locale", "tab", "accuracy"), [("en-US", "About", "70.0%"), ("de-DE", "Über", "70,0%")])
+def test_the_page_tells_how_well_the_model_reads_in_the_persons_language(open_page, locale, tab, accuracy):
+    page = open_page(locale=locale)
+    page.get_by_role("tab", name=tab, exact=True).click()
+    expect(page.locator("#about")).to_contain_text(accuracy)
+    expect(page.locator("#about")).to_contain_text("bundled")
+    expect(page.locator("#about table")).to_have_count(2)
+
+
+def test_the_snippets_call_the_address_of_the_page(page, app_url):
+    page.get_by_role("tab", name="About").click()
+    for name in ("Python", "JavaScript", "curl", "MCP"):
+        page.get_by_role("tab", name=name, exact=True).click()
+        expect(page.locator(f"#call-{name}")).to_contain_text(app_url)
+    expect(page.locator("#about-tools")).to_contain_text("predict_batch")
