@@ -20,7 +20,7 @@ from fer.labels import EMOTIONS, check_classes
 ARGUMENTS = "arguments.json"
 RECIPE = ("epochs", "batch_size", "learning_rate", "label_smoothing", "mixup", "augment", "average", "seed")
 """Arguments that change the network's own recipe where they are given."""
-UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag")
+UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export")
 """What may differ between a run and its resumption."""
 
 
@@ -51,6 +51,10 @@ def main(arguments=None):
     teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
     setting = settings(options, config, recipe, taught_by)
     check_output(options, setting)
+    if options.export:
+        from fer.export import check_formats
+
+        check_formats(options.export)
     if options.push_to_hub:
         from fer.hub import check_push
 
@@ -97,16 +101,13 @@ def main(arguments=None):
 
     metrics = save_report(options.output, train, validation, str(options.output))
     save_curves(options.output / FIGURES / "curves.png", history)
-    if importlib.util.find_spec("huggingface_hub"):
-        from fer.card import save_card
-
-        save_card(options.output, options.output.as_posix())
-    else:
-        print("No card: it needs huggingface_hub, which is not installed here.")
+    write_card(options.output)
     print(format_metrics(metrics))
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
     if options.push_to_hub:
         push(options)
+    elif options.export:
+        export(options)
 
 
 def parse(arguments):
@@ -163,6 +164,13 @@ def parse(arguments):
     parser.add_argument("--private", action="store_true", default=None, help="make a new repository of the Hub private")
     parser.add_argument("--create-pr", action="store_true", help="ask the repository's owner with a pull request")
     parser.add_argument("--tag", metavar="NAME", help="name the commit on the Hub, such as v1.0")
+    parser.add_argument(
+        "--export",
+        nargs="+",
+        default=[],
+        metavar="FORMAT",
+        help="onnx, litert: files for other runtimes, on the Hub, or in --output without --push-to-hub",
+    )
     options = parser.parse_args(arguments)
     if not options.push_to_hub and (options.private or options.create_pr or options.tag):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
@@ -187,13 +195,36 @@ def push(options):
     from fer.hub import HubError, push_model
 
     try:
-        pushed = push_model(options.output, options.push_to_hub, options.private, options.create_pr, options.tag)
+        pushed = push_model(
+            options.output, options.push_to_hub, options.private, options.create_pr, options.tag, options.export
+        )
     except HubError as error:
         again = ["python", "-m", "fer", "push", str(options.output), options.push_to_hub]
         again += ["--private"] * bool(options.private) + ["--create-pr"] * options.create_pr
         again += ["--tag", options.tag] if options.tag else []
+        again += ["--export", *options.export] if options.export else []
         raise UserError(f"{error}\nThe model is in {options.output}. To publish it: {shlex.join(again)}") from None
     print(f"Published: {pushed.url}\ncommit {pushed.revision}")
+
+
+def export(options):
+    """Writes the exports into the model folder; its card then says how to run them."""
+    from fer.export import export_model
+    from fer.model_folder import EXPORTS
+
+    for format in options.export:
+        export_model(options.output, format, options.output / EXPORTS[format])
+    write_card(options.output, options.export)
+
+
+def write_card(folder, exports=()):
+    """Writes the model card, if this machine has what it needs; `exports` as in `fer.card.render_card`."""
+    if importlib.util.find_spec("huggingface_hub"):
+        from fer.card import save_card
+
+        save_card(folder, folder.as_posix(), exports)
+    else:
+        print("No card: it needs huggingface_hub, which is not installed here.")
 
 
 def command_to_publish(arguments, options):

@@ -1,4 +1,4 @@
-"""The command line, `python -m fer COMMAND`: predict, video, evaluate, calibrate, compare, push, deploy."""
+"""The command line, `python -m fer COMMAND`: predict, video, evaluate, calibrate, compare, export, push, deploy."""
 
 import argparse
 import json
@@ -86,12 +86,23 @@ def _parser():
     compare.add_argument("folders", nargs="+", metavar="FOLDER", help="model folder, or `bundled`")
     compare.add_argument("--output", required=True, metavar="FILE", help="Markdown document to write the table to")
 
+    export = _add_command(commands, "export", _export, "write a model as one file for another runtime")
+    export.add_argument("model", metavar="MODEL", help="`bundled`, a model folder, or OWNER/NAME[@REVISION] of the Hub")
+    export.add_argument("--format", required=True, metavar="FORMAT", help="onnx or litert")
+    export.add_argument("--output", required=True, metavar="FILE", help="where the file goes")
+    export.add_argument("--quantize", action="store_true", help="litert: weights as float16, half the size")
+    export.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013: the accuracy on validation too")
+    export.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
+
     push = _add_command(commands, "push", _push, "publish a model folder on the Hugging Face Hub")
     push.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
     push.add_argument("repository", metavar="OWNER/NAME", help="the model's repository; created if it is not there")
     push.add_argument("--private", action="store_true", default=None, help="make a new repository private")
     push.add_argument("--create-pr", action="store_true", help="ask with a pull request instead of committing")
     push.add_argument("--tag", metavar="NAME", help="name the commit, such as v1.0")
+    push.add_argument(
+        "--export", nargs="+", default=[], metavar="FORMAT", help="onnx, litert: files for other runtimes, too"
+    )
 
     deploy = _add_command(commands, "deploy", _deploy, "serve a model of the Hub with the app, as a Space")
     deploy.add_argument("repository", metavar="OWNER/SPACE", help="the Space; created if it is not there")
@@ -218,7 +229,7 @@ def _calibrate(options):
     from fer.card import save_card
     from fer.data import load_faces
     from fer.evaluation import format_metrics
-    from fer.model_folder import find_model, load_config
+    from fer.model_folder import EXPORTS, find_model, load_config
     from fer.report import save_report
 
     folder = find_model(options.folder)
@@ -229,6 +240,9 @@ def _calibrate(options):
     )
     metrics = save_report(folder, train, validation, options.folder, options.votes, options.target or TARGET)
     save_card(folder, options.folder)
+    for name in EXPORTS.values():
+        if (folder / name).exists():
+            print(f"{folder / name}: calibrated as before. Export it again.", file=sys.stderr)
     print(format_metrics(metrics))
     return 0
 
@@ -240,10 +254,26 @@ def _compare(options):
     return 0
 
 
+def _export(options):
+    from fer.export import export_model
+    from fer.hub import resolve_model
+
+    folder = resolve_model(options.model).folder
+    export = export_model(folder, options.format, options.output, options.quantize, options.data, options.skip_bad)
+    print(f"{options.output}: {export.size / 1e6:.1f} MB")
+    print(f"largest difference from Keras' probabilities on 64 crops: {export.difference:.1g}")
+    if export.accuracy:
+        n, keras, file = (export.accuracy[name] for name in ("n", "keras", "file"))
+        print(f"accuracy on {n} pictures of the validation split: Keras {keras:.2%}, this file {file:.2%}")
+    return 0
+
+
 def _push(options):
     from fer.hub import push_model
 
-    push = push_model(options.folder, options.repository, options.private, options.create_pr, options.tag)
+    push = push_model(
+        options.folder, options.repository, options.private, options.create_pr, options.tag, options.export
+    )
     print(f"{push.url}\ncommit {push.revision}")
     return 0
 

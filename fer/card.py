@@ -14,13 +14,14 @@ NAME = "Facial expression recognition on FER2013"
 METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}
 
 
-def render_card(folder, source):
+def render_card(folder, source, exports=()):
     """The card of a model folder as Markdown.
 
     Args:
         folder: model folder with `config.json` and `metrics.json`.
         source: how `fer.hub.resolve_model` is to be asked for this model: `bundled`, a folder, or the Hub's
             `OWNER/NAME` with or without `@REVISION`.
+        exports: formats (`fer.model_folder.EXPORTS`) whose files lie beside the card, which says how to run them.
 
     Raises:
         UserError: if a fact that the card states is missing, or the folder does not fit.
@@ -59,11 +60,12 @@ def render_card(folder, source):
             network=config.network,
             training=config.training,
             metrics=metrics,
+            exports=exports,
         )
     except (UndefinedError, TypeError) as error:
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
 
 
-def save_card(folder, source):
-    """Writes the card of a model folder to its `README.md`; `source` as in `render_card`."""
-    (Path(folder) / CARD).write_text(render_card(folder, source), encoding="utf-8")
+def save_card(folder, source, exports=()):
+    """Writes the card of a model folder to its `README.md`; `source` and `exports` as in `render_card`."""
+    (Path(folder) / CARD).write_text(render_card(folder, source, exports), encoding="utf-8")

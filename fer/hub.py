@@ -32,6 +32,7 @@ from fer.errors import UserError
 from fer.model_folder import (
     CARD,
     CONFIG,
+    EXPORTS,
     FIGURES,
     HISTORY,
     LOGS,
@@ -45,7 +46,8 @@ from fer.model_folder import (
 REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 """`OWNER/NAME` or `OWNER/NAME@REVISION`: a branch, a tag or a commit's sha."""
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*", f"{LOGS}/*")
-"""What of a model folder goes to the Hub; the Hub shows TensorBoard's logs in its Training metrics tab."""
+"""What of a model folder goes to the Hub, which shows TensorBoard's logs in its Training metrics tab. Exports are made
+anew: those in the folder may be older than its calibration."""
 PASSING = (412, 429, 500, 502, 503, 504)
 """Answers after which a commit is tried again: others have committed meanwhile (412), or the Hub is overloaded. If it
 did go through it is not made twice, since nothing has changed then."""
@@ -170,7 +172,7 @@ def check_push(repository, create_pr=False, kind="model"):
         raise HubError(f"{repository}: {explain(error)}") from None
 
 
-def push_model(folder, repository, private=None, create_pr=False, tag=None):
+def push_model(folder, repository, private=None, create_pr=False, tag=None, exports=()):
     """Uploads a model folder, with its card rendered for the Hub, in one commit; none if nothing has changed.
 
     Args:
@@ -179,38 +181,43 @@ def push_model(folder, repository, private=None, create_pr=False, tag=None):
         private: whether a new repository is private; None for the owner's default.
         create_pr: ask with a pull request instead of committing to `main`.
         tag: name for the commit, such as `v1.0`.
+        exports: formats of `fer.export` to publish beside the weights.
 
     Returns:
         A `Push`.
 
     Raises:
         HubError: if the Hub refuses or cannot be reached. Nothing is lost; the push can be repeated.
-        UserError: if the folder is no usable model or a fact for its card is missing.
+        UserError: if the folder is no usable model, a fact for its card is missing, or an export cannot be made.
     """
     from fer.card import render_card  # Needs Jinja2, without which a model can still be pulled.
+    from fer.export import check_formats, export_model
 
+    check_formats(exports)
     check_push(repository, create_pr)
     folder = find_model(folder)
     load_model(folder)
-    card = render_card(folder, f"{repository}@{tag}" if tag else repository)
+    card = render_card(folder, f"{repository}@{tag}" if tag else repository, exports)
     api = HfApi()
-    try:
-        if not create_pr:
-            api.create_repo(repository, private=private, exist_ok=True)
-        with tempfile.TemporaryDirectory() as staging:
+    with tempfile.TemporaryDirectory() as staging:
+        for format in exports:
+            export_model(folder, format, Path(staging) / EXPORTS[format])
+        try:
             _stage(folder, Path(staging), card)
+            if not create_pr:
+                api.create_repo(repository, private=private, exist_ok=True)
             commit = upload(
                 staging,
                 repository,
                 create_pr=create_pr,
                 commit_message="Upload the model and its card",
-                # The Hub would show the curves of two runs as one.
-                delete_patterns=[f"{FIGURES}/*", f"{LOGS}/*"],
+                # The Hub would show the curves of two runs as one, and keep exports of earlier weights.
+                delete_patterns=[f"{FIGURES}/*", f"{LOGS}/*", *EXPORTS.values()],
             )
-        if tag:
-            _tag(api, repository, tag, commit.oid)
-    except FAILURES as error:
-        raise HubError(f"{repository}: {explain(error)}") from None
+            if tag:
+                _tag(api, repository, tag, commit.oid)
+        except FAILURES as error:
+            raise HubError(f"{repository}: {explain(error)}") from None
     return Push(commit.oid, commit.pr_url or f"{constants.ENDPOINT}/{repository}/tree/{commit.oid}")
 
 

@@ -8,6 +8,7 @@
     README.md          the model card
     history.csv        the log of training, an epoch a row
     logs/              the same for TensorBoard
+    model.onnx, model.tflite  exports (`fer.export`), where they were asked for
 
 Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights; nothing that a
 file says is ever executed.
@@ -35,6 +36,8 @@ FIGURES = "figures"
 CARD = "README.md"
 HISTORY = "history.csv"
 LOGS = "logs"
+EXPORTS = {"onnx": "model.onnx", "litert": "model.tflite"}
+"""The file of each format that a model can be exported to."""
 BUNDLED = Path(__file__).parent / "bundled"
 
 

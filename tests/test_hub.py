@@ -132,12 +132,12 @@ def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_i
     hub.fail("/preupload/", 403)
     command = ["--data", str(data), "--output", str(run), "--classes", "happy", "sad", "--epochs", "1"]
     with pytest.raises(UserError, match="To publish it: python -m fer push") as error:
-        train.main([*command, "--push-to-hub", MODEL, "--tag", "v1.0"])
+        train.main([*command, "--push-to-hub", MODEL, "--tag", "v1.0", "--export", "litert"])
     assert not hub.model(MODEL).find("main").files.keys() & {WEIGHTS, CONFIG}
     load_model(run)
     words = shlex.split(str(error.value).split("python -m fer ")[1])
     assert main(words) == 0
-    assert WEIGHTS in hub.model(MODEL).find("v1.0").files
+    assert {WEIGHTS, "model.tflite"} < set(hub.model(MODEL).find("v1.0").files)
 
 
 def test_the_cards_lines_load_the_model_from_a_copy_of_fer_alone(hub, tmp_path, astronaut):

@@ -16,13 +16,15 @@ def data(draw_dataset, tmp_path_factory):
 def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys):
     output = tmp_path / "runs" / "two"
     command = ["--data", str(data), "--output", str(output), "--classes", "sad", "happy", "--epochs", "1"]
-    train.main([*command, "--batch-size", "4"])
+    train.main([*command, "--batch-size", "4", "--export", "onnx", "litert"])
     assert {path.name for path in output.iterdir()} >= {
-        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
+        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md",
+        "model.onnx", "model.tflite",
     }  # fmt: skip
     assert {path.name for path in (output / "figures").iterdir()} == {
         "curves.png", "confusion_matrix.png", "reliability.png", "risk_coverage.png"
     }  # fmt: skip
+    assert 'InferenceSession("model.onnx")' in (output / "README.md").read_text()
     config = json.loads((output / "config.json").read_text())
     assert config["labels"] == ["happy", "sad"]
     assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2}

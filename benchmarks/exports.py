@@ -1,0 +1,123 @@
+"""Size, speed and accuracy of Keras and of the files that `python -m fer export` writes, as a Markdown table.
+
+    python -m benchmarks.exports --data fer2013.zip
+
+Speed is that of one face at a time: of each of `RUNS` runs the median over `CALLS` calls; the table has the median run,
+and the fastest and the slowest in brackets. The runtimes take turns, call by call: a busy machine slows all alike.
+8-bit weights (TensorFlow's dynamic-range quantisation) are measured too, to show why they are not offered.
+About three minutes on 2 cores.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from fer.console import quiet_libraries
+
+RUNS, CALLS, WARM_UP = 7, 100, 10
+FORMATS = {"ONNX": "onnx", "LiteRT": "litert", "LiteRT, float16 weights": "litert", "LiteRT, 8-bit weights": "litert"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--model", default="bundled", metavar="FOLDER", help="model folder")
+    options = parser.parse_args()
+    quiet_libraries()
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder) / f"{number}.file" for number, name in enumerate(FORMATS)}
+        sizes, differences, accuracies = in_own_process(export, options.model, files, options.data)
+        speeds = [in_own_process(measure_speed, options.model, files, threads) for threads in (1, 2)]
+    print("| | MB | largest difference | accuracy on validation | ms a face, 1 thread | 2 threads |")
+    print("|---|---|---|---|---|---|")
+    for name in ("Keras", *files):
+        cells = [f"{sizes[name] / 1e6:.1f}", differences[name], f"{accuracies[name]:.2%}"]
+        print("|", " | ".join([name, *cells, *(spread(times[name]) for times in speeds)]), "|")
+
+
+def in_own_process(function, *arguments):
+    """TensorFlow takes the number of its threads once, when it starts."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def export(model, files, data):
+    """Writes the files; sizes in bytes, largest differences as text, and accuracies, by name."""
+    import tensorflow as tf
+
+    from fer.data import load_faces
+    from fer.export import build_served, export_model, open_export
+    from fer.model_folder import WEIGHTS, find_model, load_model
+    from fer.models import BATCH_SIZE, classify
+    from fer.parity import build_crops
+
+    onnx, litert, half, eight = files
+    export_model(model, "onnx", files[onnx])
+    export_model(model, "litert", files[litert])
+    export_model(model, "litert", files[half], quantize=True)
+    network, config = load_model(model)
+    served = build_served(network, config.calibration)
+    content = files[eight].with_suffix(".tflite")
+    served.export(content, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
+    content.rename(files[eight])
+
+    faces = load_faces(data, "validation", config.labels, config.image_size)
+    images, crops = faces.images[..., 0], build_crops(config.image_size)
+    by_keras = config.calibration.apply(classify(network, crops))
+    sizes = {"Keras": (find_model(model) / WEIGHTS).stat().st_size}
+    differences = {"Keras": ""}
+    accuracies = {"Keras": float((classify(network, images).argmax(axis=1) == faces.labels).mean())}
+    for name, path in files.items():
+        run = open_export(path, FORMATS[name])
+        answers = [run(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
+        sizes[name] = path.stat().st_size
+        differences[name] = f"{np.abs(run(crops) - by_keras).max():.1g}"
+        accuracies[name] = float((np.concatenate(answers).argmax(axis=1) == faces.labels).mean())
+    return sizes, differences, accuracies
+
+
+def measure_speed(model, files, threads):
+    """Milliseconds a face by name: a list, the median of each run."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+    from fer.export import open_export
+    from fer.model_folder import load_model
+    from fer.models import classify
+    from fer.parity import build_crops
+
+    network, config = load_model(model)
+    ways = {"Keras": lambda crops: classify(network, crops)}
+    ways |= {name: open_export(path, FORMATS[name], threads) for name, path in files.items()}
+    crops = build_crops(config.image_size)
+    time_calls(ways, crops, WARM_UP)
+    runs = [time_calls(ways, crops, CALLS) for _ in range(RUNS)]
+    return {name: [1000 * statistics.median(run[name]) for run in runs] for name in ways}
+
+
+def time_calls(ways, crops, count):
+    """Seconds of each call, a list by name."""
+    seconds = {name: [] for name in ways}
+    for number in range(count):
+        crop = crops[number % len(crops)][None]
+        for name, run in ways.items():
+            start = time.perf_counter()
+            run(crop)
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def spread(times):
+    return f"{statistics.median(times):.2f} ({min(times):.2f}–{max(times):.2f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""A model as one file for another runtime, ONNX or LiteRT: face crops in, calibrated probabilities out.
+
+    image           uint8 `(batch, image_size, image_size, 1)`, grey, values 0-255; any batch size
+    probabilities   float32 `(batch, classes)`, as the app shows them: scaling and temperature are inside
+    labels          their names in order, a JSON list in the metadata: ONNX's `metadata_props`, LiteRT's `metadata`
+
+Keras converts; a file whose probabilities are not Keras' own on the crops of `fer.parity` is not written.
+"""
+
+import importlib.util
+import json
+import tempfile
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer.data import load_faces
+from fer.errors import UserError
+from fer.model_folder import EXPORTS, load_model
+from fer.models import BATCH_SIZE, classify
+from fer.parity import build_crops
+
+PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
+TOLERANCE, QUANTIZED_TOLERANCE = 1e-4, 1e-2
+"""How far a probability may be from Keras' own. The second is why quantised weights are float16, half of the size:
+with 8-bit weights, a quarter of it, probabilities differ by 0.04 (`python -m benchmarks.exports`)."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that was written.
+
+    size: its bytes.
+    difference: the largest between one of its probabilities and Keras' own, on the crops of `fer.parity`.
+    accuracy: on the validation split, `n` pictures: of `keras` and of the `file`, 0-1; None if it was not measured.
+    """
+
+    size: int
+    difference: float
+    accuracy: dict | None
+
+
+def check_formats(formats, quantize=False):
+    """Makes sure, before any work is done, that models can be exported to these formats here.
+
+    Args:
+        formats: names.
+        quantize: whether the files are to be quantised.
+
+    Raises:
+        UserError: for an unknown format, one that cannot be quantised, a package or a backend that is missing.
+    """
+    for name in formats:
+        if name not in EXPORTS:
+            raise UserError(f"`format` must be {' or '.join(EXPORTS)}. Received: {name!r}")
+        if quantize and name != "litert":
+            raise UserError(f"`quantize` goes with the format litert. Received: {name!r}")
+        missing = [package for package in PACKAGES[name] if not importlib.util.find_spec(package)]
+        if missing:
+            raise UserError(
+                f"An export to {name} needs {', '.join(missing)}, not installed here: "
+                "pip install -r requirements-export.txt"
+            )
+    if formats and keras.backend.backend() != "tensorflow":
+        raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={keras.backend.backend()}")
+
+
+def export_model(folder, format, output, quantize=False, data=None, skip_bad=False):
+    """Writes a model as a file of another format, if that answers as Keras does.
+
+    Args:
+        folder: model folder or `bundled`.
+        format: a key of `EXPORTS`.
+        output: path of the file; one that is there is replaced.
+        quantize: store the weights as float16.
+        data, skip_bad: as `fer.data.load_faces` takes them, to measure the accuracy on validation; None not to.
+
+    Returns:
+        An `Export`.
+
+    Raises:
+        UserError: for a format, model, data or output that does not fit, or probabilities that differ from Keras' by
+            more than `TOLERANCE`, or `QUANTIZED_TOLERANCE`. Nothing is written then.
+    """
+    check_formats([format], quantize)
+    output = Path(output)
+    with _beside(output) as staging:
+        network, config = load_model(folder)
+        faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
+        file = staging / EXPORTS[format]
+        convert = {"onnx": _convert_to_onnx, "litert": _convert_to_litert}[format]
+        convert(build_served(network, config.calibration), file, json.dumps(config.labels), quantize)
+        classify_crops = open_export(file, format)
+        difference = _compare(network, config, classify_crops)
+        limit = QUANTIZED_TOLERANCE if quantize else TOLERANCE
+        if not difference <= limit:  # Neither is what is no number.
+            rule = f"Its probabilities must be within {limit:g} of Keras' own"
+            raise UserError(f"{output}: not written. {rule}. Received: a difference of {difference:.2g}")
+        accuracy = faces and _measure(network, classify_crops, faces)
+        file.replace(output)
+    return Export(output.stat().st_size, difference, accuracy)
+
+
+def build_served(network, calibration):
+    """The Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` out.
+
+    Args:
+        network: of `fer.models`.
+        calibration: `fer.calibration.Calibration` of it.
+    """
+    image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
+    probabilities = network(image)
+    if calibration.temperature != 1:
+        # The softmax of the logits divided by the temperature, `fer.calibration.temper`, without a logarithm of zero.
+        powers = probabilities ** (1 / calibration.temperature)
+        probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)
+    return keras.Model(image, {"probabilities": probabilities})
+
+
+def open_export(path, format, threads=None):
+    """Opens an exported file in its runtime.
+
+    Args:
+        path: of the file.
+        format: a key of `EXPORTS`.
+        threads: of the runtime; None for its own choice.
+
+    Returns:
+        A function of crops, uint8 `(n, image_size, image_size)`; it gives their probabilities, float32 `(n, classes)`.
+    """
+    if format == "onnx":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        session = onnxruntime.InferenceSession(path, options)
+        return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(path), num_threads=threads).get_signature_runner()
+    return lambda crops: run(image=crops[..., None])["probabilities"]
+
+
+@contextmanager
+def _beside(output):
+    """A folder next to the output, on the same disk, that is gone afterwards; a place for no files is refused."""
+    if output.is_dir():
+        raise UserError(f"The output must be a file. Received the folder {output}")
+    try:
+        folder = tempfile.TemporaryDirectory(dir=output.parent)
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written: {error.strerror}") from None
+    with folder as name:
+        yield Path(name)
+
+
+def _convert_to_onnx(model, path, labels, quantize):
+    import onnx
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Of Keras' own patch of tf2onnx for NumPy 2.
+        # Without its signature Keras refuses a model that has never been called.
+        model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
+    document = onnx.load(path)
+    for value in (*document.graph.input, *document.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "batch"
+    onnx.helper.set_model_props(document, {"labels": labels})
+    onnx.save(document, path)
+
+
+def _convert_to_litert(model, path, labels, quantize):
+    import tensorflow as tf
+    from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    half = {"optimizations": [tf.lite.Optimize.DEFAULT], "target_spec": {"supported_types": [tf.float16]}}
+    model.export(path, format="litert", verbose=False, **(half if quantize else {}))
+    document = flatbuffer_utils.read_model(str(path))
+    buffer, entry = BufferT(), MetadataT()
+    buffer.data = list(labels.encode())
+    entry.name, entry.buffer = "labels", len(document.buffers)
+    document.buffers.append(buffer)
+    document.metadata.append(entry)
+    flatbuffer_utils.write_model(document, str(path))
+
+
+def _compare(network, config, classify_crops):
+    """The largest difference from the served probabilities, on one crop alone and on the others at once."""
+    crops = build_crops(config.image_size)
+    expected = config.calibration.apply(classify(network, crops))
+    received = np.concatenate([classify_crops(crops[:1]), classify_crops(crops[1:])])
+    return float(np.abs(received - expected).max())
+
+
+def _measure(network, classify_crops, faces):
+    images = faces.images[..., 0]
+    batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
+    answers = {"keras": classify(network, images), "file": np.concatenate([classify_crops(batch) for batch in batches])}
+    shares = {name: float((rows.argmax(axis=1) == faces.labels).mean()) for name, rows in answers.items()}
+    return {"n": len(faces), **shares}

@@ -1,0 +1,194 @@
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import draw_face
+from PIL import Image
+
+import fer.export
+import train
+from fer.__main__ import main
+from fer.calibration import Calibration
+from fer.errors import UserError
+from fer.export import check_formats, export_model, open_export
+from fer.hub import push_model
+from fer.labels import EMOTIONS
+from fer.model_folder import (
+    BUNDLED,
+    CARD,
+    EXPORTS,
+    METRICS,
+    ModelConfig,
+    load_config,
+    load_model,
+    save_calibration,
+    save_model,
+)
+from fer.models import classify
+from fer.parity import build_crops
+
+MODEL = "fer-bot/model"
+SMALL = {"stem": 8, "widths": [8], "depth": 1}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The bundled model in each format, by command line: a path by name."""
+    folder = tmp_path_factory.mktemp("exported")
+    files = {name: folder / EXPORTS[name] for name in EXPORTS} | {"quantised": folder / "half.tflite"}
+    for name, path in files.items():
+        kind = ["litert", "--quantize"] if name == "quantised" else [name]
+        assert main(["export", "bundled", "--output", str(path), "--format", *kind]) == 0
+    assert set(folder.iterdir()) == set(files.values())
+    return files
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A model folder whose network for two classes is small and untrained, with a temperature and borrowed figures."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL, load_config(BUNDLED)[0].training)
+    save_model(folder, config.build(), config)
+    shutil.copy(BUNDLED / METRICS, folder)
+    save_calibration(folder, Calibration(temperature=0.2))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "limit"), [("onnx", 1e-4), ("litert", 1e-4), ("quantised", 1e-2)])
+def test_files_answer_as_keras_does_whatever_the_batch(exported, name, limit):
+    classify_crops = open_export(exported[name], "onnx" if name == "onnx" else "litert")
+    crops = np.stack([np.asarray(draw_face(emotion, number)) for number, emotion in enumerate(EMOTIONS)])
+    network, _ = load_model("bundled")
+    for count in (1, 5, 7):
+        received = classify_crops(crops[:count])
+        assert received.dtype == np.float32
+        np.testing.assert_allclose(received, classify(network, crops[:count]), rtol=0, atol=limit)
+
+
+@pytest.mark.slow
+def test_quantised_is_half_the_size(exported):
+    assert exported["quantised"].stat().st_size < 0.51 * exported["litert"].stat().st_size
+
+
+@pytest.mark.slow
+def test_the_cards_lines_run_the_files(hub, exported, monkeypatch, tmp_path):
+    # The files are there already; that a push makes them is another test.
+    monkeypatch.setattr(fer.export, "export_model", lambda _, name, output: shutil.copy(exported[name], output))
+    push_model("bundled", MODEL, exports=("onnx", "litert"))
+    files = hub.model(MODEL).head.files
+    for name in EXPORTS.values():
+        (tmp_path / name).write_bytes(hub.state.large[files[name].sha256])
+    crop = build_crops(48)[12]
+    Image.fromarray(crop).save(tmp_path / "face.png")
+    expected = dict(zip(EMOTIONS, classify(load_model("bundled")[0], crop[None])[0], strict=True))
+    _, *programs = re.findall(r"```python\n(.+?)```", files[CARD].content.decode(), re.DOTALL)
+    for program, package in zip(programs, ("onnxruntime", "ai_edge_litert"), strict=True):
+        assert package in program
+        command = [sys.executable, "-W", "ignore", "-c", program]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert run.returncode == 0, run.stderr
+        printed = eval(run.stdout)
+        assert list(printed) == list(EMOTIONS)
+        assert printed == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_temperature_is_inside(small, tmp_path, name):
+    export = export_model(small, name, tmp_path / "file")
+    assert export.difference < 1e-4
+    network, config = load_model(small)
+    crops = build_crops(16)
+    received = open_export(tmp_path / "file", name)(crops)
+    as_trained = classify(network, crops)
+    np.testing.assert_allclose(received, config.calibration.apply(as_trained), atol=1e-4)
+    assert np.abs(received - as_trained).max() > 1e-2
+
+
+def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch, capsys):
+    build = fer.export.build_served
+    monkeypatch.setattr(fer.export, "build_served", lambda network, calibration: build(network, Calibration()))
+    output = tmp_path / "out" / "model.tflite"
+    output.parent.mkdir()
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(small), "--format", "litert", "--output", str(output)])
+    assert end.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"python -m fer export: .+ within 0.0001 of Keras' own. Received: a difference of 0\.\d+", said)
+    assert not list(output.parent.iterdir())
+
+
+def test_no_number_is_no_parity(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(fer.export, "open_export", lambda *_: lambda crops: np.full((len(crops), 2), np.nan))
+    with pytest.raises(UserError, match="Received: a difference of nan"):
+        export_model(small, "litert", tmp_path / "model.tflite")
+
+
+def test_accuracy_stands_beside_keras(small, draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
+    arguments = ["export", str(small), "--format", "litert", "--quantize", "--output", str(tmp_path / "half.tflite")]
+    assert main([*arguments, "--data", str(data)]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"accuracy on 4 pictures of the validation split: Keras (\S+), this file \1", line)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--format", "tensorrt"], "`format` must be onnx or litert. Received: 'tensorrt'"),
+        (["--format", "onnx", "--quantize"], "`quantize` goes with the format litert. Received: 'onnx'"),
+        (["--output", "missing/model.onnx"], "missing/model.onnx: cannot be written: No such file or directory"),
+        (["--output", "."], "The output must be a file. Received the folder ."),
+        (["--data", "nowhere"], "nowhere: no such file or folder"),
+        (["nowhere"], "nowhere: a model folder holds config.json and model.weights.h5; config.json is missing."),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_a_sentence(changes, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model, changes = (changes, []) if changes == ["nowhere"] else (["bundled"], changes)
+    with pytest.raises(SystemExit) as end:
+        main(["export", *model, "--format", "onnx", "--output", "model.onnx", *changes])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m fer export: {message}")
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else name)
+    with pytest.raises(UserError, match="needs tf2onnx, .+: pip install -r requirements-export.txt"):
+        check_formats(["litert", "onnx"])
+
+
+def test_an_unknown_format_is_told_before_training(tmp_path):
+    with pytest.raises(UserError, match="`format` must be onnx or litert. Received: 'coreml'"):
+        train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
+
+
+def test_a_push_publishes_exports_of_its_own_and_only_where_asked(hub, small, tmp_path):
+    (small / "model.onnx").write_text("of an earlier calibration")
+    assert main(["push", str(small), MODEL, "--export", "onnx", "litert"]) == 0
+    files = hub.model(MODEL).head.files
+    assert {"model.weights.h5", *EXPORTS.values()} < set(files)
+    assert len(hub.model(MODEL).commits) == 2  # the first one makes the repository
+    (tmp_path / "pushed").write_bytes(hub.state.large[files["model.onnx"].sha256])
+    network, config = load_model(small)
+    expected = config.calibration.apply(classify(network, build_crops(16)))
+    np.testing.assert_allclose(open_export(tmp_path / "pushed", "onnx")(build_crops(16)), expected, atol=1e-4)
+
+    assert main(["push", str(small), MODEL]) == 0
+    files = hub.model(MODEL).head.files
+    assert not set(EXPORTS.values()) & set(files)
+    assert "onnxruntime" not in files[CARD].content.decode()
+
+
+def test_calibrate_tells_which_files_are_calibrated_as_before(small, draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"))
+    (small / "model.tflite").touch()
+    assert main(["calibrate", str(small), "--data", str(data)]) == 0
+    assert f"{small / 'model.tflite'}: calibrated as before. Export it again.\n" in capsys.readouterr().err
