@@ -4,7 +4,6 @@ The real ones are the astronaut's face (`examples/astronaut.jpg`): turned eight 
 brighter. The drawn ones have four mouths from sad to glad, four brows from angry to afraid, eyes narrow and wide.
 """
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +15,8 @@ from fer.images import load_image
 
 PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 ANGLES = np.linspace(-42, 42, 8)
-SCALES = (0.8, 1.2)
+BORDERS = (0.0, 0.12)
+"""Shares of the side that are cut away all around."""
 LIGHTS = (0.5, 1.3)
 MOUTHS = (-5, -2, 2, 5)
 BROWS = (-4, -1, 1, 4)
@@ -30,14 +30,12 @@ def build_crops(size):
 
 def _cut_real(size):
     image = load_image(PHOTO)
-    face = FaceDetector().detect(image)[0]
-    middle = face.points[:2].mean(axis=0)
-    for angle, scale, light in product(np.radians(ANGLES), SCALES, LIGHTS):
-        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-        points = (face.points - middle) @ turn + middle
-        # The cut takes its place and angle from the eyes, and only its size from the box.
-        box = tuple(scale * edge for edge in face.box)
-        crop = crop_face(image, replace(face, box=box, points=points), size)
+    side = 4 * size
+    face = Image.fromarray(crop_face(image, FaceDetector().detect(image)[0], side))
+    for angle, border, light in product(ANGLES, BORDERS, LIGHTS):
+        box = (border * side, border * side, (1 - border) * side, (1 - border) * side)
+        turned = face.rotate(angle, Image.Resampling.BICUBIC, fillcolor=128)
+        crop = np.asarray(turned.resize((size, size), Image.Resampling.LANCZOS, box))
         yield np.clip(light * crop, 0, 255).astype(np.uint8)
 
 
