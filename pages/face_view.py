@@ -20,8 +20,12 @@ SIDE = 240
 
 def reading(language, face):
     """What a face's expression is, in words, which say where that is not sure."""
-    key = "face.reading" if face.confident else "face.reading_not_sure"
-    return say(language, key, emotion=say(language, f"emotion.{face.label}"), share=face.probabilities[face.label])
+    return _say(language, "face.reading", face)
+
+
+def captions(language, faces):
+    """Each face in a few words, with its number from 1; a question mark where it is not sure."""
+    return [_say(language, "face.caption", face, number=number) for number, face in enumerate(faces, start=1)]
 
 
 def face_view(language, labels, face=None, activation=None):
@@ -87,6 +91,12 @@ def bars(language, rows, top=None):
             f'<div class="track">{fill}</div><div class="number{emphasis}">{text}</div>'
         )
     return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _say(language, key, face, **values):
+    key = key if face.confident else f"{key}_not_sure"
+    emotion = say(language, f"emotion.{face.label}")
+    return say(language, key, emotion=emotion, share=face.probabilities[face.label], **values)
 
 
 def _view(headline, figures, bars):
