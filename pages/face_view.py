@@ -20,13 +20,17 @@ SIDE = 240
 
 def reading(language, face):
     """What a face's expression is, in words, which say where that is not sure."""
-    key = "face.reading" if face.confident else "face.reading_not_sure"
-    return say(language, key, emotion=say(language, f"emotion.{face.label}"), share=face.probabilities[face.label])
+    return _say(language, "face.reading", face)
 
 
 def caption(language, number, face):
-    """A face in a few words: its number and its `reading`."""
-    return f"{number} {reading(language, face)}"
+    """A face in a few words, with its number; a question mark where it is not sure."""
+    return _say(language, "face.caption", face, number=number)
+
+
+def captions(language, faces):
+    """The captions of faces that are numbered from 1."""
+    return [caption(language, number, face) for number, face in enumerate(faces, start=1)]
 
 
 def face_view(language, labels, face=None, activation=None):
@@ -92,6 +96,12 @@ def bars(language, rows, top=None):
             f'<div class="track">{fill}</div><div class="number{emphasis}">{text}</div>'
         )
     return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _say(language, key, face, **values):
+    key = key if face.confident else f"{key}_not_sure"
+    emotion = say(language, f"emotion.{face.label}")
+    return say(language, key, emotion=emotion, share=face.probabilities[face.label], **values)
 
 
 def _view(headline, figures, bars):

@@ -109,9 +109,9 @@ body { background: var(--body-background-fill) !important; }
 .tabs { min-height: 90vh; }
 #message { min-height: 71px; }
 #many-message { min-height: 48px; }
-#face { min-height: 92px; }
-#face .wrap { max-height: 120px; overflow-y: auto; padding: 4px; margin: -4px; }
-
+#face { height: 96px; }
+#face .wrap { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: thin; padding: 4px; margin: -4px; }
+#face label { flex: none; }
 #annotated button img { cursor: pointer; }
 #files { height: 226px !important; }
 input[type=range]::-webkit-slider-thumb { background: var(--slider-color) !important; }
@@ -121,6 +121,7 @@ input[type=range]::-moz-range-thumb { background: var(--slider-color) !important
 #table, #many-table { background: var(--block-background-fill); padding: 8px 12px;
   border: 1px solid var(--border-color-primary); border-radius: var(--block-radius); }
 #table *, #many-table * { font-family: var(--font); }
+#table th *, #many-table th * { white-space: nowrap; word-break: keep-all; overflow-wrap: normal; }
 #table { height: 252px; }
 #many-table { height: 452px; }
 @media (max-width: 640px) {

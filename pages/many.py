@@ -10,7 +10,7 @@ from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import bars, caption
+from pages.face_view import bars, captions
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
 from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
@@ -56,12 +56,9 @@ def build_many_page(serving, language):
             for image, faces, more in read(files, progress, language):
                 rows += more
                 if image:
-                    captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
-                    drawn = draw_faces(image, faces, captions=captions)
+                    drawn = draw_faces(image, faces, captions=captions(language, faces))
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-                    words = ", ".join(say(language, f"emotion.{face.label}") for face in faces)
-                    name = Path(more[0]["file"]).name
-                    gallery.append((drawn, f"{name}: {words or say(language, 'many.no_face')}"))
+                    gallery.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
             return fill(language, f"⚠️ {error}")
         return fill(language, summary(language, rows) if rows else say(language, "many.waiting"), rows, gallery)
@@ -92,8 +89,8 @@ def build_many_page(serving, language):
                 save_rows = gr.Button(I18N("many.save_rows"), size="sm", interactive=False)
         with gr.Column(scale=9, min_width=320):
             gallery = gr.Gallery(
-                label=I18N("many.gallery"), columns=4, height=510, object_fit="contain", format="jpeg",
-                interactive=False, buttons=[], elem_id="gallery",
+                label=I18N("many.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
+                format="jpeg", interactive=False, buttons=[], elem_id="gallery",
             )  # fmt: skip
     table = gr.Dataframe(
         _table("en", EMOTIONS, []),
@@ -124,6 +121,13 @@ def summary(language, rows):
     """A batch in a line, from the rows of `fer.batch.to_rows`."""
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
     return say(language, "many.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
+
+
+def _labels(language, faces):
+    """The labels of a picture's faces, each once."""
+    counts = Counter(say(language, f"emotion.{face.label}") for face in faces)
+    words = [word if count == 1 else f"{word} ×{count}" for word, count in counts.items()]
+    return ", ".join(words) or say(language, "many.no_face")
 
 
 def _counts(language, labels, rows):

@@ -9,7 +9,7 @@ from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import caption, face_view, reading
+from pages.face_view import captions, face_view, reading
 from pages.keyboard import PASTE, PASTED
 from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
 from pages.table import headers, percentages, sure
@@ -49,10 +49,10 @@ def build_photo_page(serving, language):
         recognizer = serving.result().recognizer
         return face_view(language, recognizer.labels, face, recognizer.explain(face) if face else None)
 
-    def fill(language, text, picture=None, shown=(), captions=(), record=None):
+    def fill(language, text, picture=None, shown=(), record=None):
         faces = [face for _, face in shown]
-        numbers = range(1, len(faces) + 1)
-        choice = gr.Radio(choices=list(zip(captions, numbers, strict=True)), value=1 if faces else None)
+        choices = [(text, number) for number, text in enumerate(captions(language, faces), start=1)]
+        choice = gr.Radio(choices=choices, value=1 if faces else None)
         table = _table(language, serving.result().recognizer.labels, faces)
         save = gr.Button(interactive=picture is not None)
         return picture, list(shown), text, choice, view(language, *faces[:1]), table, record, save, save
@@ -66,14 +66,13 @@ def build_photo_page(serving, language):
             image, faces = read(upload, already_cropped, smallest_face)
         except UserError as error:
             return fill(language, f"⚠️ {error}")
-        captions = [caption(language, number, face) for number, face in enumerate(faces, start=1)]
-        drawn = draw_faces(image, faces, captions=captions)
+        drawn = draw_faces(image, faces, captions=captions(language, faces))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]
         shown = list(zip(boxes, faces, strict=True))
         text = _summary(language, faces, smallest_face)
-        return fill(language, text, drawn, shown, captions, record_of(upload, image, faces))
+        return fill(language, text, drawn, shown, record_of(upload, image, faces))
 
     def choose(shown, number, language):
         return view(language, shown[number - 1][1])

@@ -28,7 +28,7 @@ def test_a_broken_file_among_pictures_is_a_row_with_its_reason(many, two_faces, 
     table = many.locator("#many-table")
     for text in ("not a picture that can be read here", "No face found.", "packed.zip/trip/two.jpg"):
         expect(table).to_contain_text(text)
-    expect(many.locator("#gallery")).to_contain_text("two.jpg: happy, happy")
+    expect(many.locator("#gallery")).to_contain_text("two.jpg: happy ×2")
     expect(many.locator("#gallery")).to_contain_text("wall.png: no face")
     expect(many.locator("#counts")).to_contain_text("happy\n2", use_inner_text=True)
     with many.expect_download() as saved:

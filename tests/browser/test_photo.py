@@ -52,6 +52,7 @@ def test_the_camera_takes_a_still(page):
 def test_a_click_on_the_second_face_shows_it(page, two_faces):
     upload(page, two_faces)
     expect(page.locator("#message")).to_contain_text("2 faces, the largest first")
+    expect(page.get_by_role("button", name="Download JSON")).to_be_enabled()
     first = page.get_by_role("radio", name="1 happy")
     second = page.get_by_role("radio", name="2 happy")
     expect(first).to_be_checked()
@@ -69,6 +70,7 @@ def test_a_click_on_the_second_face_shows_it(page, two_faces):
 
 def test_the_arrow_keys_choose_a_face(page, two_faces):
     upload(page, two_faces)
+    expect(page.get_by_role("button", name="Download JSON")).to_be_enabled()
     seen = page.get_by_alt_text("The face as the network sees it: grey and small")
     first = page.get_by_role("radio", name="1 happy")
     expect(first).to_be_checked()

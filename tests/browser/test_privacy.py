@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from .conftest import run_app
 
-QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 6; app.main()"
+QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 5; app.main()"
 """The app as ever, but for how long it keeps files."""
 
 
