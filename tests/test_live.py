@@ -25,7 +25,7 @@ def test_boxes_lie_where_the_faces_are_and_say_what_they_are_in_the_pages_langua
     svg = boxes("de", (480, 360), [face(), face(2, left=200, label="sad", confident=False)])
     assert 'viewBox="0 0 480 360"' in svg
     assert '<rect x="200" y="0" width="90" height="90" fill="none" stroke="#0072B2"' in svg
-    assert 'aria-label="1 fröhlich 90%; 2 unsicher: traurig 90%"' in svg
+    assert 'aria-label="1 fröhlich 90%; 2 traurig? 90%"' in svg
 
 
 def test_the_panel_draws_a_line_an_emotion_named_at_its_end():
