@@ -21,7 +21,7 @@ OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first
 --disable-component-update --disable-sync
 --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
 
-expect.set_options(timeout=20_000)  # The first answers wait for TensorFlow.
+expect.set_options(timeout=60_000)  # The first answers wait for TensorFlow.
 
 
 def pytest_collection_modifyitems(items):
