@@ -23,9 +23,9 @@ def reading(language, face):
     return _say(language, "face.reading", face)
 
 
-def captions(language, faces):
-    """Each face in a few words, with its number from 1; a question mark where it is not sure."""
-    return [_say(language, "face.caption", face, number=number) for number, face in enumerate(faces, start=1)]
+def caption(language, number, face):
+    """A face in a few words, with its number; a question mark where it is not sure."""
+    return _say(language, "face.caption", face, number=number)
 
 
 def face_view(language, labels, face=None, activation=None):
