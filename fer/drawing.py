@@ -16,14 +16,20 @@ EMOTION_COLORS = {
 """One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
 
 
-def draw_faces(image, faces, numbers=None, captions=None):
+def caption(number, face):
+    """A face in a few words: its number, label and probability; "not sure" where the answer is none."""
+    label = face.label if face.confident else f"not sure: {face.label}"
+    return f"{number} {label} {face.probabilities[face.label]:.0%}"
+
+
+def draw_faces(image, faces, numbers=None, caption=caption):
     """Draws each face's box with its caption, or with its number alone where the box is too narrow for that.
 
     Args:
         image: PIL image of mode RGB; it is left as it is.
         faces: of `fer.recognizer.Recognizer.recognize`.
         numbers: of the faces; by default from 1 in their order.
-        captions: a text a face; by default of `caption`.
+        caption: makes the text of a face from its number and it.
 
     Returns:
         A PIL image of the same size.
@@ -33,23 +39,16 @@ def draw_faces(image, faces, numbers=None, captions=None):
     longer = max(image.size)
     line = max(2, round(longer / 300))
     numbers = range(1, len(faces) + 1) if numbers is None else numbers
-    captions = captions or [caption(number, face) for number, face in zip(numbers, faces, strict=True)]
-    for number, face, text in reversed(list(zip(numbers, faces, captions, strict=True))):
+    for number, face in reversed(list(zip(numbers, faces, strict=True))):
         color = EMOTION_COLORS[face.label]
         left, top, right, bottom = face.box
         draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)
-        size = max(longer / 30, 11)
+        text, size = caption(number, face), max(longer / 30, 11)
         size = min(size, size * 1.6 * (right - left) / draw.textlength(text, font=_font(size)))
         if size < max(longer / 50, 11):
             size, text = max(longer / 50, 11), str(number)
         _write(draw, text, left, top, _font(size), color, image.size)
     return image
-
-
-def caption(number, face):
-    """A face in a few words: its number, label and probability; "not sure" where the answer is none."""
-    label = face.label if face.confident else f"not sure: {face.label}"
-    return f"{number} {label} {face.probabilities[face.label]:.0%}"
 
 
 def _write(draw, text, left, top, font, color, size):

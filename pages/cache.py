@@ -9,6 +9,7 @@ import signal
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -38,8 +39,9 @@ def sweep_leftovers(folder, every, age):
         while True:
             time.sleep(every)
             for path in Path(folder.name).glob("*"):
-                if path.is_file() and time.time() - path.stat().st_mtime > age:
-                    path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # An upload that is complete moves away.
+                    if path.is_file() and time.time() - path.stat().st_mtime > age:
+                        path.unlink()
 
     threading.Thread(target=sweep, daemon=True).start()
 

@@ -28,11 +28,6 @@ def caption(language, number, face):
     return _say(language, "face.caption", face, number=number)
 
 
-def captions(language, faces):
-    """The captions of faces that are numbered from 1."""
-    return [caption(language, number, face) for number, face in enumerate(faces, start=1)]
-
-
 def face_view(language, labels, face=None, activation=None):
     """HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
 

@@ -1,6 +1,7 @@
 """The page that reads many pictures, as files or a zip."""
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -10,7 +11,7 @@ from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import bars, captions
+from pages.face_view import bars, caption
 from pages.limits import CONCURRENT, THUMBNAIL_SIDE
 from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
@@ -56,7 +57,7 @@ def build_many_page(serving, language):
             for image, faces, more in read(files, progress, language):
                 rows += more
                 if image:
-                    drawn = draw_faces(image, faces, captions=captions(language, faces))
+                    drawn = draw_faces(image, faces, caption=partial(caption, language))
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
                     gallery.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:

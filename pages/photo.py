@@ -1,5 +1,6 @@
 """The page that reads a photo: every face boxed, and of the chosen one what the network saw."""
 
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -9,7 +10,7 @@ from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import captions, face_view, reading
+from pages.face_view import caption, face_view, reading
 from pages.keyboard import PASTE, PASTED
 from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
 from pages.table import headers, percentages, sure
@@ -51,7 +52,7 @@ def build_photo_page(serving, language):
 
     def fill(language, text, picture=None, shown=(), record=None):
         faces = [face for _, face in shown]
-        choices = [(text, number) for number, text in enumerate(captions(language, faces), start=1)]
+        choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
         choice = gr.Radio(choices=choices, value=1 if faces else None)
         table = _table(language, serving.result().recognizer.labels, faces)
         save = gr.Button(interactive=picture is not None)
@@ -66,7 +67,7 @@ def build_photo_page(serving, language):
             image, faces = read(upload, already_cropped, smallest_face)
         except UserError as error:
             return fill(language, f"⚠️ {error}")
-        drawn = draw_faces(image, faces, captions=captions(language, faces))
+        drawn = draw_faces(image, faces, caption=partial(caption, language))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]

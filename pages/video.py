@@ -1,6 +1,7 @@
 """The page that reads a clip: each face's expressions over its seconds, and the clip with its boxes to play."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -45,8 +46,7 @@ def build_video_page(serving, language):
                 recognizer, rows, frames = serving.result().recognizer, [], 0
                 with write_video(video, every) as add:
                     for frame, faces, numbers, more in read_faces(clip, every, recognizer):
-                        words = [caption(language, *one) for one in zip(numbers, faces, strict=True)]
-                        add(frame.seconds, draw_faces(frame.image, faces, numbers, words))
+                        add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                         rows += more
                         frames += 1
                         # Between two frames Gradio can end the run, for Cancel or because the page was closed.
