@@ -96,8 +96,8 @@ def open_clip(path, name=None, longest=math.inf):
         longest: seconds that it may last; by default it is not limited.
 
     Raises:
-        UserError: if it is missing, empty, no clip, without pictures, incomplete, longer than `longest`, or its frames
-            have more than `MAX_PIXELS` or are more than `MAX_RATE` a second.
+        UserError: if it is missing, empty, no clip, without pictures, incomplete, longer than `longest`, if it has more
+            frames than `MAX_RATE` gives in that time, or frames of more than `MAX_PIXELS`.
     """
     path, name = Path(path), name or str(path)
     if not path.is_file():
@@ -120,7 +120,7 @@ def open_clip(path, name=None, longest=math.inf):
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
     if seconds < known - max(1, known / 10):
         raise UserError(f"{name}: the clip is incomplete; {seconds:.1f} of its {known:.1f} s are there.")
-    return Clip(path, name, seconds)
+    return Clip(path, name, max(seconds, MIN_EVERY))
 
 
 def read_frames(clip, every):
@@ -141,12 +141,15 @@ def read_frames(clip, every):
         stream.codec_context.options = LIMITS
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
-            start = frame.time if start is None else start
+            if frame.time is None:
+                continue
+            if start is None:
+                start, matrix = frame.time, _display_matrix(frame)
             seconds = frame.time - start
             if seconds < due - ROUNDING:
                 continue
             due = every * (int((seconds + ROUNDING) / every) + 1)
-            image, whole = _upright(frame)
+            image, whole = _upright(frame, matrix)
             # A phone that is turned while it records may change the size; boxes and the video need one.
             size = size or (image.size, whole)
             yield Frame(round(seconds, 3), ImageOps.pad(image, size[0]), size[1])
@@ -275,8 +278,9 @@ def _check_every(every):
 
 
 def _open(path):
-    # With its protocol named, no name of a file can name another.
-    return av.open(f"file:{path}", options=LIMITS, container_options={"format_whitelist": CONTAINERS})
+    # With its protocol named, no name of a file can name another. Titles and the like may be in any encoding.
+    formats = {"format_whitelist": CONTAINERS}
+    return av.open(f"file:{path}", options=LIMITS, container_options=formats, metadata_errors="replace")
 
 
 @contextmanager
@@ -296,7 +300,8 @@ def _pictures(container, name):
         raise UserError(f"{name}: there are no moving pictures in it.")
     codec = stream.codec_context
     if codec is None or codec.name not in DECODERS:
-        raise UserError(f"{name}: clips must be H.264, HEVC, VP8, VP9, AV1 or MPEG-4. Received: {codec and codec.name}")
+        received = codec.name if codec else "unknown"
+        raise UserError(f"{name}: clips must be H.264, HEVC, VP8, VP9, AV1 or MPEG-4. Received: {received}")
     if codec.width * codec.height > MAX_PIXELS:
         raise UserError(f"{name}: frames may have at most 4096x2304 pixels. Received: {codec.width}x{codec.height}")
     return stream
@@ -315,24 +320,31 @@ def _length(container, stream, name, longest):
     return 0.0 if first is None else float((last - first) * stream.time_base)
 
 
-def _upright(frame):
-    """A frame as a PIL image, turned and mirrored as its display matrix tells, and its size as it was.
+def _display_matrix(frame):
+    """How a clip is turned and mirrored: a point (x, y) is shown at (a x + c y, b x + d y) (FFmpeg's
+    `libavutil/display.h`).
 
-    FFmpeg's `libavutil/display.h`: a point (x, y) is shown at (a x + c y, b x + d y).
+    To be asked of one frame of a clip: PyAV makes it part of a reference cycle, and frames are large.
+
+    Returns:
+        a, b, c, d.
     """
+    data = frame.side_data.get("DISPLAYMATRIX")
+    return (1, 0, 0, 1) if data is None else np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist()
+
+
+def _upright(frame, matrix):
+    """A frame as an upright PIL image, no side above `SIDE`, and the frame's own size, upright."""
+    a, b, c, d = matrix
     scale = min(1, SIDE / max(frame.width, frame.height))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
     image, size = frame.to_image(width=width, height=height, interpolation="AREA"), (frame.width, frame.height)
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return image, size
-    (a, b), (c, d) = np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2].tolist()
-    across, down = a, d
     if abs(a) < abs(b):
-        image, size, across, down = image.transpose(Image.Transpose.TRANSPOSE), size[::-1], c, b
-    if across < 0:
+        image, size = image.transpose(Image.Transpose.TRANSPOSE), size[::-1]
+        a, d = c, b
+    if a < 0:
         image = ImageOps.mirror(image)
-    return ImageOps.flip(image) if down < 0 else image, size
+    return ImageOps.flip(image) if d < 0 else image, size
 
 
 def _shares(rows):

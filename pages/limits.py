@@ -40,4 +40,4 @@ CLIP_SECONDS = 60
 CLIP_EVERY = 0.2
 """Seconds between the frames that are read, unless the person chooses otherwise: five a second, as live."""
 CLIPS = 1
-"""Clips read at once, in a queue of their own: photos, which take less than a second, never wait for one."""
+"""Clips read at once, in a queue of their own: no photo, which takes less than a second, waits in line behind one."""

@@ -37,7 +37,7 @@ def build_video_page(serving, language):
         if upload is None:
             yield answer(language, say(language, "video.start"))
             return
-        # The video is Gradio's to keep and to sweep, which copies it. Cancelled or not, this folder goes at once.
+        # Gradio copies the finished video to its cache, and sweeps that. This folder goes at once, cancelled or not.
         with tempfile.TemporaryDirectory(prefix="fer-") as folder:
             video = str(Path(folder) / "faces.mp4")
             try:

@@ -1,4 +1,5 @@
 import csv
+import gc
 import io
 from fractions import Fraction
 
@@ -54,6 +55,12 @@ def test_each_container_gives_the_same_frames(tmp_path, name, codec):
     assert {frame.image.size for frame in frames} == {SIZE}
 
 
+def test_a_single_frame_without_a_length_is_a_clip(tmp_path):
+    clip = video.open_clip(write_clip(tmp_path / "one.webm", still(1), codec="libvpx"))
+    assert clip.seconds > 0
+    assert [frame.seconds for frame in video.read_frames(clip, 0.2)] == [0]
+
+
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])
 def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
@@ -91,6 +98,17 @@ def test_a_size_that_changes_within_the_clip_is_fitted_to_the_first(tmp_path):
     assert min(second.image.getpixel((160, 120))) > 240
 
 
+def test_a_clip_is_never_in_memory_as_a_whole(tmp_path):
+    clip = video.open_clip(write_clip(tmp_path / "clip.mp4", still(100)))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in video.read_frames(clip, 0.1):
+            assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) < 20
+    finally:
+        gc.enable()
+
+
 def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
     path = write_clip(tmp_path / "clip.mp4", still(75))
     assert len(read(path, 0.5, longest=2)) == 6
@@ -109,6 +127,12 @@ def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
     packed = write_clip(tmp_path / "packed.mkv", still(1), codec="ffv1")
     with pytest.raises(UserError, match=r"^packed\.mkv: clips must be H\.264, .* Received: ffv1$"):
         read(packed)
+
+
+def test_a_title_in_another_encoding_is_no_matter(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", still(1))
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
+    assert len(read(path)) == 1
 
 
 def test_a_bad_file_costs_a_sentence(tmp_path, astronaut):
