@@ -5,7 +5,7 @@
 Speed is that of one face at a time: of each of `RUNS` runs the median over `CALLS` calls; the table has the median run,
 and the fastest and the slowest in brackets. The runtimes take turns, call by call: a busy machine slows all alike.
 8-bit weights (TensorFlow's dynamic-range quantisation) are measured too, to show why they are not offered.
-About three minutes on 2 cores.
+Two and a half minutes of processor time.
 """
 
 import argparse

@@ -181,7 +181,8 @@ def push_model(folder, repository, private=None, create_pr=False, tag=None, expo
         private: whether a new repository is private; None for the owner's default.
         create_pr: ask with a pull request instead of committing to `main`.
         tag: name for the commit, such as `v1.0`.
-        exports: formats of `fer.export` to publish beside the weights.
+        exports: formats of `fer.export` to publish beside the weights. tf2onnx never writes quite the same file twice,
+            so with ONNX there is always a commit.
 
     Returns:
         A `Push`.

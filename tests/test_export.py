@@ -1,3 +1,4 @@
+import ast
 import re
 import shutil
 import subprocess
@@ -92,7 +93,7 @@ def test_the_cards_lines_run_the_files(hub, exported, monkeypatch, tmp_path):
         command = [sys.executable, "-W", "ignore", "-c", program]
         run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
         assert run.returncode == 0, run.stderr
-        printed = eval(run.stdout)
+        printed = ast.literal_eval(run.stdout)
         assert list(printed) == list(EMOTIONS)
         assert printed == pytest.approx(expected, abs=1e-4)
 
