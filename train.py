@@ -19,8 +19,16 @@ from fer.labels import EMOTIONS, check_classes
 
 ARGUMENTS = "arguments.json"
 RECIPE = (
-    *("epochs", "head_epochs", "batch_size", "learning_rate", "tuning_rate"),
-    *("label_smoothing", "mixup", "augment", "average", "seed"),
+    "epochs",
+    "head_epochs",
+    "batch_size",
+    "learning_rate",
+    "tuning_rate",
+    "label_smoothing",
+    "mixup",
+    "augment",
+    "average",
+    "seed",
 )
 """Arguments that change the network's own recipe where they are given."""
 UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag")
@@ -130,7 +138,7 @@ def parse(arguments):
     parser.add_argument("--network", default="se_resnet", metavar="NAME", help="a network of fer/models.py")
     parser.add_argument("--classes", nargs="+", default=EMOTIONS, metavar="EMOTION", help="emotions to tell apart")
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
-    recipe = parser.add_argument_group("recipe", "By default the network's own: RECIPES in fer/training.py.")
+    recipe = parser.add_argument_group("recipe", "By default the network's own: fer/recipes.py.")
     recipe.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
     recipe.add_argument(
         "--head-epochs", type=int, metavar="N", help="how many of them train the head alone; with --weights"

@@ -35,9 +35,10 @@ class Backbone:
     joint: str
 
 
-# Each input is the smallest whose last feature map has 2x2 places: from there on a class activation map can tell where,
-# and no row of a 48-pixel face falls off the edge of the last pooling. More pixels hold no more of a face that has 48,
-# and the work on a CPU grows with their number. The weights of ImageNet have learnt from 224 pixels (InceptionV3: 299).
+# A face has 48 pixels, more hold no more of it, and the work on a CPU grows with their number: so each input is the
+# smallest that loses nothing and leaves 2x2 places in the last feature map, for a class activation map to tell apart.
+# VGG16 and ResNet50 halve five times: of 64 pixels no row falls off an edge. InceptionV3 does not pad its stem: of 75
+# to 106 pixels it leaves a single place. The weights of ImageNet have learnt from 224 pixels (InceptionV3: 299).
 BACKBONES = {
     "inception_v3": Backbone(
         applications.InceptionV3, applications.inception_v3.preprocess_input, least=75, image_size=107, joint="mixed9"

@@ -81,8 +81,8 @@ def save_model(folder, network, config):
     """
     folder = Path(folder)
     weights = network.get_weights()
-    fit = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
-    stored = _build(config, "float16" if fit else "float32")
+    small = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
+    stored = _build(config, "float16" if small else "float32")
     stored.set_weights(weights)
     stored.save_weights(folder / WEIGHTS)
     content = (folder / WEIGHTS).read_bytes()

@@ -137,11 +137,9 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
     small = build_network("se_resnet", 16, 2, stem=8, widths=(8,), depth=1)
     small.save_weights(tmp_path / "small.weights.h5")
     small.save(tmp_path / "small.h5")
-    whole, right, there = (
-        "must be an HDF5 file that is whole",
-        "must hold the weights of vgg16 without its top",
-        "a file",
-    )
+    whole = "must be an HDF5 file that is whole"
+    right = "must hold the weights of vgg16 without its top"
+    there = "must be imagenet, none or a file"
     for name, rule in {
         "cut.weights.h5": whole,
         "cut.h5": whole,
@@ -154,9 +152,7 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
         "none.h5": there,
         "": there,
     }.items():
-        with pytest.raises(
-            UserError, match=rf"`--weights` {'.*' if rule == there else ''}{rule}.* Received: "
-        ) as error:
+        with pytest.raises(UserError, match=f"`--weights` {rule}.* Received: ") as error:
             train.main(
                 ["--data", "nowhere", "--output", str(tmp_path / "run"), "--network", "vgg16"]
                 + ["--weights", str(tmp_path / name)]
