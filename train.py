@@ -18,7 +18,18 @@ from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
 ARGUMENTS = "arguments.json"
-RECIPE = ("epochs", "batch_size", "learning_rate", "label_smoothing", "mixup", "augment", "average", "seed")
+RECIPE = (
+    "epochs",
+    "head_epochs",
+    "batch_size",
+    "learning_rate",
+    "tuning_rate",
+    "label_smoothing",
+    "mixup",
+    "augment",
+    "average",
+    "seed",
+)
 """Arguments that change the network's own recipe where they are given."""
 UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export")
 """What may differ between a run and its resumption."""
@@ -31,14 +42,16 @@ def main(arguments=None):
 
     import keras
 
+    from fer.backbones import load_base
     from fer.data import load_faces, load_votes
     from fer.distillation import TEMPERATURE, WEIGHT, load_teachers
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
     from fer.model_folder import FIGURES, ModelConfig, save_model
     from fer.models import IMAGE_SIZES
+    from fer.recipes import RECIPES, TRANSFER
     from fer.report import save_report
-    from fer.training import RECIPES, fit, soft_targets
+    from fer.training import fit, soft_targets
 
     image_size = IMAGE_SIZES.get(options.network) if options.image_size is None else options.image_size
     config = ModelConfig(options.network, check_classes(options.classes), image_size)
@@ -46,10 +59,11 @@ def main(arguments=None):
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
-    recipe = replace(RECIPES[options.network], **asked)
+    base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
+    recipe = replace(TRANSFER if base else RECIPES[options.network], **asked)
     start, started_as = load_start(options.start, config) if options.start else (None, None)
     teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
-    setting = settings(options, config, recipe, taught_by)
+    setting = settings(options, config, recipe, taught_by, base_from)
     check_output(options, setting)
     if options.export:
         from fer.export import check_formats
@@ -74,6 +88,8 @@ def main(arguments=None):
     network = config.build()
     if start:
         network.set_weights(start.get_weights())
+    if base:
+        network.set_weights(base + network.get_weights()[len(base) :])
     try:
         history = fit(
             network, train, validation, recipe, options.output, options.resume, targets, options.keep, teachers
@@ -95,6 +111,7 @@ def main(arguments=None):
         "keras": keras.__version__,
         "votes": options.votes and Path(options.votes).name,
         "start": started_as,
+        "weights": base_from,
         "teachers": {"models": taught_by, "weight": WEIGHT, "temperature": TEMPERATURE} if teachers else None,
     }
     save_model(options.output, network, replace(config, training=training))
@@ -122,10 +139,16 @@ def parse(arguments):
     parser.add_argument("--network", default="se_resnet", metavar="NAME", help="a network of fer/models.py")
     parser.add_argument("--classes", nargs="+", default=EMOTIONS, metavar="EMOTION", help="emotions to tell apart")
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
-    recipe = parser.add_argument_group("recipe", "By default the network's own: RECIPES in fer/training.py.")
+    recipe = parser.add_argument_group("recipe", "By default the network's own: fer/recipes.py.")
     recipe.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
+    recipe.add_argument(
+        "--head-epochs", type=int, metavar="N", help="how many of them train the head alone; with --weights"
+    )
     recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
     recipe.add_argument("--learning-rate", type=float, metavar="X", help="the highest of the schedule")
+    recipe.add_argument(
+        "--tuning-rate", type=float, metavar="X", help="the same for a backbone's last block; with --weights"
+    )
     recipe.add_argument("--label-smoothing", type=float, metavar="SHARE", help="of each label, spread over all classes")
     recipe.add_argument("--mixup", type=float, metavar="ALPHA", help="how much pictures mix; 0: none")
     recipe.add_argument(
@@ -141,6 +164,12 @@ def parse(arguments):
     recipe.add_argument("--seed", type=int, help="of weights, order and augmentation")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
     parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")
+    parser.add_argument(
+        "--weights",
+        metavar="imagenet|none|PATH",
+        help="of a backbone's base, which then stays as it is but for its last block: those of ImageNet, which Keras "
+        "downloads, or a file that Keras wrote; by default none, and all is trained from scratch",
+    )
     parser.add_argument(
         "--teacher",
         nargs="+",
@@ -174,6 +203,11 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if not options.push_to_hub and (options.private or options.create_pr or options.tag):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
+    if options.weights in (None, "none"):
+        if options.head_epochs is not None or options.tuning_rate is not None:
+            raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
+    elif options.start or options.teacher:
+        raise UserError(f"--start and --teacher go without --weights. Received: --weights {options.weights}")
     return options
 
 
@@ -229,14 +263,16 @@ def write_card(folder, exports=()):
 
 def command_to_publish(arguments, options):
     """The command line as others would give it: datasets by their file names, and no --resume."""
-    words = [Path(word).name if word in (options.data, options.votes) else word for word in arguments]
+    paths = (options.data, options.votes, options.weights)
+    words = [Path(word).name if word in paths else word for word in arguments]
     return shlex.join(["python", "train.py", *(word for word in words if word != "--resume")])
 
 
-def settings(options, config, recipe, taught_by):
+def settings(options, config, recipe, taught_by, base_from):
     """What must stay the same when a run is resumed, ready for JSON."""
     kept = {key: value for key, value in vars(options).items() if key not in UNSETTLED}
-    kept |= {"classes": list(config.labels), "image_size": config.image_size, "teacher": taught_by or None}
+    kept |= {"classes": list(config.labels), "image_size": config.image_size}
+    kept |= {"teacher": taught_by or None, "weights": base_from}
     return {**kept, **asdict(recipe)}
 
 

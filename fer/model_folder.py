@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from fer.calibration import UNCALIBRATED, Calibration
 from fer.errors import UserError
@@ -77,13 +78,16 @@ def find_model(name):
 def save_model(folder, network, config):
     """Writes the weights and `config.json` of a Keras network to `folder`, which exists.
 
-    The weights are stored as float16: half the size to bundle and to download, and probabilities that differ by less
-    than 0.002. What is measured afterwards is the stored network.
+    The weights are stored as float16: half the size to bundle and to download, and probabilities of the bundled network
+    that differ by less than 0.002. Where one is too large for it, as the variance of unscaled pixels may be, they are
+    stored as float32. What is measured afterwards is the stored network.
     """
     folder = Path(folder)
-    half = _build(config, "float16")
-    half.set_weights(network.get_weights())
-    half.save_weights(folder / WEIGHTS)
+    weights = network.get_weights()
+    small = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
+    stored = _build(config, "float16" if small else "float32")
+    stored.set_weights(weights)
+    stored.save_weights(folder / WEIGHTS)
     content = (folder / WEIGHTS).read_bytes()
     signature = inspect.signature(NETWORKS[config.network]).parameters.values()
     defaults = {

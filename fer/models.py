@@ -5,15 +5,18 @@ and answers `(batch, classes)` float32 probabilities. Where a network ends in gl
 layer, its last feature map is the layer named `features`.
 """
 
+from functools import partial
+
 import numpy as np
 from keras import Input, Model, layers
 
+from fer.backbones import BACKBONES, build_backbone
 from fer.errors import UserError
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS, MOST_PIXELS = 512, 5, 8, 512
 """Bounds of a network: a `config.json` from elsewhere must not use up the memory."""
-BATCH_SIZE = 256
-"""Faces a forward pass at most; it bounds memory, not speed."""
+BATCH_SIZE, BATCH_PIXELS = 256, 256 * 64**2
+"""Faces, and their pixels, of a forward pass at most; they bound memory, not speed."""
 
 
 def build_network(name, image_size, classes, **options):
@@ -21,7 +24,7 @@ def build_network(name, image_size, classes, **options):
 
     Args:
         name: a key of `NETWORKS`.
-        image_size: side of the square grey input in pixels.
+        image_size: side of the square grey input in pixels, at most `MOST_PIXELS`.
         classes: number of outputs, at least 2.
         **options: the network's own arguments.
 
@@ -32,6 +35,8 @@ def build_network(name, image_size, classes, **options):
         raise UserError(f"`network` must be one of {', '.join(NETWORKS)}. Received: {name!r}")
     if not isinstance(classes, int) or classes < 2:
         raise UserError(f"A network needs at least two classes. Received: classes={classes!r}")
+    if image_size > MOST_PIXELS:
+        raise UserError(f"`image_size` must be at most {MOST_PIXELS}. Received: {image_size}")
     return NETWORKS[name](image_size, classes, **options)
 
 
@@ -46,7 +51,8 @@ def classify(network, crops):
         float32 array `(n, classes)`; rows sum to 1.
     """
     pixels = np.asarray(crops, np.float32)[..., None]
-    batches = [pixels[start : start + BATCH_SIZE] for start in range(0, len(pixels), BATCH_SIZE)]
+    size = max(1, min(BATCH_SIZE, BATCH_PIXELS // pixels[0].size))
+    batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
     # Not `predict`: in a loop it makes a data pipeline for each call, slow and growing.
     return np.concatenate([network.predict_on_batch(batch) for batch in batches])
 
@@ -60,15 +66,15 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
     With its defaults and seven classes: 1.95 M parameters, 206 M multiply-adds a picture.
 
     Args:
-        image_size: side of the input in pixels, a multiple of 8 from 16 to 512.
+        image_size: side of the input in pixels, a multiple of 8, at least 16.
         classes: number of outputs.
         stem: filters of the first convolution, 8 to 512.
         widths: filters of each of 1 to 5 stages, 8 to 512.
         depth: residual blocks a stage, 1 to 8.
         dropout: share of pooled features dropped in training.
     """
-    if not 16 <= image_size <= MOST_PIXELS or image_size % 8:
-        raise UserError(f"`image_size` must be a multiple of 8 from 16 to {MOST_PIXELS}. Received: {image_size}")
+    if image_size < 16 or image_size % 8:
+        raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
     if not 1 <= len(widths) <= MOST_STAGES or not all(8 <= filters <= MOST_FILTERS for filters in (stem, *widths)):
         raise UserError(
             f"`stem` and each of 1 to {MOST_STAGES} `widths` must be from 8 to {MOST_FILTERS}. "
@@ -97,11 +103,11 @@ def seed(image_size, classes):
     pixels that layer alone has 47.6 M parameters.
 
     Args:
-        image_size: side of the input in pixels, 8 to 512.
+        image_size: side of the input in pixels, at least 8.
         classes: number of outputs.
     """
-    if not 8 <= image_size <= MOST_PIXELS:
-        raise UserError(f"`image_size` must be from 8 to {MOST_PIXELS}. Received: {image_size}")
+    if image_size < 8:
+        raise UserError(f"`image_size` must be at least 8. Received: {image_size}")
     image = Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 255, dtype="float32")(image)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
@@ -141,6 +147,6 @@ def _convolution(x, filters, size=3, strides=1):
     return layers.BatchNormalization()(x)
 
 
-NETWORKS = {"se_resnet": se_resnet, "seed": seed}
-IMAGE_SIZES = {"se_resnet": 48, "seed": 244}
+NETWORKS = {"se_resnet": se_resnet, "seed": seed, **{name: partial(build_backbone, name) for name in BACKBONES}}
+IMAGE_SIZES = {"se_resnet": 48, "seed": 244, **{name: backbone.image_size for name, backbone in BACKBONES.items()}}
 """The side of each network's input in pixels, unless another is asked for."""

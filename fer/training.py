@@ -5,7 +5,7 @@ import importlib.util
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -13,97 +13,38 @@ import numpy as np
 from keras import layers, ops
 from sklearn.linear_model import LogisticRegression
 
+from fer.backbones import leave_last_block_trainable
 from fer.distillation import build_student
 from fer.errors import UserError
 from fer.model_folder import HISTORY, LOGS
 
 CHECKPOINT = "checkpoint"
+HEAD_CHECKPOINT = "checkpoint/head"
 BEST = "best.weights.h5"
 RANDOM_STATES = "random_states.json"
 VOTES_SHARE = 0.7
 """How much of a soft target its votes decide; the rest is the label."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    epochs: passes over the training pictures.
-    batch_size: pictures a step.
-    optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd`, plain, at one learning rate.
-    learning_rate: the highest, which AdamW reaches after a tenth of the steps.
-    weight_decay: AdamW's decoupled weight decay.
-    augment: whether each epoch sees each picture varied, see `augmentation`.
-    average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
-    whole_batches: leave out the pictures of an epoch that fill no batch.
-    label_smoothing: share of each label spread over all classes.
-    mixup: alpha of the Beta(alpha, alpha) that draws in what shares two pictures are laid over each other (Zhang et
-        al., 2018); 0 mixes none.
-    seed: of the weights, the order of pictures and the augmentation.
-    """
-
-    epochs: int = 24
-    batch_size: int = 96
-    optimizer: str = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    augment: bool = True
-    average: bool = True
-    whole_batches: bool = False
-    label_smoothing: float = 0.1
-    mixup: float = 0.2
-    seed: int = 42
-
-    def __post_init__(self):
-        for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
-        if self.optimizer not in ("adamw", "sgd"):
-            raise UserError(f"`optimizer` must be 'adamw' or 'sgd'. Received: {self.optimizer!r}")
-        if not 0 < self.learning_rate < math.inf:
-            raise UserError(f"`learning_rate` must be a positive number. Received: {self.learning_rate}")
-        if self.average and self.optimizer == "sgd":
-            raise UserError("`average` must be off but for 'adamw'. Received: 'sgd'")
-        if not 0 <= self.label_smoothing < 1:
-            raise UserError(f"`label_smoothing` must be from 0 to below 1. Received: {self.label_smoothing}")
-        if not 0 <= self.mixup < math.inf:
-            raise UserError(f"`mixup` must be 0 or a positive number. Received: {self.mixup}")
-
-
-RECIPES = {
-    "se_resnet": Recipe(),
-    "seed": Recipe(
-        epochs=10,
-        batch_size=32,
-        optimizer="sgd",
-        learning_rate=0.01,
-        weight_decay=0.0,
-        augment=False,
-        average=False,
-        whole_batches=True,
-        label_smoothing=0.0,
-        mixup=0.0,
-    ),
-}
-"""How each network of `fer.models.NETWORKS` is trained, unless other settings are asked for. That of `seed` is the
-original experiment's, with Keras' default learning rate for SGD."""
-
-
 def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best", teachers=()):
     """Trains `network` in place and leaves it with the weights of its best or its last epoch.
 
     After every epoch `folder` holds the state to resume from, the best weights by validation loss (of their moving
-    average, where the recipe averages), the CSV log and the TensorBoard log.
+    average, where the recipe averages), the CSV log and the TensorBoard log. Where the recipe has `head_epochs` there
+    are two trainings after each other, with one log: of the head on what the frozen base makes of the pictures, which
+    is computed once; then of the base's last block with it.
 
     Args:
-        network: of `fer.models.build_network`, with as many outputs as `train` has classes.
+        network: of `fer.models.build_network`, with as many outputs as `train` has classes; one of
+            `fer.backbones.build_backbone`, where the recipe has `head_epochs`.
         train, validation: `fer.data.Faces`.
-        recipe: `Recipe`.
+        recipe: `fer.recipes.Recipe`.
         folder: where the files go; it exists.
         resume: go on from the last finished epoch found in `folder`.
         targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
         keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
-        teachers: frozen networks of `fer.distillation.load_teachers` to learn from, beside the targets.
+        teachers: frozen networks of `fer.distillation.load_teachers` to learn from, beside the targets; not for the
+            head alone.
 
     Returns:
         The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
@@ -112,44 +53,67 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         UserError: if the loss is no longer a number before the first epoch is over.
     """
     folder = Path(folder)
-    batches = FaceBatches(
-        train, recipe.batch_size, recipe.seed, True, targets=targets, mixup=recipe.mixup, whole=recipe.whole_batches
-    )
-    size = network.input_shape[1]
-    varied = augmentation(recipe.seed) if recipe.augment else []
-    if teachers:
-        model = build_student(network, teachers, varied)
-    else:
-        model = keras.Sequential([keras.Input((size, size, 1)), *varied, network])
-    steps = recipe.epochs * len(batches)
-    model.compile(
-        optimizer=_optimizer(recipe, steps),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-        metrics=["accuracy"],
-        # Compiled by default on JAX. TensorFlow's own kernels were 1.3 times as fast as XLA's on a CPU.
-        jit_compile="auto" if keras.backend.backend() == "jax" else False,
-    )
-    history = _restart(folder, resume)
-    model.fit(
-        batches,
-        validation_data=FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False),
-        epochs=recipe.epochs,
-        shuffle=False,  # Keras would shuffle the batches with a generator that no checkpoint holds; they come shuffled.
-        callbacks=_callbacks(folder, batches, history, averaged=recipe.average),
-    )
+
+    def fit_epochs(epochs, model, train, validation, learning_rate, checkpoint, started):
+        """Fits `model`, which has the weights of `network` or some of them, for a range of epochs."""
+        how = {"targets": targets, "mixup": recipe.mixup, "whole": recipe.whole_batches}
+        batches = FaceBatches(train, recipe.batch_size, recipe.seed, True, **how)
+        model.compile(
+            optimizer=_optimizer(recipe, learning_rate, len(epochs) * len(batches)),
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+            metrics=["accuracy"],
+            jit_compile=_jit_compile(),
+        )
+        model.fit(
+            batches,
+            validation_data=FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False),
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
+            shuffle=False,  # Keras would shuffle with a generator that no checkpoint holds; the batches come shuffled.
+            callbacks=_callbacks(network, folder, folder / checkpoint, batches, recipe.average, started),
+        )
+
+    done = len(_restart(folder, resume))
+    if recipe.head_epochs:
+        # The checkpoint of the second training has the head.
+        if done <= recipe.head_epochs:
+            started = time.perf_counter()
+            head = network.get_layer("probabilities")
+            base = keras.Model(network.input, head.input)
+            base.compile(jit_compile=_jit_compile())
+            seen = [replace(faces, images=base_features(base, faces)) for faces in (train, validation)]
+            model = keras.Sequential([keras.Input(head.input.shape[1:]), head])
+            fit_epochs(range(recipe.head_epochs), model, *seen, recipe.learning_rate, HEAD_CHECKPOINT, started)
+        leave_last_block_trainable(network)
+    if all(_is_finite(row) for row in read_history(folder)):
+        varied = augmentation(recipe.seed) if recipe.augment else []
+        if teachers:
+            model = build_student(network, teachers, varied)
+        else:
+            model = keras.Sequential([keras.Input(network.input_shape[1:]), *varied, network])
+        rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
+        epochs = range(recipe.head_epochs, recipe.epochs)
+        fit_epochs(epochs, model, train, validation, rate, CHECKPOINT, time.perf_counter())
     history = read_history(folder)
-    finite = [row for row in history if math.isfinite(row["loss"] + row["val_loss"])]
+    finite = [row for row in history if _is_finite(row)]
     if not finite:
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
     if len(finite) < len(history):
         print(f"The loss is no longer a number after epoch {len(finite)}; the best weights until then are kept.")
     if keep == "best" or finite != history:
-        model.load_weights(folder / BEST)
+        network.load_weights(folder / BEST)
     return finite
 
 
+def base_features(base, faces):
+    """What a frozen base makes of faces, in inference mode, as float32 `(n, channels)`."""
+    print(f"The base's features of {len(faces)} pictures:")
+    return base.predict(FaceBatches(faces, 64, seed=0, shuffle=False)).astype("float32")
+
+
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of float32 pictures `(n, size, size, 1)` and targets `(n, classes)`, by default one-hot labels.
+    """Batches of float32 pictures `(n, size, size, 1)`, or features that stand for them, and targets `(n, classes)`, by
+    default one-hot labels.
 
     Order and mixup are functions of the seed and the epoch alone, so that a resumed run sees what an uninterrupted one
     does.
@@ -203,7 +167,7 @@ class RandomStates(keras.callbacks.Callback):
                 variable.assign(np.array(state, variable.dtype))
 
     def on_epoch_end(self, epoch, logs=None):
-        self.path.parent.mkdir(exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         states = [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]
         self.path.write_text(json.dumps(states))
 
@@ -211,14 +175,27 @@ class RandomStates(keras.callbacks.Callback):
         return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
 
 
-class EpochSeconds(keras.callbacks.Callback):
-    """Adds `seconds`, an epoch's wall time with its validation, to the log."""
+class BestWeights(keras.callbacks.ModelCheckpoint):
+    """Saves all of a network at its lowest validation loss, whatever part of it is being fitted."""
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
+    def __init__(self, network, path, lowest):
+        super().__init__(path, "val_loss", save_best_only=True, save_weights_only=True, initial_value_threshold=lowest)
+        self.network = network
+
+    def set_model(self, model):
+        super().set_model(self.network)
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Adds `seconds` to the log: an epoch's wall time with all that belongs to it, the first's from `started` on."""
+
+    def __init__(self, started):
+        super().__init__()
+        self.started = started
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = time.perf_counter() - self.started
+        now = time.perf_counter()
+        logs["seconds"], self.started = now - self.started, now
 
 
 def one_hot(faces):
@@ -311,14 +288,23 @@ def read_history(folder):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-def _optimizer(recipe, steps):
+def _is_finite(row):
+    return math.isfinite(row["loss"] + row["val_loss"])
+
+
+def _jit_compile():
+    """Compiled by default on JAX. TensorFlow's own kernels were 1.3 times as fast as XLA's on a CPU."""
+    return "auto" if keras.backend.backend() == "jax" else False
+
+
+def _optimizer(recipe, learning_rate, steps):
     if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(recipe.learning_rate)
+        return keras.optimizers.SGD(learning_rate)
     warmup = steps // 10
     schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 25,
+        learning_rate / 25,
         decay_steps=max(1, steps - warmup),
-        warmup_target=recipe.learning_rate,
+        warmup_target=learning_rate,
         warmup_steps=warmup,
     )
     # The average reaches back over a twentieth of the training, so that it works for ten steps as for ten thousand.
@@ -330,20 +316,15 @@ def _optimizer(recipe, steps):
     return optimizer
 
 
-def _callbacks(folder, batches, history, averaged):
+def _callbacks(network, folder, checkpoint, batches, averaged, started):
+    history = read_history(folder)
     averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     callbacks = [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
         keras.callbacks.TerminateOnNaN(),
         *([averages] if averaged else []),
-        keras.callbacks.ModelCheckpoint(
-            folder / BEST,
-            monitor="val_loss",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=min((row["val_loss"] for row in history), default=None),
-        ),
-        EpochSeconds(),
+        BestWeights(network, folder / BEST, lowest=min((row["val_loss"] for row in history), default=None)),
+        EpochSeconds(started),
         keras.callbacks.CSVLogger(folder / HISTORY, append=bool(history)),
     ]
     if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
@@ -359,15 +340,15 @@ def _callbacks(folder, batches, history, averaged):
         )
     return [
         *callbacks,
-        RandomStates(folder / CHECKPOINT / RANDOM_STATES),
-        keras.callbacks.BackupAndRestore(folder / CHECKPOINT, delete_checkpoint=False, double_checkpoint=True),
+        RandomStates(checkpoint / RANDOM_STATES),
+        keras.callbacks.BackupAndRestore(checkpoint, delete_checkpoint=False, double_checkpoint=True),
     ]
 
 
 def _restart(folder, resume):
     """The log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
-    state = folder / CHECKPOINT / "training_metadata.json"
-    finished = json.loads(state.read_text())["epoch"] if resume and state.exists() else 0
+    states = [folder / name / "training_metadata.json" for name in (CHECKPOINT, HEAD_CHECKPOINT)]
+    finished = next((json.loads(state.read_text())["epoch"] for state in states if resume and state.exists()), 0)
     history = [row for row in read_history(folder) if row["epoch"] < finished]
     if not history:
         (folder / HISTORY).unlink(missing_ok=True)

@@ -51,6 +51,17 @@ def test_weights_are_stored_in_half_precision_without_optimizer_state(tmp_path):
     assert (tmp_path / WEIGHTS).stat().st_size < 2 * network.count_params() + 200_000
 
 
+def test_weights_too_large_for_half_precision_are_stored_in_full(tmp_path):
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
+    network = config.build()
+    norm = next(layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+    norm.moving_variance.assign(norm.moving_variance * 1e5)
+    save_model(tmp_path, network, config)
+    loaded, _ = load_model(tmp_path)
+    for array, expected in zip(loaded.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
 def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
     _, config = load_model("bundled")
     assert config.labels == EMOTIONS

@@ -61,11 +61,23 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
         (["--image-size", "0"], "`image_size` must be"),
         (["--network", "seed", "--label-smoothing", "1"], "`label_smoothing` must be"),
         (["--limit", "0"], "`limit` must be at least 7"),
+        (["--network", "inception_v3", "--image-size", "48"], "`image_size` must be at least 75 for inception_v3"),
+        (["--weights", "none"], "`--weights` goes with the networks inception_v3, resnet50, vgg16. Received: se_res"),
+        (["--network", "vgg16", "--weights", "nowhere.h5"], "must be imagenet, none or a file. Received: nowhere.h5"),
+        (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
+        (["--network", "vgg16", "--weights", "imagenet", "--start", "x"], "--start and --teacher go without --weights"),
     ],
 )
 def test_mistakes_are_told_before_training(data, tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         train.main(["--data", str(data), "--output", str(tmp_path / "run"), *arguments])
+
+
+def test_a_class_without_pictures_is_told_before_training(draw_dataset, tmp_path):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
+    with pytest.raises(UserError, match="the train split has no picture of class angry"):
+        train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "angry"])
+    assert not (tmp_path / "run").exists()
 
 
 def test_training_never_opens_the_test_split(draw_dataset, tmp_path):

@@ -8,7 +8,8 @@ from fer import training
 from fer.data import Faces, load_faces
 from fer.errors import UserError
 from fer.models import build_network
-from fer.training import RECIPES, FaceBatches, RandomAffine, Recipe, augmentation, fit, soft_targets
+from fer.recipes import RECIPES, Recipe
+from fer.training import FaceBatches, RandomAffine, augmentation, fit, soft_targets
 
 CLASSES = ("angry", "happy", "surprise")
 
@@ -164,7 +165,6 @@ def test_a_run_killed_at_any_epoch_goes_on_as_if_it_had_not_been(faces, tmp_path
     whole, expected = run(faces, tmp_path / "whole")
 
     def interrupt(self, epoch, logs=None):
-        self.started = 0
         if epoch == 2:
             raise KeyboardInterrupt
 
@@ -199,6 +199,8 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
     [
         {"epochs": 0},
         {"batch_size": -1},
+        {"head_epochs": 24},
+        {"tuning_rate": 0.0},
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"label_smoothing": 1.0},
