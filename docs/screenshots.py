@@ -1,5 +1,6 @@
 """Takes the README's screenshots from the running app, with Debian's chromium: `make screenshots`."""
 
+import math
 import os
 import shutil
 import socket
@@ -12,6 +13,10 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 from playwright.sync_api import expect, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from fer.video import write_video
 
 DOCS = Path(__file__).parent
 EXAMPLE = DOCS.parent / "examples" / "astronaut.jpg"
@@ -43,11 +48,31 @@ def many(page):
         expect(page.locator("#many-message")).to_contain_text(f"Pictures: {len(paths)}")
 
 
+def video(page):
+    page.get_by_role("tab", name="Video").click()
+    with tempfile.TemporaryDirectory() as folder, Image.open(EXAMPLE) as image:
+        clip = Path(folder, "clip.mp4")
+        with write_video(clip, every=0.1) as add:
+            for step in range(40):
+                frame = image.rotate(8 * math.sin(step / 5), fillcolor="white").crop((3 * step, 0, 3 * step + 360, 300))
+                add(0.1 * step, frame)
+        page.locator("#clip input[type=file]").set_input_files(clip)
+        page.get_by_role("button", name="Read the clip").click()
+        expect(page.locator("#video-message")).to_contain_text("Faces: 1")
+
+
+def about(page):
+    page.get_by_role("tab", name="About").click()
+    expect(page.locator("#about")).to_contain_text("bundled")
+
+
 SHOTS = {
     "app": (DESK, "light", photo),
     "app-dark": (DESK, "dark", photo),
     "app-phone": (PHONE, "light", photo),
     "many": ((1280, 1140), "light", many),
+    "video": ((1280, 1140), "light", video),
+    "about": ((1280, 1140), "light", about),
 }
 """File name: window, theme, and what a person does before."""
 
