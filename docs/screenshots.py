@@ -57,6 +57,7 @@ def video(page):
                 frame = image.rotate(8 * math.sin(step / 5), fillcolor="white").crop((3 * step, 0, 3 * step + 360, 300))
                 add(0.1 * step, frame)
         page.locator("#clip input[type=file]").set_input_files(clip)
+        expect(page.locator("#video-message")).to_contain_text("Ready")
         page.get_by_role("button", name="Read the clip").click()
         expect(page.locator("#video-message")).to_contain_text("Faces: 1")
 

@@ -152,8 +152,8 @@ def build_photo_page(serving, language):
         show_progress_on=annotated, trigger_mode="always_last", **limits,
     )  # fmt: skip
     language.change(show, inputs, answers, **quiet, **limits)
-    number.input(choose, [shown, number, language], panel, **quiet)
-    annotated.select(click, [shown, language], [number, panel], **quiet)
+    number.input(choose, [shown, number, language], panel, trigger_mode="always_last", **quiet)
+    annotated.select(click, [shown, language], [number, panel], trigger_mode="always_last", **quiet)
     save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
     save_record.click(None, record, js=SAVE_RECORD, api_visibility="private")
 

@@ -69,11 +69,16 @@ def build_video_page(serving, language):
     def begin(language):
         return say(language, "video.waiting"), *_busy(True)
 
-    def clear(language):
-        return answer(language, say(language, "video.start"))
+    def end():
+        return _busy(False)
 
-    def stop(language):
-        return *answer(language, say(language, "video.stopped")), *_busy(False)
+    def clear(upload, language):
+        return *answer(language, say(language, "video.ready" if upload else "video.start")), *_busy(False)
+
+    def stop(language, busy):
+        # A run that is over fails too when another clip is chosen, whose answer stays.
+        texts = answer(language, say(language, "video.stopped")) if busy else [gr.skip()] * 8
+        return *texts, *_busy(False)
 
     def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
         """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
@@ -127,7 +132,8 @@ def build_video_page(serving, language):
 
     saved = gr.JSON(visible="hidden")
     answers = [message, bar, video, chart, table, saved, save_csv, save_record]
-    buttons = [start, cancel]
+    busy = gr.State(False)
+    buttons = [start, cancel, busy]
     limits = {"concurrency_id": "video", "concurrency_limit": CLIPS}
     private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     run = start.click(begin, language, [message, *buttons], **private).then(
@@ -135,9 +141,9 @@ def build_video_page(serving, language):
     )
     cancel.click(None, cancels=run, **private)
     # After the last word of a cancelled run, which a function of the click itself would not wait for.
-    run.failure(stop, language, [*answers, *buttons], **private)
-    run.success(lambda: _busy(False), outputs=buttons, **private)
-    clip.change(clear, language, answers, cancels=run, **private)
+    run.failure(stop, [language, busy], [*answers, *buttons], **private)
+    run.success(end, outputs=buttons, **private)
+    clip.change(clear, [clip, language], [*answers, *buttons], cancels=run, **private)
     save_csv.click(None, saved, js=SAVE_CSV, api_visibility="private")
     save_record.click(None, saved, js=SAVE_RECORD, api_visibility="private")
     # The API's own, since its documentation shows their labels, and only in English.
@@ -155,8 +161,8 @@ def summary(language, rows, frames, every):
 
 
 def _busy(reading):
-    """Of the two buttons the one that can be pressed: Read, or Cancel."""
-    return gr.update(interactive=not reading), gr.update(interactive=reading)
+    """Of the two buttons the one that can be pressed, Read or Cancel; and whether a clip is being read."""
+    return gr.update(interactive=not reading), gr.update(interactive=reading), reading
 
 
 def _bar(share=None):

@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from conftest import write_clip
+from PIL import Image
 from playwright.sync_api import expect
 
 from .conftest import run_app
 
-QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 5; app.main()"
+QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 15; app.main()"
 """The app as ever, but for how long it keeps files."""
 
 
@@ -30,6 +32,8 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
     folder, broken = tmp_path / "app", tmp_path / "broken.jpg"
     folder.mkdir()
     broken.write_bytes(b"hello")
+    face = Image.open(two_faces).crop((0, 0, 512, 512))
+    clip = write_clip(tmp_path / "clip.mp4", [face] * 10)
     with run_app(folder, "-c", QUICK) as url:
         page = open_page(url=url)
         expect(page.locator("#model")).to_have_text("Model: bundled")
@@ -38,10 +42,15 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
         page.get_by_role("tab", name="Many pictures").click()
         page.locator("#files input[type=file]").set_input_files([two_faces, broken])
         expect(page.locator("#many-message")).to_contain_text("Faces: 2")
+        page.get_by_role("tab", name="Video").click()
+        page.locator("#clip input[type=file]").set_input_files(clip)
+        expect(page.locator("#video-message")).to_contain_text("Ready")
+        page.get_by_role("button", name="Read the clip").click()
+        expect(page.locator("#video-message")).to_contain_text("Faces: 1")
         break_off_an_upload(url)
         seen = {path.name for path in files_of_people(folder)}
-        assert {"two.jpg", "broken.jpg", "image.jpeg"} <= seen
-        for _ in range(60):
+        assert {"two.jpg", "broken.jpg", "image.jpeg", "clip.mp4", "faces.mp4"} <= seen
+        for _ in range(120):
             if not files_of_people(folder):
                 break
             time.sleep(0.5)
