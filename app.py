@@ -116,9 +116,9 @@ def main():
     """Serves the app until it is interrupted. The page is up at once; the model loads behind it."""
     quiet_libraries()
     end_as_if_interrupted()
-    sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     serving = Future()
     demo = build_demo(serving)
+    sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     processing_utils.async_transport = PublicTransport()
     with patch("gradio.mcp.GradioMCPServer", Tools):
         demo.launch(

@@ -1,7 +1,7 @@
 """Where Gradio writes what people send and get: a folder of this program's own, swept while it runs and gone with it.
 
-Gradio deletes the files that it knows of (`delete_cache`). It does not know of an upload that broke off, nor of the
-empty files that `gr.File` makes beside its own: both lie in the folder itself, the known ones each in a folder in it.
+Gradio deletes the files that it knows of (`delete_cache`). It does not know of an upload that broke off, of the empty
+files that `gr.File` makes beside its own, nor of the video that a generator answers.
 """
 
 import os
@@ -9,7 +9,6 @@ import signal
 import tempfile
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 
 
@@ -29,19 +28,24 @@ def make_cache():
 def sweep_leftovers(folder, every, age):
     """Deletes what Gradio forgets, in the background, until the program ends.
 
+    What is there already, the pages' own example, stays: call after they are built and before people come.
+
     Args:
         folder: of `make_cache`.
         every: seconds between two sweeps.
         age: seconds since the last writing after which a file is deleted.
     """
+    kept = set(Path(folder.name).rglob("*"))
 
     def sweep():
         while True:
             time.sleep(every)
-            for path in Path(folder.name).glob("*"):
-                with suppress(FileNotFoundError):  # An upload that is complete moves away.
-                    if path.is_file() and time.time() - path.stat().st_mtime > age:
+            for path in Path(folder.name).rglob("*"):
+                try:
+                    if path not in kept and path.is_file() and time.time() - path.stat().st_ctime > age:
                         path.unlink()
+                except FileNotFoundError:  # Gradio was first.
+                    continue
 
     threading.Thread(target=sweep, daemon=True).start()
 
