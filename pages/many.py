@@ -105,11 +105,10 @@ def build_many_page(serving, language):
 
     limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
     answers = [message, gallery, counts, table, answer, save_csv, save_rows]
-    files.change(
-        show, [files, language], answers, api_visibility="private", show_progress_on=message,
-        trigger_mode="always_last", **limits,
+    gr.on(
+        [files.change, language.change], show, [files, language], answers, api_visibility="private",
+        show_progress_on=message, trigger_mode="always_last", **limits,
     )  # fmt: skip
-    language.change(show, [files, language], answers, api_visibility="private", show_progress="hidden", **limits)
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
     # The API's own, since its documentation shows their labels, and only in English.

@@ -147,11 +147,11 @@ def build_photo_page(serving, language):
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
     inputs = [photo, cropped, smallest, language]
+    # One event for all: two at once, of the page's start and of a photo, could answer in either order.
     gr.on(
-        [photo.change, cropped.change, smallest.release], show, inputs, answers, api_visibility="private",
-        show_progress_on=annotated, trigger_mode="always_last", **limits,
+        [photo.change, cropped.change, smallest.release, language.change], show, inputs, answers,
+        api_visibility="private", show_progress_on=annotated, trigger_mode="always_last", **limits,
     )  # fmt: skip
-    language.change(show, inputs, answers, **quiet, **limits)
     number.input(choose, [shown, number, language], panel, trigger_mode="always_last", **quiet)
     annotated.select(click, [shown, language], [number, panel], trigger_mode="always_last", **quiet)
     save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
