@@ -30,8 +30,9 @@ def find_duplicates(faces, others):
 
 
 def _signatures(images):
-    """Pictures shrunk, with mean 0 and length 1: float32 `(n, (size / SHRINK)**2)`."""
+    """Pictures shrunk, with mean 0 and length 1: float32 `(n, (size // SHRINK)**2)`."""
     count, side = len(images), images.shape[1] // SHRINK
-    means = images.reshape(count, side, SHRINK, side, SHRINK).mean(axis=(2, 4), dtype=np.float32).reshape(count, -1)
+    even = images[:, : side * SHRINK, : side * SHRINK]
+    means = even.reshape(count, side, SHRINK, side, SHRINK).mean(axis=(2, 4), dtype=np.float32).reshape(count, -1)
     means -= means.mean(axis=1, keepdims=True)
     return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)

@@ -29,3 +29,8 @@ def test_copies_are_found_recompressed_brightened_or_mirrored_and_others_are_not
 def test_one_face_with_new_grain_is_the_same_photo():
     one, other = (np.asarray(draw_face("happy", number))[None, ..., None] for number in (1, 2))
     assert find_duplicates(one, other).all()
+
+
+def test_pictures_of_an_odd_side_are_compared_too():
+    faces = np.random.default_rng(0).integers(0, 256, (3, 107, 107, 1), np.uint8)
+    assert list(find_duplicates(faces, faces[1:2])) == [False, True, False]
