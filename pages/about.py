@@ -91,9 +91,9 @@ def build_about_page(serving, language, demo):
 
     demo.load(None, codes, codes, js=SHOW_THE_ADDRESS, api_visibility="private")
     # Not queued: the page is complete even where the queue is full.
-    start = {"triggers": [demo.load, language.change], "api_visibility": "private", "queue": False}
-    gr.on(fn=about, inputs=language, outputs=model, show_progress="hidden", **start)
-    gr.on(fn=name_tools, inputs=language, outputs=tools, show_progress="hidden", **start)
+    quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+    language.change(about, language, model, **quiet)
+    language.change(name_tools, language, tools, **quiet)
 
 
 def describe(language, recognizer, source, reason=""):

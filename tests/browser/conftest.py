@@ -2,20 +2,12 @@
 
 import io
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import hub_environment
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium")
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync
@@ -31,44 +23,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker("browser")
             if CHROMIUM is None:
                 item.add_marker(skip)
-
-
-@pytest.fixture(scope="session")
-def app_url(tmp_path_factory):
-    """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
-    with run_app(tmp_path_factory.mktemp("cache"), "app.py") as url:
-        yield url
-
-
-@contextmanager
-def run_app(folder, *arguments):
-    """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
-
-    Args:
-        folder: for all files that it and Gradio write.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
-    url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment) as app:
-        try:
-            _wait_for(url, app)
-            yield url
-        finally:
-            app.terminate()
-
-
-def _wait_for(url, app, patience=60):
-    for _ in range(patience * 5):
-        try:
-            with urllib.request.urlopen(url, timeout=patience):
-                return
-        except OSError:
-            assert app.poll() is None, "the app ended"
-            time.sleep(0.2)
-    raise AssertionError(f"no answer within {patience} seconds")
 
 
 # Of the package, not of the session: while Playwright is there, no other test could start an event loop.

@@ -4,10 +4,11 @@ import math
 import re
 
 import pytest
+from conftest import run_app
 from PIL import Image
 from playwright.sync_api import expect
 
-from .conftest import CHROMIUM, OPTIONS, run_app
+from .conftest import CHROMIUM, OPTIONS
 
 FRAMES, SIZE = 60, (480, 360)
 FEW = "import pages.live; pages.live.LIVE_SECONDS, pages.live.LIVE_PEOPLE = 8, 1; import app; app.main()"

@@ -5,11 +5,9 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from conftest import write_clip
+from conftest import run_app, write_clip
 from PIL import Image
 from playwright.sync_api import expect
-
-from .conftest import run_app
 
 QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 15; app.main()"
 """The app as ever, but for how long it keeps files."""
