@@ -2,7 +2,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: app test quality style screenshots clean
+PEER := .venv-peer
+
+.PHONY: app test quality style screenshots bench clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -21,6 +23,16 @@ style: $(VENV)/dev
 screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
 
+bench: $(VENV)/dev $(PEER)/fer
+	@test -n "$(DATA)" || { echo "make bench DATA=fer2013.zip: the dataset is needed. Received: none" >&2; exit 2; }
+	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md
+
+# What it is compared with imports pkg_resources, which newer setuptools have no more.
+$(PEER)/fer:
+	test -x $(PEER)/bin/python || $(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check "fer==25.10.3" "setuptools<82"
+	@touch $@
+
 $(VENV)/app: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Received: " + sys.version.split()[0])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,4 +44,4 @@ $(VENV)/dev: $(VENV)/app requirements-dev.txt requirements-export.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEER) .pytest_cache .ruff_cache

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.tables import spread, table
 from fer.console import quiet_libraries
 
 RUNS, CALLS, WARM_UP = 7, 100, 10
@@ -30,15 +31,25 @@ def main():
     parser.add_argument("--model", default="bundled", metavar="FOLDER", help="model folder")
     options = parser.parse_args()
     quiet_libraries()
+    print(measure_exports(options.data, options.model))
+
+
+def measure_exports(data, model="bundled"):
+    """The table; `data` is FER2013, as `fer.data.load_faces` takes it."""
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{number}.file" for number, name in enumerate(FORMATS)}
-        sizes, differences, accuracies = in_own_process(export, options.model, files, options.data)
-        speeds = [in_own_process(measure_speed, options.model, files, threads) for threads in (1, 2)]
-    print("| | MB | largest difference | accuracy on validation | ms a face, 1 thread | 2 threads |")
-    print("|---|---|---|---|---|---|")
-    for name in ("Keras", *files):
-        cells = [f"{sizes[name] / 1e6:.1f}", differences[name], f"{accuracies[name]:.2%}"]
-        print("|", " | ".join([name, *cells, *(spread(times[name]) for times in speeds)]), "|")
+        sizes, differences, accuracies = in_own_process(export, model, files, data)
+        speeds = [in_own_process(measure_speed, model, files, threads) for threads in (1, 2)]
+    return table(
+        ["", "MB", "largest difference", "accuracy on validation", "ms a face, 1 thread", "2 threads"],
+        [
+            [
+                name, f"{sizes[name] / 1e6:.1f}", differences[name], f"{accuracies[name]:.2%}",
+                *(spread(times[name], 2) for times in speeds),
+            ]
+            for name in ("Keras", *files)
+        ],
+    )  # fmt: skip
 
 
 def in_own_process(function, *arguments):
@@ -113,10 +124,6 @@ def time_calls(ways, crops, count):
             run(crop)
             seconds[name].append(time.perf_counter() - start)
     return seconds
-
-
-def spread(times):
-    return f"{statistics.median(times):.2f} ({min(times):.2f}–{max(times):.2f})"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,153 @@
+"""The app as a process of its own, and what a client asks of it over HTTP, without the work of Gradio's own client."""
+
+import base64
+import io
+import itertools
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from PIL import Image, ImageChops
+
+from pages.limits import LIVE_EVERY
+
+ROOT = Path(__file__).parents[1]
+PHOTO = ROOT / "examples" / "astronaut.jpg"
+
+
+@contextmanager
+def running_app():
+    """Starts `python app.py` on a free port and ends it; yields its address and its process once the page answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": cache}
+        with subprocess.Popen(
+            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as app:
+            try:
+                url = f"http://127.0.0.1:{port}"
+                _wait_for(url, app)
+                yield url, app
+            finally:
+                app.terminate()
+
+
+def memory(app):
+    """Resident memory of a process in MB. Needs Linux."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{app.pid}/status").read_text())[1]) / 1000
+
+
+def upload(http, photos):
+    """Sends photos, a list of JPEG bytes, and answers how Gradio's API names them.
+
+    Args:
+        http: `httpx.Client` of the app's address.
+    """
+    files = [("files", ("photo.jpg", content, "image/jpeg")) for content in photos]
+    paths = http.post("/gradio_api/upload", files=files).raise_for_status().json()
+    return [{"path": path, "orig_name": "photo.jpg", "meta": {"_type": "gradio.FileData"}} for path in paths]
+
+
+def call(http, name, argument):
+    """Calls a function of the API with one argument and waits for its answer."""
+    event = http.post(f"/gradio_api/call/{name}", json={"data": [argument]}).raise_for_status().json()["event_id"]
+    answer = http.get(f"/gradio_api/call/{name}/{event}").raise_for_status().text
+    if "event: complete" not in answer:
+        raise RuntimeError(f"/{name} failed: {answer}")
+    return json.loads(answer.rpartition("data: ")[2])[0]
+
+
+def predict(http, photo):
+    """Sends a photo to `/predict`, as JPEG bytes; its answer."""
+    return call(http, "predict", upload(http, [photo])[0])
+
+
+def stream(url, seconds, every=LIVE_EVERY):
+    """Streams a moving face as the page does, again after each time limit of the app; yields the count of the answered
+    frames, one by one.
+
+    Args:
+        url: of the app.
+        seconds: how long.
+        every: seconds between two frames.
+    """
+    frames = [_to_data_url(offset) for offset in range(-60, 60, 6)]
+    answered, end = 0, time.monotonic() + seconds
+    with httpx.Client(base_url=f"{url}/gradio_api", timeout=60) as http:
+        function = next(
+            entry["id"]
+            for entry in http.get(f"{url}/config").json()["dependencies"]
+            if entry["targets"] and entry["targets"][0][1] == "stream"
+        )
+        while time.monotonic() < end:
+            session = uuid.uuid4().hex
+            body = {"data": [{"url": frames[0]}, None, "en"], "fn_index": function, "session_hash": session}
+            event = http.post("/queue/join", json=body).raise_for_status().json()["event_id"]
+            answers = Answers(http, session)
+            for frame in itertools.cycle(frames):
+                time.sleep(every)
+                for _ in range(answers.take()):
+                    answered += 1
+                    yield answered
+                if time.monotonic() >= end:
+                    http.post(f"/stream/{event}/close")
+                    break
+                body["data"][0] = {"url": frame}
+                if http.post(f"/stream/{event}", json=body).status_code == 404:
+                    break
+            answers.join()
+
+
+class Answers(threading.Thread):
+    """Listens to a session's answers until its stream ends, and counts them."""
+
+    def __init__(self, http, session):
+        super().__init__(daemon=True)
+        self._http, self._session, self._count, self._lock = http, session, 0, threading.Lock()
+        self.start()
+
+    def run(self):
+        with self._http.stream("GET", "/queue/data", params={"session_hash": self._session}) as lines:
+            for line in lines.iter_lines():
+                message = json.loads(line.removeprefix("data:")) if line else {}
+                if message.get("msg") == "process_streaming":
+                    with self._lock:
+                        self._count += 1
+                elif message.get("msg") in ("process_completed", "close_stream"):
+                    return
+
+    def take(self):
+        """How many were answered since it was last asked."""
+        with self._lock:
+            count, self._count = self._count, 0
+        return count
+
+
+def _to_data_url(offset):
+    """The photo as a camera would send it, moved sideways by some pixels."""
+    with Image.open(PHOTO) as photo:
+        frame = ImageChops.offset(photo.convert("RGB"), offset, 0).crop((0, 0, 480, 360))
+    file = io.BytesIO()
+    frame.save(file, "JPEG", quality=92)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _wait_for(url, app):
+    while app.poll() is None:
+        try:
+            return httpx.get(url)
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise SystemExit("The app ended.")

@@ -1,0 +1,221 @@
+"""Side by side with PyPI `fer` 25.10.3, in one run, on the same pictures: accuracy, faces found, time, memory, disk."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.app_client import PHOTO, ROOT
+from benchmarks.tables import spread, table
+from fer.data import load_faces
+from fer.labels import EMOTIONS
+from fer.served import SCENE_SIZE, SEED, build_scene
+
+CONTENDERS = ROOT / "benchmarks" / "contenders"
+OURS, FASTEST, MTCNN = "this project", "`fer`, Haar, quantised", "`fer`, MTCNN, quantised"
+WAYS = {FASTEST: ("haar", "quantised"), "`fer`, Haar, Keras": ("haar", "keras"), MTCNN: ("mtcnn", "quantised")}
+RUNS = 5
+SCENES, TIMED, CROPS = 300, 40, 100
+"""Pictures with one face to find, those of them that are timed in each run, and the crops timed in each run."""
+CROWDS, CROWD_SIDE = 20, 110
+"""Pictures with eight faces, and the side of each in pixels."""
+
+
+class Contender:
+    """A process that reads pictures, see `contenders/protocol.py`."""
+
+    def __init__(self, command, environment):
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+
+    def ask(self, **request):
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"A contender ended: {self._process.args}")
+        return json.loads(line)
+
+
+def measure_contest(data, peer, folder):
+    """The contest's tables as Markdown.
+
+    Args:
+        data: FER2013, as `fer.data.load_faces` takes it.
+        peer: interpreter of the virtual environment that PyPI `fer` is installed in.
+        folder: an empty folder for pictures.
+    """
+    commands = {OURS: ([sys.executable, CONTENDERS / "ours.py"], {"PYTHONPATH": str(ROOT)})}
+    commands |= {name: ([peer, CONTENDERS / "peer.py", *way], {}) for name, way in WAYS.items()}
+
+    def start(name):
+        command, environment = commands[name]
+        # Unbuffered streams and no user site: the same for all.
+        return Contender([str(word) for word in command], {"PATH": "/usr/bin:/bin", **environment})
+
+    pictures = load_faces(data, "validation")
+    crops = Path(folder) / "crops.npy"
+    np.save(crops, pictures.images[..., 0])
+    scenes, labels = write_scenes(pictures, Path(folder))
+    crowds = write_crowds(pictures.images[..., 0], Path(folder))
+
+    rows = {name: [] for name in commands}
+    first, imports = measure_starts(start, commands, scenes[0][0])
+    with ExitStack() as stack:
+        contenders = {name: stack.enter_context(start(name)) for name in commands}
+        for name, contender in contenders.items():
+            answers = contender.ask(crops=str(crops), most=len(pictures))["answers"]
+            right = np.mean([answer == EMOTIONS[label] for answer, label in zip(answers, pictures.labels, strict=True)])
+            found, read = count_found(contender, scenes, labels)
+            rows[name] += [f"{right:.1%}", f"{found:.1%}", f"{read:.1%}"]
+        timings = [
+            ("a crop", {"crops": str(crops), "most": CROPS}),
+            ("one face", {"photos": [str(path) for path, _ in scenes[:TIMED]]}),
+            ("one face, NASA's astronaut", {"photos": [str(write_astronaut(Path(folder)))] * TIMED}),
+            ("eight faces", {"photos": [str(path) for path in crowds]}),
+        ]
+        times = {}
+        for title, request in timings:
+            runs = [
+                {name: statistics.median(contender.ask(**request)["seconds"]) for name, contender in contenders.items()}
+                for _ in range(RUNS)
+            ]
+            times[title] = {name: [run[name] for run in runs] for name in commands}
+        peaks = {name: contender.ask()["peak"] for name, contender in contenders.items()}
+
+    sizes = {OURS: install_size(sys.executable, *read_requirements()), "peer": install_size(peer, "fer")}
+    accuracy = table(
+        ["", "right on the crops", "faces found in scenes", "right of all scenes"],
+        [[name, *cells] for name, cells in rows.items()],
+    )
+    speed = table(
+        ["milliseconds", *times],
+        [[name, *(spread(of[name], 1, 1000) for of in times.values())] for name in commands],
+    )
+    ratios = table(
+        ["times as long as this project", *times],
+        [
+            [
+                name,
+                *(
+                    spread([one / ours for one, ours in zip(of[name], of[OURS], strict=True)], 2)
+                    for of in times.values()
+                ),
+            ]
+            for name in WAYS
+        ],
+    )
+    start_up = table(
+        ["", "import, s", "first answer after process start, s", "peak memory, MB", "installed, MB"],
+        [
+            [
+                name, spread(imports[name], 2), spread(first[name], 2), f"{peaks[name]:,.0f}",
+                f"{sizes.get(name, sizes['peer']) / 1e6:,.0f}",
+            ]
+            for name in commands
+        ],
+    )  # fmt: skip
+    return f"""\
+The official validation pictures ({len(pictures):,}), as they are; {SCENES} of them pasted into scenes of 640x480 pixels
+as `python -m fer evaluate --path served` does, "right" meaning found and read rightly:
+
+{accuracy}
+
+A photo of 640x480 pixels from its JPEG file, and a crop of 48x48 pixels from memory, one at a time. Of each run the
+median; the table has the median of {RUNS} runs, the lowest and the highest. The contenders take turns, run by run.
+
+{speed}
+
+The ratios, run by run:
+
+{ratios}
+
+{start_up}
+
+Peak memory is that of the process over all of the above. `fer` asks for TensorFlow, PyTorch and OpenCV; this project's
+requirements include Gradio and all that the app and training need."""
+
+
+def measure_starts(start, names, photo):
+    """Seconds from process start to the first answer, and of the import alone: a list of `RUNS` by name."""
+    first, imports = {name: [] for name in names}, {name: [] for name in names}
+    for _ in range(RUNS):
+        for name in names:
+            began = time.perf_counter()
+            with start(name) as contender:
+                contender.ask(photos=[str(photo)])
+                first[name].append(time.perf_counter() - began)
+                imports[name].append(contender.ask()["libraries"])
+    return first, imports
+
+
+def write_scenes(pictures, folder):
+    """Writes `SCENES` pictures with one face each: pairs of path and `fer.served.Scene`, and the faces' labels."""
+    random, scenes = np.random.default_rng(SEED), []
+    chosen = np.random.default_rng(0).choice(len(pictures), SCENES, replace=False)
+    for number, index in enumerate(chosen):
+        scene = build_scene(pictures.images[index, ..., 0], random)
+        path = folder / f"scene-{number}.jpg"
+        scene.image.save(path, quality=95)
+        scenes.append((path, scene))
+    return scenes, [EMOTIONS[pictures.labels[index]] for index in chosen]
+
+
+def write_crowds(images, folder):
+    """Writes `CROWDS` pictures with eight faces each; their paths."""
+    random, paths = np.random.default_rng(SEED), []
+    for number in range(CROWDS):
+        crowd = Image.new("RGB", SCENE_SIZE, (120, 130, 140))
+        for place, index in enumerate(random.choice(len(images), 8, replace=False)):
+            face = Image.fromarray(images[index]).resize((CROWD_SIDE, CROWD_SIDE), Image.Resampling.BICUBIC)
+            crowd.paste(face, (25 + 160 * (place % 4), 65 + 240 * (place // 4)))
+        paths.append(folder / f"crowd-{number}.jpg")
+        crowd.save(paths[-1], quality=90)
+    return paths
+
+
+def write_astronaut(folder):
+    path = folder / "astronaut.jpg"
+    with Image.open(PHOTO) as photo:
+        photo.convert("RGB").resize((640, 640)).crop((0, 0, 640, 480)).save(path, quality=90)
+    return path
+
+
+def count_found(contender, scenes, labels):
+    """Shares of the scenes whose face was found, and was found and read rightly."""
+    found = right = 0
+    answers = contender.ask(photos=[str(path) for path, _ in scenes])["answers"]
+    for faces, (_, scene), label in zip(answers, scenes, labels, strict=True):
+        said = next((said for box, said in faces if scene.is_in(box)), None)
+        found += said is not None
+        right += said == label
+    return found / len(scenes), right / len(scenes)
+
+
+def read_requirements():
+    lines = (ROOT / "requirements.txt").read_text().split("\n")
+    return [line for line in lines if line]
+
+
+def install_size(python, *requirements):
+    command = [python, ROOT / "benchmarks" / "install_size.py", *requirements]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
