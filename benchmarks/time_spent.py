@@ -52,9 +52,9 @@ def measure_time_spent(photo):
     return f"""\
 {times}
 
-Every photo gets a pass of each of the detector's networks; where a face is smaller than a fifth of the picture, as here,
-the far one also sees six tiles of it. Without tiles it finds 72 to 86 % of eight faces of 60 to 150 pixels instead of
-97 % (exploration on training pictures), so they stay. Passes of two interpreters in two threads take as long as one
+Every photo gets a pass of each of the detector's networks; where a face is smaller than a fifth of the picture, as
+here, the far one also sees six tiles of it. Without tiles 72 % of faces of 60 to 150 pixels, eight a picture, are found
+instead of 97 % (exploration on training pictures), so they stay. Passes of two interpreters in two threads take as long as one
 after the other: LiteRT's Python interface holds Python's lock."""
 
 

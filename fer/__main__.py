@@ -80,6 +80,9 @@ def _parser():
     calibrate.add_argument(
         "--target", type=_share, metavar="X", help="accuracy wanted of what is not `not sure`, 0-1 (default: 0.85)"
     )
+    calibrate.add_argument(
+        "--served", action="store_true", help="measure faces found and cut as the app does too; some minutes"
+    )
     calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
 
     compare = _add_command(commands, "compare", _compare, "set model folders side by side")
@@ -238,7 +241,8 @@ def _calibrate(options):
         load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
         for split in ("train", "validation")
     )
-    metrics = save_report(folder, train, validation, options.folder, options.votes, options.target or TARGET)
+    target = options.target or TARGET
+    metrics = save_report(folder, train, validation, options.folder, options.votes, target, options.served)
     save_card(folder, options.folder)
     for name in EXPORTS.values():
         if (folder / name).exists():

@@ -147,7 +147,7 @@ def measure(probabilities, config, faces, split, model):
 
 
 def format_metrics(metrics):
-    """The figures of `evaluate_model` as a table for people."""
+    """The figures of `evaluate_model`, or of `fer.report.save_report`, as a table for people."""
     low, high = metrics["accuracy_interval"]
     sure = metrics["confident"]
     served = metrics.get("served")
@@ -167,6 +167,9 @@ def format_metrics(metrics):
     ]
     if sure["accuracy"] is not None:
         lines.append(f"accuracy of sure answers    {sure['accuracy']:7.2%}")
+    if path := metrics.get("served_path"):
+        found = f"the {path['found']} of {path['pictures']} found; as they are {path['loader_accuracy']:.2%}"
+        lines.append(f"by the served path          {path['accuracy']:7.2%}  ({found})")
     lines += _people(metrics["agreement"]) if metrics.get("agreement") else []
     if "duplicates" in metrics:
         row = metrics["duplicates"]

@@ -17,7 +17,7 @@ from fer.calibration import (
     temper_held_out,
 )
 from fer.data import load_categories, load_votes
-from fer.evaluation import measure, measure_without_duplicates
+from fer.evaluation import measure, measure_without_duplicates, read_in_scenes
 from fer.figures import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.metrics import expected_calibration_error, reliability
 from fer.model_folder import FIGURES, METRICS, load_model, save_calibration
@@ -25,9 +25,10 @@ from fer.models import classify
 
 COVERAGES = np.linspace(0.05, 1, 20)
 """Shares of the pictures at which `metrics.json` keeps the risk-coverage curve."""
+HAPPY_OR_SAD = ("happy", "sad")
 
 
-def save_report(folder, train, validation, model, votes=None, target=TARGET):
+def save_report(folder, train, validation, model, votes=None, target=TARGET, served=False):
     """Fits temperature and threshold on validation, stores them, and measures the model as it will be served.
 
     A temperature has to earn its place: it is stored where it makes the calibration error of pictures that it was not
@@ -39,9 +40,13 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET):
         model: what to call the model in the figures.
         votes: CSV of FER+; None for no comparison with people.
         target: accuracy wanted of the answers that are not "not sure", 0-1.
+        served: measure the served path too (see `fer.served`), which takes some minutes.
 
     Returns:
-        The figures of `fer.evaluation.measure` with `calibration`, `agreement` (None without votes) and `duplicates`.
+        The figures of `fer.evaluation.measure` with `calibration`, `agreement` (None without votes), `duplicates`,
+        `happy_or_sad` (`accuracy` and `accuracy_interval` where only these two are asked for; None without them) and
+        `served_path` (`pictures`, `found`, and of these `accuracy`, `accuracy_interval` and `loader_accuracy`; None
+        unless it was asked for).
 
     Raises:
         UserError: for a model or votes that do not fit.
@@ -80,6 +85,8 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET):
     predicted = raw.argmax(axis=1)
     metrics["agreement"] = votes and compare_with_votes(predicted, validation, opinions, load_categories(votes))
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
+    metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
+    metrics["served_path"] = _measure_served(network, config, validation, model) if served else None
     (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
 
     figures = folder / FIGURES
@@ -89,3 +96,25 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET):
     save_reliability(figures / "reliability.png", reliability(raw, labels), metrics["calibration"]["reliability"])
     save_risk_coverage(figures / "risk_coverage.png", coverages, accuracies, metrics["confident"])
     return metrics
+
+
+def _measure_happy_or_sad(probabilities, config, faces, model):
+    """The original experiment: only pictures of these two, and the larger of their two probabilities."""
+    if not set(HAPPY_OR_SAD) < set(config.labels):
+        return None
+    columns = [config.labels.index(name) for name in HAPPY_OR_SAD]
+    kept = np.isin(faces.labels, columns)
+    labels = np.searchsorted(columns, faces.labels[kept])
+    names = tuple(np.array(faces.names)[kept])
+    two = replace(faces, images=faces.images[kept], labels=labels, classes=HAPPY_OR_SAD, names=names)
+    return _accuracy(measure(probabilities[kept], config, two, "validation", model))
+
+
+def _measure_served(network, config, faces, model):
+    found, probabilities, figures = read_in_scenes(network, config.labels, faces)
+    accuracy = _accuracy(measure(probabilities, config, found, "validation", model))
+    return {**figures, "found": len(found), **accuracy}
+
+
+def _accuracy(metrics):
+    return {name: metrics[name] for name in ("accuracy", "accuracy_interval")}

@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 
 from fer.calibration import temper
+from fer.card import render_card
 from fer.data import Faces
+from fer.images import load_image
 from fer.labels import EMOTIONS
-from fer.model_folder import BUNDLED, CONFIG, load_config
+from fer.model_folder import BUNDLED, CONFIG, METRICS, load_config, load_model
+from fer.models import classify
 from fer.report import save_report
 
 
@@ -34,3 +37,22 @@ def test_a_temperature_is_kept_only_where_it_helps(tmp_path, monkeypatch, sharpn
     assert temperature == (fitted if helps else 1.0)
     assert metrics["ece"] == pytest.approx(metrics["calibration"]["ece_fitted" if helps else "ece_before"])
     assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
+
+
+def test_two_expressions_and_the_served_path_are_measured_too(tmp_path, astronaut):
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    smile = np.asarray(load_image(astronaut).crop((160, 45, 290, 175)).convert("L").resize((48, 48)))
+    images = np.stack([smile, smile, np.full_like(smile, 90), smile])[..., None]
+    labels = np.array([EMOTIONS.index(name) for name in ("happy", "sad", "happy", "fear")])
+    faces = Faces(images, labels, EMOTIONS, tuple("abcd"), ())
+    metrics = save_report(folder, faces, faces, "mine", served=True)
+    dark = classify(load_model(folder)[0], images[2:3, ..., 0])[0]
+    read_as_happy = dark[EMOTIONS.index("happy")] > dark[EMOTIONS.index("sad")]
+    assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
+    served = metrics["served_path"]
+    assert (served["pictures"], served["found"]) == (4, 3)
+    assert served["accuracy"] == served["loader_accuracy"] == pytest.approx(1 / 3)
+    assert json.loads((folder / METRICS).read_text())["served_path"] == served
+    assert "75.0% of the faces" in render_card(folder, "mine")
+    assert save_report(folder, faces, faces, "mine")["served_path"] is None
+    assert "was not measured" in render_card(folder, "mine")
