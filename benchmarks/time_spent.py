@@ -54,8 +54,8 @@ def measure_time_spent(photo):
 
 Every photo gets a pass of each of the detector's networks; where a face is smaller than a fifth of the picture, as
 here, the far one also sees six tiles of it. Without tiles 72 % of faces of 60 to 150 pixels, eight a picture, are found
-instead of 97 % (exploration on training pictures), so they stay. Passes of two interpreters in two threads take as long as one
-after the other: LiteRT's Python interface holds Python's lock."""
+instead of 97 % (exploration on training pictures), so they stay. Passes of two interpreters in two threads take as
+long as one after the other: LiteRT's Python interface holds Python's lock."""
 
 
 def _read(reader, photo, seconds):
