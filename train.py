@@ -14,6 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
+from fer.distribution import check_hosts, join
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
@@ -31,7 +32,10 @@ RECIPE = (
     "seed",
 )
 """Arguments that change the network's own recipe where they are given."""
-UNSETTLED = ("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export")
+UNSETTLED = (
+    *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
+    *("hosts", "processes", "process_id"),
+)
 """What may differ between a run and its resumption."""
 
 
@@ -49,53 +53,58 @@ def main(arguments=None):
     from fer.figures import save_curves
     from fer.model_folder import FIGURES, ModelConfig, save_model
     from fer.models import IMAGE_SIZES
-    from fer.recipes import RECIPES, TRANSFER
+    from fer.recipes import RECIPES, TRANSFER, Recipe
     from fer.report import save_report
     from fer.training import fit, soft_targets
 
     image_size = IMAGE_SIZES.get(options.network) if options.image_size is None else options.image_size
     config = ModelConfig(options.network, check_classes(options.classes), image_size)
-    config.build()
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
-    base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
-    recipe = replace(TRANSFER if base else RECIPES[options.network], **asked)
-    start, started_as = load_start(options.start, config) if options.start else (None, None)
-    teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
-    setting = settings(options, config, recipe, taught_by, base_from)
-    check_output(options, setting)
-    if options.export:
-        from fer.export import check_formats
+    transfer = options.weights not in (None, "none")
+    recipe = replace(TRANSFER if transfer else RECIPES.get(options.network, Recipe()), **asked)
+    with join(options.hosts, options.processes, options.process_id, recipe.batch_size) as group:
+        config.build()
+        base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
+        start, started_as = load_start(options.start, config) if options.start else (None, None)
+        teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
+        setting = settings(options, config, recipe, taught_by, base_from)
+        if group.first:
+            check_output(options, setting)
+            check_publishing(options)
 
-        check_formats(options.export)
-    if options.push_to_hub:
-        from fer.hub import check_push
-
-        check_push(options.push_to_hub, options.create_pr)
-
-    keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
-    keras.utils.set_random_seed(recipe.seed)
-    train, validation = (
-        load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
-        for split in ("train", "validation")
-    )
-    print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
-
-    targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / ARGUMENTS).write_text(json.dumps(setting, indent=2) + "\n")
-    network = config.build()
-    if start:
-        network.set_weights(start.get_weights())
-    if base:
-        network.set_weights(base + network.get_weights()[len(base) :])
-    try:
-        history = fit(
-            network, train, validation, recipe, options.output, options.resume, targets, options.keep, teachers
+        keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
+        keras.utils.set_random_seed(recipe.seed)
+        train, validation = (
+            load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
+            for split in ("train", "validation")
         )
-    except KeyboardInterrupt:
-        raise UserError("interrupted. The same command with --resume goes on after the last finished epoch.") from None
+        print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
+
+        targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
+        beginning = start.get_weights() if start else []
+        given = [] if targets is None else [targets]
+        group.check_same(json.dumps(setting), train.sha256(), validation.sha256(), *given, *beginning)
+        if group.first:
+            options.output.mkdir(parents=True, exist_ok=True)
+            (options.output / ARGUMENTS).write_text(json.dumps(setting, indent=2) + "\n")
+        try:
+            with group.scope():
+                network = config.build()
+                if start:
+                    network.set_weights(beginning)
+                if base:
+                    network.set_weights(base + network.get_weights()[len(base) :])
+                how = {"targets": targets, "keep": options.keep, "teachers": teachers, "group": group}
+                history = fit(network, train, validation, recipe, options.output, options.resume, **how)
+        except KeyboardInterrupt:
+            raise UserError(
+                "interrupted. The same command with --resume goes on after the last finished epoch."
+            ) from None
+    if not group.first:
+        print("Trained. Process 0 measures the model and writes it.")
+        return
     to_the_end = options.keep == "last" and len(history) == recipe.epochs
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     training = {
@@ -189,6 +198,10 @@ def parse(arguments):
     parser.add_argument(
         "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"
     )
+    hosts = parser.add_argument_group("several machines", "The same command on each, but for --process-id; on JAX.")
+    hosts.add_argument("--hosts", metavar="HOST:PORT", help="where process 0 listens for the others")
+    hosts.add_argument("--processes", type=int, metavar="N", help="how many processes train together")
+    hosts.add_argument("--process-id", type=int, metavar="I", help="which one this is, from 0, which writes the files")
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model on the Hugging Face Hub")
     parser.add_argument("--private", action="store_true", default=None, help="make a new repository of the Hub private")
     parser.add_argument("--create-pr", action="store_true", help="ask the repository's owner with a pull request")
@@ -208,7 +221,22 @@ def parse(arguments):
             raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
     elif options.start or options.teacher:
         raise UserError(f"--start and --teacher go without --weights. Received: --weights {options.weights}")
+    check_hosts(options.hosts, options.processes, options.process_id)
+    if options.hosts and options.weights not in (None, "none"):
+        raise UserError(f"--hosts goes without --weights. Received: --weights {options.weights}")
     return options
+
+
+def check_publishing(options):
+    """Refuses exports and pushes that cannot succeed before anything is trained."""
+    if options.export:
+        from fer.export import check_formats
+
+        check_formats(options.export)
+    if options.push_to_hub:
+        from fer.hub import check_push
+
+        check_push(options.push_to_hub, options.create_pr)
 
 
 def load_start(folder, config):
@@ -262,10 +290,16 @@ def write_card(folder, exports=()):
 
 
 def command_to_publish(arguments, options):
-    """The command line as others would give it: datasets by their file names, and no --resume."""
+    """The command line as others would give it: datasets by their file names, without --resume and hosts."""
     paths = (options.data, options.votes, options.weights)
     words = [Path(word).name if word in paths else word for word in arguments]
-    return shlex.join(["python", "train.py", *(word for word in words if word != "--resume")])
+    own = ("--hosts", "--processes", "--process-id")
+    kept = [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if before not in own and word != "--resume" and not word.startswith(own)
+    ]
+    return shlex.join(["python", "train.py", *kept])
 
 
 def settings(options, config, recipe, taught_by, base_from):

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from fer.backbones import leave_last_block_trainable
 from fer.distillation import build_student
+from fer.distribution import ALONE
 from fer.errors import UserError
 from fer.model_folder import HISTORY, LOGS
 
@@ -26,7 +27,7 @@ VOTES_SHARE = 0.7
 """How much of a soft target its votes decide; the rest is the label."""
 
 
-def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best", teachers=()):
+def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best", teachers=(), group=ALONE):
     """Trains `network` in place and leaves it with the weights of its best or its last epoch.
 
     After every epoch `folder` holds the state to resume from, the best weights by validation loss (of their moving
@@ -45,6 +46,8 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
         teachers: frozen networks of `fer.distillation.load_teachers` to learn from, beside the targets; not for the
             head alone.
+        group: `fer.distribution.Group` that trains together; its process 0 alone reads and writes `folder`. Without
+            `head_epochs`, where it is more than one process.
 
     Returns:
         The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
@@ -56,7 +59,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
 
     def fit_epochs(epochs, model, train, validation, learning_rate, checkpoint, started):
         """Fits `model`, which has the weights of `network` or some of them, for a range of epochs."""
-        how = {"targets": targets, "mixup": recipe.mixup, "whole": recipe.whole_batches}
+        how = {"targets": targets, "mixup": recipe.mixup, "whole": recipe.whole_batches, "group": group}
         batches = FaceBatches(train, recipe.batch_size, recipe.seed, True, **how)
         model.compile(
             optimizer=_optimizer(recipe, learning_rate, len(epochs) * len(batches)),
@@ -64,16 +67,18 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
             metrics=["accuracy"],
             jit_compile=_jit_compile(),
         )
+        rest = FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False, group=group)
+        group.fit_without_padding(model, *((len(each.faces), each.batch_size) for each in (batches, rest)))
         model.fit(
             batches,
-            validation_data=FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False),
+            validation_data=rest,
             initial_epoch=epochs.start,
             epochs=epochs.stop,
             shuffle=False,  # Keras would shuffle with a generator that no checkpoint holds; the batches come shuffled.
-            callbacks=_callbacks(network, folder, folder / checkpoint, batches, recipe.average, started),
+            callbacks=_callbacks(network, folder, folder / checkpoint, batches, recipe.average, started, group),
         )
 
-    done = len(_restart(folder, resume))
+    done = len(group.tell(_restart, folder, resume))
     if recipe.head_epochs:
         # The checkpoint of the second training has the head.
         if done <= recipe.head_epochs:
@@ -85,7 +90,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
             model = keras.Sequential([keras.Input(head.input.shape[1:]), head])
             fit_epochs(range(recipe.head_epochs), model, *seen, recipe.learning_rate, HEAD_CHECKPOINT, started)
         leave_last_block_trainable(network)
-    if all(_is_finite(row) for row in read_history(folder)):
+    if all(_is_finite(row) for row in group.tell(read_history, folder)):
         varied = augmentation(recipe.seed) if recipe.augment else []
         if teachers:
             model = build_student(network, teachers, varied)
@@ -94,14 +99,15 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
         epochs = range(recipe.head_epochs, recipe.epochs)
         fit_epochs(epochs, model, train, validation, rate, CHECKPOINT, time.perf_counter())
-    history = read_history(folder)
+    history = group.tell(read_history, folder)
     finite = [row for row in history if _is_finite(row)]
     if not finite:
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
     if len(finite) < len(history):
         print(f"The loss is no longer a number after epoch {len(finite)}; the best weights until then are kept.")
     if keep == "best" or finite != history:
-        network.load_weights(folder / BEST)
+        with group.copy(folder, BEST) as there:
+            network.load_weights(there / BEST)
     return finite
 
 
@@ -116,14 +122,14 @@ class FaceBatches(keras.utils.PyDataset):
     default one-hot labels.
 
     Order and mixup are functions of the seed and the epoch alone, so that a resumed run sees what an uninterrupted one
-    does.
+    does, and several processes together what one does: each has its own rows of the same batches.
     """
 
-    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, whole=False):
+    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, whole=False, group=ALONE):
         super().__init__()
         self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
         self.faces, self.batch_size, self.seed, self.shuffle = faces, batch_size, seed, shuffle
-        self.mixup, self.whole = mixup, whole
+        self.mixup, self.whole, self.group = mixup, whole, group
         self.start_epoch(0)
 
     def __len__(self):
@@ -133,18 +139,23 @@ class FaceBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        images, targets = self.faces.images[chosen].astype("float32"), self.targets[chosen]
+        own = self.group.rows(len(chosen), self.batch_size)
+        images, targets = self._read(chosen[own])
         if not self.mixup:
             return images, targets
         random = np.random.default_rng((self.seed, self.epoch, index))
-        shares = random.beta(self.mixup, self.mixup, len(chosen)).astype("float32")
-        others = random.permutation(len(chosen))
+        shares = random.beta(self.mixup, self.mixup, len(chosen)).astype("float32")[own]
+        others = random.permutation(len(chosen))[own]
 
-        def mix(values):
+        def mix(values, other_values):
             share = shares.reshape(-1, *[1] * (values.ndim - 1))
-            return share * values + (1 - share) * values[others]
+            return share * values + (1 - share) * other_values
 
-        return mix(images), mix(targets)
+        other_images, other_targets = self._read(chosen[others])
+        return mix(images, other_images), mix(targets, other_targets)
+
+    def _read(self, indices):
+        return self.faces.images[indices].astype("float32"), self.targets[indices]
 
     def start_epoch(self, epoch):
         """Draws the order of the pictures for `epoch`."""
@@ -157,22 +168,44 @@ class FaceBatches(keras.utils.PyDataset):
 class RandomStates(keras.callbacks.Callback):
     """Keeps the states of augmentation and dropout beside Keras' own backup, which leaves them out."""
 
-    def __init__(self, path):
+    def __init__(self, path, group):
         super().__init__()
-        self.path = path
+        self.path, self.group = path, group
 
     def on_train_begin(self, logs=None):
-        if self.path.exists():
-            for variable, state in zip(self._variables(), json.loads(self.path.read_text()), strict=True):
+        states = self.group.tell(lambda: json.loads(self.path.read_text()) if self.path.exists() else None)
+        if states:
+            for variable, state in zip(self._variables(), states, strict=True):
                 variable.assign(np.array(state, variable.dtype))
 
     def on_epoch_end(self, epoch, logs=None):
+        if not self.group.first:
+            return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         states = [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]
         self.path.write_text(json.dumps(states))
 
     def _variables(self):
         return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
+
+
+class Backup(keras.callbacks.BackupAndRestore):
+    """Keras' own, from which every process of a group starts and which process 0 writes."""
+
+    def __init__(self, folder, group):
+        super().__init__(folder, delete_checkpoint=False, double_checkpoint=True)
+        self.group = group
+
+    def on_train_begin(self, logs=None):
+        with self.group.copy(self.backup_dir, "*") as folder:
+            reader = keras.callbacks.BackupAndRestore(folder)
+            reader.set_model(self.model)
+            reader.on_train_begin()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.group.first:
+            with self.group.apart():  # Keras creates an optimizer to see what need not be saved of one.
+                super().on_epoch_end(epoch, logs)
 
 
 class BestWeights(keras.callbacks.ModelCheckpoint):
@@ -316,23 +349,14 @@ def _optimizer(recipe, learning_rate, steps):
     return optimizer
 
 
-def _callbacks(network, folder, checkpoint, batches, averaged, started):
-    history = read_history(folder)
+def _callbacks(network, folder, checkpoint, batches, averaged, started, group):
     averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     callbacks = [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
         keras.callbacks.TerminateOnNaN(),
         *([averages] if averaged else []),
-        BestWeights(network, folder / BEST, lowest=min((row["val_loss"] for row in history), default=None)),
-        EpochSeconds(started),
-        keras.callbacks.CSVLogger(folder / HISTORY, append=bool(history)),
+        *(_writers(network, folder, started) if group.first else []),
     ]
-    if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
-        callbacks.append(keras.callbacks.TensorBoard(folder / LOGS))
-    else:
-        print(
-            "No TensorBoard log: Keras' callback for it needs TensorFlow and tensorboard, which are not installed here."
-        )
     if averaged:
         # The state to resume from has the weights that training goes on with, so the averages go back first.
         callbacks.append(
@@ -340,9 +364,22 @@ def _callbacks(network, folder, checkpoint, batches, averaged, started):
         )
     return [
         *callbacks,
-        RandomStates(checkpoint / RANDOM_STATES),
-        keras.callbacks.BackupAndRestore(checkpoint, delete_checkpoint=False, double_checkpoint=True),
+        RandomStates(checkpoint / RANDOM_STATES, group),
+        Backup(checkpoint, group),
     ]
+
+
+def _writers(network, folder, started):
+    history = read_history(folder)
+    callbacks = [
+        BestWeights(network, folder / BEST, lowest=min((row["val_loss"] for row in history), default=None)),
+        EpochSeconds(started),
+        keras.callbacks.CSVLogger(folder / HISTORY, append=bool(history)),
+    ]
+    if importlib.util.find_spec("tensorflow") and importlib.util.find_spec("tensorboard"):
+        return [*callbacks, keras.callbacks.TensorBoard(folder / LOGS)]
+    print("No TensorBoard log: Keras' callback for it needs TensorFlow and tensorboard, which are not installed here.")
+    return callbacks
 
 
 def _restart(folder, resume):
