@@ -27,7 +27,7 @@ $(VENV)/app: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/dev: $(VENV)/app requirements-dev.txt requirements-export.txt
+$(VENV)/dev: $(VENV)/app requirements-dev.txt requirements-export.txt requirements-scale.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
