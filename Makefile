@@ -39,7 +39,7 @@ $(VENV)/app: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/dev: $(VENV)/app requirements-dev.txt requirements-export.txt requirements-jax.txt
+$(VENV)/dev: $(VENV)/app requirements-dev.txt requirements-export.txt requirements-jax.txt requirements-scale.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""The command line, `python -m fer COMMAND`: predict, video, evaluate, calibrate, compare, export, push, deploy."""
+"""The command line, `python -m fer COMMAND`; `python -m fer --help` lists them."""
 
 import argparse
 import json
@@ -39,6 +39,26 @@ def _parser():
     video.add_argument("--csv", metavar="FILE", help="write a row a frame and face here")
     video.add_argument(
         "--annotated", metavar="FILE", help="write the frames with their boxes here, as MP4 without sound"
+    )
+
+    score = _add_command(commands, "score", _score, "read the faces in any number of pictures, on Ray")
+    _add_model(score)
+    score.add_argument(
+        "input",
+        metavar="INPUT",
+        help="folder of pictures, text file with a path a line, or Parquet (a file, or a folder of such) with pictures "
+        "in a column `image` or `bytes`; s3:// and gs:// work as well",
+    )
+    score.add_argument("output", metavar="OUTPUT", help="folder for Parquet; what has an answer there is left out")
+    score.add_argument(
+        "--address",
+        metavar="HOST:PORT",
+        help="a running Ray cluster, or `auto` for the one of this machine (default: this machine alone)",
+    )
+    score.add_argument(
+        "--already-cropped",
+        action="store_true",
+        help="each picture is one face, as FER2013's are: do not look for faces",
     )
 
     evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
@@ -188,6 +208,27 @@ def _video(options):
     for number, own, shares in found:
         answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
         print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")
+    return 0
+
+
+def _score(options):
+    from tqdm import tqdm
+
+    from fer.hub import resolve_model
+    from fer.scoring import Tally, plan_scoring, run_scoring
+
+    source = resolve_model(options.model)
+    plan = plan_scoring(options.input, options.output, source.folder, str(source), options.already_cropped)
+    total = Tally(0, 0, 0, 0)
+    # A second, so that what ends before it has begun shows no bar.
+    with tqdm(total=plan.answered + len(plan.names), initial=plan.answered, unit=" pictures", delay=1) as bar:
+        for tally in run_scoring(plan, options.address):
+            total = Tally(*map(sum, zip(total, tally, strict=True)))
+            bar.update(tally.pictures)
+    print(
+        f"{options.output}: {total.pictures} pictures, {total.faces} faces; {total.faceless} pictures without a face, "
+        f"{total.unread} not read; {plan.answered} had their answers before"
+    )
     return 0
 
 

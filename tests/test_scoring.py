@@ -1,0 +1,217 @@
+import importlib.util
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import draw_face, wait_for
+
+from fer import scoring
+from fer.__main__ import main
+from fer.batch import NO_FACE
+from fer.labels import EMOTIONS
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Head and another node of a cluster, each with processes of its own and one CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray._private.node import Node
+        from ray.cluster_utils import Cluster
+
+        # As in `fer.scoring`: tests ask no cloud.
+        patch.setattr(Node, "start_api_server", lambda node, **_: setattr(node, "_webui_url", ""))
+        node = {"num_cpus": 1, "object_store_memory": 100_000_000}
+        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        try:
+            cluster.add_node(**node)
+            cluster.wait_for_nodes()
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Draws so many pictures of one face each into a folder, in folders of it."""
+
+    def draw(count):
+        folder = tmp_path / "faces"
+        for number in range(count):
+            path = folder / f"{number % 3}" / f"{number} a#b.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw_face("happy", number).save(path)
+        return folder
+
+    return draw
+
+
+def to_png(emotion, number):
+    file = io.BytesIO()
+    draw_face(emotion, number).save(file, "PNG")
+    return file.getvalue()
+
+
+def read_output(output):
+    return pq.read_table(output).sort_by([("path", "ascending"), ("face", "ascending")]).to_pylist()
+
+
+@pytest.mark.slow
+def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tmp_path, capsys):
+    folder, output = tmp_path / "pictures", tmp_path / "scored"
+    (folder / "deep").mkdir(parents=True)
+    photo = folder / "deep" / "astronaut.JPG"
+    photo.write_bytes(astronaut.read_bytes())
+    (folder / "broken.png").write_text("hello")
+    (folder / "notes.txt").write_text("no picture")
+    from PIL import Image
+
+    Image.new("RGB", (64, 48), "white").save(folder / "wall.png")
+    arguments = ["score", str(folder), str(output), "--address", cluster.address]
+    assert main(arguments) == 0
+    assert "3 pictures, 1 faces; 1 pictures without a face, 1 not read" in capsys.readouterr().out
+    broken, face, wall = read_output(output)
+    assert broken["path"] == str(folder / "broken.png")
+    assert broken["error"].startswith(f"{folder / 'broken.png'}: not a picture")
+    assert wall == {**dict.fromkeys(broken), "path": str(folder / "wall.png"), "error": NO_FACE}
+    left, top, right, bottom = face.pop("box")
+    assert 0 < left < right < 512
+    assert 0 < top < bottom < 512
+    probabilities = face.pop("probabilities")
+    assert list(probabilities) == list(EMOTIONS)
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert face == {"path": str(photo), "face": 1, "label": "happy", "confident": True, "error": None}
+
+    before = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
+    (folder / "second.jpg").write_bytes(astronaut.read_bytes())
+    (output / ".left.tmp").write_text("by a worker that died")
+    assert main(arguments) == 0
+    assert "1 pictures, 1 faces" in capsys.readouterr().out
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}.items()
+    assert Counter(row["path"] for row in read_output(output)) == Counter(
+        map(str, (folder / "broken.png", photo, folder / "second.jpg", folder / "wall.png"))
+    )
+    assert not list(output.glob(".*"))
+
+
+@pytest.mark.slow
+def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "SHARD_SIZE", (8, 8))
+    folder, output = faces(600), tmp_path / "scored"
+    (other,) = cluster.worker_nodes
+    raylet = other.all_processes["raylet"][0].process.pid
+    killed = []
+
+    def kill():
+        wait_for(lambda: len(list(output.glob("*.parquet"))) >= 5, 240)
+        wait_for(lambda: find_scorers(raylet), 240)
+        killed.extend(find_scorers(raylet)[:1])
+        os.kill(killed[0], signal.SIGKILL)
+        killed.append(len(list(output.glob("*.parquet"))))
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert main(["score", str(folder), str(output), "--already-cropped", "--address", cluster.address]) == 0
+    killer.join()
+    assert killed[1] < 75, "it was killed when all was done"
+    written = Counter(pq.read_table(output)["path"].to_pylist())
+    assert written == Counter(map(str, folder.rglob("*.png")))
+
+
+def find_scorers(raylet):
+    """Process ids of the actors of a node's raylet."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            if parent == raylet and b"Scorer" in (status.parent / "cmdline").read_bytes():
+                found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.slow
+def test_alone_it_starts_ray_on_the_loopback_and_ends_it(faces, tmp_path):
+    folder, output, listed = faces(2), tmp_path / "scored", tmp_path / "list.txt"
+    lines = [
+        *sorted(folder.rglob("*.png")),
+        folder / "nowhere.png",
+        folder,
+        "http://x/y.png",
+        sorted(folder.rglob("*.png"))[0],
+    ]
+    listed.write_text("\r\n".join(map(str, lines)) + "\n\n")
+    command = [sys.executable, "-m", "fer", "score", str(listed), str(output), "--already-cropped"]
+    run = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr
+    rows = read_output(output)
+    assert len(rows) == 5
+    errors = {row["path"]: row["error"] for row in rows}
+    assert errors[str(folder / "nowhere.png")] == f"{folder / 'nowhere.png'}: no such file."
+
+
+def test_rows_of_parquet_are_pictures(tmp_path):
+    for number, column in enumerate(("image", "bytes")):
+        pictures = [to_png("happy", 1), None]
+        values = [{"bytes": picture, "path": None} for picture in pictures] if column == "image" else pictures
+        pq.write_table(pa.table({"id": [1, 2], column: values}), tmp_path / f"{number}.parquet")
+    plan = scoring.plan_scoring(str(tmp_path), str(tmp_path.parent / f"{tmp_path.name}-scored"))
+    assert plan.parquet
+    assert plan.names.to_pylist() == [f"{tmp_path}/{number}.parquet#{row}" for number in (0, 1) for row in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "message"),
+    [
+        ("nowhere", [], "no such file or folder."),
+        ("empty", [], "holds no pictures."),
+        ("other.parquet", [], "must have a column image or bytes with pictures as bytes. Received: text"),
+        ("face.png", [], "or a text file in UTF-8 with a path a line. Received:"),
+        ("faces", ["--model", "empty"], "config.json is missing."),
+        ("faces", ["--address", "here"], "must be `auto` or HOST:PORT of a Ray cluster. Received: here"),
+        ("faces", ["--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers there"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_sentence(tmp_path, monkeypatch, capsys, source, more, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "face.png").write_bytes(to_png("happy", 1))
+    (tmp_path / "face.png").write_bytes(to_png("happy", 1))
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "other.parquet")
+    check_refusal(["score", source, "scored", *more], message, capsys)
+
+
+def test_an_output_that_cannot_be_written_or_is_another_models_is_refused(tmp_path, faces, capsys):
+    source, taken, scored = str(faces(1)), tmp_path / "taken", tmp_path / "scored"
+    taken.write_text("a file")
+    check_refusal(["score", source, str(taken)], "cannot be written", capsys)
+    scoring.plan_scoring(source, str(scored))
+    check_refusal(["score", source, str(scored), "--already-cropped"], "other answers need another output", capsys)
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "other.parquet")
+    check_refusal(["score", source, str(tmp_path)], "holds Parquet that is not of this command", capsys)
+
+
+def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
+    monkeypatch.delitem(sys.modules, "fer.scoring")
+    check_refusal(["score", "in", "out"], "pip install -r requirements-scale.txt", capsys)
+
+
+def check_refusal(command, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
