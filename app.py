@@ -39,7 +39,7 @@ from fer.errors import UserError
 from pages.about import build_about_page
 from pages.fetching import PublicTransport
 from pages.keyboard import ARROW_KEYS
-from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SWEEP_SECONDS
+from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
 from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
@@ -127,6 +127,7 @@ def main():
             js=ARROW_KEYS,
             i18n=I18N,
             max_file_size=MAX_FILE_SIZE,
+            state_session_capacity=SESSIONS,
             footer_links=["api", "settings"],
             run_history=False,
             enable_monitoring=False,

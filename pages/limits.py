@@ -15,6 +15,9 @@ CONCURRENT = 2
 MAX_WAITING = 100
 """Events that may wait; whoever comes then is told at once to try again. Two busy cores read 138 photos of 512 pixels
 in 12 s, so that the last of a hundred waits some 9 s."""
+SESSIONS = 300
+"""Whose state is kept; those that were quiet longest go first. A call of the API without a session is one of its own
+and holds a fifth of a megabyte (`python -m benchmarks.memory`); Gradio would keep ten thousand."""
 MAX_CALLS = 8
 """MCP calls at once; the others wait. Each holds a thread of the forty that also read the photos."""
 DISPLAY_SIDE = 1600

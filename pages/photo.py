@@ -76,7 +76,8 @@ def build_photo_page(serving, language):
         return fill(language, text, drawn, shown, record_of(upload, image, faces))
 
     def choose(shown, number, language):
-        return view(language, shown[number - 1][1])
+        # What was shown may be forgotten meanwhile.
+        return view(language, shown[number - 1][1]) if number <= len(shown) else gr.skip()
 
     def click(shown, language, event: gr.SelectData):
         index = face_at(shown, *event.index)
