@@ -1,7 +1,8 @@
 """Training on several machines: Keras' data parallelism over JAX, a process a machine.
 
 Every process has the whole network and all pictures as bytes, and feeds its own rows of each batch; what is random
-depends on seed and epoch alone, so that the processes together compute what one process would.
+depends on seed and epoch alone, so that the processes together compute what one process would, but for the order in
+which sums are rounded.
 """
 
 import atexit

@@ -116,6 +116,16 @@ def test_a_process_that_dies_ends_the_others_and_resuming_goes_on(data, compiled
     np.testing.assert_allclose(read(tmp_path / "first"), one, atol=1e-5)
 
 
+@pytest.mark.slow
+def test_processes_with_different_options_are_refused(data, compiled, tmp_path):
+    hosts = ["--hosts", f"127.0.0.1:{free_port()}", "--processes", "2", "--process-id"]
+    processes = [start(data, compiled, tmp_path / str(i), *hosts, str(i), "--seed", str(i)) for i in range(2)]
+    assert [process.wait(120) for process in processes] == [2, 2]
+    # One may hear that the other has ended before it can say why it ends itself.
+    assert any("All processes must train with the same options" in errors(process) for process in processes)
+    assert not any((tmp_path / str(i)).exists() for i in range(2))
+
+
 @pytest.mark.parametrize(
     ("hosts", "processes", "process_id", "message"),
     [

@@ -13,5 +13,5 @@ if __name__ == "__main__":
     with exit_on_user_error("python train.py"):
         from fer import models
 
-        models.NETWORKS["se_resnet"] = partial(models.se_resnet, stem=8, widths=(8, 16), depth=1)
+        models.NETWORKS["se_resnet"] = partial(models.se_resnet, stem=8, widths=(8,), depth=1)
         train.main()
