@@ -2,8 +2,9 @@
 
     python -m benchmarks --data fer2013.zip --peer .venv-peer/bin/python --output docs/benchmarks.md
 
-`--peer` is the interpreter of a virtual environment with PyPI `fer` 25.10.3. Half an hour on 2 cores, which should have
-nothing else to do.
+`--peer` is the interpreter of a virtual environment with PyPI `fer` 25.10.3; `--only serving exports` measures these
+sections alone. Each section is written when it is measured and the others stay as they are. Half an hour on 2 cores,
+which should have nothing else to do.
 """
 
 import argparse
@@ -17,12 +18,22 @@ from pathlib import Path
 
 from fer.console import quiet_libraries
 
+TITLES = {
+    "contest": "Beside PyPI `fer` 25.10.3",
+    "serving": "The app over HTTP",
+    "time": "Where the time goes",
+    "training": "Training",
+    "exports": "Exports",
+}
+"""Of the document's sections, by what `--only` calls them."""
+
 
 def main():
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
     parser.add_argument("--peer", required=True, metavar="PYTHON", help="interpreter that has PyPI fer")
     parser.add_argument("--output", required=True, metavar="FILE", help="Markdown file to write")
+    parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES), help="sections to measure anew")
     options = parser.parse_args()
     quiet_libraries()
 
@@ -32,30 +43,43 @@ def main():
     from benchmarks.time_spent import measure_time_spent
     from benchmarks.training_overhead import measure_training_overhead
 
-    began = time.monotonic()
+    document = Path(options.output)
     with tempfile.TemporaryDirectory() as folder:
         photo = write_astronaut(Path(folder))
-        sections = {
-            "Beside PyPI `fer` 25.10.3": lambda: measure_contest(options.data, options.peer, Path(folder)),
-            "The app over HTTP": lambda: measure_serving(photo),
-            "Where the time goes": lambda: measure_time_spent(photo),
-            "Training": lambda: measure_training_overhead(options.data),
-            "Exports": lambda: measure_exports(options.data),
+        measures = {
+            "contest": lambda: measure_contest(options.data, options.peer, Path(folder)),
+            "serving": lambda: measure_serving(photo),
+            "time": lambda: measure_time_spent(photo),
+            "training": lambda: measure_training_overhead(options.data),
+            "exports": lambda: measure_exports(options.data),
         }
-        parts = []
-        for title, measure in sections.items():
-            print(f"{(time.monotonic() - began) / 60:.0f} min: {title}", flush=True)
-            parts.append(f"## {title}\n\n{measure()}\n")
+        for section in options.only:
+            print(section, flush=True)
+            began = time.monotonic()
+            text = measures[section]()
+            minutes = (time.monotonic() - began) / 60
+            written = read_sections(document) if document.exists() else {}
+            written[TITLES[section]] = f"{text}\n\nMeasured on {date.today()} in {minutes:.1f} minutes.\n"
+            parts = [f"## {title}\n\n{written[title]}" for title in TITLES.values() if title in written]
+            document.write_text("\n".join([describe_machine(), *parts]), encoding="utf-8")
+
+
+def describe_machine():
+    """The document's beginning."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("gradio", "keras", "numpy", "pillow"))
-    minutes = (time.monotonic() - began) / 60
-    head = f"""\
+    return f"""\
 # Benchmarks
 
-Written by `make bench DATA=fer2013.zip` on {date.today()} in {minutes:.0f} minutes, on {os.cpu_count()} cores
-({platform.machine()}), Python {platform.python_version()}, {packages}. A figure in front of brackets is the
-median of five runs (exports: seven), those in brackets are the lowest and the highest.
+Written by `make bench DATA=fer2013.zip` on {os.cpu_count()} cores ({platform.machine()}),
+Python {platform.python_version()}, {packages}. A figure in front of brackets is the median of
+five runs (exports: seven), those in brackets are the lowest and the highest.
 """
-    Path(options.output).write_text("\n".join([head, *parts]), encoding="utf-8")
+
+
+def read_sections(document):
+    """What a document of this command has below each of its titles."""
+    parts = document.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {title: text.strip("\n") + "\n" for title, _, text in (part.partition("\n") for part in parts)}
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def fit_bare(train, validation, recipe):
     network = build_network("se_resnet", 48, 7)
     model = keras.Sequential([keras.Input((48, 48, 1)), *augmentation(recipe.seed), network])
     optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
-    model.compile(optimizer, "categorical_crossentropy", ["accuracy"], jit_compile=False)
+    model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     clock = EpochSeconds(0.0)
     history = model.fit(
         train.images.astype(np.float32),
