@@ -1,10 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-
 PEER := .venv-peer
 
-.PHONY: app test quality style screenshots bench clean
+.PHONY: app test quality style screenshots bench bench-data clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -23,8 +22,11 @@ style: $(VENV)/dev
 screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
 
-bench: $(VENV)/dev $(PEER)/fer
+# First, before gigabytes are installed.
+bench-data:
 	@test -n "$(DATA)" || { echo "make bench DATA=fer2013.zip: the dataset is needed. Received: none" >&2; exit 2; }
+
+bench: bench-data $(VENV)/dev $(PEER)/fer
 	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md
 
 # What it is compared with imports pkg_resources, which newer setuptools have no more.

@@ -44,10 +44,10 @@ def main():
     from benchmarks.training_overhead import measure_training_overhead
 
     document = Path(options.output)
-    with tempfile.TemporaryDirectory() as folder:
-        photo = write_astronaut(Path(folder))
+    with tempfile.TemporaryDirectory() as pictures:
+        photo = write_astronaut(Path(pictures))
         measures = {
-            "contest": lambda: measure_contest(options.data, options.peer, Path(folder)),
+            "contest": lambda: measure_contest(options.data, options.peer, photo, photo.parent),
             "serving": lambda: measure_serving(photo),
             "time": lambda: measure_time_spent(photo),
             "training": lambda: measure_training_overhead(options.data),

@@ -6,21 +6,23 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.app_client import PHOTO, ROOT
-from benchmarks.tables import spread, table
+from benchmarks.tables import RUNS, spread, table
 from fer.data import load_faces
 from fer.labels import EMOTIONS
 from fer.served import SCENE_SIZE, SEED, build_scene
 
 CONTENDERS = ROOT / "benchmarks" / "contenders"
-OURS, FASTEST, MTCNN = "this project", "`fer`, Haar, quantised", "`fer`, MTCNN, quantised"
-WAYS = {FASTEST: ("haar", "quantised"), "`fer`, Haar, Keras": ("haar", "keras"), MTCNN: ("mtcnn", "quantised")}
-RUNS = 5
+OURS = "this project"
+WAYS = {
+    "`fer`, Haar, quantised": ("haar", "quantised"),
+    "`fer`, Haar, Keras": ("haar", "keras"),
+    "`fer`, MTCNN, quantised": ("mtcnn", "quantised"),
+}
 SCENES, TIMED, CROPS = 300, 40, 100
 """Pictures with one face to find, those of them that are timed in each run, and the crops timed in each run."""
 CROWDS, CROWD_SIDE = 20, 110
@@ -56,29 +58,29 @@ class Contender:
         return json.loads(line)
 
 
-def measure_contest(data, peer, folder):
+def measure_contest(data, peer, astronaut, folder):
     """The contest's tables as Markdown.
 
     Args:
         data: FER2013, as `fer.data.load_faces` takes it.
         peer: interpreter of the virtual environment that PyPI `fer` is installed in.
-        folder: an empty folder for pictures.
+        astronaut: path of the photo of `write_astronaut`.
+        folder: path of a folder for pictures.
     """
     commands = {OURS: ([sys.executable, CONTENDERS / "ours.py"], {"PYTHONPATH": str(ROOT)})}
     commands |= {name: ([peer, CONTENDERS / "peer.py", *way], {}) for name, way in WAYS.items()}
 
     def start(name):
         command, environment = commands[name]
-        # Unbuffered streams and no user site: the same for all.
         return Contender([str(word) for word in command], {"PATH": "/usr/bin:/bin", **environment})
 
     pictures = load_faces(data, "validation")
-    crops = Path(folder) / "crops.npy"
+    crops = folder / "crops.npy"
     np.save(crops, pictures.images[..., 0])
-    scenes, labels = write_scenes(pictures, Path(folder))
-    crowds = write_crowds(pictures.images[..., 0], Path(folder))
+    scenes, labels = write_scenes(pictures, folder)
+    crowds = write_crowds(pictures.images[..., 0], folder)
 
-    rows = {name: [] for name in commands}
+    rows = []
     first, imports = measure_starts(start, commands, scenes[0][0])
     with ExitStack() as stack:
         contenders = {name: stack.enter_context(start(name)) for name in commands}
@@ -86,11 +88,11 @@ def measure_contest(data, peer, folder):
             answers = contender.ask(crops=str(crops), most=len(pictures))["answers"]
             right = np.mean([answer == EMOTIONS[label] for answer, label in zip(answers, pictures.labels, strict=True)])
             found, read = count_found(contender, scenes, labels)
-            rows[name] += [f"{right:.1%}", f"{found:.1%}", f"{read:.1%}"]
+            rows.append([name, f"{right:.1%}", f"{found:.1%}", f"{read:.1%}"])
         timings = [
             ("a crop", {"crops": str(crops), "most": CROPS}),
             ("one face", {"photos": [str(path) for path, _ in scenes[:TIMED]]}),
-            ("one face, NASA's astronaut", {"photos": [str(write_astronaut(Path(folder)))] * TIMED}),
+            ("one face, NASA's astronaut", {"photos": [str(astronaut)] * TIMED}),
             ("eight faces", {"photos": [str(path) for path in crowds]}),
         ]
         times = {}
@@ -102,10 +104,10 @@ def measure_contest(data, peer, folder):
             times[title] = {name: [run[name] for run in runs] for name in commands}
         peaks = {name: contender.ask()["peak"] for name, contender in contenders.items()}
 
-    sizes = {OURS: install_size(sys.executable, *read_requirements()), "peer": install_size(peer, "fer")}
+    sizes = dict.fromkeys(WAYS, install_size(peer, "fer")) | {OURS: install_size(sys.executable, *read_requirements())}
     accuracy = table(
         ["", "right on the crops", "faces found in scenes", "right of all scenes"],
-        [[name, *cells] for name, cells in rows.items()],
+        rows,
     )
     speed = table(
         ["milliseconds", *times],
@@ -129,7 +131,7 @@ def measure_contest(data, peer, folder):
         [
             [
                 name, spread(imports[name], 2), spread(first[name], 2), f"{peaks[name]:,.0f}",
-                f"{sizes.get(name, sizes['peer']) / 1e6:,.0f}",
+                f"{sizes[name] / 1e6:,.0f}",
             ]
             for name in commands
         ],
@@ -194,6 +196,7 @@ def write_crowds(images, folder):
 
 
 def write_astronaut(folder):
+    """Writes NASA's astronaut as a JPEG of 640x480 pixels; its path."""
     path = folder / "astronaut.jpg"
     with Image.open(PHOTO) as photo:
         photo.convert("RGB").resize((640, 640)).crop((0, 0, 640, 480)).save(path, quality=90)
@@ -212,8 +215,7 @@ def count_found(contender, scenes, labels):
 
 
 def read_requirements():
-    lines = (ROOT / "requirements.txt").read_text().split("\n")
-    return [line for line in lines if line]
+    return (ROOT / "requirements.txt").read_text().splitlines()
 
 
 def install_size(python, *requirements):

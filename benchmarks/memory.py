@@ -60,8 +60,9 @@ def watch(app, name, counts):
 
 def send(http, count):
     """Sends a photo so many times, one after the other; yields how many were answered."""
+    photo = PHOTO.read_bytes()
     for number in range(1, count + 1):
-        predict(http, PHOTO.read_bytes())
+        predict(http, photo)
         yield number
 
 

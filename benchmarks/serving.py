@@ -8,9 +8,8 @@ import numpy as np
 
 from benchmarks.app_client import call, predict, running_app, stream, upload
 from benchmarks.memory import FIRST, send, watch
-from benchmarks.tables import spread, table
+from benchmarks.tables import RUNS, spread, table
 
-RUNS = 5
 CLIENTS = {1: 100, 8: 160, 32: 320}
 """Clients at once, and the photos that they send in a run."""
 BATCH = 100

@@ -2,6 +2,9 @@
 
 import statistics
 
+RUNS = 5
+"""Whose median and extremes a figure has."""
+
 
 def table(headers, rows):
     """A Markdown table of cells that are text."""

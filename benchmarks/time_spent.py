@@ -7,13 +7,13 @@ from unittest.mock import patch
 
 import httpx
 
-from benchmarks.app_client import call, running_app, upload
-from benchmarks.tables import spread, table
+from benchmarks.app_client import call, predict, running_app, upload
+from benchmarks.tables import RUNS, spread, table
 from fer import recognizer
 from fer.drawing import draw_faces
 from fer.images import load_image
 
-CALLS, RUNS = 60, 5
+CALLS = 60
 STEPS = (
     "decode the JPEG",
     "near detector's pass",
@@ -38,7 +38,7 @@ def measure_time_spent(photo):
     reader = recognizer.Recognizer.load()
     content = photo.read_bytes()
     with running_app() as (url, _), httpx.Client(base_url=url, timeout=60) as http:
-        call(http, "predict", upload(http, [content])[0])
+        predict(http, content)
         for _ in range(RUNS):
             seconds = {step: [] for step in STEPS}
             _read(reader, photo, seconds)

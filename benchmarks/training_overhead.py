@@ -6,13 +6,12 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from benchmarks.tables import spread
+from benchmarks.tables import RUNS, spread
 from fer.data import load_faces
 from fer.models import build_network
 from fer.recipes import RECIPES
 from fer.training import EpochSeconds, augmentation, fit, one_hot
 
-RUNS = 5
 PICTURES = 2400
 
 

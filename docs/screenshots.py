@@ -1,14 +1,9 @@
 """Takes the README's screenshots from the running app, with Debian's chromium: `make screenshots`."""
 
 import math
-import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -16,22 +11,22 @@ from playwright.sync_api import expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.app_client import PHOTO, running_app
 from fer.video import write_video
 
 DOCS = Path(__file__).parent
-EXAMPLE = DOCS.parent / "examples" / "astronaut.jpg"
 OPTIONS = "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
 DESK, PHONE = (1280, 800), (390, 844)
 
 
 def photo(page):
-    page.locator("#photo input[type=file]").set_input_files(EXAMPLE)
+    page.locator("#photo input[type=file]").set_input_files(PHOTO)
     expect(page.locator("#message")).to_contain_text("One face")
 
 
 def many(page):
     page.get_by_role("tab", name="Many pictures").click()
-    with tempfile.TemporaryDirectory() as folder, Image.open(EXAMPLE) as image:
+    with tempfile.TemporaryDirectory() as folder, Image.open(PHOTO) as image:
         variants = {
             "launch.jpg": image,
             "mirror.jpg": ImageOps.mirror(image),
@@ -50,7 +45,7 @@ def many(page):
 
 def video(page):
     page.get_by_role("tab", name="Video").click()
-    with tempfile.TemporaryDirectory() as folder, Image.open(EXAMPLE) as image:
+    with tempfile.TemporaryDirectory() as folder, Image.open(PHOTO) as image:
         clip = Path(folder, "clip.mp4")
         with write_video(clip, every=0.1) as add:
             for step in range(40):
@@ -80,35 +75,16 @@ SHOTS = {
 
 def main():
     expect.set_options(timeout=30_000)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    url = f"http://127.0.0.1:{port}/"
-    environment = {**os.environ, "GRADIO_SERVER_PORT": port}
-    with subprocess.Popen([sys.executable, "app.py"], cwd=DOCS.parent, env=environment) as app:
-        try:
-            wait_for(url)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS.split())
-                for name, shot in SHOTS.items():
-                    take(browser, url, DOCS / f"{name}.png", *shot)
-        finally:
-            app.terminate()
-
-
-def wait_for(url):
-    while True:
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except OSError:
-            time.sleep(0.2)
+    with running_app() as (url, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS.split())
+        for name, shot in SHOTS.items():
+            take(browser, url, DOCS / f"{name}.png", *shot)
 
 
 def take(browser, url, path, window, theme, act):
     width, height = window
     page = browser.new_page(viewport={"width": width, "height": height}, locale="en-US")
-    page.goto(f"{url}?__theme={theme}")
+    page.goto(f"{url}/?__theme={theme}")
     expect(page.locator("#model")).to_contain_text("Model:")
     act(page)
     page.wait_for_function("[...document.images].every((image) => image.complete)")

@@ -26,11 +26,7 @@ def _parser():
     _add_model(predict)
     predict.add_argument("photos", nargs="+", metavar="PHOTO", help="picture file")
     predict.add_argument("--json", action="store_true", help="one JSON document a photo, a line each")
-    predict.add_argument(
-        "--already-cropped",
-        action="store_true",
-        help="each picture is one face, as FER2013's are: do not look for faces",
-    )
+    _add_already_cropped(predict)
 
     video = _add_command(commands, "video", _video, "read the faces in a clip, frame by frame")
     _add_model(video)
@@ -55,11 +51,7 @@ def _parser():
         metavar="HOST:PORT",
         help="a running Ray cluster, or `auto` for the one of this machine (default: this machine alone)",
     )
-    score.add_argument(
-        "--already-cropped",
-        action="store_true",
-        help="each picture is one face, as FER2013's are: do not look for faces",
-    )
+    _add_already_cropped(score)
 
     evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
     _add_model(evaluate)
@@ -148,6 +140,14 @@ def _add_model(command):
         default="bundled",
         metavar="MODEL",
         help="`bundled`, a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hub (default: %(default)s)",
+    )
+
+
+def _add_already_cropped(command):
+    command.add_argument(
+        "--already-cropped",
+        action="store_true",
+        help="each picture is one face, as FER2013's are: do not look for faces",
     )
 
 

@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -64,6 +64,11 @@ class Faces:
 
     def __len__(self):
         return len(self.labels)
+
+    def take(self, indices):
+        """The pictures at some indices, in their order, as `Faces`."""
+        names = tuple(self.names[index] for index in indices)
+        return replace(self, images=self.images[indices], labels=self.labels[indices], names=names)
 
     def sha256(self):
         """Digest of pictures and labels in hexadecimal: the same for two people who measure on the same data."""

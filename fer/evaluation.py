@@ -1,7 +1,5 @@
 """Measure a model on a split of FER2013."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from fer.agreement import compare_with_votes
@@ -91,8 +89,7 @@ def read_in_scenes(network, labels, faces):
     found, answers = find_pasted(Recognizer(network, labels, FaceDetector(), "served"), faces.images)
     if not answers:
         raise UserError(f"None of the {len(faces)} faces was found in its scene: nothing to measure.")
-    names = tuple(faces.names[index] for index in found)
-    rest = replace(faces, images=faces.images[found], labels=faces.labels[found], names=names)
+    rest = faces.take(found)
     before = restrict(classify(network, rest.images[..., 0]), labels, rest.classes)
     served = {"pictures": len(faces), "loader_accuracy": float((before.argmax(axis=1) == rest.labels).mean())}
     return rest, np.array([list(face.probabilities.values()) for face in answers]), served
