@@ -7,6 +7,7 @@ MediaPipe's published graphs `face_detection_short_range` and `face_detection_ba
 
 import json
 import math
+import os
 import threading
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 NETWORKS = Path(__file__).parent / "blazeface"
+NEAR, FAR = NETWORKS / "face_detection_short_range.tflite", NETWORKS / "face_detection_back.tflite"
 MIN_SCORE = 0.5
 """MediaPipe's own threshold for both networks (`min_score_thresh`)."""
 MAX_OVERLAP = 0.3
@@ -24,17 +26,19 @@ MAX_OVERLAP = 0.3
 MAX_INSIDE = 0.6
 """A box that lies in another with more than this share of its area is a part of that face."""
 
-MIN_TILE = 300
-"""Smallest side of a tile in pixels. In any region the far network finds real faces from 6 % of its side on (measured
-with NASA's astronaut, scaled): 18 pixels of 300; smaller ones show no expression at 48 pixels."""
+MIN_REGION = 300
+"""A closer look ends where the far network's own field of 256 pixels shows fewer pixels of the picture than this. It
+finds real faces from 6 % of its field on (measured with NASA's astronaut, scaled): 18 pixels of 300; smaller ones show
+no expression at 48 pixels."""
 LARGE_PICTURE = 800
 SMALL_FACE = 0.2
-"""Pictures from `LARGE_PICTURE` pixels on are always tiled. In smaller ones, webcam frames above all, tiles can only
-help where nothing was found at first sight or a face below this share of the longer side."""
-MAX_TILES = 32
-"""Tiles a picture at most: about 0.3 s on one core."""
-MIN_TILE_SCORE = 0.65
-"""Each tile is one more chance to take a pattern for a face."""
+"""Pictures from `LARGE_PICTURE` pixels on are always looked at closer. In smaller ones, webcam frames above all, that
+can only help where nothing was found at first sight or a face below this share of the longer side."""
+MAX_WORK = 21
+"""Of all closer looks at a picture, in passes of the far network over its own field: about 0.2 s on one core. A square
+picture of 1,200 pixels has two, of 4 and 16."""
+MIN_CLOSER_SCORE = 0.65
+"""Each closer look is many more chances to take a pattern for a face."""
 
 CROP_FIT = Path(__file__).parent / "crop_fit.json"
 """Where FER2013 would have cut a face, fitted by `python -m benchmarks.crop_fit` on training pictures.
@@ -62,33 +66,49 @@ class FaceDetector:
     """Finds all faces of a picture; may be shared between threads.
 
     Args:
-        threads: of LiteRT, a pass.
+        threads: of LiteRT, a pass; by default one a core, two at most.
     """
 
-    def __init__(self, threads=1):
-        self._near = _BlazeFace("face_detection_short_range.tflite", threads)
-        self._far = _BlazeFace("face_detection_back.tflite", threads)
+    def __init__(self, threads=None):
+        self._threads = min(2, os.cpu_count() or 1) if threads is None else threads
+        self._near = _BlazeFace(NEAR, self._threads)
+        self._far = _BlazeFace(FAR, self._threads)
+        self._closer = {}
         self._lock = threading.Lock()
 
     def detect(self, image):
         """Faces of a PIL image of mode RGB as `DetectedFace`s, the largest first; an empty list if there is none.
 
-        Both networks see the whole picture; the one for small faces also sees overlapping tiles of it where there is
-        something to gain (`MIN_TILE`, `LARGE_PICTURE`, `SMALL_FACE`), at most `MAX_TILES`.
+        Both networks see the whole picture; the one for small faces sees it again at twice the size, four times and so
+        on where there is something to gain (`MIN_REGION`, `LARGE_PICTURE`, `SMALL_FACE`), within `MAX_WORK`.
         """
-        whole, longer = (0, 0, *image.size), max(image.size)
+        longer = max(image.size)
         with self._lock:
-            near, far = self._near.detect(image, whole, MIN_SCORE), self._far.detect(image, whole, MIN_SCORE)
+            near, far = self._near.detect(image, MIN_SCORE), self._far.detect(image, MIN_SCORE)
             smallest = min((face.box[2] - face.box[0] for face in near + far), default=0)
-            closer = longer >= LARGE_PICTURE or smallest < SMALL_FACE * longer
-            for tile in _tiles(*image.size) if closer else ():
-                faces = self._far.detect(image, tile, MIN_TILE_SCORE)
-                far += [face for face in faces if not _is_cut(face.box, tile, whole)]
+            if longer >= LARGE_PICTURE or smallest < SMALL_FACE * longer:
+                for zoom in closer_looks(*image.size):
+                    # One for each zoom: to change its picture's size costs a network half a pass.
+                    if zoom not in self._closer:
+                        self._closer[zoom] = _BlazeFace(FAR, self._threads, zoom)
+                    far += self._closer[zoom].detect(image, MIN_CLOSER_SCORE)
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
         found = _merge(far)
         found += [face for face in _merge(near) if not any(_is_same(face, other) for other in found)]
         return sorted(found, key=lambda face: _area(face.box), reverse=True)
+
+
+def closer_looks(width, height):
+    """How many times larger than at first sight the far network is to see a picture again: 2, 4 and so on."""
+    zooms, work, zoom = [], 0, 2
+    while max(width, height) / zoom >= MIN_REGION:
+        work += zoom * zoom * max(min(width, height) / max(width, height), 1 / (8 * zoom))
+        if work > MAX_WORK:
+            break
+        zooms.append(zoom)
+        zoom *= 2
+    return zooms
 
 
 @dataclass(frozen=True)
@@ -183,38 +203,6 @@ def _cut(image, box):
     return Image.fromarray(np.asarray(inside)[rows - rows[0]][:, columns - columns[0]])
 
 
-def _tiles(width, height):
-    """Square tiles that overlap by at least a quarter: of half the picture, then of half of that, within the budget."""
-    tiles = []
-    side = max(width, height) / 2
-    while side >= MIN_TILE:
-        columns, rows = _starts(width, side), _starts(height, side)
-        if len(tiles) + len(columns) * len(rows) > MAX_TILES:
-            break
-        tiles += [(left, top, min(left + side, width), min(top + side, height)) for top in rows for left in columns]
-        side /= 2
-    return tiles
-
-
-def _starts(length, side):
-    count = math.ceil((length - side) / (0.75 * side)) + 1 if length > side else 1
-    return np.linspace(0, max(0, length - side), count).tolist()
-
-
-def _is_cut(box, tile, whole):
-    """Whether a box touches a tile's edge that is not the picture's: the next tile, or the whole, has it better."""
-    margin = 0.02 * (tile[2] - tile[0])
-    return any(
-        abs(edge - border) > 1 and inside < margin
-        for edge, border, inside in (
-            (tile[0], whole[0], box[0] - tile[0]),
-            (tile[1], whole[1], box[1] - tile[1]),
-            (tile[2], whole[2], tile[2] - box[2]),
-            (tile[3], whole[3], tile[3] - box[3]),
-        )
-    )
-
-
 def _merge(faces):
     """Non-maximum suppression: the best of each group of overlapping boxes.
 
@@ -257,58 +245,79 @@ def _inside(one, other):
 
 
 class _BlazeFace:
-    """One of the two networks: RGB picture in, `DetectedFace`s out."""
+    """One of the two networks: RGB picture in, `DetectedFace`s out.
 
-    def __init__(self, file_name, threads):
-        self.interpreter = Interpreter(str(NETWORKS / file_name), num_threads=threads)
-        self.interpreter.allocate_tensors()
-        self.input = self.interpreter.get_input_details()[0]
-        self.size = int(self.input["shape"][1])
-        outputs = {output["name"]: output["index"] for output in self.interpreter.get_output_details()}
-        self.boxes, self.scores = outputs["regressors"], outputs["classificators"]
+    Args:
+        file: `NEAR` or `FAR`.
+        threads: of LiteRT.
+        zoom: how many times as large as the network's own square the longer side of a picture is to be.
+    """
 
-    def detect(self, image, region, min_score):
-        """Faces in the region `(left, top, right, bottom)` of a PIL image, scaled to fit the square input."""
-        left, top, right, bottom = region
-        scale = self.size / max(right - left, bottom - top)
-        width = max(1, round((right - left) * scale))
-        height = max(1, round((bottom - top) * scale))
-        resized = image.resize((width, height), Image.Resampling.BILINEAR, box=region, reducing_gap=2.0)
+    def __init__(self, file, threads, zoom=1):
+        self.interpreter = Interpreter(str(file), num_threads=threads)
+        self.input = self.interpreter.get_input_details()[0]["index"]
+        own = int(self.interpreter.get_input_details()[0]["shape"][1])
+        self.side, self.cell = zoom * own, own // 8
+        self.square = zoom == 1
+        self.size = None
+
+    def detect(self, image, min_score):
+        """Faces of a PIL image."""
+        scale = self.side / max(image.size)
+        width, height = (max(1, round(length * scale)) for length in image.size)
+        resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
         # MediaPipe's letterbox: black (before scaling to -1..1) around the centred picture.
-        offset_x, offset_y = (self.size - width) // 2, (self.size - height) // 2
-        square = np.zeros((self.size, self.size, 3), np.float32)
-        square[offset_y : offset_y + height, offset_x : offset_x + width] = np.asarray(resized)
-        self.interpreter.set_tensor(self.input["index"], square[None] / 127.5 - 1)
-        self.interpreter.invoke()
-        logits = self.interpreter.get_tensor(self.scores)[0, :, 0]
+        rows, columns = (
+            self.side if self.square else -(-length // self.cell) * self.cell for length in (height, width)
+        )
+        offset_x, offset_y = (columns - width) // 2, (rows - height) // 2
+        canvas = np.full((1, rows, columns, 3), -1, np.float32)
+        inside = canvas[0, offset_y : offset_y + height, offset_x : offset_x + width]
+        np.subtract(np.asarray(resized) / np.float32(127.5), 1, out=inside)
+        logits, boxes = self._run(canvas)
         found = np.flatnonzero(logits > math.log(min_score / (1 - min_score)))
         # Rows are box centre, box size and six points; all but the size are relative to the anchor. In input pixels.
-        rows = self.interpreter.get_tensor(self.boxes)[0, found].reshape(-1, 8, 2)
-        rows = rows + self.size * ANCHORS[found, None] * np.array([1, 0, 1, 1, 1, 1, 1, 1])[:, None]
+        anchors = _anchors(rows // self.cell, columns // self.cell)[found, None] * self.cell
+        boxes = boxes[found].reshape(-1, 8, 2) + anchors * np.array([1, 0, 1, 1, 1, 1, 1, 1])[:, None]
         shift = np.array([offset_x, offset_y])
-        center, half, points = (rows[:, 0] - shift) / scale, rows[:, 1] / scale / 2, (rows[:, 2:] - shift) / scale
-        origin = np.array([left, top])
+        center, half, points = (boxes[:, 0] - shift) / scale, boxes[:, 1] / scale / 2, (boxes[:, 2:] - shift) / scale
         return [
             DetectedFace(
-                (*map(float, c + origin - h), *map(float, c + origin + h)),
-                (p + origin).astype(np.float32),
+                (*map(float, c - h), *map(float, c + h)),
+                p.astype(np.float32),
                 float(1 / (1 + np.exp(-logits[index]))),
             )
             for c, h, p, index in zip(center, half, points, found, strict=True)
         ]
 
+    def _canvas_side(self, length):
+        """At first sight the square that the network was trained on; then no more than whole cells."""
+        return self.side if self.square else math.ceil(length / self.cell) * self.cell
 
-def _anchors():
-    """Anchor centres as shares of the input, `(896, 2)`: two a cell on a 16x16 grid, six a cell on an 8x8 grid.
+    def _run(self, canvas):
+        """Scores before the sigmoid, `(n,)`, and boxes, `(n, 16)`, of a picture `(1, rows, columns, 3)`."""
+        if canvas.shape != self.size:
+            self.interpreter.resize_tensor_input(self.input, canvas.shape)
+            self.interpreter.allocate_tensors()
+            self.size = canvas.shape
+        self.interpreter.set_tensor(self.input, canvas)
+        self.interpreter.invoke()
+        maps = [self.interpreter.get_tensor(output["index"]) for output in self.interpreter.get_output_details()]
+        return np.concatenate([scores.ravel() for scores in maps[:2]]), np.concatenate(
+            [boxes.reshape(-1, 16) for boxes in maps[2:]]
+        )
 
-    What MediaPipe's SsdAnchorsCalculator makes of strides 8, 16, 16, 16 at 128 px and of 16, 32, 32, 32 at 256 px, with
-    one aspect ratio, an interpolated scale and fixed anchor size.
+
+@cache
+def _anchors(rows, columns):
+    """Anchor centres of a picture of `rows` by `columns` coarse cells, in cells from its corner, float `(n, 2)`.
+
+    Two a fine cell, of which four are a coarse one, then six a coarse cell: what MediaPipe's SsdAnchorsCalculator makes
+    of strides 8, 16, 16, 16 at 128 px and of 16, 32, 32, 32 at 256 px, with one aspect ratio, an interpolated scale and
+    fixed anchor size.
     """
     grids = []
-    for cells, per_cell in ((16, 2), (8, 6)):
-        y, x = np.mgrid[:cells, :cells]
-        grids.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5, per_cell, axis=0) / cells)
+    for finer, per_cell in ((2, 2), (1, 6)):
+        y, x = np.mgrid[: finer * rows, : finer * columns]
+        grids.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5, per_cell, axis=0) / finer)
     return np.concatenate(grids)
-
-
-ANCHORS = _anchors()
