@@ -113,7 +113,8 @@ def load_serving(name):
 
 
 def main():
-    """Serves the app until it is interrupted. The page is up at once; the model loads behind it."""
+    """Serves the app until it is interrupted. The page is up at once; the model loads behind it, and warms up behind
+    the first answers."""
     quiet_libraries()
     end_as_if_interrupted()
     serving = Future()
@@ -137,6 +138,7 @@ def main():
         )
     with exit_on_user_error("python app.py"):
         serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
+    serving.result().recognizer.warm_up()
     demo.block_thread()
 
 

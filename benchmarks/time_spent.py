@@ -55,11 +55,11 @@ def measure_time_spent(photo):
 
 Every photo gets a pass of each of the detector's networks; where a face is smaller than a fifth of the picture, as
 here, the far one looks again at 512 pixels. Without that 72 % of faces of 60 to 150 pixels, eight a picture, are found
-instead of 98 % (exploration on training pictures), so it stays. It used to be six overlapping tiles of 256 pixels on one
-thread, which found as many (98 %) in 3.0 times the time of the whole detector: 207 ms, then 111 ms in one look, then 68
-ms on two threads, for a picture of eight faces. Tried without gain: the far network's pointwise convolutions in 8 bits
-(twice as slow without the processor's instructions for it), the classifier as a frozen graph, two interpreters in two
-threads (LiteRT's Python interface holds Python's lock)."""
+instead of 98 % (exploration on training pictures), so it stays. Once it was six overlapping tiles of 256 pixels, which
+found as many: the detector took 207 ms for a picture of eight faces, 111 ms with one look in their place, and 68 ms
+with two threads. Tried without gain: the far network's pointwise convolutions in 8 bits (twice as slow on a processor
+without instructions for it), the classifier as a frozen graph, and two interpreters in two threads (LiteRT's Python
+interface holds Python's lock)."""
 
 
 def _read(reader, photo, seconds):

@@ -56,7 +56,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, folder="bundled", model=None):
-        """Loads a model folder (or the `bundled` one) and answers a first picture, so that the next is quick.
+        """Loads a model folder (or the `bundled` one).
 
         Args:
             folder: model folder; `fer.hub.resolve_model` gives that of a model of the Hub.
@@ -66,13 +66,16 @@ class Recognizer:
             ModelFolderError: for a folder that does not fit.
         """
         network, config = load_model(folder)
-        recognizer = cls(network, config.labels, FaceDetector(), model or str(folder), config.calibration)
+        return cls(network, config.labels, FaceDetector(), model or str(folder), config.calibration)
+
+    def warm_up(self):
+        """Does once what the first pictures would otherwise wait for."""
         # One face and several: TensorFlow traces the network for one batch size, then once for any.
         for count in (1, 2, 3):
-            classify(network, np.zeros((count, recognizer.image_size, recognizer.image_size), np.uint8))
-        if recognizer._activation:
-            recognizer._activation.map(np.zeros((recognizer.image_size, recognizer.image_size), np.uint8), 0)
-        return recognizer
+            crops = np.zeros((count, self.image_size, self.image_size), np.uint8)
+            classify(self.network, crops)
+        if self._activation:
+            self._activation.map(crops[0], 0)
 
     def recognize(self, image, already_cropped=False, smallest_face=0.0):
         """Reads every face of a picture.
