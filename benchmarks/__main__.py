@@ -10,6 +10,7 @@ which should have nothing else to do.
 import argparse
 import os
 import platform
+import re
 import tempfile
 import time
 from datetime import date
@@ -59,20 +60,30 @@ def main():
             text = measures[section]()
             minutes = (time.monotonic() - began) / 60
             written = read_sections(document) if document.exists() else {}
-            written[TITLES[section]] = f"{text}\n\nMeasured on {date.today()} in {minutes:.1f} minutes.\n"
+            measured = f"Measured on {date.today()} in {minutes:.1f} minutes on {describe_machine()}."
+            written[TITLES[section]] = f"{text}\n\n{measured}\n"
             parts = [f"## {title}\n\n{written[title]}" for title in TITLES.values() if title in written]
-            document.write_text("\n".join([describe_machine(), *parts]), encoding="utf-8")
+            document.write_text("\n".join([describe_document(), *parts]), encoding="utf-8")
 
 
 def describe_machine():
+    """The number of cores and what the processor calls itself, where the system tells."""
+    file = Path("/proc/cpuinfo")
+    names = re.findall(r"^model name\s*: (.+)", file.read_text(), re.MULTILINE) if file.exists() else []
+    return f"{os.cpu_count()} cores ({names[0] if names else platform.machine()})"
+
+
+def describe_document():
     """The document's beginning."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("gradio", "keras", "numpy", "pillow"))
     return f"""\
 # Benchmarks
 
-Written by `make bench DATA=fer2013.zip` on {os.cpu_count()} cores ({platform.machine()}),
-Python {platform.python_version()}, {packages}. A figure in front of brackets is the median of
-five runs (exports: seven), those in brackets are the lowest and the highest.
+Written by `make bench DATA=fer2013.zip`, Python {platform.python_version()},
+{packages}.
+
+A figure in front of brackets is the median of five runs (exports: seven), those in brackets are the lowest and the
+highest. Sections may come from different machines; ratios within one are what to compare.
 """
 
 

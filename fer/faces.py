@@ -27,18 +27,19 @@ MAX_INSIDE = 0.6
 """A box that lies in another with more than this share of its area is a part of that face."""
 
 MIN_REGION = 300
-"""A closer look ends where the far network's own field of 256 pixels shows fewer pixels of the picture than this. It
-finds real faces from 6 % of its field on (measured with NASA's astronaut, scaled): 18 pixels of 300; smaller ones show
-no expression at 48 pixels."""
-LARGE_PICTURE = 800
-SMALL_FACE = 0.2
-"""Pictures from `LARGE_PICTURE` pixels on are always looked at closer. In smaller ones, webcam frames above all, that
-can only help where nothing was found at first sight or a face below this share of the longer side."""
+"""The far network looks no closer than that its own field of 256 pixels shows as many of the picture. It finds real
+faces from 6 % of its field on (measured with NASA's astronaut, scaled): 18 pixels of 300; smaller ones show no
+expression at 48 pixels."""
+LOOKS = {600: 384, 800: 512}
+"""Sides of the far network's input for pictures with so many pixels or more on their longer side; for smaller ones,
+webcam frames above all, its own 256."""
 MAX_WORK = 21
-"""Of all closer looks at a picture, in passes of the far network over its own field: about 0.2 s on one core. A square
-picture of 1,200 pixels has two, of 4 and 16."""
+"""Of the far network for a picture, in passes over its own field: about 0.2 s on one core. A square picture of 1,200
+pixels has two, of 4 and 16."""
 MIN_CLOSER_SCORE = 0.65
-"""Each closer look is many more chances to take a pattern for a face."""
+"""Of a second or third pass: each is many more chances to take a pattern for a face."""
+MAX_CLOSER_FACE = 0.5
+"""Share of its own field that a face may fill in a second or third pass; the one before sees larger ones whole."""
 
 CROP_FIT = Path(__file__).parent / "crop_fit.json"
 """Where FER2013 would have cut a face, fitted by `python -m benchmarks.crop_fit` on training pictures.
@@ -72,26 +73,24 @@ class FaceDetector:
     def __init__(self, threads=None):
         self._threads = min(2, os.cpu_count() or 1) if threads is None else threads
         self._near = _BlazeFace(NEAR, self._threads)
-        self._far = _BlazeFace(FAR, self._threads)
-        self._closer = {}
+        self._far = {}
         self._lock = threading.Lock()
 
     def detect(self, image):
         """Faces of a PIL image of mode RGB as `DetectedFace`s, the largest first; an empty list if there is none.
 
-        Both networks see the whole picture; the one for small faces sees it again at twice the size, four times and so
-        on where there is something to gain (`MIN_REGION`, `LARGE_PICTURE`, `SMALL_FACE`), within `MAX_WORK`.
+        Both networks see the whole picture, the one for small faces at the sides that `look_sides` gives.
         """
-        longer = max(image.size)
         with self._lock:
-            near, far = self._near.detect(image, MIN_SCORE), self._far.detect(image, MIN_SCORE)
-            smallest = min((face.box[2] - face.box[0] for face in near + far), default=0)
-            if longer >= LARGE_PICTURE or smallest < SMALL_FACE * longer:
-                for zoom in closer_looks(*image.size):
-                    # One for each zoom: to change its picture's size costs a network half a pass.
-                    if zoom not in self._closer:
-                        self._closer[zoom] = _BlazeFace(FAR, self._threads, zoom)
-                    far += self._closer[zoom].detect(image, MIN_CLOSER_SCORE)
+            near, far = self._near.detect(image, MIN_SCORE), []
+            first, *_ = sides = look_sides(*image.size)
+            for side in sides:
+                # One for each side: to change its picture's size costs a network half a pass.
+                if side not in self._far:
+                    self._far[side] = _BlazeFace(FAR, self._threads, side)
+                faces = self._far[side].detect(image, MIN_SCORE if side == first else MIN_CLOSER_SCORE)
+                largest = MAX_CLOSER_FACE * max(image.size) * 256 / side
+                far += [face for face in faces if side == first or face.box[2] - face.box[0] <= largest]
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
         found = _merge(far)
@@ -99,16 +98,17 @@ class FaceDetector:
         return sorted(found, key=lambda face: _area(face.box), reverse=True)
 
 
-def closer_looks(width, height):
-    """How many times larger than at first sight the far network is to see a picture again: 2, 4 and so on."""
-    zooms, work, zoom = [], 0, 2
-    while max(width, height) / zoom >= MIN_REGION:
-        work += zoom * zoom * max(min(width, height) / max(width, height), 1 / (8 * zoom))
+def look_sides(width, height):
+    """Sides in pixels that a picture's longer one is scaled to for each pass of the far network."""
+    shorter, longer = sorted((width, height))
+    side, work, sides = max((side for least, side in LOOKS.items() if longer >= least), default=256), 0, []
+    while not sides or longer * 256 / side >= MIN_REGION:
+        work += (side / 256) ** 2 * max(shorter / longer, 32 / side)
         if work > MAX_WORK:
             break
-        zooms.append(zoom)
-        zoom *= 2
-    return zooms
+        sides.append(side)
+        side *= 2
+    return sides
 
 
 @dataclass(frozen=True)
@@ -250,15 +250,14 @@ class _BlazeFace:
     Args:
         file: `NEAR` or `FAR`.
         threads: of LiteRT.
-        zoom: how many times as large as the network's own square the longer side of a picture is to be.
+        side: of its input in pixels, a multiple of the network's own cells; by default its own.
     """
 
-    def __init__(self, file, threads, zoom=1):
+    def __init__(self, file, threads, side=None):
         self.interpreter = Interpreter(str(file), num_threads=threads)
         self.input = self.interpreter.get_input_details()[0]["index"]
         own = int(self.interpreter.get_input_details()[0]["shape"][1])
-        self.side, self.cell = zoom * own, own // 8
-        self.square = zoom == 1
+        self.side, self.cell = side or own, own // 8
         self.size = None
 
     def detect(self, image, min_score):
@@ -266,10 +265,8 @@ class _BlazeFace:
         scale = self.side / max(image.size)
         width, height = (max(1, round(length * scale)) for length in image.size)
         resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-        # MediaPipe's letterbox: black (before scaling to -1..1) around the centred picture.
-        rows, columns = (
-            self.side if self.square else -(-length // self.cell) * self.cell for length in (height, width)
-        )
+        # Like MediaPipe's letterbox black (before scaling to -1..1) around the centred picture, to whole cells.
+        rows, columns = (math.ceil(length / self.cell) * self.cell for length in (height, width))
         offset_x, offset_y = (columns - width) // 2, (rows - height) // 2
         canvas = np.full((1, rows, columns, 3), -1, np.float32)
         inside = canvas[0, offset_y : offset_y + height, offset_x : offset_x + width]
@@ -289,10 +286,6 @@ class _BlazeFace:
             )
             for c, h, p, index in zip(center, half, points, found, strict=True)
         ]
-
-    def _canvas_side(self, length):
-        """At first sight the square that the network was trained on; then no more than whole cells."""
-        return self.side if self.square else math.ceil(length / self.cell) * self.cell
 
     def _run(self, canvas):
         """Scores before the sigmoid, `(n,)`, and boxes, `(n, 16)`, of a picture `(1, rows, columns, 3)`."""

@@ -34,7 +34,7 @@ LIVE_EVERY = 0.2
 LIVE_PEOPLE = 2
 """Streams read at once, one a core of the Space; the others are told, and get in when one ends."""
 LIVE_SIDE = 480
-"""Longest side in pixels of a frame when it is read: too small for the slow closer look (`fer.faces.MIN_REGION`),
+"""Longest side in pixels of a frame when it is read: too small for the slower search (`fer.faces.LOOKS`),
 which nobody who sits before a camera needs."""
 LIVE_BYTES = 2_000_000
 """Of a frame in base64: enough for a camera that will not be told to send small ones."""

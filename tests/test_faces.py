@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from fer.faces import MAX_WORK, MIN_REGION, NETWORKS, DetectedFace, closer_looks, crop_face
+from fer.faces import MAX_WORK, MIN_REGION, NETWORKS, DetectedFace, crop_face, look_sides
 from fer.images import load_image
 
 
@@ -173,18 +173,18 @@ def test_detector_may_be_shared_between_threads(photo, detector):
     [(1, 1), (48, 48), (599, 599), (600, 600), (640, 480), (1920, 1080), (4000, 3000), (8000, 6000)]
     + [(30_000, 100), (100, 30_000), (30_000, 1), (50_000, 1000)],
 )
-def test_closer_looks_end_at_the_smallest_faces_or_the_budget(size):
-    zooms = closer_looks(*size)
-    assert zooms == [2 ** (step + 1) for step in range(len(zooms))]
-    assert bool(zooms) == (max(size) >= 2 * MIN_REGION)
-    areas = [max(32, 256 * zoom * min(size) / max(size)) * 256 * zoom for zoom in (*zooms, 2 ** (len(zooms) + 1))]
+def test_looks_are_as_close_as_faces_are_small_within_the_budget(size):
+    sides = look_sides(*size)
+    assert sides == [sides[0] * 2**step for step in range(len(sides))]
+    assert sides[0] == (256 if max(size) < 600 else 384 if max(size) < 800 else 512)
+    areas = [max(32, side * min(size) / max(size)) * side for side in (*sides, 2 * sides[-1])]
     *_, work, more = np.cumsum([0, *areas]) / 256**2
     assert work <= MAX_WORK
-    assert more > MAX_WORK or max(size) / 2 ** (len(zooms) + 1) < MIN_REGION
+    assert more > MAX_WORK or max(size) * 256 / (2 * sides[-1]) < MIN_REGION
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (2000, 700)])
-def test_closer_looks_find_faces_at_every_place_where_they_are(photo, face, detector, size):
+def test_small_faces_are_found_at_the_edges_where_they_are(photo, face, detector, size):
     small = photo.crop((140, 30, 340, 230)).resize((100, 100), Image.Resampling.LANCZOS)
     expected = (np.array(face.box) - (140, 30, 140, 30)) / 2
     places = [(0, 0), (size[0] - 100, 0), (0, size[1] - 100), (size[0] - 100, size[1] - 100)]
