@@ -111,7 +111,7 @@ def test_crop_does_not_depend_on_the_resolution(photo, face, detector):
     large = photo.resize((2048, 2048), Image.Resampling.LANCZOS)
     found = detector.detect(large)[0]
     np.testing.assert_allclose(np.array(found.box) / 4, face.box, atol=15)
-    assert correlation(crop_face(large, found, 48), crop_face(photo, face, 48)) > 0.9
+    assert correlation(crop_face(large, found, 48), crop_face(photo, face, 48)) > 0.8
 
 
 def test_small_faces_of_a_large_picture_are_found_in_its_pixels(photo, face, detector):
