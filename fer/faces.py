@@ -26,17 +26,19 @@ MAX_OVERLAP = 0.3
 MAX_INSIDE = 0.6
 """A box that lies in another with more than this share of its area is a part of that face."""
 
+FIELD = 256
+"""Side of the far network's own input in pixels."""
 MIN_REGION = 300
-"""The far network looks no closer than that its own field of 256 pixels shows as many of the picture. It finds real
+"""The far network looks no closer than that its own field shows as many pixels of the picture. It finds real
 faces from 6 % of its field on (measured with NASA's astronaut, scaled): 18 pixels of 300; smaller ones show no
 expression at 48 pixels."""
-LOOKS = {600: 384, 800: 512}
+LOOKS = {500: 384, 800: 512}
 """Sides of the far network's input for pictures with so many pixels or more on their longer side; for smaller ones,
-webcam frames above all, its own 256."""
+webcam frames above all, its own."""
 MAX_WORK = 21
 """Of the far network for a picture, in passes over its own field: about 0.2 s on one core. A square picture of 1,200
 pixels has two, of 4 and 16."""
-MIN_CLOSER_SCORE = 0.65
+MIN_CLOSER_SCORE = 0.68
 """Of a second or third pass: each is many more chances to take a pattern for a face."""
 MAX_CLOSER_FACE = 0.5
 """Share of its own field that a face may fill in a second or third pass; the one before sees larger ones whole."""
@@ -83,14 +85,15 @@ class FaceDetector:
         """
         with self._lock:
             near, far = self._near.detect(image, MIN_SCORE), []
-            first, *_ = sides = look_sides(*image.size)
+            sides = look_sides(*image.size)
             for side in sides:
+                closer = side > sides[0]
                 # One for each side: to change its picture's size costs a network half a pass.
                 if side not in self._far:
                     self._far[side] = _BlazeFace(FAR, self._threads, side)
-                faces = self._far[side].detect(image, MIN_SCORE if side == first else MIN_CLOSER_SCORE)
-                largest = MAX_CLOSER_FACE * max(image.size) * 256 / side
-                far += [face for face in faces if side == first or face.box[2] - face.box[0] <= largest]
+                faces = self._far[side].detect(image, MIN_CLOSER_SCORE if closer else MIN_SCORE)
+                largest = MAX_CLOSER_FACE * max(image.size) * FIELD / side
+                far += [face for face in faces if not closer or face.box[2] - face.box[0] <= largest]
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
         found = _merge(far)
@@ -101,9 +104,9 @@ class FaceDetector:
 def look_sides(width, height):
     """Sides in pixels that a picture's longer one is scaled to for each pass of the far network."""
     shorter, longer = sorted((width, height))
-    side, work, sides = max((side for least, side in LOOKS.items() if longer >= least), default=256), 0, []
-    while not sides or longer * 256 / side >= MIN_REGION:
-        work += (side / 256) ** 2 * max(shorter / longer, 32 / side)
+    side, work, sides = max((side for least, side in LOOKS.items() if longer >= least), default=FIELD), 0, []
+    while not sides or longer * FIELD / side >= MIN_REGION:
+        work += (side / FIELD) ** 2 * max(shorter / longer, FIELD / 8 / side)  # At least one row of cells.
         if work > MAX_WORK:
             break
         sides.append(side)

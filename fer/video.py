@@ -29,8 +29,8 @@ MAX_PIXELS = 4096 * 2304
 """Of a frame, as a phone's 4K has them; larger ones are not decoded."""
 SIDE = 960
 """Frames are made smaller, for reading and showing, until no side has more pixels. One with one face is read in 0.07 s
-on 2 cores at 960 pixels (0.04 s at 640) and in 0.23 s at 1280, where the detector looks closer
-once more."""
+on 2 cores at 960 pixels (0.04 s at 640) and in 0.23 s at 1280, where the detector looks once
+more."""
 MIN_EVERY = 0.05
 MAX_EVERY = LOST_SECONDS / 2
 """Seconds from one frame to the next. Rarer ones, and every face would be a new one."""

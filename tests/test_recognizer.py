@@ -17,7 +17,7 @@ def four_faces(astronaut):
     """A picture of 1200x900 with four heads of different sizes."""
     head = Image.open(astronaut).crop((110, 0, 366, 256))
     scene = Image.new("RGB", (1200, 900), "#556070")
-    for x, y, side in ((30, 40, 420), (620, 60, 340), (640, 500, 280), (1000, 500, 180)):
+    for x, y, side in ((30, 40, 500), (620, 60, 360), (640, 500, 300), (1000, 500, 180)):
         scene.paste(head.resize((side, side)), (x, y))
     return scene
 
