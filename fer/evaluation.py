@@ -6,11 +6,9 @@ from fer.agreement import compare_with_votes
 from fer.data import load_categories, load_faces, load_votes
 from fer.duplicates import find_duplicates
 from fer.errors import UserError
-from fer.faces import FaceDetector
 from fer.metrics import accuracy_where, evaluate, restrict
 from fer.model_folder import load_model
 from fer.models import classify
-from fer.recognizer import Recognizer
 from fer.served import find_pasted
 
 
@@ -86,6 +84,10 @@ def read_in_scenes(network, labels, faces):
     Raises:
         UserError: if none is found.
     """
+    # Here, since training measures what it trained, and runs where there is no LiteRT for the detector.
+    from fer.faces import FaceDetector
+    from fer.recognizer import Recognizer
+
     found, answers = find_pasted(Recognizer(network, labels, FaceDetector(), "served"), faces.images)
     if not answers:
         raise UserError(f"None of the {len(faces)} faces was found in its scene: nothing to measure.")

@@ -1,4 +1,8 @@
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +90,29 @@ def test_training_never_opens_the_test_split(draw_dataset, tmp_path):
         path.write_bytes(b"")
     train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--epochs", "1", "--classes", "sad", "happy"])
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["skipped"] == 0
+
+
+@pytest.mark.slow
+def test_training_runs_with_jax_alone(data, tmp_path):
+    """As on a machine for training, which has no use for what only the app and its tools need."""
+    program = (
+        "import runpy, sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "missing = ('tensorflow', 'tensorboard', 'ai_edge_litert', 'huggingface_hub', 'gradio')\n"
+        "find = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *rest: None if name in missing else find(name, *rest)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    script = Path(__file__).parent / "train_small.py"
+    arguments = ["--data", data, "--output", tmp_path / "run", "--classes", "sad", "happy", "--epochs", "1"]
+    run = subprocess.run(
+        [sys.executable, "-c", program, script, *arguments],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "No card: it needs huggingface_hub" in run.stdout
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 6
