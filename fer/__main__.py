@@ -97,14 +97,6 @@ def _parser():
     )
     calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
 
-    start = _add_command(
-        commands, "start", _start, "make a model folder for training to start from, of dlib's face recognition network"
-    )
-    start.add_argument("weights", metavar="FILE", help="dlib_face_recognition_resnet_model_v1.dat")
-    start.add_argument("output", metavar="FOLDER", help="new folder for the untrained model")
-    start.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
-    start.add_argument("--classes", nargs="+", metavar="EMOTION", default=EMOTIONS, help="emotions to tell apart")
-
     compare = _add_command(commands, "compare", _compare, "set model folders side by side")
     compare.add_argument("folders", nargs="+", metavar="FOLDER", help="model folder, or `bundled`")
     compare.add_argument("--output", required=True, metavar="FILE", help="Markdown document to write the table to")
@@ -297,14 +289,6 @@ def _calibrate(options):
         if (folder / name).exists():
             print(f"{folder / name}: calibrated as before. Export it again.", file=sys.stderr)
     print(format_metrics(metrics))
-    return 0
-
-
-def _start(options):
-    from fer.dlib import make_start
-
-    make_start(options.weights, options.output, options.data, options.classes)
-    print(f"{options.output}: python train.py --network face_resnet --start {options.output} --data {options.data} …")
     return 0
 
 

@@ -15,8 +15,6 @@ from fer.errors import UserError
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS, MOST_PIXELS = 512, 5, 8, 512
 """Bounds of a network: a `config.json` from elsewhere must not use up the memory."""
-FACE_OFFSET = -0.45
-"""What `face_resnet` adds to pixels divided by 256, about minus the mean of dlib's three channels."""
 BATCH_SIZE, BATCH_PIXELS = 256, 256 * 64**2
 """Faces, and their pixels, of a forward pass at most; they bound memory, not speed."""
 
@@ -75,7 +73,15 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
         depth: residual blocks a stage, 1 to 8.
         dropout: share of pooled features dropped in training.
     """
-    _check_residual(image_size, stem, widths, [depth] * len(widths))
+    if image_size < 16 or image_size % 8:
+        raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
+    if not 1 <= len(widths) <= MOST_STAGES or not all(8 <= filters <= MOST_FILTERS for filters in (stem, *widths)):
+        raise UserError(
+            f"`stem` and each of 1 to {MOST_STAGES} `widths` must be from 8 to {MOST_FILTERS}. "
+            f"Received: stem={stem}, widths={widths}"
+        )
+    if not 1 <= depth <= MOST_BLOCKS:
+        raise UserError(f"`depth` must be from 1 to {MOST_BLOCKS}. Received: {depth}")
     image = Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(image)
     x = _convolution(x, stem, size=5, strides=2)
@@ -83,37 +89,11 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
     for stage, width in enumerate(widths):
         for block in range(depth):
             x = _residual_block(x, width, strides=2 if stage and not block else 1)
-    return Model(image, _head(x, classes, dropout), name="se_resnet")
-
-
-def face_resnet(image_size, classes, stem=32, widths=(32, 64, 128, 256), depths=(3, 4, 3, 2), dropout=0.2):
-    """The residual network of dlib's face recognition, for 48-pixel grey faces, so that its weights can be a start.
-
-    dlib's (King, 2017; `fer.dlib` has the weights) is a ResNet of 29 convolutions for 150 colour pixels. A face of 48
-    pixels enlarged to 96 shows it features of the size that it knows. Its strided 7x7 stem on the enlarged picture is
-    one of 5x5 on the picture itself, which this network has; maximum pooling follows, then `depths` residual blocks
-    of each width, at 24, 12, 6 and 6 pixels. dlib's last stage halves once more, and has two blocks that are left out
-    here. Global average pooling and one dense layer follow as in `se_resnet`.
-    With its defaults and seven classes: 3.26 M parameters, 180 M multiply-adds a picture.
-
-    Args:
-        image_size: side of the input in pixels, a multiple of 8, at least 16.
-        classes: number of outputs.
-        stem: filters of the first convolution, 8 to 512.
-        widths: filters of each of 1 to 5 stages, 8 to 512.
-        depths: residual blocks of each stage, 1 to 8.
-        dropout: share of pooled features dropped in training.
-    """
-    _check_residual(image_size, stem, widths, depths)
-    image = Input((image_size, image_size, 1), name="image")
-    x = layers.Rescaling(1 / 256, offset=FACE_OFFSET, dtype="float32")(image)
-    x = layers.ReLU()(_convolution(x, stem, size=5))
-    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
-    last = len(widths) - 1
-    for stage, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-        for block in range(depth):
-            x = _residual_block(x, width, strides=2 if 0 < stage < last and not block else 1, excite=False)
-    return Model(image, _head(x, classes, dropout), name="face_resnet")
+    x = layers.Activation("linear", name="features")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(dropout)(x)
+    probabilities = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
+    return Model(image, probabilities, name="se_resnet")
 
 
 def seed(image_size, classes):
@@ -143,35 +123,14 @@ def seed(image_size, classes):
     return Model(image, probabilities, name="seed")
 
 
-def _check_residual(image_size, stem, widths, depths):
-    if image_size < 16 or image_size % 8:
-        raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
-    if not 1 <= len(widths) <= MOST_STAGES or not all(8 <= filters <= MOST_FILTERS for filters in (stem, *widths)):
-        raise UserError(
-            f"`stem` and each of 1 to {MOST_STAGES} `widths` must be from 8 to {MOST_FILTERS}. "
-            f"Received: stem={stem}, widths={widths}"
-        )
-    if len(depths) != len(widths) or not all(1 <= depth <= MOST_BLOCKS for depth in depths):
-        raise UserError(f"The residual blocks of a stage must be 1 to {MOST_BLOCKS}. Received: {depths}")
-
-
-def _head(x, classes, dropout):
-    x = layers.Activation("linear", name="features")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(dropout)(x)
-    return layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
-
-
-def _residual_block(x, filters, strides, excite=True):
+def _residual_block(x, filters, strides):
     shortcut = x
     if strides > 1:
         shortcut = layers.AveragePooling2D(strides)(shortcut)
     if x.shape[-1] != filters:
         shortcut = _convolution(shortcut, filters, size=1)
     x = layers.ReLU()(_convolution(x, filters, strides=strides))
-    x = _convolution(x, filters)
-    if excite:
-        x = _squeeze_and_excite(x)
+    x = _squeeze_and_excite(_convolution(x, filters))
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
@@ -188,16 +147,6 @@ def _convolution(x, filters, size=3, strides=1):
     return layers.BatchNormalization()(x)
 
 
-NETWORKS = {
-    "se_resnet": se_resnet,
-    "face_resnet": face_resnet,
-    "seed": seed,
-    **{name: partial(build_backbone, name) for name in BACKBONES},
-}
-IMAGE_SIZES = {
-    "se_resnet": 48,
-    "face_resnet": 48,
-    "seed": 244,
-    **{name: backbone.image_size for name, backbone in BACKBONES.items()},
-}
+NETWORKS = {"se_resnet": se_resnet, "seed": seed, **{name: partial(build_backbone, name) for name in BACKBONES}}
+IMAGE_SIZES = {"se_resnet": 48, "seed": 244, **{name: backbone.image_size for name, backbone in BACKBONES.items()}}
 """The side of each network's input in pixels, unless another is asked for."""

@@ -65,7 +65,7 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet999", 48, 7), "`network` must be one of se_resnet, face_resnet, seed, .*. Received: 'resnet999'"),
+        (("resnet999", 48, 7), "`network` must be one of se_resnet, seed, .*. Received: 'resnet999'"),
         (("se_resnet", 50, 7), "multiple of 8"),
         (("se_resnet", 8, 7), "at least 16. Received: 8"),
         (("se_resnet", 1024, 7), "at most 512. Received: 1024"),
