@@ -98,7 +98,7 @@ def build_demo(serving):
 
 
 def load_serving(name):
-    """Loads TensorFlow and the networks: the model that is asked for, or else the bundled one and the reason why."""
+    """Loads the networks: those of the model that is asked for, or else the bundled one's, and the reason why."""
     from fer.hub import resolve_model
     from fer.recognizer import Recognizer
 

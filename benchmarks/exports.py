@@ -64,8 +64,8 @@ def export(model, files, data):
 
     from fer.data import load_faces
     from fer.export import build_served, export_model, open_export
+    from fer.forward import BATCH_SIZE, classify
     from fer.model_folder import WEIGHTS, find_model, load_model
-    from fer.models import BATCH_SIZE, classify
     from fer.parity import build_crops
 
     onnx, litert, half, eight = files
@@ -101,8 +101,8 @@ def measure_speed(model, files, threads):
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
     from fer.export import open_export
+    from fer.forward import classify
     from fer.model_folder import load_model
-    from fer.models import classify
     from fer.parity import build_crops
 
     network, config = load_model(model)

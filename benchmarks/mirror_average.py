@@ -8,9 +8,9 @@ prints accuracy and negative log-likelihood on validation, with and without.
 import argparse
 
 from fer.data import load_faces
+from fer.forward import classify
 from fer.metrics import evaluate
 from fer.model_folder import load_model
-from fer.models import classify
 
 
 def main():

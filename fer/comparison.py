@@ -10,8 +10,8 @@ from keras import layers
 
 from fer.errors import UserError
 from fer.figures import save_validation_curves
+from fer.forward import classify
 from fer.model_folder import WEIGHTS, find_model, load_metrics, load_model
-from fer.models import classify
 from fer.training import read_history
 
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"

@@ -6,9 +6,9 @@ from fer.agreement import compare_with_votes
 from fer.data import load_categories, load_faces, load_votes
 from fer.duplicates import find_duplicates
 from fer.errors import UserError
+from fer.forward import classify
 from fer.metrics import accuracy_where, evaluate, restrict
 from fer.model_folder import load_model
-from fer.models import classify
 from fer.served import find_pasted
 
 

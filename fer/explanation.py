@@ -6,7 +6,22 @@ the places of the last feature map, and no second network is needed to say where
 """
 
 import numpy as np
-from keras import Model
+
+from fer.litert import LiteRTNetwork
+
+
+def find_map(network):
+    """What maps a crop and the index of a class as `ClassActivation.map` does.
+
+    Args:
+        network: Keras network of `fer.models`, or `fer.litert.LiteRTNetwork`.
+
+    Returns:
+        The function; None for a network that does not end so that its maps exist.
+    """
+    if isinstance(network, LiteRTNetwork):
+        return network.map if network.has_maps else None
+    return ClassActivation(network).map if ClassActivation.fits(network) else None
 
 
 class ClassActivation:
@@ -22,6 +37,8 @@ class ClassActivation:
         return any(layer.name == "features" for layer in network.layers)
 
     def __init__(self, network):
+        from keras import Model
+
         self._features = Model(network.input, network.get_layer("features").output)
         self._weights = np.asarray(network.get_layer("probabilities").kernel)
 

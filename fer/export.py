@@ -2,7 +2,11 @@
 
     image           uint8 `(batch, image_size, image_size, 1)`, grey, values 0-255; any batch size
     probabilities   float32 `(batch, classes)`, as the app shows them: scaling and temperature are inside
-    labels          their names in order, a JSON list in the metadata: ONNX's `metadata_props`, LiteRT's `metadata`
+    maps            LiteRT alone, where the network has them: `fer.explanation`'s maps of every class, float32
+                    `(batch, 6, 6, classes)` for 48 pixels
+
+In the metadata, ONNX's `metadata_props` and LiteRT's `metadata`, are `labels`, their names in order as a JSON list, and
+`made_of`, the sha256 of the weights and the temperature.
 
 Keras converts; a file whose probabilities are not Keras' own on the crops of `fer.parity` is not written.
 """
@@ -20,8 +24,10 @@ import numpy as np
 
 from fer.data import load_faces
 from fer.errors import UserError
-from fer.model_folder import EXPORTS, load_model
-from fer.models import BATCH_SIZE, classify
+from fer.explanation import ClassActivation
+from fer.forward import BATCH_SIZE, classify
+from fer.litert import MADE_OF, describe_origin
+from fer.model_folder import EXPORTS, find_model, load_config, load_model
 from fer.parity import build_crops
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
@@ -92,11 +98,15 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
         network, config = load_model(folder)
         faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
         file = staging / EXPORTS[format]
-        served, labels = build_served(network, config.calibration), json.dumps(config.labels)
+        metadata = {
+            "labels": json.dumps(config.labels),
+            MADE_OF: describe_origin(load_config(find_model(folder))[1], config.calibration),
+        }
         if format == "onnx":
-            _convert_to_onnx(served, file, labels)
+            _convert_to_onnx(build_served(network, config.calibration), file, metadata)
         else:
-            _convert_to_litert(served, file, labels, quantize)
+            served = build_served(network, config.calibration, maps=ClassActivation.fits(network))
+            _convert_to_litert(served, file, metadata, quantize)
         classify_crops = open_export(file, format)
         difference = _compare(network, config, classify_crops)
         limit = QUANTIZED_TOLERANCE if quantize else TOLERANCE
@@ -108,20 +118,28 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
     return Export(output.stat().st_size, difference, accuracy)
 
 
-def build_served(network, calibration):
-    """The Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` out.
+def build_served(network, calibration, maps=False):
+    """The Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` out, and `maps` if asked for.
 
     Args:
         network: of `fer.models`.
         calibration: `fer.calibration.Calibration` of it.
+        maps: whether class activation maps come out too; the network must have them.
     """
     image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
-    probabilities = network(image)
+    outputs = {}
+    if maps:
+        seen = keras.Model(network.input, [network.output, network.get_layer("features").output])
+        probabilities, features = seen(image)
+        kernel = keras.ops.convert_to_numpy(network.get_layer("probabilities").kernel)
+        outputs["maps"] = keras.ops.matmul(features, kernel)
+    else:
+        probabilities = network(image)
     if calibration.temperature != 1:
         # The softmax of the logits divided by the temperature, `fer.calibration.temper`, without a logarithm of zero.
         powers = probabilities ** (1 / calibration.temperature)
         probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)
-    return keras.Model(image, {"probabilities": probabilities})
+    return keras.Model(image, {"probabilities": probabilities, **outputs})
 
 
 def open_export(path, format, threads=None):
@@ -161,7 +179,7 @@ def _beside(output):
         yield Path(name)
 
 
-def _convert_to_onnx(model, path, labels):
+def _convert_to_onnx(model, path, metadata):
     import onnx
 
     with warnings.catch_warnings():
@@ -171,11 +189,11 @@ def _convert_to_onnx(model, path, labels):
     document = onnx.load(path)
     for value in (*document.graph.input, *document.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "batch"
-    onnx.helper.set_model_props(document, {"labels": labels})
+    onnx.helper.set_model_props(document, metadata)
     onnx.save(document, path)
 
 
-def _convert_to_litert(model, path, labels, quantize):
+def _convert_to_litert(model, path, metadata, quantize):
     import tensorflow as tf
     from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT
     from tensorflow.lite.tools import flatbuffer_utils
@@ -183,11 +201,12 @@ def _convert_to_litert(model, path, labels, quantize):
     half = {"optimizations": [tf.lite.Optimize.DEFAULT], "target_spec": {"supported_types": [tf.float16]}}
     model.export(path, format="litert", verbose=False, **(half if quantize else {}))
     document = flatbuffer_utils.read_model(str(path))
-    buffer, entry = BufferT(), MetadataT()
-    buffer.data = list(labels.encode())
-    entry.name, entry.buffer = "labels", len(document.buffers)
-    document.buffers.append(buffer)
-    document.metadata.append(entry)
+    for name, text in metadata.items():
+        buffer, entry = BufferT(), MetadataT()
+        buffer.data = list(text.encode())
+        entry.name, entry.buffer = name, len(document.buffers)
+        document.buffers.append(buffer)
+        document.metadata.append(entry)
     flatbuffer_utils.write_model(document, str(path))
 
 

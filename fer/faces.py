@@ -26,6 +26,8 @@ MAX_OVERLAP = 0.3
 MAX_INSIDE = 0.6
 """A box that lies in another with more than this share of its area is a part of that face."""
 
+THREADS = min(2, os.cpu_count() or 1)
+"""Of LiteRT, a pass. With two the networks take half the time; what they do is too little for more."""
 FIELD = 256
 """Side of the far network's own input in pixels."""
 MIN_REGION = 300
@@ -69,11 +71,11 @@ class FaceDetector:
     """Finds all faces of a picture; may be shared between threads.
 
     Args:
-        threads: of LiteRT, a pass; by default one a core, two at most.
+        threads: of LiteRT, a pass.
     """
 
-    def __init__(self, threads=None):
-        self._threads = min(2, os.cpu_count() or 1) if threads is None else threads
+    def __init__(self, threads=THREADS):
+        self._threads = threads
         self._near = _BlazeFace(NEAR, self._threads)
         self._far = {}
         self._lock = threading.Lock()

@@ -126,8 +126,9 @@ def pull_model(repository, revision=None):
         folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
         load_config(folder)
         hf_hub_download(repository, WEIGHTS, revision=folder.name)
-        with suppress(EntryNotFoundError):  # Figures to show; not needed to serve.
-            hf_hub_download(repository, METRICS, revision=folder.name)
+        for name in (METRICS, EXPORTS["litert"]):  # Figures to show, and a quicker way to answer; neither is needed.
+            with suppress(EntryNotFoundError):
+                hf_hub_download(repository, name, revision=folder.name)
     except FAILURES as error:
         raise HubError(f"{named}: {explain(error)}") from None
     return ModelSource(repository, folder, folder.name)

@@ -8,10 +8,10 @@
     README.md          the model card
     history.csv        the log of training, an epoch a row
     logs/              the same for TensorBoard
-    model.onnx, model.tflite  exports (`fer.export`), where they were asked for
+    model.onnx, model.tflite  exports (`fer.export`), where they were asked for; `fer.litert` answers from the latter
 
 Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights; nothing that a
-file says is ever executed.
+file says is ever executed. Keras is imported where a network is built or saved: who answers from an export needs none.
 """
 
 import hashlib
@@ -21,13 +21,12 @@ import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from fer.calibration import UNCALIBRATED, Calibration
 from fer.errors import UserError
 from fer.labels import check_classes
-from fer.models import NETWORKS, build_network
+from fer.recipes import RECIPES
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.weights.h5"
@@ -50,7 +49,7 @@ class ModelFolderError(UserError):
 class ModelConfig:
     """What is needed to build a network and to read its answers.
 
-    network: name in `fer.models.NETWORKS`.
+    network: name in `fer.models.NETWORKS`, and so in `fer.recipes.RECIPES`.
     labels: the outputs' names, in order.
     image_size: side of the grey square input in pixels.
     options: all arguments of the network's function beyond size and classes.
@@ -67,6 +66,8 @@ class ModelConfig:
 
     def build(self):
         """The network with fresh weights."""
+        from fer.models import build_network
+
         return build_network(self.network, self.image_size, len(self.labels), **self.options)
 
 
@@ -82,6 +83,8 @@ def save_model(folder, network, config):
     that differ by less than 0.002. Where one is too large for it, as the variance of unscaled pixels may be, they are
     stored as float32. What is measured afterwards is the stored network.
     """
+    from fer.models import NETWORKS
+
     folder = Path(folder)
     weights = network.get_weights()
     small = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
@@ -125,9 +128,11 @@ def load_model(folder):
     Raises:
         ModelFolderError: with a sentence that says what does not fit.
     """
+    import keras
+
     folder = find_model(folder)
     config, weights = load_config(folder)
-    _check_weights(folder / WEIGHTS, weights)
+    check_weights(folder, weights)
     try:
         network = _build(config, "float32")
     except (TypeError, ValueError) as error:
@@ -165,8 +170,8 @@ def load_config(folder):
     for key, kind in rules.items():
         if not isinstance(document.get(key), kind):
             raise ModelFolderError(f"{path}: `{key}` must be a JSON {kind.__name__}. Received: {document.get(key)!r}")
-    if document["network"] not in NETWORKS:
-        known = ", ".join(NETWORKS)
+    if document["network"] not in RECIPES:
+        known = ", ".join(RECIPES)
         raise ModelFolderError(f"{path}: `network` must be one of {known}. Received: {document['network']!r}")
     try:
         in_order = check_classes(document["labels"])
@@ -217,17 +222,17 @@ def load_metrics(folder, user):
         raise UserError(f"{path}: no valid JSON: {error}") from None
 
 
-def _build(config, policy):
-    """Builds the network with a dtype policy, and puts the one in force back."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        return config.build()
-    finally:
-        keras.config.set_dtype_policy(before)
+def check_weights(folder, expected):
+    """Makes sure that a model folder's weights are those of its `config.json`.
 
+    Args:
+        folder: path of the model folder.
+        expected: the weights' `{"size", "sha256"}`, of `load_config`.
 
-def _check_weights(path, expected):
+    Raises:
+        ModelFolderError: if they are not.
+    """
+    path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelFolderError(f"{path.parent}: a model folder holds {CONFIG} and {WEIGHTS}; {WEIGHTS} is missing.")
     size = path.stat().st_size
@@ -237,3 +242,15 @@ def _check_weights(path, expected):
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != expected["sha256"]:
         raise ModelFolderError(f"{path}: sha256 {expected['sha256']} expected. Received: {digest}")
+
+
+def _build(config, policy):
+    """Builds the network with a dtype policy, and puts the one in force back."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return config.build()
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -7,7 +7,6 @@ layer, its last feature map is the layer named `features`.
 
 from functools import partial
 
-import numpy as np
 from keras import Input, Model, layers
 
 from fer.backbones import BACKBONES, build_backbone
@@ -15,8 +14,6 @@ from fer.errors import UserError
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS, MOST_PIXELS = 512, 5, 8, 512
 """Bounds of a network: a `config.json` from elsewhere must not use up the memory."""
-BATCH_SIZE, BATCH_PIXELS = 256, 256 * 64**2
-"""Faces, and their pixels, of a forward pass at most; they bound memory, not speed."""
 
 
 def build_network(name, image_size, classes, **options):
@@ -38,23 +35,6 @@ def build_network(name, image_size, classes, **options):
     if image_size > MOST_PIXELS:
         raise UserError(f"`image_size` must be at most {MOST_PIXELS}. Received: {image_size}")
     return NETWORKS[name](image_size, classes, **options)
-
-
-def classify(network, crops):
-    """Probabilities of face crops.
-
-    Args:
-        network: of `build_network`.
-        crops: uint8 array `(n, image_size, image_size)`, grey, values 0-255.
-
-    Returns:
-        float32 array `(n, classes)`; rows sum to 1.
-    """
-    pixels = np.asarray(crops, np.float32)[..., None]
-    size = max(1, min(BATCH_SIZE, BATCH_PIXELS // pixels[0].size))
-    batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
-    # Not `predict`: in a loop it makes a data pipeline for each call, slow and growing.
-    return np.concatenate([network.predict_on_batch(batch) for batch in batches])
 
 
 def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, dropout=0.2):

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fer.calibration import UNCALIBRATED
-from fer.explanation import ClassActivation
-from fer.faces import FaceDetector, crop_face
+from fer.explanation import find_map
+from fer.faces import THREADS, FaceDetector, crop_face
+from fer.forward import classify
 from fer.images import grey_square
-from fer.model_folder import load_model
-from fer.models import classify
+from fer.litert import load_served
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Recognizer:
     """Finds the faces of a picture and reads their expressions; may be shared between threads.
 
     Args:
-        network: Keras network of `fer.models`.
+        network: Keras network of `fer.models`, or `fer.litert.LiteRTNetwork`.
         labels: names of its outputs.
         detector: `fer.faces.FaceDetector`.
         model: what to call the model in answers.
@@ -52,30 +52,31 @@ class Recognizer:
         self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
         self.calibration = calibration
         self.image_size = network.input_shape[1]
-        self._activation = ClassActivation(network) if ClassActivation.fits(network) else None
+        self._map = find_map(network)
 
     @classmethod
-    def load(cls, folder="bundled", model=None):
-        """Loads a model folder (or the `bundled` one).
+    def load(cls, folder="bundled", model=None, threads=THREADS):
+        """Loads a model folder (or the `bundled` one): its LiteRT file, if it has one that fits, or else with Keras.
 
         Args:
             folder: model folder; `fer.hub.resolve_model` gives that of a model of the Hub.
             model: what to call it in answers; by default the folder.
+            threads: of LiteRT.
 
         Raises:
             ModelFolderError: for a folder that does not fit.
         """
-        network, config = load_model(folder)
-        return cls(network, config.labels, FaceDetector(), model or str(folder), config.calibration)
+        network, labels, calibration = load_served(folder, threads)
+        return cls(network, labels, FaceDetector(threads), model or str(folder), calibration)
 
     def warm_up(self):
         """Does once what the first pictures would otherwise wait for."""
-        # One face and several: TensorFlow traces the network for one batch size, then once for any.
+        # One face and several: TensorFlow, where it runs the network, traces it for one batch size, then once for any.
         for count in (1, 2, 3):
             crops = np.zeros((count, self.image_size, self.image_size), np.uint8)
             classify(self.network, crops)
-        if self._activation:
-            self._activation.map(crops[0], 0)
+        if self._map:
+            self._map(crops[0], 0)
 
     def recognize(self, image, already_cropped=False, smallest_face=0.0):
         """Reads every face of a picture.
@@ -107,7 +108,7 @@ class Recognizer:
             label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
             mean of its last feature map, and so cannot say.
         """
-        return self._activation and self._activation.map(face.crop, self.labels.index(face.label))
+        return self._map and self._map(face.crop, self.labels.index(face.label))
 
     def _faces(self, boxes, crops, scores):
         if not crops:

@@ -19,9 +19,9 @@ from fer.calibration import (
 from fer.data import load_categories, load_votes
 from fer.evaluation import measure, measure_without_duplicates, read_in_scenes
 from fer.figures import save_confusion_matrix, save_reliability, save_risk_coverage
+from fer.forward import classify
 from fer.metrics import expected_calibration_error, reliability
 from fer.model_folder import FIGURES, METRICS, load_model, save_calibration
-from fer.models import classify
 
 COVERAGES = np.linspace(0.05, 1, 20)
 """Shares of the pictures at which `metrics.json` keeps the risk-coverage curve."""

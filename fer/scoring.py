@@ -37,7 +37,8 @@ from unittest.mock import patch
 from fer.batch import MAX_BYTES, NO_FACE, SUFFIXES
 from fer.errors import UserError
 from fer.images import is_picture, load_image
-from fer.model_folder import CONFIG, WEIGHTS, find_model, load_model
+from fer.litert import load_served
+from fer.model_folder import CONFIG, EXPORTS, WEIGHTS, find_model
 
 try:
     if not importlib.util.find_spec("ray"):  # Imported later: it reads its settings when it is.
@@ -123,8 +124,9 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     names, parquet = _list_pictures(source)
     if parquet and f"{_full_name(output)}/".startswith(f"{_full_name(source)}/"):
         raise UserError(f"The output must lie outside the input, which is Parquet as well. Received: {output}")
-    load_model(folder)  # Here, so that no worker meets a model that does not fit.
-    digest = hashlib.sha256(b"".join(_read_model(folder).values())).hexdigest()
+    load_served(folder)  # Here, so that no worker meets a model that does not fit.
+    files = _read_model(folder)
+    digest = hashlib.sha256(files[CONFIG] + files[WEIGHTS]).hexdigest()
     _claim_output(output, {"sha256": digest, "already_cropped": already_cropped}, model)
     missing = names.filter(pc.invert(pc.is_in(names, value_set=_list_answered(output))))
     return Plan(missing, len(names) - len(missing), parquet, output, folder, already_cropped)
@@ -197,7 +199,7 @@ class Scorer:
         with tempfile.TemporaryDirectory() as folder:
             for name, content in ray.get(model).items():
                 (Path(folder) / name).write_bytes(content)
-            self.recognizer = Recognizer.load(folder)
+            self.recognizer = Recognizer.load(folder, threads=1)
         self.output, self.already_cropped = output, already_cropped
         self.read = _read_rows if parquet else _read_files
         probabilities = pa.struct([(label, pa.float32()) for label in self.recognizer.labels])
@@ -379,8 +381,9 @@ def _open_rows(file, first, last):
 
 
 def _read_model(folder):
-    """The files that make a model, by name."""
-    return {name: (find_model(folder) / name).read_bytes() for name in (CONFIG, WEIGHTS)}
+    """The files that make a model, and the one that answers without Keras where it is there, by name."""
+    files = [find_model(folder) / name for name in (CONFIG, WEIGHTS, EXPORTS["litert"])]
+    return {file.name: file.read_bytes() for file in files if file.is_file()}
 
 
 def _claim_output(output, about, model):

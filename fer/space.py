@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, RepoCard, constants, get_token
 
 from fer.errors import UserError
 from fer.hub import FAILURES, HubError, check_push, explain, resolve_model, upload
-from fer.model_folder import CARD, CONFIG, METRICS, WEIGHTS, load_model
+from fer.model_folder import CARD, CONFIG, EXPORTS, METRICS, WEIGHTS, load_model
 
 PROJECT = Path(__file__).parents[1]
 FILES = ("app.py", "pages", "fer", "examples", "requirements.txt", "LICENSE")
@@ -95,7 +95,9 @@ def write_space(folder, source, preload=True):
     card = RepoCard(_git("show", f"HEAD:{CARD}").decode())
     card.data.models = [source.name]
     if preload:
-        card.data.preload_from_hub = [f"{source.name} {CONFIG},{WEIGHTS},{METRICS} {source.revision}"]
+        quick = [EXPORTS["litert"]] * (source.folder / EXPORTS["litert"]).is_file()
+        names = ",".join([CONFIG, WEIGHTS, METRICS, *quick])
+        card.data.preload_from_hub = [f"{source.name} {names} {source.revision}"]
     facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
     card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
     card.save(folder / CARD)

@@ -15,9 +15,10 @@ from fer.comparison import count_multiply_adds
 from fer.data import load_faces
 from fer.errors import UserError
 from fer.explanation import ClassActivation
+from fer.forward import classify
 from fer.images import load_image
 from fer.model_folder import ModelConfig, load_model, save_model
-from fer.models import build_network, classify
+from fer.models import build_network
 from fer.recipes import RECIPES, Recipe
 from fer.recognizer import Recognizer
 from fer.training import fit

@@ -6,9 +6,10 @@ from fer import distillation, training
 from fer.data import load_faces
 from fer.distillation import load_teachers, teaching_loss
 from fer.errors import UserError
+from fer.forward import classify
 from fer.labels import EMOTIONS
 from fer.model_folder import ModelConfig, save_model
-from fer.models import build_network, classify
+from fer.models import build_network
 from fer.recipes import Recipe
 from fer.training import BEST, fit
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from fer.explanation import ClassActivation
-from fer.models import build_network, classify
+from fer.forward import classify
+from fer.models import build_network
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from fer.__main__ import main
 from fer.calibration import Calibration
 from fer.errors import UserError
 from fer.export import check_formats, export_model, open_export
+from fer.forward import classify
 from fer.hub import push_model
 from fer.labels import EMOTIONS
 from fer.model_folder import (
@@ -28,7 +29,6 @@ from fer.model_folder import (
     save_calibration,
     save_model,
 )
-from fer.models import classify
 from fer.parity import build_crops
 
 MODEL = "fer-bot/model"
@@ -112,7 +112,7 @@ def test_the_temperature_is_inside(small, tmp_path, name):
 
 def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch, capsys):
     build = fer.export.build_served
-    monkeypatch.setattr(fer.export, "build_served", lambda network, calibration: build(network, Calibration()))
+    monkeypatch.setattr(fer.export, "build_served", lambda network, _, **more: build(network, Calibration(), **more))
     output = tmp_path / "out" / "model.tflite"
     output.parent.mkdir()
     with pytest.raises(SystemExit) as end:

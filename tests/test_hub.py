@@ -19,7 +19,8 @@ import train
 from fer.__main__ import main
 from fer.errors import UserError
 from fer.hub import HubError, check_push, pull_model, push_model, resolve_model
-from fer.model_folder import BUNDLED, CARD, CONFIG, METRICS, WEIGHTS, ModelFolderError, load_model
+from fer.litert import LiteRTNetwork, load_served
+from fer.model_folder import BUNDLED, CARD, CONFIG, EXPORTS, METRICS, WEIGHTS, ModelFolderError, load_model
 
 ROOT = Path(__file__).parents[1]
 MODEL = "fer-bot/model"
@@ -48,7 +49,7 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
         assert str(source) == f"{MODEL}@{push.revision}"
         assert (source.folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
     names = {path.rsplit("/", 1)[1] for _, path, _ in hub.requests if "/resolve/" in path}
-    assert names == {CONFIG, WEIGHTS, METRICS}
+    assert names == {CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]}  # the last is not there
     load_model(source.folder)
 
     # What is in the cache works without the Hub.
@@ -56,6 +57,13 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert pull_model(MODEL, push.revision) == pull_model(MODEL) == source
     assert len(hub.requests) == requests
+
+
+def test_a_published_litert_file_answers(hub):
+    push_model("bundled", MODEL)
+    assert not isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    push_model("bundled", MODEL, exports=["litert"])
+    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
 
 
 def test_pushing_again_without_a_change_makes_no_commit(hub):
@@ -172,7 +180,8 @@ def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
     hub.cut("/_cdn/")
     folder = pull_model(MODEL).folder
     assert (folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
-    assert [status for _, path, status in hub.requests if "/_cdn/" in path] == [200, 206]
+    # Its weights in two parts, and its LiteRT file.
+    assert [status for _, path, status in hub.requests if "/_cdn/" in path] == [200, 206, 200]
     assert not hub.state.faults
 
 

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from fer.errors import UserError
-from fer.models import IMAGE_SIZES, build_network, classify
+from fer.forward import classify
+from fer.models import IMAGE_SIZES, build_network
 from fer.recipes import RECIPES, Recipe
 
 

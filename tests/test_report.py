@@ -7,10 +7,10 @@ import pytest
 from fer.calibration import temper
 from fer.card import render_card
 from fer.data import Faces
+from fer.forward import classify
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from fer.model_folder import BUNDLED, CONFIG, METRICS, load_config, load_model
-from fer.models import classify
 from fer.report import save_report
 
 

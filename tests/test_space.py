@@ -37,7 +37,8 @@ def test_a_space_serves_the_model_at_its_commit(hub, capsys):
     metadata = metadata_of(readme)
     assert complaints(metadata, "space") == []
     assert metadata["models"] == [MODEL]
-    assert metadata["preload_from_hub"] == [f"{MODEL} config.json,model.weights.h5,metrics.json {sha}"]
+    files = "config.json,model.weights.h5,metrics.json,model.tflite"
+    assert metadata["preload_from_hub"] == [f"{MODEL} {files} {sha}"]
     assert (metadata["sdk_version"], metadata["python_version"]) == (gradio.__version__, "3.12")
     assert f"{MODEL}/tree/{sha}" in readme
 

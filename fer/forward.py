@@ -1,0 +1,23 @@
+"""Face crops through a network, whatever runs it."""
+
+import numpy as np
+
+BATCH_SIZE, BATCH_PIXELS = 256, 256 * 64**2
+"""Faces, and their pixels, of a forward pass at most; they bound memory, not speed."""
+
+
+def classify(network, crops):
+    """Probabilities of face crops.
+
+    Args:
+        network: Keras network of `fer.models`, or `fer.litert.LiteRTNetwork`.
+        crops: uint8 array `(n, image_size, image_size)`, grey, values 0-255.
+
+    Returns:
+        float32 array `(n, classes)`; rows sum to 1.
+    """
+    pixels = np.asarray(crops, np.float32)[..., None]
+    size = max(1, min(BATCH_SIZE, BATCH_PIXELS // pixels[0].size))
+    batches = [pixels[start : start + size] for start in range(0, len(pixels), size)]
+    # Not `predict`: in a loop it makes a data pipeline for each call, slow and growing.
+    return np.concatenate([network.predict_on_batch(batch) for batch in batches])

@@ -1,0 +1,128 @@
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer.calibration import Calibration
+from fer.explanation import ClassActivation, find_map
+from fer.export import export_model
+from fer.forward import classify
+from fer.litert import LiteRTNetwork, load_served
+from fer.model_folder import (
+    BUNDLED,
+    EXPORTS,
+    WEIGHTS,
+    ModelConfig,
+    ModelFolderError,
+    load_model,
+    save_calibration,
+    save_model,
+)
+from fer.parity import build_crops
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A model folder with a temperature, whose network for two classes is small and untrained, and its LiteRT file."""
+    folder = tmp_path_factory.mktemp("models") / "small"
+    folder.mkdir()
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    save_model(folder, config.build(), config)
+    save_calibration(folder, Calibration(temperature=0.2, threshold=0.6))
+    export_model(folder, "litert", folder / EXPORTS["litert"])
+    return folder
+
+
+@pytest.fixture
+def small(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "small")
+
+
+def test_the_bundled_model_is_answered_from_its_file():
+    served, labels, calibration = load_served("bundled")
+    assert isinstance(served, LiteRTNetwork)
+    network, config = load_model("bundled")
+    assert labels == config.labels
+    assert calibration == replace(config.calibration, temperature=1.0)
+    assert served.input_shape == network.input_shape
+    crops = build_crops(48)
+    expected = config.calibration.apply(classify(network, crops))
+    np.testing.assert_allclose(classify(served, crops), expected, atol=1e-4)
+    activation = ClassActivation(network)
+    for index in (0, 3):
+        mapped = find_map(served)(crops[5], index)
+        assert mapped.shape == (6, 6)
+        np.testing.assert_allclose(mapped, activation.map(crops[5], index), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_the_command_line_reads_a_photo_without_keras(astronaut):
+    program = (
+        "import sys\n"
+        "from fer.__main__ import main\n"
+        "code = main(['predict', '--json', sys.argv[1]])\n"
+        "print([name for name in ('keras', 'tensorflow', 'sklearn') if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", program, str(astronaut)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    record, loaded = run.stdout.splitlines()
+    assert json.loads(record)["faces"][0]["label"] == "happy"
+    assert loaded == "[]"
+
+
+def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
+    served, _, calibration = load_served(small)
+    assert isinstance(served, LiteRTNetwork)
+    assert calibration == Calibration(temperature=1.0, threshold=0.6)
+    network, config = load_model(small)
+    crops = build_crops(16)
+    expected = config.calibration.apply(classify(network, crops))
+    np.testing.assert_allclose(calibration.apply(classify(served, crops)), expected, atol=1e-4)
+    save_calibration(small, Calibration(temperature=0.2, threshold=0.7))
+    assert isinstance(load_served(small)[0], LiteRTNetwork)
+
+
+def test_a_file_of_an_earlier_calibration_is_not_used(small):
+    save_calibration(small, Calibration(temperature=0.3))
+    served, _, calibration = load_served(small)
+    assert not isinstance(served, LiteRTNetwork)
+    assert calibration.temperature == 0.3
+
+
+def test_a_file_of_other_weights_is_not_used(small):
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    save_model(small, config.build(), config)
+    save_calibration(small, Calibration(temperature=0.2, threshold=0.6))
+    assert not isinstance(load_served(small)[0], LiteRTNetwork)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "end", "other"])
+def test_a_file_that_is_no_export_or_not_whole_is_told(small, damage):
+    file = small / EXPORTS["litert"]
+    content = file.read_bytes()
+    other = (BUNDLED.parent / "blazeface" / "face_detection_short_range.tflite").read_bytes()
+    damaged = {"empty": b"", "text": b"no file", "cut": content[:5000], "end": content[:-100], "other": other}
+    file.write_bytes(damaged[damage])
+    with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
+        load_served(small)
+
+
+def test_weights_that_are_not_those_of_the_folder_are_told_all_the_same(small):
+    (small / WEIGHTS).write_bytes(b"cut short")
+    with pytest.raises(ModelFolderError, match="bytes expected. Received: 9"):
+        load_served(small)
+
+
+def test_threads_get_their_own_answers(exported):
+    served = load_served(exported)[0]
+    crops = build_crops(16)
+    alone = [classify(served, crops[number : number + 1 + number % 3]) for number in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda number: classify(served, crops[number : number + 1 + number % 3]), range(60))
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one, other)
