@@ -34,6 +34,7 @@ WITHOUT = {
 """Changes of the recipe, with its first seed."""
 VOTES = "with soft labels from FER+ votes"
 STUDENT = "taught by the three seeds' networks"
+TOGETHER = "mean of the three seeds' answers"
 
 
 def main():
@@ -58,6 +59,7 @@ def main():
     targets = soft_targets(train, load_votes(options.votes, train.names))
     runs[VOTES] = run(VOTES, replace(recipe, label_smoothing=0.0), targets=targets)
     runs[STUDENT] = run(STUDENT, recipe, taught_by=PLAIN)
+    runs[TOGETHER] = (np.mean([runs[name][0] for name in PLAIN], axis=0), None)
     options.output.write_text(render(runs, validation), encoding="utf-8")
 
 
@@ -66,6 +68,11 @@ def build(classes):
     from fer.models import build_network
 
     return build_network("se_resnet", 48, classes, stem=STEM, widths=WIDTHS, depth=DEPTH)
+
+
+def find_run(runs, name):
+    """The folder of a run."""
+    return runs / name.replace(" ", "-").replace(",", "")
 
 
 def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
@@ -84,10 +91,11 @@ def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
     import keras
 
     from fer.forward import classify
+    from fer.model_folder import WEIGHTS
     from fer.training import fit
 
-    folder = runs / name.replace(" ", "-").replace(",", "")
-    figures, weights = folder / "figures.json", "model.weights.h5"
+    folder = find_run(runs, name)
+    figures = folder / "figures.json"
     if figures.exists():
         return np.load(folder / "probabilities.npy"), json.loads(figures.read_text())["seconds"]
     keras.utils.clear_session()
@@ -95,7 +103,7 @@ def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
     teachers = []
     for teacher in taught_by:
         teachers.append(build(len(train.classes)))
-        teachers[-1].load_weights(runs / teacher.replace(" ", "-").replace(",", "") / weights)
+        teachers[-1].load_weights(find_run(runs, teacher) / WEIGHTS)
         teachers[-1].trainable = False
     network = build(len(train.classes))
     began = time.monotonic()
@@ -106,7 +114,7 @@ def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
     seconds = time.monotonic() - began
     probabilities = classify(network, validation.images[..., 0])
     folder.mkdir(parents=True, exist_ok=True)
-    network.save_weights(folder / weights)
+    network.save_weights(folder / WEIGHTS)
     np.save(folder / "probabilities.npy", probabilities)
     figures.write_text(json.dumps({"seconds": seconds}))
     print(f"{name}: {(probabilities.argmax(1) == validation.labels).mean():.2%}", flush=True)
@@ -124,12 +132,7 @@ def render(runs, validation):
         figures = evaluate(probabilities, validation.labels, validation.classes)
         change = "" if name in PLAIN else "{:+.1f} ± {:.1f}".format(*difference(right[name], right[PLAIN[0]]))
         cells = [name, f"{figures['accuracy']:.1%}", change, f"{figures['nll']:.3f}", f"{figures['ece']:.1%}"]
-        rows.append([*cells, f"{seconds / 60:.1f}"])
-    together = np.mean([runs[name][0] for name in PLAIN], axis=0)
-    figures = evaluate(together, validation.labels, validation.classes)
-    change = "{:+.1f} ± {:.1f}".format(*difference(together.argmax(1) == validation.labels, right[PLAIN[0]]))
-    cells = ["mean of the three seeds' answers", f"{figures['accuracy']:.1%}", change]
-    rows.append([*cells, f"{figures['nll']:.3f}", f"{figures['ece']:.1%}", ""])
+        rows.append([*cells, "" if seconds is None else f"{seconds / 60:.1f}"])
     headers = ["", "accuracy", "points to seed 1", "NLL", "ECE", "minutes"]
     widths, parameters = ", ".join(map(str, WIDTHS)), build(len(validation.classes)).count_params()
     mean, deviation = 100 * np.mean(plain), 100 * np.std(plain, ddof=1)

@@ -24,6 +24,18 @@ def find_map(network):
     return ClassActivation(network).map if ClassActivation.fits(network) else None
 
 
+def with_maps(network):
+    """A Keras model of the pictures that `network` takes, which answers its probabilities and the maps of all classes.
+
+    Args:
+        network: of `fer.models`, one that `ClassActivation.fits`.
+    """
+    from keras import Model, ops
+
+    kernel = ops.convert_to_numpy(network.get_layer("probabilities").kernel)
+    return Model(network.input, [network.output, ops.matmul(network.get_layer("features").output, kernel)])
+
+
 class ClassActivation:
     """Class activation maps of a network; may be shared between threads.
 
@@ -37,10 +49,7 @@ class ClassActivation:
         return any(layer.name == "features" for layer in network.layers)
 
     def __init__(self, network):
-        from keras import Model
-
-        self._features = Model(network.input, network.get_layer("features").output)
-        self._weights = np.asarray(network.get_layer("probabilities").kernel)
+        self._network = with_maps(network)
 
     def map(self, crop, index):
         """What each place adds to the class, before softmax and without the bias.
@@ -53,5 +62,5 @@ class ClassActivation:
             float32 array of the last feature map's size, `(6, 6)` for a 48-pixel face; its mean plus the dense layer's
             bias is the class's logit.
         """
-        features = np.asarray(self._features.predict_on_batch(np.asarray(crop, np.float32)[None, ..., None]))
-        return features[0].astype(np.float32) @ self._weights[:, index]
+        _, maps = self._network.predict_on_batch(np.asarray(crop, np.float32)[None, ..., None])
+        return np.asarray(maps)[0, ..., index]

@@ -24,9 +24,9 @@ import numpy as np
 
 from fer.data import load_faces
 from fer.errors import UserError
-from fer.explanation import ClassActivation
+from fer.explanation import ClassActivation, with_maps
 from fer.forward import BATCH_SIZE, classify
-from fer.litert import MADE_OF, describe_origin
+from fer.litert import MADE_OF, LiteRTNetwork, describe_origin
 from fer.model_folder import EXPORTS, find_model, load_config, load_model
 from fer.parity import build_crops
 
@@ -127,19 +127,16 @@ def build_served(network, calibration, maps=False):
         maps: whether class activation maps come out too; the network must have them.
     """
     image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
-    outputs = {}
+    more = {}
     if maps:
-        seen = keras.Model(network.input, [network.output, network.get_layer("features").output])
-        probabilities, features = seen(image)
-        kernel = keras.ops.convert_to_numpy(network.get_layer("probabilities").kernel)
-        outputs["maps"] = keras.ops.matmul(features, kernel)
+        probabilities, more["maps"] = with_maps(network)(image)
     else:
         probabilities = network(image)
     if calibration.temperature != 1:
         # The softmax of the logits divided by the temperature, `fer.calibration.temper`, without a logarithm of zero.
         powers = probabilities ** (1 / calibration.temperature)
         probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)
-    return keras.Model(image, {"probabilities": probabilities, **outputs})
+    return keras.Model(image, {"probabilities": probabilities, **more})
 
 
 def open_export(path, format, threads=None):
@@ -160,10 +157,8 @@ def open_export(path, format, threads=None):
         options.intra_op_num_threads = threads or 0
         session = onnxruntime.InferenceSession(path, options)
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
-    from ai_edge_litert.interpreter import Interpreter
-
-    run = Interpreter(str(path), num_threads=threads).get_signature_runner()
-    return lambda crops: run(image=crops[..., None])["probabilities"]
+    network = LiteRTNetwork(path, threads)
+    return lambda crops: network.predict_on_batch(crops[..., None])
 
 
 @contextmanager

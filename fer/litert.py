@@ -26,7 +26,7 @@ class LiteRTNetwork:
 
     Args:
         path: of a file of `fer.export`.
-        threads: of LiteRT.
+        threads: of LiteRT; None for its own choice.
 
     Raises:
         ValueError: if it is no such file.

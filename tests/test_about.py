@@ -113,7 +113,7 @@ def test_the_snippets_run_against_the_app(snippets, astronaut, recognizer, tmp_p
     (tmp_path / "photo.jpg").write_bytes(astronaut.read_bytes())
     run = subprocess.run([*program, snippets[name]], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stderr
-    assert face.label in run.stdout
+    assert "happy" in run.stdout
     assert str(list(face.box)) in run.stdout
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from fer.errors import UserError
 from fer.forward import classify
-from fer.models import IMAGE_SIZES, build_network
+from fer.models import IMAGE_SIZES, NETWORKS, build_network
 from fer.recipes import RECIPES, Recipe
 
 
@@ -38,6 +38,10 @@ def test_seed_is_the_original_experiments_network_to_the_last_parameter():
     plain = {"weight_decay": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "augment": False, "average": False}
     sgd = {"optimizer": "sgd", "learning_rate": round(float(keras.optimizers.SGD().learning_rate), 6)}
     assert RECIPES["seed"] == Recipe(epochs=10, batch_size=32, whole_batches=True, seed=42, **sgd, **plain)
+
+
+def test_each_network_has_a_recipe_by_whose_name_a_model_folder_is_known():
+    assert list(RECIPES) == list(NETWORKS)
 
 
 def test_answers_probabilities_for_pixels_of_0_to_255():
