@@ -233,11 +233,10 @@ def join(hosts, processes, process_id, batch_size):
             # Without this JAX would wait for the others at the end, and they for this process.
             atexit.register(end.at_once)
             end.begun = True
-            if not isinstance(error, jax.errors.JaxRuntimeError):
-                raise
-            if end.reason != LOST:
+            if isinstance(error, jax.errors.JaxRuntimeError) and end.reason != LOST:
                 raise UserError(f"the processes could not meet at {coordinator}: {error}") from None
-            if re.search("gloo|nccl|coordination", str(error), re.IGNORECASE):
+            # What the collectives say does not always come as an error of JAX' own.
+            if isinstance(error, Exception) and re.search("gloo|nccl|coordination", str(error), re.IGNORECASE):
                 raise UserError(LOST) from None
             raise
 

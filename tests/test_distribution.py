@@ -3,12 +3,14 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from conftest import free_port, hub_environment, wait_for
+from jax.errors import JaxRuntimeError
 
 import train
 from fer import distribution
@@ -114,6 +116,29 @@ def test_a_process_that_dies_ends_the_others_and_resuming_goes_on(data, compiled
     processes = start_two(data, compiled, tmp_path, "--resume")
     assert [process.wait(300) for process in processes] == [0, 0], "\n".join(map(errors, processes))
     np.testing.assert_allclose(read(tmp_path / "first"), one, atol=1e-5)
+
+
+@pytest.fixture
+def meet_nobody(monkeypatch):
+    """Lets `join` start a group without other processes, and leaves this one alone at its end."""
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(keras.distribution, "initialize", lambda *arguments: None)
+    monkeypatch.setattr(distribution._End, "instead_of_abort", lambda self: nullcontext())
+    monkeypatch.setattr(distribution.atexit, "register", lambda function: None)
+
+
+@pytest.mark.parametrize("error", [JaxRuntimeError, ValueError])
+def test_a_lost_connection_is_told_whatever_error_brings_it(meet_nobody, error):
+    said = "UNKNOWN: Gloo AllGather failed: [external/gloo/pair.cc:538] Read error [127.0.0.1]:1: Connection reset"
+    with pytest.raises(UserError, match="the connection to another process is lost"), join("a:1", 2, 0, 16):
+        raise error(said)
+
+
+@pytest.mark.parametrize("error", [JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), ValueError("x"), OSError(28)])
+def test_other_errors_stay_what_they_are(meet_nobody, error):
+    with pytest.raises(type(error)) as raised, join("a:1", 2, 0, 16):
+        raise error
+    assert raised.value is error
 
 
 @pytest.mark.slow
