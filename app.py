@@ -44,6 +44,7 @@ from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
 from pages.photo import build_photo_page
+from pages.sessions import share_configurations
 from pages.texts import I18N, language_of_the_page, say
 from pages.tools import Tools
 from pages.video import build_video_page
@@ -119,6 +120,7 @@ def main():
     end_as_if_interrupted()
     serving = Future()
     demo = build_demo(serving)
+    share_configurations(demo)
     sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     processing_utils.async_transport = PublicTransport()
     with patch("gradio.mcp.GradioMCPServer", Tools):
