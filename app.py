@@ -14,6 +14,8 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Of the monitoring page, which is closed; Gradio would work it out from all events after each.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 
 from fer.console import exit_on_user_error, quick_gradio_import, quiet_libraries
 from pages.cache import end_as_if_interrupted, make_cache, sweep_leftovers

@@ -22,7 +22,7 @@ from fer.console import quiet_libraries
 
 STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
 """Of `se_resnet`: an eighth of the bundled network's parameters and multiply-adds."""
-PICTURES, EPOCHS = 12_000, 16
+PICTURES, EPOCHS = 10_000, 12
 SEEDS = (1, 2, 3)
 PLAIN = [f"the recipe, seed {seed}" for seed in SEEDS]
 WITHOUT = {
@@ -123,6 +123,8 @@ def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
 
 def render(runs, validation):
     """The document of all runs."""
+    import keras
+
     from fer.metrics import evaluate
 
     right = {name: probabilities.argmax(1) == validation.labels for name, (probabilities, _) in runs.items()}
@@ -139,8 +141,8 @@ def render(runs, validation):
     return f"""\
 # The recipe's ingredients
 
-Written by `python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --output
-docs/ablation.md`.
+Written by `KERAS_BACKEND={keras.backend.backend()} python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv
+--runs runs/ablation --output docs/ablation.md`.
 
 Small runs, not the bundled network's: `se_resnet` with stem {STEM}, widths {widths} and {DEPTH} block a width
 ({parameters:,} parameters), from scratch on {PICTURES:,} training pictures for {EPOCHS} epochs, the last of which is
