@@ -235,8 +235,9 @@ def join(hosts, processes, process_id, batch_size):
             end.begun = True
             if isinstance(error, jax.errors.JaxRuntimeError) and end.reason != LOST:
                 raise UserError(f"the processes could not meet at {coordinator}: {error}") from None
-            # What the collectives say does not always come as an error of JAX' own.
-            if isinstance(error, Exception) and re.search("gloo|nccl|coordination", str(error), re.IGNORECASE):
+            # What the collectives say does not always come as an error of JAX' own; a person's mistake is told already.
+            failed = isinstance(error, Exception) and not isinstance(error, UserError)
+            if failed and re.search("gloo|nccl|coordination", str(error), re.IGNORECASE):
                 raise UserError(LOST) from None
             raise
 

@@ -134,7 +134,16 @@ def test_a_lost_connection_is_told_whatever_error_brings_it(meet_nobody, error):
         raise error(said)
 
 
-@pytest.mark.parametrize("error", [JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), ValueError("x"), OSError(28)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"),
+        ValueError("x"),
+        OSError(28),
+        UserError("coordination.csv: no such file."),
+        KeyboardInterrupt("gloo"),
+    ],
+)
 def test_other_errors_stay_what_they_are(meet_nobody, error):
     with pytest.raises(type(error)) as raised, join("a:1", 2, 0, 16):
         raise error
