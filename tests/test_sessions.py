@@ -6,7 +6,7 @@ from gradio.blocks import BlocksConfig
 from gradio.state_holder import SessionState
 
 from app import build_demo
-from pages.sessions import share_configurations
+from pages.sessions import GRADIO_STARTS, share_configurations
 
 
 @pytest.fixture
@@ -22,11 +22,9 @@ def props(session, key):
     return tuple(session.config_values[key]["props"].get(name) for name in ("value", "choices"))
 
 
-def test_a_session_starts_as_gradio_would_have_it(monkeypatch):
-    demo = build_demo(Future())
-    monkeypatch.setattr(SessionState, "__init__", SessionState.__init__)
-    own = SessionState(demo)
-    share_configurations(demo)
+def test_a_session_starts_as_gradio_would_have_it(demo):
+    own = SessionState.__new__(SessionState)
+    GRADIO_STARTS(own, demo)
     shared = SessionState(demo)
     assert shared.config_values == own.config_values
     assert len(shared.config_values) > 50
