@@ -17,7 +17,7 @@ MAX_WAITING = 100
 in 12 s, so that the last of a hundred waits some 9 s."""
 SESSIONS = 300
 """Whose state is kept; those that were quiet longest go first. A call of the API without a session is one of its own
-and holds a tenth of a megabyte; Gradio would keep ten thousand."""
+and holds a tenth of a megabyte (resident memory of a thousand); Gradio would keep ten thousand."""
 MAX_CALLS = 8
 """MCP calls at once; the others wait. Each holds a thread of the forty that also read the photos."""
 DISPLAY_SIDE = 1600
