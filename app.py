@@ -14,13 +14,12 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# Of the monitoring page, which is closed; Gradio would work it out from all events after each.
-os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
 
-from fer.console import exit_on_user_error, quick_gradio_import, quiet_libraries
+from fer.console import exit_on_user_error, quiet_libraries
 from pages.cache import end_as_if_interrupted, make_cache, sweep_leftovers
+from pages.lean import lean_gradio_import, serve_at_launch, share_configurations
 
-with quick_gradio_import():
+with lean_gradio_import():
     CACHE = make_cache()
     import gradio as gr
     from gradio import processing_utils
@@ -46,7 +45,6 @@ from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
 from pages.photo import build_photo_page
-from pages.sessions import share_configurations
 from pages.texts import I18N, language_of_the_page, say
 from pages.tools import Tools
 from pages.video import build_video_page
@@ -61,6 +59,7 @@ class Serving(NamedTuple):
     reason: str = ""
 
 
+@serve_at_launch()
 def build_demo(serving):
     """The page and its API.
 

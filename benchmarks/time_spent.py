@@ -63,7 +63,7 @@ Before the face was classified by LiteRT, Keras on TensorFlow took 12 ms for it 
 its first photo after 12 s instead of 0.5, and the app took 1,200 MB of memory instead of 540.
 
 A call without a session of its own begins one, for which Gradio works out the configuration of every component of the
-page: 22 % of the app's samples under `/predict` (py-spy), where the recognizer had 25 %. Since `pages/sessions.py`
+page: 22 % of the app's samples under `/predict` (py-spy), where the recognizer had 25 %. Since `pages/lean.py`
 works it out once, beginning a session is 1 %. After each event Gradio sums up all events for its monitoring page, which
 is closed here; without that a call that computes nothing (`/model`) takes 10 ms instead of 20."""
 

@@ -186,17 +186,18 @@ def _sentence(photo, faces):
 
 
 def _video(options):
+    from fer.clips import open_clip, read_frames, write_video
     from fer.drawing import draw_faces
     from fer.hub import resolve_model
     from fer.recognizer import Recognizer
-    from fer.video import appearances, open_clip, read_faces, to_csv, write_video
+    from fer.video import appearances, read_faces, to_csv
 
     clip = open_clip(options.clip)
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
     rows, frames = [], 0
     with write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
-        for frame, faces, numbers, more in read_faces(clip, options.every, recognizer):
+        for frame, faces, numbers, more in read_faces(read_frames(clip, options.every), recognizer):
             rows += more
             frames += 1
             if add:

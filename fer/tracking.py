@@ -12,6 +12,9 @@ SMOOTHING_SECONDS = 0.5
 """Time constant: the answer takes this long for 63 % of the way to a new expression, three times it for 95 %."""
 LOST_SECONDS = 1.0
 """A face unseen for longer comes back under a new number."""
+MIN_EVERY = 0.05
+MAX_EVERY = LOST_SECONDS / 2
+"""Seconds from one frame of a clip to the next, at least and at most. Rarer ones, and every face would be a new one."""
 MIN_LIKENESS = -0.25
 """Of two boxes that may be one face. Squares of one size, side by side, have -0.2: a face that moves by its own width
 from one picture to the next is still followed."""

@@ -1,4 +1,4 @@
-"""How a photo or clip reaches the recognizer: unopened, for fer.images and fer.video to open it guarded."""
+"""How a photo or clip reaches the recognizer: unopened, for fer.images and fer.clips to open it guarded."""
 
 import base64
 from pathlib import Path
@@ -51,7 +51,7 @@ class Files(gr.File):
 
 
 class Clip(gr.Video):
-    """`gr.Video` that hands over an `Upload` unopened: fer.video opens it, guarded, and says in words what is broken.
+    """`gr.Video` that hands over an `Upload` unopened: fer.clips opens it, guarded, and says in words what is broken.
 
     Gradio's own would have the program ffmpeg write a second file without sound beside the first.
     """

@@ -9,7 +9,8 @@ import gradio as gr
 from fer.drawing import draw_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
-from fer.video import MAX_EVERY, MIN_EVERY, appearances, open_clip, read_faces, to_csv, to_record, write_video
+from fer.tracking import MAX_EVERY, MIN_EVERY
+from fer.video import appearances, read_faces, to_csv, to_record
 from pages.downloads import save_text
 from pages.face_view import caption
 from pages.limits import CLIP_EVERY, CLIP_SECONDS, CLIPS
@@ -34,6 +35,9 @@ def build_video_page(serving, language):
     """
 
     def show(upload, every, language):
+        # Not with the page: to import PyAV is a tenth of the time until that is up.
+        from fer.clips import open_clip, read_frames, write_video
+
         if upload is None:
             yield answer(language, say(language, "video.start"))
             return
@@ -45,7 +49,7 @@ def build_video_page(serving, language):
                 yield answer(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
                 recognizer, rows, frames = serving.result().recognizer, [], 0
                 with write_video(video, every) as add:
-                    for frame, faces, numbers, more in read_faces(clip, every, recognizer):
+                    for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer):
                         add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                         rows += more
                         frames += 1
@@ -91,12 +95,14 @@ def build_video_page(serving, language):
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
             every: seconds from one frame that is read to the next, 0.05 to 0.5.
         """
+        from fer.clips import open_clip, read_frames
+
         if clip is None:
             raise gr.Error("A clip is needed. Received: none", print_exception=False)
         try:
             opened, rows = open_clip(clip.path, clip.name, CLIP_SECONDS), []
             recognizer = serving.result().recognizer
-            for frame, _, _, more in read_faces(opened, every, recognizer):
+            for frame, _, _, more in read_faces(read_frames(opened, every), recognizer):
                 rows += more
                 progress((frame.seconds, opened.seconds), unit="seconds")
         except UserError as error:

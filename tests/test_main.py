@@ -5,9 +5,9 @@ import pytest
 from conftest import write_clip
 
 from fer.__main__ import main
+from fer.clips import open_clip
 from fer.labels import EMOTIONS
 from fer.model_folder import BUNDLED
-from fer.video import open_clip
 
 
 def test_predict_says_what_it_sees(astronaut, capsys):

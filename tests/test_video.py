@@ -1,29 +1,17 @@
 import csv
-import gc
 import io
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from conftest import write_clip, write_silence
+from conftest import write_clip
 from PIL import Image
 
 from fer import video
+from fer.clips import Frame, open_clip, read_frames, write_video
 from fer.drawing import draw_faces
-from fer.errors import UserError
 
-SIZE = (320, 240)
 RATE = 25
-SIDES = ["left", "top", "right", "bottom"]
-
-
-def still(count, size=SIZE):
-    return [Image.new("RGB", size, "gray")] * count
-
-
-def read(path, every=0.2, **options):
-    return list(video.read_frames(video.open_clip(path, path.name, **options), every))
 
 
 @pytest.fixture(scope="module")
@@ -40,130 +28,9 @@ def panned(astronaut):
     return pictures
 
 
-def test_a_frame_is_taken_every_so_many_seconds_with_its_own_time(tmp_path):
-    path = write_clip(tmp_path / "clip.mp4", still(30))
-    assert [frame.seconds for frame in read(path, 0.2)] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert [frame.seconds for frame in read(path, 0.5)] == [0, 0.52, 1.0]
-    assert video.open_clip(path).seconds == pytest.approx(1.2)
-
-
-@pytest.mark.parametrize(("name", "codec"), [("clip.webm", "libvpx"), ("clip.mkv", "libx264"), ("clip.avi", "mpeg4"),
-                                             ("clip.ts", "libx264"), ("clip.mov", "libx264")])  # fmt: skip
-def test_each_container_gives_the_same_frames(tmp_path, name, codec):
-    frames = read(write_clip(tmp_path / name, still(26), codec=codec))
-    assert [frame.seconds for frame in frames] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert {frame.image.size for frame in frames} == {SIZE}
-
-
-def test_a_single_frame_without_a_length_is_a_clip(tmp_path):
-    clip = video.open_clip(write_clip(tmp_path / "one.webm", still(1), codec="libvpx"))
-    assert clip.seconds > 0
-    assert [frame.seconds for frame in video.read_frames(clip, 0.2)] == [0]
-
-
-@pytest.mark.parametrize("mirrored", [False, True])
-@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
-def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
-    upright = Image.new("RGB", SIZE, "black")
-    upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
-    stored = upright
-    if mirrored:
-        stored = stored.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    stored = stored.rotate(-rotation, expand=True)
-    (frame,) = read(write_clip(tmp_path / "phone.mp4", [stored], rotation=rotation, mirrored=mirrored))
-    assert frame.image.size == frame.size == SIZE
-    assert np.abs(np.asarray(frame.image, int) - np.asarray(upright, int)).mean() < 4
-
-
-def test_large_frames_are_made_smaller_and_their_boxes_are_not(tmp_path):
-    (frame,) = read(write_clip(tmp_path / "large.mp4", still(1, (1920, 1080))))
-    assert (frame.image.size, frame.size) == ((960, 540), (1920, 1080))
-
-
-def test_a_size_that_changes_within_the_clip_is_fitted_to_the_first(tmp_path):
-    # As a browser's recording of a phone that is turned: WebM may change size from one key frame to the next.
-    path = tmp_path / "turned.mkv"
-    with av.open(str(path), "w") as file:
-        stream, one = file.add_stream("mjpeg", rate=1), Fraction(1)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
-        for index, size in enumerate((SIZE, SIZE[::-1])):
-            encoder = av.CodecContext.create("mjpeg", "w")
-            encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = *size, "yuvj420p", one
-            for packet in encoder.encode(av.VideoFrame.from_image(Image.new("RGB", size, "white"))):
-                packet.stream, packet.time_base, packet.pts, packet.dts = stream, one, index, index
-                file.mux(packet)
-    first, second = read(path, 0.5)
-    assert first.image.size == second.image.size == SIZE
-    assert second.image.getpixel((5, 120)) == (0, 0, 0)
-    assert min(second.image.getpixel((160, 120))) > 240
-
-
-def test_a_clip_is_never_in_memory_as_a_whole(tmp_path):
-    clip = video.open_clip(write_clip(tmp_path / "clip.mp4", still(100)))
-    gc.collect()
-    gc.disable()
-    try:
-        for _ in video.read_frames(clip, 0.1):
-            assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) < 20
-    finally:
-        gc.enable()
-
-
-def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
-    path = write_clip(tmp_path / "clip.mp4", still(75))
-    assert len(read(path, 0.5, longest=2)) == 6
-    with pytest.raises(UserError, match=r"^clip\.mp4: clips may last at most 1 s\. Received: 3\.0 s$"):
-        read(path, longest=1)
-    for every in (0, 0.01, 1, float("nan")):
-        with pytest.raises(UserError, match="`every` must be from 0.05 to 0.5 seconds. Received: "):
-            read(path, every)
-    with monkeypatch.context() as patch:
-        patch.setattr(video, "MAX_RATE", 1)
-        with pytest.raises(UserError, match=r"^clip\.mp4: clips may have at most 61 frames\.$"):
-            read(path, longest=60)
-    large = write_clip(tmp_path / "large.mp4", still(1, (4800, 2400)))
-    with pytest.raises(UserError, match=r"^large\.mp4: frames may have at most 4096x2304 pixels. Received: 4800x2400$"):
-        read(large)
-    packed = write_clip(tmp_path / "packed.mkv", still(1), codec="ffv1")
-    with pytest.raises(UserError, match=r"^packed\.mkv: clips must be H\.264, .* Received: ffv1$"):
-        read(packed)
-
-
-def test_a_title_in_another_encoding_is_no_matter(tmp_path):
-    path = write_clip(tmp_path / "clip.mkv", still(1))
-    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
-    assert len(read(path)) == 1
-
-
-def test_a_bad_file_costs_a_sentence(tmp_path, astronaut):
-    whole = write_clip(tmp_path / "whole.mp4", still(100), container={"movflags": "faststart"}).read_bytes()
-    late = write_clip(tmp_path / "late.mp4", still(100)).read_bytes()
-    with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as file:
-        write_silence(file, file.add_stream("aac", rate=48_000))
-    (tmp_path / "folder.mp4").mkdir()
-    for name, content, reason in (
-        ("empty.mp4", b"", "the file is empty"),
-        ("text.mp4", b"hello", "not a clip"),
-        ("photo.mp4", astronaut.read_bytes(), "not a clip"),
-        ("cut.mp4", late[: len(late) // 2], "not all of one"),
-        ("half.mp4", whole[: len(whole) // 2], r"incomplete; \d\.\d of its 4\.0 s are there"),
-        ("list.mp4", b"ffconcat version 1.0\nfile whole.mp4\n", "not a clip"),
-        ("sound.m4a", None, "no moving pictures"),
-        ("folder.mp4", None, "no such file"),
-        ("gone.mp4", None, "no such file"),
-    ):
-        path = tmp_path / name
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(UserError, match=f"^{name}: .*{reason}") as error:
-            read(path)
-        assert "\n" not in str(error.value)
-        assert str(tmp_path) not in str(error.value)
-
-
 def test_faces_keep_their_numbers_and_have_a_row_in_each_frame(tmp_path, panned, recognizer):
-    clip = video.open_clip(write_clip(tmp_path / "clip.mp4", panned), "clip.mp4")
-    readings = list(video.read_faces(clip, 0.25, recognizer))
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", panned), "clip.mp4")
+    readings = list(video.read_faces(read_frames(clip, 0.25), recognizer))
     rows = [row for reading in readings for row in reading.rows]
     first, second = ([row for row in rows if row["face"] == number] for number in (1, 2))
     assert len(first) + len(second) == len(rows)
@@ -181,7 +48,7 @@ def test_faces_keep_their_numbers_and_have_a_row_in_each_frame(tmp_path, panned,
 
 def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(panned, recognizer):
     faces = recognizer.recognize(panned[0])
-    frame = video.Frame(0.4, panned[0], (1280, 960))
+    frame = Frame(0.4, panned[0], (1280, 960))
     (row,) = video.to_rows(frame, faces, [3])
     assert row["box"] == [2 * edge for edge in faces[0].box]
     assert (row["seconds"], row["face"], row["label"]) == (0.4, 3, faces[0].label)
@@ -200,10 +67,10 @@ def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(p
 
 
 def test_the_annotated_video_has_a_frame_a_reading_its_boxes_and_no_sound(tmp_path, panned, recognizer):
-    clip = video.open_clip(write_clip(tmp_path / "clip.mp4", panned, sound=True))
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", panned, sound=True))
     path, drawn = tmp_path / "annotated.mp4", []
-    with video.write_video(path, 0.25) as add:
-        for frame, faces, numbers, _ in video.read_faces(clip, 0.25, recognizer):
+    with write_video(path, 0.25) as add:
+        for frame, faces, numbers, _ in video.read_faces(read_frames(clip, 0.25), recognizer):
             drawn.append(draw_faces(frame.image, faces, numbers))
             add(frame.seconds, drawn[-1])
     with av.open(str(path)) as file:

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from concurrent.futures import Future
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -6,7 +9,37 @@ from gradio.blocks import BlocksConfig
 from gradio.state_holder import SessionState
 
 from app import build_demo
-from pages.sessions import GRADIO_STARTS, share_configurations
+from pages.lean import share_configurations
+
+GRADIO_STARTS = SessionState.__init__
+START = """
+import ast, sys, jinja2
+from concurrent.futures import Future
+
+parse, compile_template, parsed, compiled, apps = ast.parse, jinja2.Environment.from_string, [], [], []
+ast.parse = lambda source, *rest, **more: parsed.append(source) or parse(source, *rest, **more)
+jinja2.Environment.from_string = lambda self, source, *rest, **more: (
+    compiled.append(source) or compile_template(self, source, *rest, **more)
+)
+
+from app import Serving, build_demo, load_serving
+from gradio.routes import App
+from gradio_client import Client
+
+assert not [source for source in parsed if "\\nclass " in source]
+assert len(compiled) == len(set(compiled)) > 10
+configure = App.configure_app
+App.configure_app = lambda self, blocks: apps.append(self) or configure(self, blocks)
+serving = Future()
+demo = build_demo(serving)
+assert not apps
+_, address, _ = demo.launch(prevent_thread_lock=True, quiet=True)
+assert len(apps) == 1
+serving.set_result(load_serving("bundled"))
+assert Client(address, verbose=False).predict(api_name="/model")["model"] == "bundled"
+loaded = {name.split(".")[0] for name in sys.modules}
+assert not loaded & {"av", "keras", "matplotlib", "sklearn", "tensorflow"}, loaded
+"""
 
 
 @pytest.fixture
@@ -58,3 +91,10 @@ def test_another_app_is_left_to_gradio(demo):
     session = SessionState(other)
     assert session.config_values[box._id]["props"]["value"] == "words"
     assert session.config_values.keys() == other.blocks.keys()
+
+
+@pytest.mark.slow
+def test_nothing_is_done_for_nothing_on_the_way_to_the_first_answer():
+    command = [sys.executable, "-c", START]
+    run = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
