@@ -83,24 +83,30 @@ class FaceDetector:
     def detect(self, image):
         """Faces of a PIL image of mode RGB as `DetectedFace`s, the largest first; an empty list if there is none.
 
-        Both networks see the whole picture, the one for small faces at the sides that `look_sides` gives.
+        Both networks see the whole picture: the one for small faces at the sides that `look_sides` gives, the other the
+        first of these again, made smaller.
         """
+        (first, *closer), longer = look_sides(*image.size), max(image.size)
+        seen = _shrink(image, first)
         with self._lock:
-            near, far = self._near.detect(image, MIN_SCORE), []
-            sides = look_sides(*image.size)
-            for side in sides:
-                closer = side > sides[0]
-                # One for each side: to change its picture's size costs a network half a pass.
-                if side not in self._far:
-                    self._far[side] = _BlazeFace(FAR, self._threads, side)
-                faces = self._far[side].detect(image, MIN_CLOSER_SCORE if closer else MIN_SCORE)
-                largest = MAX_CLOSER_FACE * max(image.size) * FIELD / side
-                far += [face for face in faces if not closer or face.box[2] - face.box[0] <= largest]
+            near = self._near.detect(seen.reduce(first // self._near.side), longer, MIN_SCORE)
+            far = self._look(seen, longer, first, MIN_SCORE)
+            for side in closer:
+                faces = self._look(_shrink(image, side), longer, side, MIN_CLOSER_SCORE)
+                largest = MAX_CLOSER_FACE * longer * FIELD / side
+                far += [face for face in faces if face.box[2] - face.box[0] <= largest]
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
-        found = _merge(far)
-        found += [face for face in _merge(near) if not any(_is_same(face, other) for other in found)]
-        return sorted(found, key=lambda face: _area(face.box), reverse=True)
+        found, others = _merge(far), _merge(near)
+        known = _same(_boxes(others), _boxes(found)).any(axis=1)
+        found += [face for face, is_known in zip(others, known, strict=True) if not is_known]
+        return [found[index] for index in np.argsort(-_areas(_boxes(found)), kind="stable")]
+
+    def _look(self, picture, longer, side, min_score):
+        # A network for each side: to change its picture's size costs one half a pass.
+        if side not in self._far:
+            self._far[side] = _BlazeFace(FAR, self._threads, side)
+        return self._far[side].detect(picture, longer, min_score)
 
 
 def look_sides(width, height):
@@ -171,7 +177,7 @@ def crop_face(image, face, size):
     reach = side * (abs(across[0]) + abs(across[1])) / 2 + 2
     box = [math.floor(center[0] - reach), math.floor(center[1] - reach)]
     box += [math.ceil(center[0] + reach), math.ceil(center[1] + reach)]
-    patch = _cut(image, box).convert("L")
+    patch = _cut(image, box)
     factor = max(1, int(side / (2 * size)))
     patch = patch.reduce(factor)
     side, center = side / factor, (center - box[:2]) / factor
@@ -200,12 +206,19 @@ def _crop_fit():
 
 
 def _cut(image, box):
-    """The region `[left, top, right, bottom]` of a picture, its edge pixels repeated where it reaches beyond."""
+    """The region `[left, top, right, bottom]` of a picture, grey, its edge pixels repeated where it reaches beyond."""
     left, top, right, bottom = box
     columns = np.arange(left, right).clip(0, image.width - 1)
     rows = np.arange(top, bottom).clip(0, image.height - 1)
-    inside = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    return Image.fromarray(np.asarray(inside)[rows - rows[0]][:, columns - columns[0]])
+    inside = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)).convert("L")
+    return Image.fromarray(np.asarray(inside)[np.ix_(rows - rows[0], columns - columns[0])])
+
+
+def _shrink(image, side):
+    """A picture, its longer side of so many pixels."""
+    scale = side / max(image.size)
+    size = [max(1, round(length * scale)) for length in image.size]
+    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
 
 
 def _merge(faces):
@@ -214,39 +227,51 @@ def _merge(faces):
     As in MediaPipe, box and points are the mean of those that overlap the best by more than `MAX_OVERLAP`, weighted by
     their scores.
     """
-    merged = []
     faces = sorted(faces, key=lambda face: face.score, reverse=True)
-    while faces:
-        best = faces[0]
-        same = [face for face in faces if _overlap(best.box, face.box) > MAX_OVERLAP]
-        weights = np.array([face.score for face in same])
-        box = np.average([face.box for face in same], axis=0, weights=weights)
-        points = np.average([face.points for face in same], axis=0, weights=weights)
-        merged.append(DetectedFace(tuple(map(float, box)), points.astype(np.float32), best.score))
-        faces = [face for face in faces if not _is_same(best, face)]
+    boxes, scores = _boxes(faces), np.array([face.score for face in faces])
+    overlaps, same = _overlaps(boxes, boxes) > MAX_OVERLAP, _same(boxes, boxes)
+    merged, left = [], np.ones(len(faces), bool)
+    while left.any():
+        best = left.argmax()
+        left[best] = False
+        group = np.append(best, np.flatnonzero(overlaps[best] & left))
+        weights = scores[group] / scores[group].sum()
+        points = np.stack([faces[index].points for index in group])
+        box, points = weights @ boxes[group], np.tensordot(weights, points, 1)
+        merged.append(DetectedFace(tuple(box.tolist()), points.astype(np.float32), faces[best].score))
+        left &= ~same[best]
     return merged
 
 
-def _is_same(one, other):
-    return _overlap(one.box, other.box) > MAX_OVERLAP or _inside(one.box, other.box) > MAX_INSIDE
+def _boxes(faces):
+    """Boxes of faces, float `(n, 4)`."""
+    return np.array([face.box for face in faces], float).reshape(-1, 4)
 
 
-def _area(box):
-    return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])
+def _areas(boxes):
+    """Areas of boxes `(..., 4)`; of one with a side below zero, none."""
+    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(axis=-1)
 
 
-def _intersection(one, other):
-    return _area((*np.maximum(one[:2], other[:2]), *np.minimum(one[2:], other[2:])))
+def _intersections(ones, others):
+    """Areas that boxes `(n, 4)` have in common with others `(m, 4)`, `(n, m)`."""
+    ones, others = ones[:, None], others[None]
+    corners = np.maximum(ones[..., :2], others[..., :2]), np.minimum(ones[..., 2:], others[..., 2:])
+    return _areas(np.concatenate(corners, axis=-1))
 
 
-def _overlap(one, other):
-    common = _intersection(one, other)
-    return common / max(_area(one) + _area(other) - common, 1e-9)
+def _overlaps(ones, others):
+    """Intersection over union of boxes `(n, 4)` with others `(m, 4)`, `(n, m)`."""
+    common = _intersections(ones, others)
+    return common / (_areas(ones)[:, None] + _areas(others) - common).clip(1e-9)
 
 
-def _inside(one, other):
-    """Share of the smaller box that lies in the larger."""
-    return _intersection(one, other) / max(min(_area(one), _area(other)), 1e-9)
+def _same(ones, others):
+    """Which of boxes `(n, 4)` and others `(m, 4)` are of one face, since they overlap or one lies in the other, bool
+    `(n, m)`."""
+    smaller = np.minimum(_areas(ones)[:, None], _areas(others))
+    inside = _intersections(ones, others) / smaller.clip(1e-9)
+    return (_overlaps(ones, others) > MAX_OVERLAP) | (inside > MAX_INSIDE)
 
 
 class _BlazeFace:
@@ -265,40 +290,50 @@ class _BlazeFace:
         self.side, self.cell = side or own, own // 8
         self.size = None
 
-    def detect(self, image, min_score):
-        """Faces of a PIL image."""
-        scale = self.side / max(image.size)
-        width, height = (max(1, round(length * scale)) for length in image.size)
-        resized = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    def detect(self, picture, longer, min_score):
+        """Faces of an image in its own pixels.
+
+        Args:
+            picture: PIL image of mode RGB: the image, scaled so that its longer side has `side` pixels.
+            longer: how many it has in the image.
+            min_score: 0-1.
+        """
+        width, height = picture.size
         # Like MediaPipe's letterbox black (before scaling to -1..1) around the centred picture, to whole cells.
         rows, columns = (math.ceil(length / self.cell) * self.cell for length in (height, width))
         offset_x, offset_y = (columns - width) // 2, (rows - height) // 2
-        canvas = np.full((1, rows, columns, 3), -1, np.float32)
-        inside = canvas[0, offset_y : offset_y + height, offset_x : offset_x + width]
-        np.subtract(np.asarray(resized) / np.float32(127.5), 1, out=inside)
-        logits, boxes = self._run(canvas)
+        self._resize((1, rows, columns, 3))
+        self._fill(picture, offset_x, offset_y)
+        logits, boxes = self._run()
         found = np.flatnonzero(logits > math.log(min_score / (1 - min_score)))
         # Rows are box centre, box size and six points; all but the size are relative to the anchor. In input pixels.
         anchors = _anchors(rows // self.cell, columns // self.cell)[found, None] * self.cell
         boxes = boxes[found].reshape(-1, 8, 2) + anchors * np.array([1, 0, 1, 1, 1, 1, 1, 1])[:, None]
-        shift = np.array([offset_x, offset_y])
+        shift, scale = np.array([offset_x, offset_y]), self.side / longer
         center, half, points = (boxes[:, 0] - shift) / scale, boxes[:, 1] / scale / 2, (boxes[:, 2:] - shift) / scale
+        corners = np.concatenate([center - half, center + half], axis=1)
+        scores = 1 / (1 + np.exp(-logits[found]))
         return [
-            DetectedFace(
-                (*map(float, c - h), *map(float, c + h)),
-                p.astype(np.float32),
-                float(1 / (1 + np.exp(-logits[index]))),
-            )
-            for c, h, p, index in zip(center, half, points, found, strict=True)
+            DetectedFace(tuple(box.tolist()), face_points.astype(np.float32), float(score))
+            for box, face_points, score in zip(corners, points, scores, strict=True)
         ]
 
-    def _run(self, canvas):
-        """Scores before the sigmoid, `(n,)`, and boxes, `(n, 16)`, of a picture `(1, rows, columns, 3)`."""
-        if canvas.shape != self.size:
-            self.interpreter.resize_tensor_input(self.input, canvas.shape)
+    def _resize(self, size):
+        if size != self.size:
+            self.interpreter.resize_tensor_input(self.input, size)
             self.interpreter.allocate_tensors()
-            self.size = canvas.shape
-        self.interpreter.set_tensor(self.input, canvas)
+            self.size = size
+
+    def _fill(self, picture, left, top):
+        # Within the interpreter's own memory: megabytes asked for and given back each time cost a millisecond.
+        canvas = self.interpreter.tensor(self.input)()[0]
+        canvas.fill(-1)
+        inside = canvas[top : top + picture.height, left : left + picture.width]
+        np.divide(picture, np.float32(127.5), out=inside)
+        inside -= 1
+
+    def _run(self):
+        """Scores before the sigmoid, `(n,)`, and boxes, `(n, 16)`."""
         self.interpreter.invoke()
         maps = [self.interpreter.get_tensor(output["index"]) for output in self.interpreter.get_output_details()]
         return np.concatenate([scores.ravel() for scores in maps[:2]]), np.concatenate(

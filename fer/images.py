@@ -55,7 +55,8 @@ def load_image(source, name=None, most_bytes=math.inf):
             with Image.open(source, formats=FORMATS) as image:
                 _check_size(image, name)
                 image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+                ImageOps.exif_transpose(image, in_place=True)
+                return _to_rgb(image)
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -110,4 +111,4 @@ def _to_rgb(image):
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
