@@ -15,8 +15,9 @@ import math
 import numpy as np
 from sklearn.linear_model import Ridge
 
+from fer.crops import CROP_FIT, face_frame
 from fer.data import load_faces
-from fer.faces import CROP_FIT, FaceDetector, face_frame
+from fer.faces import FaceDetector
 from fer.served import SEED, build_scene
 
 PENALTY = 0.3

@@ -1,11 +1,10 @@
-"""Find, align and crop faces: Google MediaPipe's BlazeFace, and the crop that FER2013's own pictures have.
+"""Find faces: Google MediaPipe's BlazeFace.
 
 The two networks (Bazarevsky et al., 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs",
 arXiv:1907.05047) run on LiteRT; `blazeface/NOTICE` names their source. Anchors, boxes and key points are decoded after
 MediaPipe's published graphs `face_detection_short_range` and `face_detection_back_desktop_live`.
 """
 
-import json
 import math
 import os
 import threading
@@ -44,13 +43,6 @@ MIN_CLOSER_SCORE = 0.68
 """Of a second or third pass: each is many more chances to take a pattern for a face."""
 MAX_CLOSER_FACE = 0.5
 """Share of its own field that a face may fill in a second or third pass; the one before sees larger ones whole."""
-
-CROP_FIT = Path(__file__).parent / "crop_fit.json"
-"""Where FER2013 would have cut a face, fitted by `python -m benchmarks.crop_fit` on training pictures.
-
-`weights`: for right, down, the logarithm of the side and the turn, a weight for each coordinate of the six points in
-their `FaceFrame`, and a constant. `bounds`: what each of the four was at least and at most on those pictures.
-"""
 
 
 @dataclass(frozen=True)
@@ -120,98 +112,6 @@ def look_sides(width, height):
         sides.append(side)
         side *= 2
     return sides
-
-
-@dataclass(frozen=True)
-class FaceFrame:
-    """A face's own axes: its box's centre and side, turned as its eyes are.
-
-    origin: x and y in the picture's pixels.
-    unit: pixels.
-    angle: of the eyes' line to the picture's rows, in radians; positive is clockwise.
-    across, down: the axes, float `(2,)` of length 1.
-    points: the six points in these axes, float `(6, 2)`.
-    """
-
-    origin: np.ndarray
-    unit: float
-    angle: float
-    across: np.ndarray
-    down: np.ndarray
-    points: np.ndarray
-
-
-def face_frame(face):
-    """The `FaceFrame` of a `DetectedFace`."""
-    left, top, right, bottom = face.box
-    origin, unit = np.array([(left + right) / 2, (top + bottom) / 2]), max(right - left, bottom - top, 1.0)
-    to_left_eye = face.points[1] - face.points[0]
-    angle = math.atan2(to_left_eye[1], to_left_eye[0])
-    across, down = _axes(angle)
-    points = (face.points - origin) @ np.stack([across, down], axis=1) / unit
-    return FaceFrame(origin, unit, angle, across, down, points)
-
-
-def crop_face(image, face, size):
-    """Cuts a face out of a picture as FER2013's pictures are cut, nearly upright by the eyes.
-
-    Place, side and turn come from the fit of `CROP_FIT`. The turn is not the whole of the eyes' angle: their places are
-    off by some degrees, and FER2013's own heads are tilted.
-
-    Args:
-        image: PIL image of mode RGB.
-        face: a `DetectedFace` of that image.
-        size: side of the crop in pixels.
-
-    Returns:
-        Grey uint8 array `(size, size)`. Beyond the picture's edge its outermost pixels are repeated.
-    """
-    frame = face_frame(face)
-    weights, (low, high) = _crop_fit()
-    x, y, log_side, turn = np.clip(weights @ [*frame.points.ravel(), 1], low, high)
-    center = frame.origin + frame.unit * (x * frame.across + y * frame.down)
-    side = frame.unit * math.exp(log_side)
-    across, down = _axes(frame.angle + turn)
-
-    # Shrink first, then turn: an affine transform reads single pixels and would alias.
-    reach = side * (abs(across[0]) + abs(across[1])) / 2 + 2
-    box = [math.floor(center[0] - reach), math.floor(center[1] - reach)]
-    box += [math.ceil(center[0] + reach), math.ceil(center[1] + reach)]
-    patch = _cut(image, box)
-    factor = max(1, int(side / (2 * size)))
-    patch = patch.reduce(factor)
-    side, center = side / factor, (center - box[:2]) / factor
-    step = side / (2 * size)
-    origin = center - side / 2 * (across + down)
-    turned = patch.transform(
-        (2 * size, 2 * size),
-        Image.Transform.AFFINE,
-        (step * across[0], step * down[0], origin[0], step * across[1], step * down[1], origin[1]),
-        resample=Image.Resampling.BICUBIC,
-    )
-    return np.asarray(turned.resize((size, size), Image.Resampling.BOX))
-
-
-def _axes(angle):
-    """Unit vectors to the right and downwards of what is turned by an angle."""
-    across = np.array([math.cos(angle), math.sin(angle)])
-    return across, np.array([-across[1], across[0]])
-
-
-@cache
-def _crop_fit():
-    """Weights `(4, 13)`, and lower and upper bounds `(2, 4)` of `CROP_FIT`."""
-    document = json.loads(CROP_FIT.read_text())
-    return np.array(document["weights"]), np.array(document["bounds"]).T
-
-
-def _cut(image, box):
-    """The region `[left, top, right, bottom]` of a picture, grey, its edge pixels repeated where it reaches beyond."""
-    left, top, right, bottom = box
-    columns = np.arange(left, right).clip(0, image.width - 1)
-    rows = np.arange(top, bottom).clip(0, image.height - 1)
-    inside = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)).convert("L")
-    return Image.fromarray(np.asarray(inside)[np.ix_(rows - rows[0], columns - columns[0])])
 
 
 def _shrink(image, side):

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from fer.faces import FaceDetector, crop_face
+from fer.crops import crop_face
+from fer.faces import FaceDetector
 from fer.images import load_image
 
 PHOTO = Path(__file__).parents[1] / "examples" / "astronaut.jpg"

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fer.calibration import UNCALIBRATED
+from fer.crops import crop_face
 from fer.explanation import find_map
-from fer.faces import THREADS, FaceDetector, crop_face
+from fer.faces import THREADS, FaceDetector
 from fer.forward import classify
 from fer.images import grey_square
 from fer.litert import load_served
