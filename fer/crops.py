@@ -16,8 +16,8 @@ CROP_FIT = Path(__file__).parent / "crop_fit.json"
 their `FaceFrame`, and a constant. `bounds`: what each of the four was at least and at most on those pictures.
 """
 SAMPLES, FILTER = 2, Image.Resampling.BOX
-"""Of the picture, along each side of a pixel of the crop, and what makes one pixel of them. Other filters and numbers are
-as good within chance (`python -m benchmarks.crop_choices`)."""
+"""Of the picture, along each side of a pixel of the crop, and what makes one pixel of them. Other filters and numbers
+are as good within chance (`python -m benchmarks.crop_choices`)."""
 
 
 @dataclass(frozen=True)
