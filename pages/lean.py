@@ -18,7 +18,7 @@ def lean_gradio_import():
     several times for it: 45 % of the import (cProfile). It leaves a class alone whose file is not to be found.
 
     Of each event of each component it writes the documentation from a template, which it would compile each time: 225
-    times instead of once for each of its 40 texts.
+    times instead of once for each of its 37 texts.
 
     It would sum up all events after each, for a monitoring page, which is closed here.
 
@@ -29,7 +29,7 @@ def lean_gradio_import():
     find_file = inspect.getfile
 
     def hide_gradio(thing):
-        if getattr(thing, "__module__", "").startswith("gradio."):
+        if (getattr(thing, "__module__", None) or "").startswith("gradio."):
             raise OSError("no stub wanted")
         return find_file(thing)
 
