@@ -16,6 +16,7 @@ from hub_double import HubDouble
 from PIL import Image, ImageDraw
 
 from fer.faces import FaceDetector
+from fer.images import load_image
 from fer.labels import EMOTIONS
 
 HUB = HubDouble()
@@ -116,8 +117,20 @@ def astronaut():
 
 
 @pytest.fixture(scope="session")
+def photo(astronaut):
+    """That photo, opened."""
+    return load_image(astronaut)
+
+
+@pytest.fixture(scope="session")
 def detector():
     return FaceDetector()
+
+
+@pytest.fixture(scope="session")
+def face(photo, detector):
+    """Its face as it is found."""
+    return detector.detect(photo)[0]
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,6 @@ from PIL import Image, ImageDraw
 
 from fer.crops import crop_face
 from fer.faces import DetectedFace
-from fer.images import load_image
-
-
-@pytest.fixture(scope="module")
-def photo(astronaut):
-    return load_image(astronaut)
-
-
-@pytest.fixture(scope="module")
-def face(photo, detector):
-    return detector.detect(photo)[0]
 
 
 def correlation(one, other):

@@ -6,17 +6,6 @@ import pytest
 from PIL import Image
 
 from fer.faces import MAX_WORK, MIN_REGION, NETWORKS, DetectedFace, _merge, look_sides
-from fer.images import load_image
-
-
-@pytest.fixture(scope="module")
-def photo(astronaut):
-    return load_image(astronaut)
-
-
-@pytest.fixture(scope="module")
-def face(photo, detector):
-    return detector.detect(photo)[0]
 
 
 def overlap(one, other):
