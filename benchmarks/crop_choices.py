@@ -73,7 +73,7 @@ def main():
     random, labels, cuts = np.random.default_rng(SEED), [], {name: [] for name in WAYS}
     for picture, label in zip(pictures.images[..., 0], pictures.labels, strict=True):
         scene = build_scene(picture, random)
-        face = next((face for face in recognizer.detector.detect(scene.image) if scene.is_in(face.box)), None)
+        face = scene.pick(recognizer.detector.detect(scene.image))
         if face:
             labels.append(label)
             for name, (place, context) in WAYS.items():

@@ -40,7 +40,7 @@ def main():
     points, places = [], []
     for picture in pictures:
         scene = build_scene(picture, random)
-        found = next((face for face in detector.detect(scene.image) if scene.is_in(face.box)), None)
+        found = scene.pick(detector.detect(scene.image))
         if found:
             frame = face_frame(found)
             points.append(frame.points.ravel())

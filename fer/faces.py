@@ -90,8 +90,8 @@ class FaceDetector:
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
         found, others = _merge(far), _merge(near)
-        known = _same(_boxes(others), _boxes(found)).any(axis=1)
-        found += [face for face, is_known in zip(others, known, strict=True) if not is_known]
+        _, same = _compare(_boxes(others), _boxes(found))
+        found += [face for face, known in zip(others, same.any(axis=1), strict=True) if not known]
         return [found[index] for index in np.argsort(-_areas(_boxes(found)), kind="stable")]
 
     def _look(self, picture, longer, side, min_score):
@@ -129,12 +129,12 @@ def _merge(faces):
     """
     faces = sorted(faces, key=lambda face: face.score, reverse=True)
     boxes, scores = _boxes(faces), np.array([face.score for face in faces])
-    overlaps, same = _overlaps(boxes, boxes) > MAX_OVERLAP, _same(boxes, boxes)
+    overlaps, same = _compare(boxes, boxes)
     merged, left = [], np.ones(len(faces), bool)
     while left.any():
         best = left.argmax()
         left[best] = False
-        group = np.append(best, np.flatnonzero(overlaps[best] & left))
+        group = np.append(best, np.flatnonzero((overlaps[best] > MAX_OVERLAP) & left))
         weights = scores[group] / scores[group].sum()
         points = np.stack([faces[index].points for index in group])
         box, points = weights @ boxes[group], np.tensordot(weights, points, 1)
@@ -153,25 +153,19 @@ def _areas(boxes):
     return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(axis=-1)
 
 
-def _intersections(ones, others):
-    """Areas that boxes `(n, 4)` have in common with others `(m, 4)`, `(n, m)`."""
+def _compare(ones, others):
+    """How boxes `(n, 4)` lie to others `(m, 4)`.
+
+    Returns:
+        Their intersection over union, float `(n, m)`, and which are of one face, since they overlap or one lies in the
+        other, bool `(n, m)`.
+    """
     ones, others = ones[:, None], others[None]
     corners = np.maximum(ones[..., :2], others[..., :2]), np.minimum(ones[..., 2:], others[..., 2:])
-    return _areas(np.concatenate(corners, axis=-1))
-
-
-def _overlaps(ones, others):
-    """Intersection over union of boxes `(n, 4)` with others `(m, 4)`, `(n, m)`."""
-    common = _intersections(ones, others)
-    return common / (_areas(ones)[:, None] + _areas(others) - common).clip(1e-9)
-
-
-def _same(ones, others):
-    """Which of boxes `(n, 4)` and others `(m, 4)` are of one face, since they overlap or one lies in the other, bool
-    `(n, m)`."""
-    smaller = np.minimum(_areas(ones)[:, None], _areas(others))
-    inside = _intersections(ones, others) / smaller.clip(1e-9)
-    return (_overlaps(ones, others) > MAX_OVERLAP) | (inside > MAX_INSIDE)
+    common, areas = _areas(np.concatenate(corners, axis=-1)), (_areas(ones), _areas(others))
+    overlaps = common / (sum(areas) - common).clip(1e-9)
+    inside = common / np.minimum(*areas).clip(1e-9)
+    return overlaps, (overlaps > MAX_OVERLAP) | (inside > MAX_INSIDE)
 
 
 class _BlazeFace:

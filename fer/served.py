@@ -34,6 +34,10 @@ class Scene(NamedTuple):
         left, top, right, bottom = box
         return left <= self.center[0] <= right and top <= self.center[1] <= bottom
 
+    def pick(self, faces):
+        """The first of faces, each with a `box`, that the pasted picture is in; None if there is none."""
+        return next((face for face in faces if self.is_in(face.box)), None)
+
 
 def build_scene(face, random):
     """Pastes a face picture, enlarged and slightly turned, into a larger one of soft colours, and stores that as JPEG.
@@ -74,7 +78,7 @@ def find_pasted(recognizer, images):
     found, faces = [], []
     for index, image in enumerate(images[..., 0]):
         scene = build_scene(image, random)
-        face = next((face for face in recognizer.recognize(scene.image) if scene.is_in(face.box)), None)
+        face = scene.pick(recognizer.recognize(scene.image))
         if face:
             found.append(index)
             faces.append(face)

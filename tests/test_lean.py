@@ -22,7 +22,7 @@ jinja2.Environment.from_string = lambda self, source, *rest, **more: (
     compiled.append(source) or compile_template(self, source, *rest, **more)
 )
 
-from app import Serving, build_demo, load_serving
+from app import build_demo, load_serving
 from gradio.routes import App
 from gradio_client import Client
 
