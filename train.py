@@ -53,7 +53,7 @@ def main(arguments=None):
     from fer.figures import save_curves
     from fer.model_folder import FIGURES, ModelConfig, save_model
     from fer.models import IMAGE_SIZES
-    from fer.recipes import RECIPES, TRANSFER, Recipe
+    from fer.recipes import RECIPES, TRANSFERS, Recipe
     from fer.report import save_report
     from fer.training import fit, soft_targets
 
@@ -63,7 +63,7 @@ def main(arguments=None):
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
     transfer = options.weights not in (None, "none")
-    recipe = replace(TRANSFER if transfer else RECIPES.get(options.network, Recipe()), **asked)
+    recipe = replace((TRANSFERS if transfer else RECIPES).get(options.network, Recipe()), **asked)
     with join(options.hosts, options.processes, options.process_id, recipe.batch_size) as group:
         config.build()
         base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
@@ -156,7 +156,10 @@ def parse(arguments):
     recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
     recipe.add_argument("--learning-rate", type=float, metavar="X", help="the highest of the schedule")
     recipe.add_argument(
-        "--tuning-rate", type=float, metavar="X", help="the same for a backbone's last block; with --weights"
+        "--tuning-rate",
+        type=float,
+        metavar="X",
+        help="the same of what is tuned of a backbone; with --weights",
     )
     recipe.add_argument("--label-smoothing", type=float, metavar="SHARE", help="of each label, spread over all classes")
     recipe.add_argument("--mixup", type=float, metavar="ALPHA", help="how much pictures mix; 0: none")
@@ -176,8 +179,8 @@ def parse(arguments):
     parser.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
-        help="of a backbone's base, which then stays as it is but for its last block: those of ImageNet, which Keras "
-        "downloads, or a file that Keras wrote; by default none, and all is trained from scratch",
+        help="of a backbone's base, whose first part then stays as it is: those of ImageNet, which Keras downloads, a "
+        "file that Keras wrote, or mobilenet's faceres.json; by default none, and all is trained from scratch",
     )
     parser.add_argument(
         "--teacher",
@@ -219,8 +222,8 @@ def parse(arguments):
     if options.weights in (None, "none"):
         if options.head_epochs is not None or options.tuning_rate is not None:
             raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
-    elif options.start or options.teacher:
-        raise UserError(f"--start and --teacher go without --weights. Received: --weights {options.weights}")
+    elif options.start:
+        raise UserError(f"--start goes without --weights. Received: --weights {options.weights}")
     check_hosts(options.hosts, options.processes, options.process_id)
     if options.hosts and options.weights not in (None, "none"):
         raise UserError(f"--hosts goes without --weights. Received: --weights {options.weights}")

@@ -12,9 +12,11 @@ from pathlib import Path
 from keras import Input, Model, applications, layers
 
 from fer.errors import UserError
+from fer.face_weights import SOURCE, load_face_weights
 
-SUFFIXES = (".weights.h5", ".h5", ".hdf5")
-"""Of weights files: Keras 3's, and those of before, as `keras.applications` still publishes its own."""
+FACE_WEIGHTS = ".json"
+SUFFIXES = (".weights.h5", ".h5", ".hdf5", FACE_WEIGHTS)
+"""Of weights files: Keras 3's; those of before, as `keras.applications` still publishes its own; and TensorFlow.js'."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Backbone:
     preprocess: its `preprocess_input`, for pictures of three channels and values 0-255.
     least: side of the smallest input that it can have, in pixels.
     image_size: side of its input here, unless another is asked for.
-    joint: name of the layer behind which its last block begins; everything passes through it.
+    joint: name of the layer behind which fine-tuning begins; everything passes through it.
+    enlarged: side in pixels to which the network enlarges its input before anything else; None: it does not.
     """
 
     build: Callable
@@ -33,15 +36,26 @@ class Backbone:
     least: int
     image_size: int
     joint: str
+    enlarged: int | None = None
 
 
 # A face has 48 pixels, more hold no more of it, and the work on a CPU grows with their number: so each input is the
 # smallest that loses nothing and leaves 2x2 places in the last feature map, for a class activation map to tell apart.
 # VGG16 and ResNet50 halve five times: of 64 pixels no row falls off an edge. InceptionV3 does not pad its stem: of 75
 # to 106 pixels it leaves a single place. The weights of ImageNet have learnt from 224 pixels (InceptionV3: 299).
+# MobileNet is here for weights that have learnt faces of 224 pixels (`fer.face_weights`): it enlarges what it is given,
+# so that a photo's face, which has more than 48 pixels, is no sharper to it than those that it was trained on.
 BACKBONES = {
     "inception_v3": Backbone(
         applications.InceptionV3, applications.inception_v3.preprocess_input, least=75, image_size=107, joint="mixed9"
+    ),
+    "mobilenet": Backbone(
+        applications.MobileNet,
+        applications.mobilenet.preprocess_input,
+        least=32,
+        image_size=48,
+        joint="conv_pw_3_relu",
+        enlarged=128,
     ),
     "resnet50": Backbone(
         applications.ResNet50,
@@ -54,7 +68,8 @@ BACKBONES = {
         applications.VGG16, applications.vgg16.preprocess_input, least=32, image_size=64, joint="block4_pool"
     ),
 }
-"""By name: InceptionV3 (Szegedy et al., 2016), ResNet50 (He et al., 2016), VGG16 (Simonyan and Zisserman, 2015)."""
+"""By name: InceptionV3 (Szegedy et al., 2016), MobileNet (Howard et al., 2017), ResNet50 (He et al., 2016), VGG16
+(Simonyan and Zisserman, 2015)."""
 
 
 def build_backbone(name, image_size, classes):
@@ -69,7 +84,9 @@ def build_backbone(name, image_size, classes):
     if image_size < backbone.least:
         raise UserError(f"`image_size` must be at least {backbone.least} for {name}. Received: {image_size}")
     image = Input((image_size, image_size, 1), name="image")
-    x = backbone.preprocess(layers.Concatenate(name="grey_to_color")([image, image, image]))
+    side = backbone.enlarged
+    enlarged = layers.Resizing(side, side, interpolation="bilinear", dtype="float32")(image) if side else image
+    x = backbone.preprocess(layers.Concatenate(name="grey_to_color")([enlarged] * 3))
     x = backbone.build(include_top=False, weights=None, input_tensor=x).output
     x = layers.Activation("linear", name="features")(x)
     x = layers.GlobalAveragePooling2D()(x)
@@ -82,12 +99,13 @@ def load_base(name, weights):
 
     Args:
         name: of a network.
-        weights: `none`; `imagenet`, which Keras downloads, unless it has before, and checks; or the path of a file that
-            Keras wrote of the same base, or of a network with it.
+        weights: `none`; `imagenet`, which Keras downloads, unless it has before, and checks; the path of a file that
+            Keras wrote of the same base, or of a network with it; or for `mobilenet` that of `faceres.json`.
 
     Returns:
         The arrays, in the order of the network's own, which has the head's two besides; and the facts to keep of them:
-        a file's `name` and its `sha256`, None for `imagenet`. None and None for `none`.
+        a file's `name` and the `sha256` of it and the files that belong to it, None for `imagenet`, and a `source`
+        where there is more to say of them. None and None for `none`.
 
     Raises:
         UserError: if the network is no backbone, the weights cannot be had, or are another network's.
@@ -111,6 +129,18 @@ def load_base(name, weights):
     if not path.name.endswith(SUFFIXES):
         raise UserError(f"`--weights` must be a file named *{', *'.join(SUFFIXES)}. Received: {weights}")
     base = build(include_top=False, weights=None)
+    if path.suffix == FACE_WEIGHTS:
+        if name != "mobilenet":
+            raise UserError(f"`--weights *{FACE_WEIGHTS}` goes with the network mobilenet. Received: {name}")
+        files, source = load_face_weights(base, path), {"source": SOURCE}
+    else:
+        _load_keras_file(base, name, path)
+        files, source = [path], {}
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return base.get_weights(), {"name": path.name, "sha256": digest, **source}
+
+
+def _load_keras_file(base, name, path):
     try:
         with warnings.catch_warnings():
             # Of what Keras warns here it raises an error in the end.
@@ -123,19 +153,16 @@ def load_base(name, weights):
         ) from None
     except (OSError, RuntimeError, KeyError) as error:
         raise UserError(f"`--weights` must be an HDF5 file that is whole. Received: {path} ({error})") from None
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return base.get_weights(), {"name": path.name, "sha256": digest}
 
 
-def leave_last_block_trainable(network):
-    """Freezes all of a network of `build_backbone` but the last block of its base, and its head.
+def freeze_to_joint(network):
+    """Freezes a network of `build_backbone` up to its backbone's joint; what comes after, and the head, stay trainable.
 
     Batch normalization is frozen there too: it goes on with the means and variances that the base has learnt from many
     pictures, in training as in inference.
     """
     joint = network.get_layer(BACKBONES[network.name].joint)
-    # Keras has the layers in the order of the graph, so what comes after the joint is the last block.
+    # Keras has the layers in the order of the graph, so all that follows is tuned.
     after = False
     for layer in network.layers:
         layer.trainable = after and not isinstance(layer, layers.BatchNormalization)

@@ -56,7 +56,7 @@ def count_multiply_adds(network):
     """Multiplications and additions of one face's forward pass, convolutions and dense layers alone."""
     total = 0
     for layer in network.layers:
-        if isinstance(layer, layers.Conv2D):
+        if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
             total += math.prod(layer.kernel.shape) * math.prod(layer.output.shape[1:3])
         elif isinstance(layer, layers.Dense):
             total += math.prod(layer.kernel.shape)

@@ -11,12 +11,12 @@ class Recipe:
     """How a network is trained.
 
     epochs: passes over the training pictures.
-    head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune the last block
-        of the base with it. 0: all epochs train the whole network.
+    head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune the last part
+        of the base with it (`fer.backbones.Backbone.joint`). 0: all epochs train the whole network.
     batch_size: pictures a step.
     optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd`, plain, at one learning rate.
     learning_rate: the highest, which AdamW reaches after a tenth of the steps.
-    tuning_rate: the same of the epochs that fine-tune the last block.
+    tuning_rate: the same of the epochs that fine-tune a part of the base.
     weight_decay: AdamW's decoupled weight decay.
     augment: whether each epoch sees each picture varied, see `fer.training.augmentation`; a frozen base never does.
     average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
@@ -76,11 +76,18 @@ RECIPES = {
         label_smoothing=0.0,
         mixup=0.0,
     ),
-    **dict.fromkeys(("inception_v3", "resnet50"), Recipe(batch_size=64, learning_rate=1e-3, mixup=0.0)),
+    **dict.fromkeys(("inception_v3", "mobilenet", "resnet50"), Recipe(batch_size=64, learning_rate=1e-3, mixup=0.0)),
     # No batch normalization evens out what a high rate does to it.
     "vgg16": Recipe(batch_size=64, learning_rate=1e-4, mixup=0.0),
 }
 """How each network of `fer.models.NETWORKS` is trained from scratch, unless other settings are asked for. That of
 `seed` is the original experiment's, with Keras' default learning rate for SGD; those of the backbones are not tuned."""
-TRANSFER = Recipe(epochs=20, head_epochs=10, batch_size=64, learning_rate=1e-3, mixup=0.0)
-"""How a backbone is trained whose base has weights already. Not tuned."""
+TRANSFERS = {
+    **dict.fromkeys(
+        ("inception_v3", "resnet50", "vgg16"),
+        Recipe(epochs=20, head_epochs=10, batch_size=64, learning_rate=1e-3, mixup=0.0),
+    ),
+    "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
+}
+"""How each backbone is trained whose base has weights already. Not tuned but for `mobilenet`'s, which has a network's
+weights that knows faces: the bundled network's."""

@@ -13,7 +13,7 @@ import numpy as np
 from keras import layers, ops
 from sklearn.linear_model import LogisticRegression
 
-from fer.backbones import leave_last_block_trainable
+from fer.backbones import freeze_to_joint
 from fer.distillation import build_student
 from fer.distribution import ALONE
 from fer.errors import UserError
@@ -33,7 +33,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
     After every epoch `folder` holds the state to resume from, the best weights by validation loss (of their moving
     average, where the recipe averages), the CSV log and the TensorBoard log. Where the recipe has `head_epochs` there
     are two trainings after each other, with one log: of the head on what the frozen base makes of the pictures, which
-    is computed once; then of the base's last block with it.
+    is computed once; then of the last part of the base with it.
 
     Args:
         network: of `fer.models.build_network`, with as many outputs as `train` has classes; one of
@@ -89,7 +89,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
             seen = [replace(faces, images=base_features(base, faces)) for faces in (train, validation)]
             model = keras.Sequential([keras.Input(head.input.shape[1:]), head])
             fit_epochs(range(recipe.head_epochs), model, *seen, recipe.learning_rate, HEAD_CHECKPOINT, started)
-        leave_last_block_trainable(network)
+        freeze_to_joint(network)
     if all(_is_finite(row) for row in group.tell(read_history, folder)):
         varied = augmentation(recipe.seed) if recipe.augment else []
         if teachers:

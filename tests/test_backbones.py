@@ -10,7 +10,7 @@ from keras import applications
 
 import train
 from fer import backbones, training
-from fer.backbones import BACKBONES, leave_last_block_trainable, load_base
+from fer.backbones import BACKBONES, freeze_to_joint, load_base
 from fer.comparison import count_multiply_adds
 from fer.data import load_faces
 from fer.errors import UserError
@@ -24,10 +24,20 @@ from fer.recognizer import Recognizer
 from fer.training import fit
 
 CLASSES = ("happy", "sad")
-LEAST = {"inception_v3": 75, "resnet50": 32, "vgg16": 32}
-OWN = {"inception_v3": applications.inception_v3, "resnet50": applications.resnet50, "vgg16": applications.vgg16}
+LEAST = {"inception_v3": 75, "mobilenet": 32, "resnet50": 32, "vgg16": 32}
+OWN = {
+    "inception_v3": applications.inception_v3,
+    "mobilenet": applications.mobilenet,
+    "resnet50": applications.resnet50,
+    "vgg16": applications.vgg16,
+}
 """Keras' modules, each with its preprocess_input."""
-BUILD = {"inception_v3": applications.InceptionV3, "resnet50": applications.ResNet50, "vgg16": applications.VGG16}
+BUILD = {
+    "inception_v3": applications.InceptionV3,
+    "mobilenet": applications.MobileNet,
+    "resnet50": applications.ResNet50,
+    "vgg16": applications.VGG16,
+}
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +73,14 @@ def test_the_base_sees_and_answers_what_keras_own_does(name):
     size = LEAST[name]
     network, base = build_network(name, size, 2), BUILD[name](include_top=False, weights=None)
     network.set_weights(base.get_weights() + network.get_weights()[-2:])
-    _, _, first, *_ = network.layers
+    before = [layer.name for layer in network.layers].index("grey_to_color")
+    first = network.layers[before + 1]
     features = keras.Model(network.input, [first.input, network.get_layer("features").output])
     seen, answered = features.predict_on_batch(pictures(size))
-    expected = OWN[name].preprocess_input(np.repeat(pictures(size), 3, axis=-1))
+    faces = pictures(size)
+    if name == "mobilenet":
+        faces = np.asarray(keras.ops.image.resize(faces, (128, 128), interpolation="bilinear"))
+    expected = OWN[name].preprocess_input(np.repeat(faces, 3, axis=-1))
     np.testing.assert_allclose(seen, expected, atol=1e-4)
     np.testing.assert_allclose(answered, base.predict_on_batch(expected), rtol=1e-3, atol=1e-5)
 
@@ -174,13 +188,21 @@ def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
         load_base("vgg16", "imagenet")
 
 
-@pytest.mark.parametrize(("name", "block"), [("inception_v3", None), ("resnet50", "conv5_block3"), ("vgg16", "block5")])
-def test_in_fine_tuning_batch_norm_infers_and_the_last_block_alone_learns(name, block):
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    [
+        ("inception_v3", None),
+        ("mobilenet", tuple(f"conv_{kind}_{block}" for block in range(4, 14) for kind in ("dw", "pw"))),
+        ("resnet50", ("conv5_block3",)),
+        ("vgg16", ("block5",)),
+    ],
+)
+def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learns(name, blocks):
     network, images = build_network(name, LEAST[name], 2), pictures(LEAST[name])
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.moving_mean.assign(layer.moving_mean + 0.1)
-    leave_last_block_trainable(network)
+    freeze_to_joint(network)
     before = network.get_weights()
     trained, inferred = network(images, training=True), network(images, training=False)
     np.testing.assert_allclose(np.asarray(trained), np.asarray(inferred), atol=1e-6)
@@ -189,24 +211,23 @@ def test_in_fine_tuning_batch_norm_infers_and_the_last_block_alone_learns(name, 
     assert not any(layer.trainable_weights for layer in norms)
     learning = [layer.name for layer in network.layers if layer.trainable_weights]
     assert learning[-1] == "probabilities"
-    if block:
+    if blocks:
+        convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
         assert learning[:-1] == [
-            layer.name
-            for layer in network.layers
-            if layer.name.startswith(block) and isinstance(layer, keras.layers.Conv2D)
+            layer.name for layer in network.layers if layer.name.startswith(blocks) and isinstance(layer, convolutions)
         ]
     else:
         # Of the eleven modules of InceptionV3 the last has nine convolutions (Szegedy et al., 2016, figure 7).
         assert len(learning) == 9 + 1
 
 
-def run(data, base, folder, resume=False, **recipe):
+def run(data, base, folder, resume=False, teachers=(), **recipe):
     keras.utils.set_random_seed(7)
     network = build_network("vgg16", 32, len(CLASSES))
     network.set_weights(base.get_weights() + network.get_weights()[-2:])
     folder.mkdir(exist_ok=True)
     recipe = Recipe(**{"epochs": 4, "head_epochs": 2, "batch_size": 4, "seed": 7, "mixup": 0.0, **recipe})
-    return network, fit(network, *load_both(data, 32), recipe, folder, resume, keep="last")
+    return network, fit(network, *load_both(data, 32), recipe, folder, resume, keep="last", teachers=teachers)
 
 
 @pytest.mark.usefixtures("eager")
@@ -214,7 +235,7 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
     base, _ = vgg16
     between, batches = [], []
 
-    def leave(network, original=leave_last_block_trainable):
+    def leave(network, original=freeze_to_joint):
         between.append(network.get_weights())
         original(network)
 
@@ -223,7 +244,7 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
             super().__init__(faces, *arguments, **how)
             batches.append(faces.images.shape)
 
-    monkeypatch.setattr(training, "leave_last_block_trainable", leave)
+    monkeypatch.setattr(training, "freeze_to_joint", leave)
     monkeypatch.setattr(training, "FaceBatches", Recorded)
     network, history = run(data, base, tmp_path, epochs=3, learning_rate=1e-2, tuning_rate=1e-3)
     assert [row["epoch"] for row in history] == [0, 1, 2]
@@ -235,6 +256,20 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
     assert not np.array_equal(after_head[-1], np.zeros(2))
     changed = [not np.array_equal(new, old) for new, old in zip(after, after_head, strict=True)]
     assert changed == [weight.path.startswith(("block5", "probabilities")) for weight in network.weights]
+
+
+@pytest.mark.usefixtures("eager")
+def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_path):
+    base, _ = vgg16
+    teacher = build_network("se_resnet", 32, len(CLASSES), stem=8, widths=(8,), depth=1)
+    teacher.get_layer("probabilities").bias.assign([9.0, 0.0])
+    runs = {}
+    for name, teachers in (("alone", ()), ("taught", (teacher,))):
+        runs[name] = run(data, base, tmp_path / name, epochs=2, head_epochs=1, tuning_rate=1e-2, teachers=teachers)
+    (alone, history), (taught, other) = runs["alone"], runs["taught"]
+    assert history[0]["loss"] == other[0]["loss"]
+    happy = [classify(network, pictures(32)[..., 0])[:, 0].mean() for network in (alone, taught)]
+    assert happy[1] > happy[0] + 0.1
 
 
 @pytest.mark.slow

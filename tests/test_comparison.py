@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+from keras import applications
 
 from fer.__main__ import main
 from fer.comparison import BEGIN, END, count_multiply_adds
@@ -16,6 +17,11 @@ def test_multiply_adds_are_those_of_convolutions_and_dense_layers():
 
 def test_the_default_network_has_the_documented_work():
     assert round(count_multiply_adds(build_network("se_resnet", 48, 7)) / 1e6) == 206
+
+
+def test_depthwise_convolutions_are_counted():
+    # Howard et al. (2017), table 8: 569 million for MobileNet at 224 pixels.
+    assert round(count_multiply_adds(applications.MobileNet(weights=None)) / 1e6) == 569
 
 
 def test_models_are_compared_in_a_document_that_keeps_its_prose(tmp_path, capsys):
