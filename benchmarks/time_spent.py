@@ -64,8 +64,8 @@ Before the face was classified by LiteRT, Keras on TensorFlow took 12 ms for it 
 its first photo after 12 s instead of 0.5, and the app took 1,200 MB of memory instead of 540.
 
 A decoded picture was copied twice, the near network's picture made from the whole photo, boxes compared pair by pair,
-and faces cut out in colour: without that a photo with eight faces takes 75 ms instead of 103, one with a single face 38
-instead of 44 (first section).
+and faces cut out in colour: without that a photo with eight faces took 75 ms instead of 103, one with a single face 38
+instead of 44, both with an idle app beside it (the first section has them alone).
 
 On the way to its first answer the app spent a second on importing Matplotlib, which Gradio does around each event in
 case a function draws; made four web applications instead of one; compiled 225 templates of documentation instead of 37;

@@ -89,5 +89,5 @@ TRANSFERS = {
     ),
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
 }
-"""How each backbone is trained whose base has weights already. Not tuned but for `mobilenet`'s, which has a network's
-weights that knows faces: the bundled network's."""
+"""How each backbone is trained whose base has weights already; of `mobilenet`'s base most is tuned, for longer than the
+head. Nobody has tuned these numbers (docs/experiments.md has what became of `mobilenet`'s)."""
