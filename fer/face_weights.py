@@ -83,7 +83,10 @@ def read_weights(path):
             content = b"".join(part.read_bytes() for part in parts)
             files += parts
             for weight in group["weights"]:
-                kind = np.dtype(weight.get("quantization", weight)["dtype"])
+                stored = weight.get("quantization", weight)
+                if "scale" in stored:
+                    raise ValueError(f"its weights are quantised to {stored['dtype']}")
+                kind = np.dtype(stored["dtype"])
                 size = math.prod(weight["shape"]) * kind.itemsize
                 array = np.frombuffer(content[:size], kind).reshape(weight["shape"])
                 arrays[weight["name"]], content = array.astype(np.float32), content[size:]

@@ -104,6 +104,11 @@ def test_files_that_do_not_fit_are_refused(arrays, tmp_path):
         file.write_text(text)
         with pytest.raises(UserError, match=whole):
             load_base("mobilenet", file)
+    document = json.loads(write(file, arrays).read_text())
+    document["weightsManifest"][0]["weights"][0]["quantization"] = {"dtype": "uint8", "min": -1.0, "scale": 0.01}
+    file.write_text(json.dumps(document))
+    with pytest.raises(UserError, match=f"{whole}.*quantised to uint8"):
+        load_base("mobilenet", file)
     other = "must hold the MobileNet of faceres.json.* Received: .*faceres.json, which holds another network"
     lacking = {name: array for name, array in arrays.items() if name != "conv_pw_13_bn/batchnorm_1/sub"}
     wide = {**arrays, "conv_pw_3/convolution/merged_input": np.zeros((1, 1, 128, 64), "float16")}
