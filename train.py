@@ -156,10 +156,7 @@ def parse(arguments):
     recipe.add_argument("--batch-size", type=int, metavar="N", help="pictures a step")
     recipe.add_argument("--learning-rate", type=float, metavar="X", help="the highest of the schedule")
     recipe.add_argument(
-        "--tuning-rate",
-        type=float,
-        metavar="X",
-        help="the same of what is tuned of a backbone; with --weights",
+        "--tuning-rate", type=float, metavar="X", help="the same of what is tuned of a backbone; with --weights"
     )
     recipe.add_argument("--label-smoothing", type=float, metavar="SHARE", help="of each label, spread over all classes")
     recipe.add_argument("--mixup", type=float, metavar="ALPHA", help="how much pictures mix; 0: none")

@@ -88,9 +88,8 @@ def test_the_network_answers_as_the_published_one(arrays, file):
     assert facts == {"name": "faceres.json", "sha256": hashlib.sha256(content).hexdigest(), "source": SOURCE}
 
 
-def test_files_that_do_not_fit_are_refused(arrays, tmp_path):
+def test_files_that_do_not_fit_are_refused(arrays, file):
     whole = "must be a TensorFlow.js model that is whole. Received: .*faceres.json"
-    file = write(tmp_path / "faceres.json", arrays)
     numbers = file.with_name("faceres.bin")
     content = numbers.read_bytes()
     for damaged in (content[:-2], content + b"more", b""):

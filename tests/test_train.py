@@ -66,7 +66,10 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
         (["--network", "seed", "--label-smoothing", "1"], "`label_smoothing` must be"),
         (["--limit", "0"], "`limit` must be at least 7"),
         (["--network", "inception_v3", "--image-size", "48"], "`image_size` must be at least 75 for inception_v3"),
-        (["--weights", "none"], "goes with the networks inception_v3, mobilenet, resnet50, vgg16. Received: se_resnet"),
+        (
+            ["--weights", "none"],
+            "`--weights` goes with the networks inception_v3, mobilenet, resnet50, vgg16. Received: se_resnet",
+        ),
         (["--network", "vgg16", "--weights", "nowhere.h5"], "must be imagenet, none or a file. Received: nowhere.h5"),
         (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
         (
