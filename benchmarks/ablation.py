@@ -1,8 +1,11 @@
 """What each ingredient of the recipe is worth: a small network trained with and without it, as docs/ablation.md.
 
     python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --output docs/ablation.md
+    python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --epochs 36 \
+        --train "the recipe, seed 1" "without mixup" --output docs/ablation-36.md
 
 What is finished in `--runs` is not trained again, so that an interrupted command goes on, but for the run it was in.
+The document has all runs of that length that are finished.
 """
 
 import argparse
@@ -22,7 +25,7 @@ from fer.console import quiet_libraries
 
 STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
 """Of `se_resnet`: an eighth of the bundled network's parameters and multiply-adds."""
-PICTURES, EPOCHS = 10_000, 12
+PICTURES = 10_000
 SEEDS = (1, 2, 3)
 PLAIN = [f"the recipe, seed {seed}" for seed in SEEDS]
 WITHOUT = {
@@ -34,7 +37,9 @@ WITHOUT = {
 """Changes of the recipe, with its first seed."""
 VOTES = "with soft labels from FER+ votes"
 STUDENT = "taught by the three seeds' networks"
+TRAINED = [*PLAIN, *WITHOUT, VOTES, STUDENT]
 TOGETHER = "mean of the three seeds' answers"
+PROBABILITIES, FIGURES = "probabilities.npy", "figures.json"
 
 
 def main():
@@ -43,7 +48,13 @@ def main():
     parser.add_argument("--votes", required=True, metavar="CSV", help="FER+ votes")
     parser.add_argument("--runs", required=True, metavar="FOLDER", type=Path, help="where finished runs are kept")
     parser.add_argument("--output", required=True, metavar="FILE", type=Path, help="Markdown file to write")
+    parser.add_argument("--epochs", type=int, default=12, help="of each run (default: %(default)s)")
+    parser.add_argument("--train", nargs="+", default=TRAINED, choices=TRAINED, metavar="RUN", help="default: all")
     options = parser.parse_args()
+    folders = {name: find_run(options.runs, name, options.epochs) for name in TRAINED}
+    missing = [name for name in PLAIN if name not in options.train and not is_finished(folders[name])]
+    if STUDENT in options.train and missing:
+        parser.error(f"'{STUDENT}' needs them trained. Missing: {', '.join(missing)}")
     quiet_libraries()
 
     from fer.data import load_faces, load_votes
@@ -51,16 +62,20 @@ def main():
     from fer.training import soft_targets
 
     train, validation = load_faces(options.data, "train", limit=PICTURES), load_faces(options.data, "validation")
-    recipe = replace(RECIPES["se_resnet"], epochs=EPOCHS, seed=SEEDS[0])
-    run = partial(run_once, options.runs, train, validation)
-    runs = {name: run(name, replace(recipe, seed=seed)) for name, seed in zip(PLAIN, SEEDS, strict=True)}
-    for name, change in WITHOUT.items():
-        runs[name] = run(name, replace(recipe, **change))
-    targets = soft_targets(train, load_votes(options.votes, train.names))
-    runs[VOTES] = run(VOTES, replace(recipe, label_smoothing=0.0), targets=targets)
-    runs[STUDENT] = run(STUDENT, recipe, taught_by=PLAIN)
-    runs[TOGETHER] = (np.mean([runs[name][0] for name in PLAIN], axis=0), None)
-    options.output.write_text(render(runs, validation), encoding="utf-8")
+    recipe = replace(RECIPES["se_resnet"], epochs=options.epochs, seed=SEEDS[0])
+    run = partial(run_once, folders, train, validation)
+    for name in (name for name in TRAINED if name in options.train):
+        if name in PLAIN:
+            run(name, replace(recipe, seed=SEEDS[PLAIN.index(name)]))
+        elif name in WITHOUT:
+            run(name, replace(recipe, **WITHOUT[name]))
+        elif name == VOTES:
+            targets = soft_targets(train, load_votes(options.votes, train.names))
+            run(name, replace(recipe, label_smoothing=0.0), targets=targets)
+        else:
+            run(name, recipe, taught_by=PLAIN)
+    finished = {name: read_run(folder) for name, folder in folders.items() if is_finished(folder)}
+    options.output.write_text(render(finished, validation, options.epochs), encoding="utf-8")
 
 
 def build(classes):
@@ -70,23 +85,29 @@ def build(classes):
     return build_network("se_resnet", 48, classes, stem=STEM, widths=WIDTHS, depth=DEPTH)
 
 
-def find_run(runs, name):
+def find_run(runs, name, epochs):
     """The folder of a run."""
-    return runs / name.replace(" ", "-").replace(",", "")
+    return runs / f"{name.replace(' ', '-').replace(',', '')}-{epochs}"
 
 
-def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
+def is_finished(folder):
+    return (folder / FIGURES).exists()
+
+
+def read_run(folder):
+    """The probabilities of the validation pictures, float32 `(n, classes)`, and the seconds of training."""
+    return np.load(folder / PROBABILITIES), json.loads((folder / FIGURES).read_text())["seconds"]
+
+
+def run_once(folders, train, validation, name, recipe, targets=None, taught_by=()):
     """Trains and measures one network, unless it is there.
 
     Args:
-        runs: folder of finished runs.
+        folders: of all runs, by name.
         train, validation: `fer.data.Faces`; all of the latter are measured on, after the last epoch.
         name: of the run.
         recipe, targets: as `fer.training.fit` takes them.
         taught_by: names of finished runs whose networks teach this one.
-
-    Returns:
-        The probabilities of the validation pictures, float32 `(n, classes)`, and the seconds of training.
     """
     import keras
 
@@ -94,16 +115,15 @@ def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
     from fer.model_folder import WEIGHTS
     from fer.training import fit
 
-    folder = find_run(runs, name)
-    figures = folder / "figures.json"
-    if figures.exists():
-        return np.load(folder / "probabilities.npy"), json.loads(figures.read_text())["seconds"]
+    folder = folders[name]
+    if is_finished(folder):
+        return
     keras.utils.clear_session()
     keras.utils.set_random_seed(recipe.seed)
     teachers = []
     for teacher in taught_by:
         teachers.append(build(len(train.classes)))
-        teachers[-1].load_weights(find_run(runs, teacher) / WEIGHTS)
+        teachers[-1].load_weights(folders[teacher] / WEIGHTS)
         teachers[-1].trainable = False
     network = build(len(train.classes))
     began = time.monotonic()
@@ -115,44 +135,49 @@ def run_once(runs, train, validation, name, recipe, targets=None, taught_by=()):
     probabilities = classify(network, validation.images[..., 0])
     folder.mkdir(parents=True, exist_ok=True)
     network.save_weights(folder / WEIGHTS)
-    np.save(folder / "probabilities.npy", probabilities)
-    figures.write_text(json.dumps({"seconds": seconds}))
+    np.save(folder / PROBABILITIES, probabilities)
+    (folder / FIGURES).write_text(json.dumps({"seconds": seconds}))  # the last: what has it is finished
     print(f"{name}: {(probabilities.argmax(1) == validation.labels).mean():.2%}", flush=True)
-    return probabilities, seconds
 
 
-def render(runs, validation):
-    """The document of all runs."""
+def render(runs, validation, epochs):
+    """The document of finished runs, `read_run`'s pairs by name."""
     import keras
 
     from fer.metrics import evaluate
 
+    seeds = [name for name in PLAIN if name in runs]
+    if len(seeds) == len(PLAIN):
+        runs = runs | {TOGETHER: (np.mean([runs[name][0] for name in PLAIN], axis=0), None)}
     right = {name: probabilities.argmax(1) == validation.labels for name, (probabilities, _) in runs.items()}
-    plain = [right[name].mean() for name in PLAIN]
     rows = []
     for name, (probabilities, seconds) in runs.items():
         figures = evaluate(probabilities, validation.labels, validation.classes)
-        change = "" if name in PLAIN else "{:+.1f} ± {:.1f}".format(*difference(right[name], right[PLAIN[0]]))
+        compared = name not in PLAIN and PLAIN[0] in runs
+        change = "{:+.1f} ± {:.1f}".format(*difference(right[name], right[PLAIN[0]])) if compared else ""
         cells = [name, f"{figures['accuracy']:.1%}", change, f"{figures['nll']:.3f}", f"{figures['ece']:.1%}"]
         rows.append([*cells, "" if seconds is None else f"{seconds / 60:.1f}"])
     headers = ["", "accuracy", "points to seed 1", "NLL", "ECE", "minutes"]
     widths, parameters = ", ".join(map(str, WIDTHS)), build(len(validation.classes)).count_params()
-    mean, deviation = 100 * np.mean(plain), 100 * np.std(plain, ddof=1)
+    spread = ""
+    if len(seeds) > 1:
+        plain = [100 * right[name].mean() for name in seeds]
+        spread = f"{len(seeds)} seeds of the recipe: {np.mean(plain):.1f} % ± {np.std(plain, ddof=1):.1f} (mean and "
+        spread += "standard deviation). "
     return f"""\
-# The recipe's ingredients
+# The recipe's ingredients, {epochs} epochs
 
 Written by `KERAS_BACKEND={keras.backend.backend()} python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv
---runs runs/ablation --output docs/ablation.md`.
+--runs runs/ablation --epochs {epochs}`.
 
 Small runs, not the bundled network's: `se_resnet` with stem {STEM}, widths {widths} and {DEPTH} block a width
-({parameters:,} parameters), from scratch on {PICTURES:,} training pictures for {EPOCHS} epochs, the last of which is
+({parameters:,} parameters), from scratch on {PICTURES:,} training pictures for {epochs} epochs, the last of which is
 measured on all {len(validation):,} pictures of validation. All else is the recipe of `fer/recipes.py`.
 
 {table(headers, rows)}
 
-Three seeds of the recipe: {mean:.1f} % ± {deviation:.1f} (mean and standard deviation). "Points to seed 1" has the 95 %
-interval of a difference on the same pictures; it knows nothing of the seeds, whose spread a difference has to exceed
-as well. Measured on {date.today()} on {describe_machine()}.
+{spread}"Points to seed 1" has the 95 % interval of a difference on the same pictures; it knows nothing of the seeds,
+whose spread a difference has to exceed as well. Measured on {date.today()} on {describe_machine()}.
 """
 
 
