@@ -58,7 +58,8 @@ def main(arguments=None):
     from fer.training import fit, soft_targets
 
     image_size = IMAGE_SIZES.get(options.network) if options.image_size is None else options.image_size
-    config = ModelConfig(options.network, check_classes(options.classes), image_size)
+    built = {} if options.enlarged is None else {"enlarged": options.enlarged}
+    config = ModelConfig(options.network, check_classes(options.classes), image_size, built)
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
@@ -148,6 +149,7 @@ def parse(arguments):
     parser.add_argument("--network", default="se_resnet", metavar="NAME", help="a network of fer/models.py")
     parser.add_argument("--classes", nargs="+", default=EMOTIONS, metavar="EMOTION", help="emotions to tell apart")
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
+    parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     recipe = parser.add_argument_group("recipe", "By default the network's own: fer/recipes.py.")
     recipe.add_argument("--epochs", type=int, metavar="N", help="passes over the training pictures")
     recipe.add_argument(
@@ -216,6 +218,8 @@ def parse(arguments):
     options = parser.parse_args(arguments)
     if not options.push_to_hub and (options.private or options.create_pr or options.tag):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
+    if options.enlarged is not None and options.network != "se_resnet":
+        raise UserError(f"--enlarged goes with the network se_resnet. Received: {options.network}")
     if options.weights in (None, "none"):
         if options.head_epochs is not None or options.tuning_rate is not None:
             raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
