@@ -58,12 +58,22 @@ def render_card(folder, source, exports=()):
             labels=config.labels,
             image_size=config.image_size,
             network=config.network,
+            options=config.options,
             training=config.training,
+            earlier=list_earlier(config.training),
             metrics=metrics,
             exports=exports,
         )
     except (UndefinedError, TypeError) as error:
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
+
+
+def list_earlier(training):
+    """How the runs before were trained, the first one first; each started from the weights of the one before."""
+    earlier = []
+    while training := training.get("start"):
+        earlier.insert(0, training)
+    return earlier
 
 
 def save_card(folder, source, exports=()):

@@ -32,3 +32,32 @@ def test_a_card_with_a_missing_fact_is_not_rendered(tmp_path, file, missing):
     (tmp_path / file).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):
         render_card(tmp_path, "mine")
+
+
+def test_all_runs_before_are_told_in_order(tmp_path):
+    for name in (METRICS, CONFIG):
+        shutil.copy(BUNDLED / name, tmp_path)
+    document = json.loads((tmp_path / CONFIG).read_text())
+    first = {"epochs": 24, "seconds": 5160, "command": "python train.py first"}
+    document["training"]["start"] = first
+    (tmp_path / CONFIG).write_text(json.dumps(document))
+    alone = " ".join(render_card(tmp_path, "mine").split())
+    assert "It started from the weights of an earlier run of 24 epochs and 86 minutes." in alone
+    second = {"epochs": 42, "seconds": 3360, "command": "python train.py second", "start": first}
+    document["training"]["start"] = second
+    (tmp_path / CONFIG).write_text(json.dumps(document))
+    both = " ".join(render_card(tmp_path, "mine").split())
+    assert "2 earlier runs, each from those of the one before: of 24 epochs and 86 minutes, of 42 epochs and 56" in both
+    assert f"``` python train.py first python train.py second {document['training']['command']} ```" in both
+
+
+def test_an_enlarging_network_is_told(tmp_path):
+    for name in (METRICS, CONFIG):
+        shutil.copy(BUNDLED / name, tmp_path)
+    document = json.loads((tmp_path / CONFIG).read_text())
+    document["options"]["enlarged"] = 96
+    (tmp_path / CONFIG).write_text(json.dumps(document))
+    assert "It enlarges the crop to 96x96 pixels first." in " ".join(render_card(tmp_path, "mine").split())
+    document["options"]["enlarged"] = None
+    (tmp_path / CONFIG).write_text(json.dumps(document))
+    assert "enlarges" not in render_card(tmp_path, "mine")

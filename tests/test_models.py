@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer.errors import UserError
 from fer.forward import classify
@@ -13,6 +14,18 @@ def test_default_network_has_the_documented_size():
     assert network.input_shape == (None, 48, 48, 1)
     assert network.count_params() == 1_952_999
     assert network.get_layer("features").output.shape == (None, 6, 6, 192)
+
+
+def test_an_enlarging_network_is_the_one_of_that_size_on_enlarged_pictures():
+    enlarging = build_network("se_resnet", image_size=16, classes=3, stem=8, widths=(8, 16), depth=1, enlarged=32)
+    large = build_network("se_resnet", image_size=32, classes=3, stem=8, widths=(8, 16), depth=1)
+    large.set_weights(enlarging.get_weights())
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1)).astype("float32")
+    pictures = np.stack([Image.fromarray(face).resize((32, 32), Image.Resampling.BILINEAR) for face in pixels[..., 0]])
+    assert enlarging.get_layer("features").output.shape == large.get_layer("features").output.shape
+    np.testing.assert_allclose(
+        enlarging.predict_on_batch(pixels), large.predict_on_batch(pictures[..., None]), atol=1e-5
+    )
 
 
 def test_seed_is_the_original_experiments_network_to_the_last_parameter():
@@ -88,3 +101,10 @@ def test_refuses_what_it_cannot_build(arguments, message):
 def test_refuses_options_that_would_use_up_the_memory(options):
     with pytest.raises(UserError, match="Received"):
         build_network("se_resnet", 48, 7, **options)
+
+
+@pytest.mark.parametrize("side", [16, 48, 60, 520])
+def test_refuses_a_side_that_it_cannot_enlarge_to(side):
+    message = f"`enlarged` must be a multiple of 8 above the input's 48, at most 512. Received: {side}"
+    with pytest.raises(UserError, match=message):
+        build_network("se_resnet", 48, 7, enlarged=side)

@@ -20,6 +20,7 @@ def data(draw_dataset, tmp_path_factory):
 def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys):
     output = tmp_path / "runs" / "two"
     command = ["--data", str(data), "--output", str(output), "--classes", "sad", "happy", "--epochs", "1"]
+    command += ["--enlarged", "64"]
     train.main([*command, "--batch-size", "4", "--export", "onnx", "litert"])
     assert {path.name for path in output.iterdir()} >= {
         "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md",
@@ -31,7 +32,7 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
     assert 'InferenceSession("model.onnx")' in (output / "README.md").read_text()
     config = json.loads((output / "config.json").read_text())
     assert config["labels"] == ["happy", "sad"]
-    assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2}
+    assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": 64}
     assert config["training"]["epochs"] == 1
     assert config["training"]["command"].startswith(f"python train.py --data {data.name} --output ")
     assert config["training"]["seconds"] > 0
@@ -71,6 +72,8 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
             "`--weights` goes with the networks inception_v3, mobilenet, resnet50, vgg16. Received: se_resnet",
         ),
         (["--network", "vgg16", "--weights", "nowhere.h5"], "must be imagenet, none or a file. Received: nowhere.h5"),
+        (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
+        (["--network", "vgg16", "--enlarged", "64"], "--enlarged goes with the network se_resnet. Received: vgg16"),
         (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
         (
             ["--network", "vgg16", "--weights", "imagenet", "--start", "x"],
