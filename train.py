@@ -47,7 +47,7 @@ def main(arguments=None):
     import keras
 
     from fer.backbones import load_base
-    from fer.data import load_faces, load_votes
+    from fer.data import load_votes
     from fer.distillation import TEMPERATURE, WEIGHT, load_teachers
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
@@ -58,8 +58,11 @@ def main(arguments=None):
     from fer.training import fit, soft_targets
 
     image_size = IMAGE_SIZES.get(options.network) if options.image_size is None else options.image_size
-    built = {} if options.enlarged is None else {"enlarged": options.enlarged}
-    config = ModelConfig(options.network, check_classes(options.classes), image_size, built)
+    config = trained = ModelConfig(options.network, check_classes(options.classes), image_size)
+    if options.enlarged is not None:
+        config = replace(config, options={"enlarged": options.enlarged})
+        # What is enlarged beforehand is turned and shifted at its full size; the weights are those of both.
+        trained = replace(trained, image_size=options.enlarged)
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
@@ -69,7 +72,7 @@ def main(arguments=None):
         config.build()
         base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
         start, started_as = load_start(options.start, config) if options.start else (None, None)
-        teachers, taught_by = load_teachers(options.teacher, config.labels, config.image_size)
+        teachers, taught_by = load_teachers(options.teacher, config.labels, trained.image_size)
         setting = settings(options, config, recipe, taught_by, base_from)
         if group.first:
             check_output(options, setting)
@@ -77,10 +80,7 @@ def main(arguments=None):
 
         keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
         keras.utils.set_random_seed(recipe.seed)
-        train, validation = (
-            load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
-            for split in ("train", "validation")
-        )
+        train, validation = load(options, trained)
         print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
 
         targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
@@ -92,7 +92,7 @@ def main(arguments=None):
             (options.output / ARGUMENTS).write_text(json.dumps(setting, indent=2) + "\n")
         try:
             with group.scope():
-                network = config.build()
+                network = trained.build()
                 if start:
                     network.set_weights(beginning)
                 if base:
@@ -126,6 +126,8 @@ def main(arguments=None):
     }
     save_model(options.output, network, replace(config, training=training))
 
+    if config.image_size != trained.image_size:
+        train, validation = load(options, config)
     metrics = save_report(options.output, train, validation, str(options.output))
     save_curves(options.output / FIGURES / "curves.png", history)
     write_card(options.output)
@@ -241,6 +243,16 @@ def check_publishing(options):
         from fer.hub import check_push
 
         check_push(options.push_to_hub, options.create_pr)
+
+
+def load(options, config):
+    """Training and validation pictures of the size that a network of `config` takes."""
+    from fer.data import load_faces
+
+    return [
+        load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
+        for split in ("train", "validation")
+    ]
 
 
 def load_start(folder, config):

@@ -84,17 +84,14 @@ def build_backbone(name, image_size, classes):
     if image_size < backbone.least:
         raise UserError(f"`image_size` must be at least {backbone.least} for {name}. Received: {image_size}")
     image = Input((image_size, image_size, 1), name="image")
-    x = backbone.preprocess(layers.Concatenate(name="grey_to_color")([enlarge(image, backbone.enlarged)] * 3))
+    side = backbone.enlarged
+    enlarged = layers.Resizing(side, side, interpolation="bilinear", dtype="float32")(image) if side else image
+    x = backbone.preprocess(layers.Concatenate(name="grey_to_color")([enlarged] * 3))
     x = backbone.build(include_top=False, weights=None, input_tensor=x).output
     x = layers.Activation("linear", name="features")(x)
     x = layers.GlobalAveragePooling2D()(x)
     probabilities = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
     return Model(image, probabilities, name=name)
-
-
-def enlarge(image, side):
-    """Pictures enlarged within a network to `side` pixels; those that come in where it is None."""
-    return layers.Resizing(side, side, interpolation="bilinear", dtype="float32")(image) if side else image
 
 
 def load_base(name, weights):

@@ -7,9 +7,11 @@ layer, its last feature map is the layer named `features`.
 
 from functools import partial
 
-from keras import Input, Model, layers
+import numpy as np
+from keras import Input, Model, layers, ops
+from PIL import Image
 
-from fer.backbones import BACKBONES, build_backbone, enlarge
+from fer.backbones import BACKBONES, build_backbone
 from fer.errors import UserError
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS, MOST_PIXELS = 512, 5, 8, 512
@@ -52,8 +54,8 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
         widths: filters of each of 1 to 5 stages, 8 to 512.
         depth: residual blocks a stage, 1 to 8.
         dropout: share of pooled features dropped in training.
-        enlarged: side in pixels to which it enlarges its input first, a multiple of 8: a face of 48 pixels enlarged to
-            64 has maps of 32, 16 and 8, and 1.8 times the multiply-adds. None: it reads the input as it is.
+        enlarged: side in pixels to which it enlarges its input first (`Enlarge`), a multiple of 8: a face of 48 pixels
+            enlarged to 64 has maps of 32, 16 and 8, and 1.8 times the multiply-adds. None: it reads the input as it is.
     """
     if image_size < 16 or image_size % 8:
         raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
@@ -70,7 +72,8 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
     if not 1 <= depth <= MOST_BLOCKS:
         raise UserError(f"`depth` must be from 1 to {MOST_BLOCKS}. Received: {depth}")
     image = Input((image_size, image_size, 1), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(enlarge(image, enlarged))
+    x = Enlarge(enlarged, dtype="float32")(image) if enlarged else image
+    x = layers.Rescaling(1 / 127.5, offset=-1, dtype="float32")(x)
     x = _convolution(x, stem, size=5, strides=2)
     x = layers.ReLU()(x)
     for stage, width in enumerate(widths):
@@ -81,6 +84,35 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
     x = layers.Dropout(dropout)(x)
     probabilities = layers.Dense(classes, activation="softmax", dtype="float32", name="probabilities")(x)
     return Model(image, probabilities, name="se_resnet")
+
+
+class Enlarge(layers.Layer):
+    """Enlarges grey pictures `(n, size, size, 1)` of values 0-255 by Lanczos' filter, as `fer.data` does for training.
+
+    Keras' `Resizing` has that filter neither on PyTorch nor in LiteRT; here it is two products with one matrix.
+
+    Args:
+        side: of the enlarged pictures in pixels.
+    """
+
+    def __init__(self, side, **kwargs):
+        super().__init__(**kwargs)
+        self.side = side
+
+    def build(self, input_shape):
+        size = input_shape[1]
+        unit = Image.fromarray(np.eye(size, dtype=np.float32))
+        # A column for each pixel of a row, what it gives to those of an enlarged one.
+        self.weights_of_pixels = np.array(unit.resize((size, self.side), Image.Resampling.LANCZOS))
+
+    def call(self, images):
+        matrix = ops.convert_to_tensor(self.weights_of_pixels)
+        # Pillow too goes across first, and keeps to what a byte holds after each way.
+        wider = ops.clip(ops.matmul(images[..., 0], ops.transpose(matrix)), 0, 255)
+        return ops.clip(ops.matmul(matrix, wider), 0, 255)[..., None]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.side, self.side, 1)
 
 
 def seed(image_size, classes):

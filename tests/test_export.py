@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,6 +109,16 @@ def test_the_temperature_is_inside(small, tmp_path, name):
     as_trained = classify(network, crops)
     np.testing.assert_allclose(received, config.calibration.apply(as_trained), atol=1e-4)
     assert np.abs(received - as_trained).max() > 1e-2
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_enlarging_network_enlarges_in_the_file_too(small, tmp_path, name):
+    config = replace(load_config(small)[0], options={**SMALL, "enlarged": 32})
+    save_model(small, config.build(), config)
+    export_model(small, name, tmp_path / "file")
+    crops = build_crops(16)
+    received = open_export(tmp_path / "file", name)(crops)
+    np.testing.assert_allclose(received, classify(load_model(small)[0], crops), atol=1e-4)
 
 
 def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch, capsys):

@@ -2,13 +2,21 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import keras
 import pytest
 
 import train
+from fer import models
 from fer.__main__ import main as fer_main
+from fer.data import load_faces
 from fer.errors import UserError
+from fer.forward import classify
+from fer.model_folder import load_model
+from fer.recipes import RECIPES
+from fer.training import one_hot, read_history
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +28,6 @@ def data(draw_dataset, tmp_path_factory):
 def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys):
     output = tmp_path / "runs" / "two"
     command = ["--data", str(data), "--output", str(output), "--classes", "sad", "happy", "--epochs", "1"]
-    command += ["--enlarged", "64"]
     train.main([*command, "--batch-size", "4", "--export", "onnx", "litert"])
     assert {path.name for path in output.iterdir()} >= {
         "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md",
@@ -32,7 +39,7 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
     assert 'InferenceSession("model.onnx")' in (output / "README.md").read_text()
     config = json.loads((output / "config.json").read_text())
     assert config["labels"] == ["happy", "sad"]
-    assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": 64}
+    assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": None}
     assert config["training"]["epochs"] == 1
     assert config["training"]["command"].startswith(f"python train.py --data {data.name} --output ")
     assert config["training"]["seconds"] > 0
@@ -53,6 +60,20 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
         train.main([*other, "--start", str(output)])
     train.main([*command, "--batch-size", "4", "--resume"])
     assert json.loads((output / "metrics.json").read_text()) == metrics
+
+
+def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, stem=8, widths=(8,), depth=1))
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "sad", "happy", "--epochs", "1"]
+    train.main([*command, "--enlarged", "64"])
+    network, config = load_model(tmp_path / "run")
+    assert (network.input_shape, config.options["enlarged"]) == ((None, 48, 48, 1), 64)
+    faces = load_faces(data, "validation", config.labels)
+    answers = classify(network, faces.images[..., 0])
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=RECIPES["se_resnet"].label_smoothing)
+    (epoch,) = read_history(tmp_path / "run")
+    # float16 weights, and an enlargement that does not round.
+    assert float(loss(one_hot(faces), answers)) == pytest.approx(epoch["val_loss"], abs=1e-3)
 
 
 @pytest.mark.parametrize(
