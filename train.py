@@ -47,7 +47,7 @@ def main(arguments=None):
     import keras
 
     from fer.backbones import load_base
-    from fer.data import load_votes
+    from fer.data import load_faces, load_votes
     from fer.distillation import TEMPERATURE, WEIGHT, load_teachers
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
@@ -80,7 +80,10 @@ def main(arguments=None):
 
         keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
         keras.utils.set_random_seed(recipe.seed)
-        train, validation = load(options, trained)
+        train, validation = (
+            load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
+            for split in ("train", "validation")
+        )
         print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
 
         targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
@@ -98,7 +101,8 @@ def main(arguments=None):
                 if base:
                     network.set_weights(base + network.get_weights()[len(base) :])
                 how = {"targets": targets, "keep": options.keep, "teachers": teachers, "group": group}
-                history = fit(network, train, validation, recipe, options.output, options.resume, **how)
+                seen = [faces.resize(trained.image_size) for faces in (train, validation)]
+                history = fit(network, *seen, recipe, options.output, options.resume, **how)
         except KeyboardInterrupt:
             raise UserError(
                 "interrupted. The same command with --resume goes on after the last finished epoch."
@@ -126,8 +130,6 @@ def main(arguments=None):
     }
     save_model(options.output, network, replace(config, training=training))
 
-    if config.image_size != trained.image_size:
-        train, validation = load(options, config)
     metrics = save_report(options.output, train, validation, str(options.output))
     save_curves(options.output / FIGURES / "curves.png", history)
     write_card(options.output)
@@ -243,16 +245,6 @@ def check_publishing(options):
         from fer.hub import check_push
 
         check_push(options.push_to_hub, options.create_pr)
-
-
-def load(options, config):
-    """Training and validation pictures of the size that a network of `config` takes."""
-    from fer.data import load_faces
-
-    return [
-        load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
-        for split in ("train", "validation")
-    ]
 
 
 def load_start(folder, config):

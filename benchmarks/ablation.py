@@ -13,7 +13,6 @@ import json
 import time
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,16 +27,18 @@ STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
 PICTURES = 10_000
 SEEDS = (1, 2, 3)
 PLAIN = [f"the recipe, seed {seed}" for seed in SEEDS]
-WITHOUT = {
+VOTES = "with soft labels from FER+ votes"
+STUDENT = "taught by the three seeds' networks"
+CHANGES = {
+    **{name: {"seed": seed} for name, seed in zip(PLAIN, SEEDS, strict=True)},
     "without augmentation": {"augment": False},
     "without label smoothing": {"label_smoothing": 0.0},
     "without mixup": {"mixup": 0.0},
     "without the moving average of the weights": {"average": False},
+    VOTES: {"label_smoothing": 0.0},
+    STUDENT: {},
 }
-"""Changes of the recipe, with its first seed."""
-VOTES = "with soft labels from FER+ votes"
-STUDENT = "taught by the three seeds' networks"
-TRAINED = [*PLAIN, *WITHOUT, VOTES, STUDENT]
+"""Of the recipe with its first seed, by what is trained."""
 TOGETHER = "mean of the three seeds' answers"
 PROBABILITIES, FIGURES = "probabilities.npy", "figures.json"
 
@@ -49,9 +50,11 @@ def main():
     parser.add_argument("--runs", required=True, metavar="FOLDER", type=Path, help="where finished runs are kept")
     parser.add_argument("--output", required=True, metavar="FILE", type=Path, help="Markdown file to write")
     parser.add_argument("--epochs", type=int, default=12, help="of each run (default: %(default)s)")
-    parser.add_argument("--train", nargs="+", default=TRAINED, choices=TRAINED, metavar="RUN", help="default: all")
+    parser.add_argument(
+        "--train", nargs="+", default=list(CHANGES), choices=CHANGES, metavar="RUN", help="default: all"
+    )
     options = parser.parse_args()
-    folders = {name: find_run(options.runs, name, options.epochs) for name in TRAINED}
+    folders = {name: find_run(options.runs, name, options.epochs) for name in CHANGES}
     missing = [name for name in PLAIN if name not in options.train and not is_finished(folders[name])]
     if STUDENT in options.train and missing:
         parser.error(f"'{STUDENT}' needs them trained. Missing: {', '.join(missing)}")
@@ -63,17 +66,11 @@ def main():
 
     train, validation = load_faces(options.data, "train", limit=PICTURES), load_faces(options.data, "validation")
     recipe = replace(RECIPES["se_resnet"], epochs=options.epochs, seed=SEEDS[0])
-    run = partial(run_once, folders, train, validation)
-    for name in (name for name in TRAINED if name in options.train):
-        if name in PLAIN:
-            run(name, replace(recipe, seed=SEEDS[PLAIN.index(name)]))
-        elif name in WITHOUT:
-            run(name, replace(recipe, **WITHOUT[name]))
-        elif name == VOTES:
-            targets = soft_targets(train, load_votes(options.votes, train.names))
-            run(name, replace(recipe, label_smoothing=0.0), targets=targets)
-        else:
-            run(name, recipe, taught_by=PLAIN)
+    for name, change in CHANGES.items():
+        if name in options.train:
+            targets = soft_targets(train, load_votes(options.votes, train.names)) if name == VOTES else None
+            taught_by = PLAIN if name == STUDENT else ()
+            run_once(folders, train, validation, name, replace(recipe, **change), targets, taught_by)
     finished = {name: read_run(folder) for name, folder in folders.items() if is_finished(folder)}
     options.output.write_text(render(finished, validation, options.epochs), encoding="utf-8")
 
@@ -162,8 +159,8 @@ def render(runs, validation, epochs):
     spread = ""
     if len(seeds) > 1:
         plain = [100 * right[name].mean() for name in seeds]
-        spread = f"{len(seeds)} seeds of the recipe: {np.mean(plain):.1f} % ± {np.std(plain, ddof=1):.1f} (mean and "
-        spread += "standard deviation). "
+        mean, deviation = np.mean(plain), np.std(plain, ddof=1)
+        spread = f"{len(seeds)} seeds of the recipe: {mean:.1f} % ± {deviation:.1f} (mean and standard deviation).\n"
     return f"""\
 # The recipe's ingredients, {epochs} epochs
 

@@ -22,7 +22,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from fer.errors import UserError
-from fer.images import ImageError, is_picture, load_grey
+from fer.images import ImageError, grey_square, is_picture, load_grey
 from fer.labels import CSV_EMOTIONS, EMOTIONS, check_classes
 
 SPLITS = ("train", "validation", "test")
@@ -69,6 +69,13 @@ class Faces:
         """The pictures at some indices, in their order, as `Faces`."""
         names = tuple(self.names[index] for index in indices)
         return replace(self, images=self.images[indices], labels=self.labels[indices], names=names)
+
+    def resize(self, size):
+        """The same with pictures of `size` pixels a side, scaled as `load_faces` scales them."""
+        if size == self.images.shape[1]:
+            return self
+        scaled = [grey_square(Image.fromarray(image), size) for image in self.images[..., 0]]
+        return replace(self, images=np.stack(scaled)[..., None])
 
     def sha256(self):
         """Digest of pictures and labels in hexadecimal: the same for two people who measure on the same data."""
@@ -336,6 +343,4 @@ def _read_pixels(item, size):
         face = np.array(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
     except (ValueError, OverflowError):
         raise DataError(f"{where}: `pixels` must be whole numbers 0-255 between spaces.") from None
-    if size == FACE_SIZE:
-        return face
-    return np.asarray(Image.fromarray(face).resize((size, size), Image.Resampling.LANCZOS))
+    return grey_square(Image.fromarray(face), size)

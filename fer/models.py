@@ -87,7 +87,8 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
 
 
 class Enlarge(layers.Layer):
-    """Enlarges grey pictures `(n, size, size, 1)` of values 0-255 by Lanczos' filter, as `fer.data` does for training.
+    """Enlarges grey pictures `(n, size, size, 1)` of values 0-255 by Lanczos' filter, as `fer.data.Faces.resize`
+    does for training.
 
     Keras' `Resizing` has that filter neither on PyTorch nor in LiteRT; here it is two products with one matrix.
 

@@ -9,6 +9,21 @@ from fer.errors import UserError
 from fer.model_folder import BUNDLED, CARD, CONFIG, METRICS
 
 
+@pytest.fixture
+def folder(tmp_path):
+    """What a card is made from, of the bundled model, to be changed."""
+    for name in (METRICS, CONFIG):
+        shutil.copy(BUNDLED / name, tmp_path)
+    return tmp_path
+
+
+def change(path, place, key, value):
+    """Sets a value of a JSON file: `key` of the dict `place`, which is in the document."""
+    document = json.loads(path.read_text())
+    document[place][key] = value
+    path.write_text(json.dumps(document))
+
+
 def test_the_bundled_card_is_true_to_its_figures():
     assert (BUNDLED / CARD).read_text() == render_card(BUNDLED, "bundled")
 
@@ -24,40 +39,29 @@ def test_the_card_carries_its_figures_for_the_hub():
     ("file", "missing"),
     [(METRICS, "nll"), (METRICS, "per_class"), (METRICS, "calibration"), (METRICS, "duplicates"), (CONFIG, "seconds")],
 )
-def test_a_card_with_a_missing_fact_is_not_rendered(tmp_path, file, missing):
-    for name in (METRICS, CONFIG):
-        shutil.copy(BUNDLED / name, tmp_path)
-    document = json.loads((tmp_path / file).read_text())
+def test_a_card_with_a_missing_fact_is_not_rendered(folder, file, missing):
+    document = json.loads((folder / file).read_text())
     del (document if file == METRICS else document["training"])[missing]
-    (tmp_path / file).write_text(json.dumps(document))
+    (folder / file).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):
-        render_card(tmp_path, "mine")
+        render_card(folder, "mine")
 
 
-def test_all_runs_before_are_told_in_order(tmp_path):
-    for name in (METRICS, CONFIG):
-        shutil.copy(BUNDLED / name, tmp_path)
-    document = json.loads((tmp_path / CONFIG).read_text())
+def test_all_runs_before_are_told_in_order(folder):
     first = {"epochs": 24, "seconds": 5160, "command": "python train.py first"}
-    document["training"]["start"] = first
-    (tmp_path / CONFIG).write_text(json.dumps(document))
-    alone = " ".join(render_card(tmp_path, "mine").split())
+    change(folder / CONFIG, "training", "start", first)
+    alone = " ".join(render_card(folder, "mine").split())
     assert "It started from the weights of an earlier run of 24 epochs and 86 minutes." in alone
     second = {"epochs": 42, "seconds": 3360, "command": "python train.py second", "start": first}
-    document["training"]["start"] = second
-    (tmp_path / CONFIG).write_text(json.dumps(document))
-    both = " ".join(render_card(tmp_path, "mine").split())
+    change(folder / CONFIG, "training", "start", second)
+    both = " ".join(render_card(folder, "mine").split())
     assert "2 earlier runs, each from those of the one before: of 24 epochs and 86 minutes, of 42 epochs and 56" in both
-    assert f"``` python train.py first python train.py second {document['training']['command']} ```" in both
+    last = json.loads((folder / CONFIG).read_text())["training"]["command"]
+    assert f"``` python train.py first python train.py second {last} ```" in both
 
 
-def test_an_enlarging_network_is_told(tmp_path):
-    for name in (METRICS, CONFIG):
-        shutil.copy(BUNDLED / name, tmp_path)
-    document = json.loads((tmp_path / CONFIG).read_text())
-    document["options"]["enlarged"] = 96
-    (tmp_path / CONFIG).write_text(json.dumps(document))
-    assert "It enlarges the crop to 96x96 pixels first." in " ".join(render_card(tmp_path, "mine").split())
-    document["options"]["enlarged"] = None
-    (tmp_path / CONFIG).write_text(json.dumps(document))
-    assert "enlarges" not in render_card(tmp_path, "mine")
+def test_an_enlarging_network_is_told(folder):
+    change(folder / CONFIG, "options", "enlarged", 96)
+    assert "It enlarges the crop to 96x96 pixels first." in " ".join(render_card(folder, "mine").split())
+    change(folder / CONFIG, "options", "enlarged", None)
+    assert "enlarges" not in render_card(folder, "mine")

@@ -424,3 +424,11 @@ def test_votes_that_do_not_fit_are_told(tmp_path, text, message):
         load_votes(path, ("a",))
     with pytest.raises(DataError, match="no such file"):
         load_votes(tmp_path / "missing.csv", ("a",))
+
+
+def test_pictures_are_resized_as_they_are_loaded(dataset):
+    small = load_faces(dataset, "validation")
+    large = load_faces(dataset, "validation", image_size=64)
+    np.testing.assert_array_equal(small.resize(64).images, large.images)
+    assert small.resize(64).names == large.names
+    assert small.resize(48) is small
