@@ -23,7 +23,7 @@ from benchmarks.tables import table
 from fer.console import quiet_libraries
 
 STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
-"""Of `se_resnet`: an eighth of the bundled network's parameters and multiply-adds."""
+"""Of `se_resnet`: an eighth of its default parameters and multiply-adds."""
 PICTURES = 10_000
 SEEDS = (1, 2, 3)
 PLAIN = [f"the recipe, seed {seed}" for seed in SEEDS]

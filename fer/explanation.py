@@ -59,8 +59,8 @@ class ClassActivation:
             index: of the class among the network's outputs.
 
         Returns:
-            float32 array of the last feature map's size, `(6, 6)` for a 48-pixel face; its mean plus the dense layer's
-            bias is the class's logit.
+            float32 array of the last feature map's size, `(8, 8)` for the bundled network; its mean plus the dense
+            layer's bias is the class's logit.
         """
         _, maps = self._network.predict_on_batch(np.asarray(crop, np.float32)[None, ..., None])
         return np.asarray(maps)[0, ..., index]

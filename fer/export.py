@@ -3,7 +3,7 @@
     image           uint8 `(batch, image_size, image_size, 1)`, grey, values 0-255; any batch size
     probabilities   float32 `(batch, classes)`, as the app shows them: scaling and temperature are inside
     maps            LiteRT alone, where the network has them: `fer.explanation`'s maps of every class, float32
-                    `(batch, 6, 6, classes)` for 48 pixels
+                    `(batch, 8, 8, classes)` for the bundled network
 
 In the metadata, ONNX's `metadata_props` and LiteRT's `metadata`, are `labels`, their names in order as a JSON list, and
 `made_of`, the sha256 of the weights and the temperature.

@@ -105,8 +105,8 @@ class Recognizer:
             face: of `recognize`.
 
         Returns:
-            float32 array of the last feature map's size, `(6, 6)` for a 48-pixel crop. Positive places speak for the
-            label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
+            float32 array of the last feature map's size, `(8, 8)` for the bundled network. Positive places speak for
+            the label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
             mean of its last feature map, and so cannot say.
         """
         return self._map and self._map(face.crop, self.labels.index(face.label))
