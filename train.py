@@ -28,6 +28,7 @@ RECIPE = (
     "label_smoothing",
     "mixup",
     "augment",
+    "zoom",
     "average",
     "seed",
 )
@@ -168,6 +169,9 @@ def parse(arguments):
     recipe.add_argument("--mixup", type=float, metavar="ALPHA", help="how much pictures mix; 0: none")
     recipe.add_argument(
         "--no-augment", dest="augment", action="store_false", default=None, help="show the pictures as they are"
+    )
+    recipe.add_argument(
+        "--zoom", type=float, metavar="SHARE", help="how much larger or smaller varied pictures are at most"
     )
     recipe.add_argument(
         "--no-average",

@@ -27,12 +27,12 @@ APP = "as the app does"
 
 def scaled(factor):
     """The app's way, with a larger or smaller side."""
-    return lambda face: _app(face, factor), nullcontext()
+    return lambda face, scene: _app(face, scene, factor), nullcontext()
 
 
 def turned(angle):
     """The app's way, with another angle, given the eyes' one."""
-    return lambda face: (*_app(face)[:2], angle(crops.face_frame(face).angle)), nullcontext()
+    return lambda face, scene: (*_app(face, scene)[:2], angle(crops.face_frame(face).angle)), nullcontext()
 
 
 def sampled(samples, filter):
@@ -40,13 +40,14 @@ def sampled(samples, filter):
     return _app, patch.multiple(crops, SAMPLES=samples, FILTER=filter)
 
 
-def _app(face, factor=1.0):
+def _app(face, scene, factor=1.0):
     center, side, angle = crops.place_square(face)
     return center, factor * side, angle
 
 
 WAYS = {
     APP: scaled(1.0),
+    "where the picture was pasted": (lambda face, scene: scene.square, nullcontext()),
     "side 10 % smaller": scaled(0.9),
     "side 5 % smaller": scaled(0.95),
     "side 5 % larger": scaled(1.05),
@@ -59,7 +60,9 @@ WAYS = {
     "2x2 samples, Lanczos filter": sampled(2, Resampling.LANCZOS),
     "3x3 samples, their mean": sampled(3, Resampling.BOX),
 }
-"""Ways to cut: a function from a `fer.faces.DetectedFace` to its square, and a context to cut that in."""
+"""Ways to cut: a function from a `fer.faces.DetectedFace` and its `fer.served.Scene` to a square, and a context to cut
+that in. The picture's own place, which the app cannot know, tells what is lost by the place from what is lost by the
+pixels."""
 
 
 def main():
@@ -78,7 +81,7 @@ def main():
             labels.append(label)
             for name, (place, context) in WAYS.items():
                 with context:
-                    cuts[name].append(crops.cut_square(scene.image, *place(face), recognizer.image_size))
+                    cuts[name].append(crops.cut_square(scene.image, *place(face, scene), recognizer.image_size))
     right = {name: classify(recognizer.network, np.stack(own)).argmax(1) == labels for name, own in cuts.items()}
     print(f"{len(labels)} of {len(pictures)} faces found\n")
     rows = [

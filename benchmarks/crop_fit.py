@@ -44,9 +44,9 @@ def main():
         if found:
             frame = face_frame(found)
             points.append(frame.points.ravel())
-            shift = (np.array(scene.center) - frame.origin) / frame.unit
-            turn = -math.radians(scene.angle) - frame.angle
-            places.append([shift @ frame.across, shift @ frame.down, math.log(scene.side / frame.unit), turn])
+            center, side, turn = scene.square
+            shift = (center - frame.origin) / frame.unit
+            places.append([shift @ frame.across, shift @ frame.down, math.log(side / frame.unit), turn - frame.angle])
     points, places = np.array(points), np.array(places)
     print(f"{len(points)} of {len(pictures)} found ({len(points) / len(pictures):.1%})")
 

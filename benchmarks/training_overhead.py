@@ -41,7 +41,7 @@ the checkpoints are a fixed part: an epoch of all 28,709 pictures has twelve tim
 def fit_bare(train, validation, recipe):
     """Seconds of the second epoch of Keras' own loop."""
     network = build_network("se_resnet", 48, 7)
-    model = keras.Sequential([keras.Input((48, 48, 1)), *augmentation(recipe.seed), network])
+    model = keras.Sequential([keras.Input((48, 48, 1)), *augmentation(recipe.seed, recipe.zoom), network])
     optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     clock = EpochSeconds(0.0)

@@ -19,6 +19,7 @@ class Recipe:
     tuning_rate: the same of the epochs that fine-tune a part of the base.
     weight_decay: AdamW's decoupled weight decay.
     augment: whether each epoch sees each picture varied, see `fer.training.augmentation`; a frozen base never does.
+    zoom: how much larger or smaller augmentation makes a picture at most, as a share.
     average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
     whole_batches: leave out the pictures of an epoch that fill no batch.
     label_smoothing: share of each label spread over all classes.
@@ -35,6 +36,7 @@ class Recipe:
     tuning_rate: float = 1e-4
     weight_decay: float = 0.05
     augment: bool = True
+    zoom: float = 0.15
     average: bool = True
     whole_batches: bool = False
     label_smoothing: float = 0.1
@@ -56,6 +58,8 @@ class Recipe:
                 raise UserError(f"`{name}` must be a positive number. Received: {getattr(self, name)}")
         if self.average and self.optimizer == "sgd":
             raise UserError("`average` must be off but for 'adamw'. Received: 'sgd'")
+        if not 0 <= self.zoom <= 1:
+            raise UserError(f"`zoom` must be from 0 to 1. Received: {self.zoom}")
         if not 0 <= self.label_smoothing < 1:
             raise UserError(f"`label_smoothing` must be from 0 to below 1. Received: {self.label_smoothing}")
         if not 0 <= self.mixup < math.inf:

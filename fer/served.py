@@ -1,6 +1,7 @@
 """Dataset pictures the way the app meets faces: somewhere in a larger picture, to be found, cut and shrunk again."""
 
 import io
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,11 @@ class Scene(NamedTuple):
     center: tuple
     side: int
     angle: float
+
+    @property
+    def square(self):
+        """Where the pasted picture lies: centre, side and turn as `fer.crops.place_square` gives them."""
+        return np.array(self.center), self.side, -math.radians(self.angle)
 
     def is_in(self, box):
         """Whether the pasted picture's centre lies in a box."""

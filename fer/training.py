@@ -91,7 +91,7 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
             fit_epochs(range(recipe.head_epochs), model, *seen, recipe.learning_rate, HEAD_CHECKPOINT, started)
         freeze_to_joint(network)
     if all(_is_finite(row) for row in group.tell(read_history, folder)):
-        varied = augmentation(recipe.seed) if recipe.augment else []
+        varied = augmentation(recipe.seed, recipe.zoom) if recipe.augment else []
         if teachers:
             model = build_student(network, teachers, varied)
         else:
@@ -261,10 +261,10 @@ def soft_targets(faces, votes):
     return targets
 
 
-def augmentation(seed):
+def augmentation(seed, zoom):
     """Layers that vary training pictures `(n, size, size, 1)` of values 0-255 and are the identity in inference."""
     return [
-        RandomAffine(rotation=12, zoom=0.15, shift=0.12, seed=seed, dtype="float32"),
+        RandomAffine(rotation=12, zoom=zoom, shift=0.12, seed=seed, dtype="float32"),
         layers.RandomBrightness(0.15, seed=seed + 1, dtype="float32"),
         layers.RandomContrast(0.3, seed=seed + 2, dtype="float32"),
         layers.RandomErasing(0.3, scale=(0.02, 0.15), seed=seed + 3, dtype="float32"),

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from fer.__main__ import main
+from fer.crops import cut_square
 from fer.images import load_image
 from fer.served import SCENE_SIZE, SIDES, build_scene, find_pasted
 
@@ -30,6 +31,13 @@ def test_a_scene_holds_the_face_where_it_says():
         areas.add(len(rows))
     assert len(areas) > 10
     assert 0.9 * SIDES[0] < min(areas) ** 0.5 < max(areas) ** 0.5 < 1.02 * SIDES[1]
+
+
+def test_cut_where_it_was_pasted_a_scene_gives_the_face_back(face):
+    for seed in range(10):
+        scene = build_scene(face, np.random.default_rng(seed))
+        crop = cut_square(scene.image, *scene.square, 48)
+        assert np.corrcoef(crop.ravel(), face.ravel())[0, 1] > 0.98
 
 
 def test_faces_are_found_in_their_scenes_and_nothing_else_is(recognizer, face):

@@ -35,7 +35,7 @@ def figures(history):
 def test_augmentation_changes_pictures_in_training_only():
     pictures = np.random.default_rng(0).uniform(0, 255, (6, 48, 48, 1)).astype("float32")
     varied = same = pictures
-    for layer in augmentation(seed=1):
+    for layer in augmentation(seed=1, zoom=0.15):
         varied, same = layer(varied, training=True), layer(same, training=False)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(same), pictures)
     varied = keras.ops.convert_to_numpy(varied)
@@ -52,6 +52,21 @@ def test_random_affine_without_strength_only_mirrors():
     kept = [np.allclose(new, old, atol=0.1) for new, old in zip(answers, pictures, strict=True)]
     assert all(a != b for a, b in zip(mirrored, kept, strict=True))
     assert 2 < sum(mirrored) < 14
+
+
+@pytest.mark.parametrize("zoom", [0.15, 0.5])
+def test_zoom_makes_pictures_so_much_larger_and_smaller_and_no_more(zoom):
+    pictures = np.zeros((100, 48, 48, 1), "float32")
+    pictures[:, 16:32, 16:32] = 255
+    answers = keras.ops.convert_to_numpy(RandomAffine(0, zoom, 0, seed=3)(pictures, training=True))
+    sides = np.sqrt(answers.sum(axis=(1, 2, 3)) / 255) / 16
+    assert sides.min() == pytest.approx(1 / (1 + zoom), abs=0.03)
+    assert sides.max() == pytest.approx(1 + zoom, abs=0.03)
+
+
+def test_training_zooms_as_its_recipe_says(faces, tmp_path):
+    little, much = (figures(run(faces, tmp_path / str(zoom), epochs=1, zoom=zoom)[1]) for zoom in (0.0, 1.0))
+    assert little != much
 
 
 def test_each_epoch_has_its_own_order_of_all_pictures(faces):
@@ -132,7 +147,7 @@ def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path, keep, chosen):
 
 def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, tmp_path, monkeypatch):
     train, validation = faces
-    monkeypatch.setattr(training, "augmentation", lambda seed: pytest.fail("varied"))
+    monkeypatch.setattr(training, "augmentation", lambda *how: pytest.fail("varied"))
     batches = []
 
     class Recorded(FaceBatches):
@@ -205,6 +220,9 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
         {"learning_rate": float("nan")},
         {"label_smoothing": 1.0},
         {"mixup": -0.1},
+        {"zoom": -0.1},
+        {"zoom": 1.5},
+        {"zoom": float("nan")},
         {"average": True, "optimizer": "sgd"},
     ],
 )
