@@ -56,12 +56,14 @@ def main():
         fit = Ridge(PENALTY).fit(points[kept], place[kept])
         weights.append([*fit.coef_, fit.intercept_])
         bounds.append(np.percentile(place, BOUNDS))
-        print(f"{name:18} constant ± {spread(place):.3f}   fit ± {spread(place - fit.predict(points)):.3f}")
+        rest = place - fit.predict(points)
+        print(f"{name:18} constant ± {robust_deviation(place):.3f}   fit ± {robust_deviation(rest):.3f}")
     document = {"weights": np.round(weights, 4).tolist(), "bounds": np.round(bounds, 3).tolist()}
     CROP_FIT.write_text(json.dumps(document, indent=1) + "\n")
 
 
-def spread(values):
+def robust_deviation(values):
+    """That of a normal distribution with the same quartiles."""
     low, high = np.percentile(values, (25, 75))
     return (high - low) / 1.35
 

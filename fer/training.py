@@ -262,7 +262,12 @@ def soft_targets(faces, votes):
 
 
 def augmentation(seed, zoom):
-    """Layers that vary training pictures `(n, size, size, 1)` of values 0-255 and are the identity in inference."""
+    """Layers that vary training pictures `(n, size, size, 1)` of values 0-255 and are the identity in inference.
+
+    Args:
+        seed: of the draws.
+        zoom: as `RandomAffine` takes it.
+    """
     return [
         RandomAffine(rotation=12, zoom=zoom, shift=0.12, seed=seed, dtype="float32"),
         layers.RandomBrightness(0.15, seed=seed + 1, dtype="float32"),
