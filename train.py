@@ -67,8 +67,10 @@ def main(arguments=None):
     asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
-    transfer = options.weights not in (None, "none")
-    recipe = replace((TRANSFERS if transfer else RECIPES).get(options.network, Recipe()), **asked)
+    recipe = replace((TRANSFERS if starts_from_base(options) else RECIPES).get(options.network, Recipe()), **asked)
+    if options.zoom is not None and not recipe.augment:
+        why = "--no-augment" if options.augment is False else f"the network {options.network}, whose recipe has none"
+        raise UserError(f"--zoom goes with augmentation. Received: {why}")
     with join(options.hosts, options.processes, options.process_id, recipe.batch_size) as group:
         config.build()
         base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
@@ -228,15 +230,19 @@ def parse(arguments):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
     if options.enlarged is not None and options.network != "se_resnet":
         raise UserError(f"--enlarged goes with the network se_resnet. Received: {options.network}")
-    if options.weights in (None, "none"):
-        if options.head_epochs is not None or options.tuning_rate is not None:
-            raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
-    elif options.start:
-        raise UserError(f"--start goes without --weights. Received: --weights {options.weights}")
     check_hosts(options.hosts, options.processes, options.process_id)
-    if options.hosts and options.weights not in (None, "none"):
-        raise UserError(f"--hosts goes without --weights. Received: --weights {options.weights}")
+    if starts_from_base(options):
+        for name in ("start", "hosts"):
+            if getattr(options, name):
+                raise UserError(f"--{name} goes without --weights. Received: --weights {options.weights}")
+    elif options.head_epochs is not None or options.tuning_rate is not None:
+        raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
     return options
+
+
+def starts_from_base(options):
+    """Whether `--weights` names weights of a backbone's base, so that training goes on from them."""
+    return options.weights not in (None, "none")
 
 
 def check_publishing(options):

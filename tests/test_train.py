@@ -95,6 +95,8 @@ def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(da
         (["--network", "vgg16", "--weights", "nowhere.h5"], "must be imagenet, none or a file. Received: nowhere.h5"),
         (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
         (["--network", "vgg16", "--enlarged", "64"], "--enlarged goes with the network se_resnet. Received: vgg16"),
+        (["--zoom", "0.3", "--no-augment"], "--zoom goes with augmentation. Received: --no-augment"),
+        (["--zoom", "0.3", "--network", "seed"], "--zoom goes with augmentation. Received: the network seed"),
         (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
         (
             ["--network", "vgg16", "--weights", "imagenet", "--start", "x"],
