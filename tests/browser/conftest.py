@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from fer.images import load_image
+
 CHROMIUM = shutil.which("chromium")
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
 --disable-component-update --disable-sync
@@ -69,6 +71,13 @@ def open_page(browser, app_url):
 def page(open_page):
     """The app in a window of its own, in English."""
     return open_page()
+
+
+@pytest.fixture(scope="session")
+def share(recognizer, astronaut):
+    """How probable the bundled model takes the astronaut to be happy, as the page writes it."""
+    (face,) = recognizer.recognize(load_image(astronaut))
+    return f"{face.probabilities['happy']:.0%}"
 
 
 @pytest.fixture(scope="session")
