@@ -2,7 +2,7 @@
 
     python train.py --data fer2013.zip --output runs/first --mixed-precision
 
-trains the bundled network; the README has its wall time and the score to expect.
+trains a network of the bundled one's kind; the README has the bundled one's commands, wall time and score.
 """
 
 import argparse

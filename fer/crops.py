@@ -17,7 +17,7 @@ their `FaceFrame`, and a constant. `bounds`: what each of the four was at least 
 """
 SAMPLES, FILTER = 2, Image.Resampling.BOX
 """Of the picture, along each side of a pixel of the crop, and what makes one pixel of them. Other filters and numbers
-are as good within chance (`python -m benchmarks.crop_choices`)."""
+are no better by more than chance (`python -m benchmarks.crop_choices`)."""
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,17 @@ def test_all_runs_before_are_told_in_order(folder):
     assert f"``` python train.py first python train.py second {last} ```" in both
 
 
+def test_teachers_are_told(folder):
+    taught = {"models": [{"name": "runs-a", "sha256": "0123abc"}], "weight": 0.9, "temperature": 2.0}
+    change(folder / CONFIG, "training", "teachers", taught)
+    card = " ".join(render_card(folder, "mine").split())
+    assert "the mean answers of 1 trained network on the same varied pictures" in card
+    assert "at temperature 2.0 and with 90% of the loss; the sha256 of their weights: - runs-a: `0123abc`" in card
+    assert "In training the loss is mostly how far the network is from its teachers" in card
+    change(folder / CONFIG, "training", "teachers", None)
+    assert "teachers" not in render_card(folder, "mine")
+
+
 def test_an_enlarging_network_is_told(folder):
     change(folder / CONFIG, "options", "enlarged", 96)
     assert "It enlarges the crop to 96x96 pixels first." in " ".join(render_card(folder, "mine").split())
