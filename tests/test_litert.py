@@ -55,9 +55,9 @@ def test_the_bundled_model_is_answered_from_its_file():
     np.testing.assert_allclose(classify(served, crops), expected, atol=1e-4)
     activation = ClassActivation(network)
     for index in (0, 3):
-        mapped, expected = find_map(served)(crops[5], index), activation.map(crops[5], index)
-        assert mapped.shape == expected.shape
-        np.testing.assert_allclose(mapped, expected, atol=1e-3)
+        mapped = find_map(served)(crops[5], index)
+        assert mapped.shape == (6, 6)
+        np.testing.assert_allclose(mapped, activation.map(crops[5], index), atol=1e-3)
 
 
 @pytest.mark.slow

@@ -30,6 +30,7 @@ def test_the_astronaut_is_happy(recognizer, astronaut):
     assert tuple(face.probabilities) == EMOTIONS
     assert sum(face.probabilities.values()) == pytest.approx(1, abs=1e-5)
     assert face.detection_score > 0.8
+    assert face.probabilities["happy"] > 0.85
 
 
 def test_all_faces_of_a_picture_take_one_forward_pass(recognizer, four_faces, monkeypatch):
@@ -57,6 +58,7 @@ def test_a_face_keeps_the_crop_that_the_network_saw(recognizer, astronaut):
     assert face.crop.dtype == np.uint8
     again = recognizer.recognize(Image.fromarray(face.crop).convert("RGB"), already_cropped=True)
     assert again[0].probabilities == pytest.approx(face.probabilities, abs=1e-5)
+    assert recognizer.explain(face).shape == (6, 6)
     happy = recognizer.labels.index("happy")
     np.testing.assert_array_equal(recognizer.explain(face), recognizer.network.map(face.crop, happy))
 
@@ -120,4 +122,4 @@ def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recogniz
     assert set(face.probabilities) == {"happy", "sad"}
     assert original.explain(face) is None
     assert "cannot say where it looked" in face_view("en", recognizer.labels, face, None)
-    assert recognizer.explain(recognizer.recognize(image)[0]) is not None
+    assert recognizer.explain(recognizer.recognize(image)[0]).shape == (6, 6)

@@ -1,16 +1,14 @@
 """The page about the app, as a person finds it."""
 
-import json
-
 import pytest
 from playwright.sync_api import expect
 
-from fer.model_folder import BUNDLED, METRICS
+from fer.model_folder import BUNDLED, load_metrics
 
 
 @pytest.mark.parametrize(("locale", "tab", "point"), [("en-US", "About", "."), ("de-DE", "Über", ",")])
 def test_the_page_tells_how_well_the_model_reads_in_the_persons_language(open_page, locale, tab, point):
-    accuracy = f"{json.loads((BUNDLED / METRICS).read_text())['accuracy']:.1%}".replace(".", point)
+    accuracy = f"{load_metrics(BUNDLED, 'a test')['accuracy']:.1%}".replace(".", point)
     page = open_page(locale=locale)
     page.get_by_role("tab", name=tab, exact=True).click()
     expect(page.locator("#about")).to_contain_text(accuracy)
