@@ -324,7 +324,8 @@ def settings(options, config, recipe, taught_by, base_from):
     """What must stay the same when a run is resumed, ready for JSON."""
     kept = {key: value for key, value in vars(options).items() if key not in UNSETTLED}
     kept |= {"classes": list(config.labels), "image_size": config.image_size}
-    kept |= {"teacher": taught_by or None, "weights": base_from}
+    teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in taught_by]
+    kept |= {"teacher": teachers or None, "weights": base_from}
     return {**kept, **asdict(recipe)}
 
 

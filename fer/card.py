@@ -61,10 +61,11 @@ def render_card(folder, source, exports=()):
             options=config.options,
             training=config.training,
             earlier=list_earlier(config.training),
+            commands=list(dict.fromkeys(list_commands(config.training))),
             metrics=metrics,
             exports=exports,
         )
-    except (UndefinedError, TypeError) as error:
+    except (UndefinedError, TypeError, KeyError) as error:
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
 
 
@@ -74,6 +75,16 @@ def list_earlier(training):
     while training := training.get("start"):
         earlier.insert(0, training)
     return earlier
+
+
+def list_commands(training):
+    """The commands of a run and of all that it builds on, its start and its teachers, each after those it needs."""
+    teachers = training.get("teachers") or {"models": []}
+    # Teachers of the time before this was kept have no `training`.
+    for needed in (training.get("start"), *(teacher.get("training") for teacher in teachers["models"])):
+        if needed:
+            yield from list_commands(needed)
+    yield training["command"]
 
 
 def save_card(folder, source, exports=()):

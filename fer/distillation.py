@@ -23,8 +23,8 @@ def load_teachers(names, labels, image_size):
         image_size: side of the student's input in pixels.
 
     Returns:
-        The Keras networks, float32 and frozen, and the facts to keep of them: for each its `name` and the `sha256` of
-        its weights.
+        The Keras networks, float32 and frozen, and the facts to keep of them: for each its `name`, the `sha256` of its
+        weights and its `training`, as `fer.model_folder.ModelConfig` has it.
 
     Raises:
         UserError: if a folder does not fit, or its labels or image size are not the student's.
@@ -40,7 +40,8 @@ def load_teachers(names, labels, image_size):
         teacher.trainable = False
         teachers.append(teacher)
         folder = find_model(name)
-        facts.append({"name": folder.resolve().name, "sha256": load_config(folder)[1]["sha256"]})
+        sha256 = load_config(folder)[1]["sha256"]
+        facts.append({"name": folder.resolve().name, "sha256": sha256, "training": config.training})
     return teachers, facts
 
 

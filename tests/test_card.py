@@ -37,7 +37,10 @@ def test_the_card_carries_its_figures_for_the_hub():
 
 @pytest.mark.parametrize(
     ("file", "missing"),
-    [(METRICS, "nll"), (METRICS, "per_class"), (METRICS, "calibration"), (METRICS, "duplicates"), (CONFIG, "seconds")],
+    [
+        *((METRICS, "nll"), (METRICS, "per_class"), (METRICS, "calibration"), (METRICS, "duplicates")),
+        *((CONFIG, "seconds"), (CONFIG, "command")),
+    ],
 )
 def test_a_card_with_a_missing_fact_is_not_rendered(folder, file, missing):
     document = json.loads((folder / file).read_text())
@@ -49,6 +52,7 @@ def test_a_card_with_a_missing_fact_is_not_rendered(folder, file, missing):
 
 def test_all_runs_before_are_told_in_order(folder):
     first = {"epochs": 24, "seconds": 5160, "command": "python train.py first"}
+    change(folder / CONFIG, "training", "teachers", None)
     change(folder / CONFIG, "training", "start", first)
     alone = " ".join(render_card(folder, "mine").split())
     assert "It started from the weights of an earlier run of 24 epochs and 86 minutes." in alone
@@ -58,6 +62,10 @@ def test_all_runs_before_are_told_in_order(folder):
     assert "2 earlier runs, each from those of the one before: of 24 epochs and 86 minutes, of 42 epochs and 56" in both
     last = json.loads((folder / CONFIG).read_text())["training"]["command"]
     assert f"``` python train.py first python train.py second {last} ```" in both
+    small = {"name": "small", "sha256": "0", "training": {"command": "python train.py small", "start": second}}
+    change(folder / CONFIG, "training", "teachers", {"models": [small], "weight": 0.9, "temperature": 2.0})
+    taught = " ".join(render_card(folder, "mine").split())
+    assert f"``` python train.py first python train.py second python train.py small {last} ```" in taught
 
 
 def test_teachers_are_told(folder):

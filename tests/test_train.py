@@ -76,6 +76,24 @@ def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(da
     assert float(loss(one_hot(faces), answers)) == pytest.approx(epoch["val_loss"], abs=1e-3)
 
 
+@pytest.mark.slow
+def test_a_taught_run_keeps_how_its_teacher_was_trained(data, tmp_path, monkeypatch):
+    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, stem=8, widths=(8,), depth=1))
+    common = ["--data", str(data), "--classes", "sad", "happy", "--epochs", "1"]
+    for seed, name in enumerate(("teacher", "other")):
+        train.main([*common, "--output", str(tmp_path / name), "--seed", str(seed)])
+    taught = [*common, "--output", str(tmp_path / "taught"), "--teacher"]
+    train.main([*taught, str(tmp_path / "teacher")])
+    facts = json.loads((tmp_path / "taught" / "config.json").read_text())["training"]["teachers"]
+    teacher = json.loads((tmp_path / "teacher" / "config.json").read_text())
+    kept = {"name": "teacher", "sha256": teacher["weights"]["sha256"], "training": teacher["training"]}
+    assert facts["models"] == [kept]
+    assert f"```\n{teacher['training']['command']}\npython train.py" in (tmp_path / "taught" / "README.md").read_text()
+    train.main([*taught, str(tmp_path / "teacher"), "--resume"])
+    with pytest.raises(UserError, match="resumed with its own settings"):
+        train.main([*taught, str(tmp_path / "other"), "--resume"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
