@@ -105,7 +105,7 @@ def describe(language, recognizer, source, reason=""):
         source: the `fer.hub.ModelSource` that it was loaded from.
         reason: why it is not the model that was asked for, "" if it is.
     """
-    from fer.model_folder import load_metrics
+    from fer.model_folder import load_config, load_metrics
 
     fallback = f"<p>{say(language, 'app.fallback', reason=escape(reason))}</p>" if reason else ""
     facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}
@@ -115,7 +115,9 @@ def describe(language, recognizer, source, reason=""):
     )
     try:
         metrics = load_metrics(source.folder, "the page")
-        figures = show_figures(language, metrics, recognizer)
+        # What serves does not tell the temperature, where that is in its LiteRT file.
+        config, _ = load_config(source.folder)
+        figures = show_figures(language, metrics, config)
     except UserError:
         figures = f"<p>{say(language, 'about.no_figures')}</p>"
     return (

@@ -14,13 +14,13 @@ TOLERANCE = 1e-4
 BLUE = "#3b82f6"
 
 
-def show_figures(language, metrics, recognizer):
+def show_figures(language, metrics, config):
     """The figures of a model.
 
     Args:
         language: code of the page's language.
         metrics: of `fer.report.save_report`, or what else a `metrics.json` of elsewhere or of earlier has.
-        recognizer: the `fer.recognizer.Recognizer` that serves.
+        config: the `fer.model_folder.ModelConfig` of the model that serves.
 
     Returns:
         HTML that says so where something is left out.
@@ -34,16 +34,16 @@ def show_figures(language, metrics, recognizer):
         (pictures, reliability),
     ):
         try:
-            if tuple(metrics["labels"]) != recognizer.labels:
+            if tuple(metrics["labels"]) != config.labels:
                 raise ValueError("The figures are of other labels than the model's.")
-            parts.append(part(language, metrics, recognizer))
+            parts.append(part(language, metrics, config))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             complete = False
     rest = "" if complete else f"<p>{say(language, 'about.left_out')}</p>"
     return f'<div class="figures">{"".join(texts)}<div class="pictures">{"".join(pictures)}</div>{rest}</div>'
 
 
-def accuracy(language, metrics, recognizer):
+def accuracy(language, metrics, config):
     """How often the model is right, and how that was measured."""
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
@@ -58,33 +58,33 @@ def accuracy(language, metrics, recognizer):
     return f"<p>{text}</p>"
 
 
-def sure_answers(language, metrics, recognizer):
+def sure_answers(language, metrics, config):
     """How often the model is sure, and how often it is right then."""
     sure = metrics["confident"]
-    if abs(sure["threshold"] - recognizer.calibration.threshold) > TOLERANCE:
+    if abs(sure["threshold"] - config.calibration.threshold) > TOLERANCE:
         raise ValueError("The threshold is not that of what is served.")
     shares = {key: percent(language, sure[key]) for key in ("coverage", "accuracy")}
     return f"<p>{say(language, 'about.sure', **shares)}</p>"
 
 
-def confusion(language, metrics, recognizer):
+def confusion(language, metrics, config):
     """What is taken for what, a row a true label."""
     rows = []
-    for label, counts in zip(recognizer.labels, metrics["confusion_matrix"], strict=True):
+    for label, counts in zip(config.labels, metrics["confusion_matrix"], strict=True):
         shares = [count / max(sum(counts), 1) for count in counts]
         # Pale enough for the text upon it, in light mode and dark.
         cells = "".join(
             f'<td style="background: rgb(59 130 246 / {0.6 * share:.2f})">{100 * share:.0f}</td>' for share in shares
         )
         rows.append(_row(language, label, cells))
-    columns = [say(language, f"emotion.{label}") for label in recognizer.labels]
+    columns = [say(language, f"emotion.{label}") for label in config.labels]
     return _figure(say(language, "about.confusion"), f'<div class="confusion">{_table(columns, rows)}</div>')
 
 
-def by_expression(language, metrics, recognizer):
+def by_expression(language, metrics, config):
     """Precision, recall and F1 of each expression."""
     rows = []
-    for label in recognizer.labels:
+    for label in config.labels:
         row = metrics["per_class"][label]
         cells = "".join(f"<td>{row[key]:.0%}</td>" for key in ("recall", "precision", "f1"))
         rows.append(_row(language, label, f"{cells}<td>{int(row['support'])}</td>"))
@@ -92,11 +92,11 @@ def by_expression(language, metrics, recognizer):
     return _figure(say(language, "about.by_expression"), _table(columns, rows))
 
 
-def reliability(language, metrics, recognizer):
+def reliability(language, metrics, config):
     """Accuracy over top probability, drawn."""
     rows = metrics["calibration"]["reliability"]
     gap = sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / metrics["n"]
-    if metrics["temperature"] != recognizer.calibration.temperature or abs(gap - metrics["ece"]) > TOLERANCE:
+    if metrics["temperature"] != config.calibration.temperature or abs(gap - metrics["ece"]) > TOLERANCE:
         raise ValueError("The curve is not that of the probabilities that are served.")
     points = [(45 + 250 * row["confidence"], 225 - 210 * row["accuracy"]) for row in rows]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)

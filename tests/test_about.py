@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,8 @@ from fer.calibration import Calibration
 from fer.hub import ModelSource
 from fer.images import load_image
 from fer.labels import EMOTIONS
-from fer.model_folder import BUNDLED, METRICS
+from fer.model_folder import BUNDLED, CONFIG, METRICS
+from fer.recognizer import Recognizer
 from pages.about import HERE, describe
 
 
@@ -27,8 +29,11 @@ def show(metrics, tmp_path):
 
     def show(language="en", calibration=None, labels=EMOTIONS):
         (tmp_path / METRICS).write_text(json.dumps(metrics))
-        stored = Calibration(metrics["temperature"], 0.6776)
-        served = SimpleNamespace(labels=labels, image_size=48, calibration=calibration or stored)
+        calibration = calibration or Calibration(metrics["temperature"], 0.6776)
+        config = json.loads((BUNDLED / CONFIG).read_text())
+        config |= {"labels": list(labels), "calibration": asdict(calibration)}
+        (tmp_path / CONFIG).write_text(json.dumps(config))
+        served = SimpleNamespace(labels=labels, image_size=48, calibration=calibration)
         return describe(language, served, ModelSource("runs/mine", tmp_path))
 
     return show
@@ -40,6 +45,12 @@ def test_the_figures_are_those_of_the_folder(show):
         assert text in page
     assert page.count("<td style=") == len(EMOTIONS) ** 2
     assert 'role="img" aria-label="Curve of the share of right answers' in page
+    assert "left out" not in page
+
+
+def test_the_bundled_figures_are_all_those_of_what_serves():
+    page = describe("en", Recognizer.load(), ModelSource("bundled", BUNDLED))
+    assert "<svg" in page
     assert "left out" not in page
 
 
