@@ -65,11 +65,12 @@ def small(tmp_path):
 def test_files_answer_as_keras_does_whatever_the_batch(exported, name, limit):
     classify_crops = open_export(exported[name], "onnx" if name == "onnx" else "litert")
     crops = np.stack([np.asarray(draw_face(emotion, number)) for number, emotion in enumerate(EMOTIONS)])
-    network, _ = load_model("bundled")
+    network, config = load_model("bundled")
     for count in (1, 5, 7):
         received = classify_crops(crops[:count])
         assert received.dtype == np.float32
-        np.testing.assert_allclose(received, classify(network, crops[:count]), rtol=0, atol=limit)
+        expected = config.calibration.apply(classify(network, crops[:count]))
+        np.testing.assert_allclose(received, expected, rtol=0, atol=limit)
 
 
 @pytest.mark.slow
@@ -87,7 +88,8 @@ def test_the_cards_lines_run_the_files(hub, exported, monkeypatch, tmp_path):
         (tmp_path / name).write_bytes(hub.state.large[files[name].sha256])
     crop = build_crops(48)[12]
     Image.fromarray(crop).save(tmp_path / "face.png")
-    expected = dict(zip(EMOTIONS, classify(load_model("bundled")[0], crop[None])[0], strict=True))
+    network, config = load_model("bundled")
+    expected = dict(zip(EMOTIONS, config.calibration.apply(classify(network, crop[None]))[0], strict=True))
     _, *programs = re.findall(r"```python\n(.+?)```", files[CARD].content.decode(), re.DOTALL)
     for program, package in zip(programs, ("onnxruntime", "ai_edge_litert"), strict=True):
         assert package in program
