@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-peer
 
-.PHONY: app test quality style screenshots bench bench-data clean
+.PHONY: app test quality style screenshots bench recipe dataset clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -23,11 +23,28 @@ screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
 
 # First, before gigabytes are installed.
-bench-data:
-	@test -n "$(DATA)" || { echo "make bench DATA=fer2013.zip: the dataset is needed. Received: none" >&2; exit 2; }
+dataset:
+	@test -n "$(DATA)" || { echo "make $(MAKECMDGOALS) DATA=fer2013.zip: the dataset is needed. Received: none" >&2; exit 2; }
 
-bench: bench-data $(VENV)/dev $(PEER)/fer
+bench: dataset $(VENV)/dev $(PEER)/fer
 	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md
+
+# The bundled network's four runs. A card is the last that a run writes; one that was interrupted goes on.
+TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
+
+recipe: runs/taught/README.md
+
+runs/first/README.md: | dataset $(VENV)/app
+	$(TRAIN) --epochs 24 --mixup 0 --mixed-precision
+
+runs/second/README.md: runs/first/README.md | dataset $(VENV)/app
+	$(TRAIN) --start runs/first --epochs 42 --mixed-precision --keep last
+
+runs/third/README.md: runs/second/README.md | dataset $(VENV)/app
+	$(TRAIN) --start runs/second --enlarged 64 --epochs 6 --learning-rate 5e-4 --keep last
+
+runs/taught/README.md: runs/second/README.md runs/third/README.md | dataset $(VENV)/app
+	$(TRAIN) --start runs/second --teacher runs/second runs/third --epochs 6 --learning-rate 5e-4 --keep last
 
 # What it is compared with imports pkg_resources, which newer setuptools have no more.
 $(PEER)/fer:

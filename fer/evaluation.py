@@ -4,7 +4,7 @@ import numpy as np
 
 from fer.agreement import compare_with_votes
 from fer.data import load_categories, load_faces, load_votes
-from fer.duplicates import find_duplicates
+from fer.duplicates import MAX_DISTANCE, find_duplicates
 from fer.errors import UserError
 from fer.forward import classify
 from fer.metrics import accuracy_where, evaluate, restrict
@@ -105,10 +105,11 @@ def measure_without_duplicates(correct, faces, train):
         faces, train: `fer.data.Faces`.
 
     Returns:
-        A dict: `found`, and `n` and `accuracy` of the pictures without; the accuracy is None if there are none.
+        A dict: `max_distance` of the pixels that was looked for (see `fer.duplicates`), `found`, and `n` and `accuracy`
+        of the pictures without; the accuracy is None if there are none.
     """
     copied = find_duplicates(faces.images, train.images)
-    return {"found": int(copied.sum()), **accuracy_where(correct, ~copied)}
+    return {"max_distance": MAX_DISTANCE, "found": int(copied.sum()), **accuracy_where(correct, ~copied)}
 
 
 def measure(probabilities, config, faces, split, model):
@@ -172,7 +173,10 @@ def format_metrics(metrics):
     lines += _people(metrics["agreement"]) if metrics.get("agreement") else []
     if "duplicates" in metrics:
         row = metrics["duplicates"]
-        lines.append(f"accuracy without the {row['found']} near-duplicates of training pictures: {_percent(row)}")
+        nearness = f"pixel distance up to {row['max_distance']:g}"
+        lines.append(
+            f"accuracy without the {row['found']} near-duplicates of training pictures, {nearness}: {_percent(row)}"
+        )
     lines += ["", f"{'':10}{'precision':>10}{'recall':>10}{'F1':>10}{'pictures':>10}"]
     for name, row in metrics["per_class"].items():
         figures = "".join(f"{row[key]:10.1%}" for key in ("precision", "recall", "f1"))

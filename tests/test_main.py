@@ -111,8 +111,8 @@ def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_datas
     metrics = json.loads(report.read_text())
     assert metrics["agreement"]["top_share"] == pytest.approx(0.8)
     assert metrics["agreement"]["agreed"]["n"] == 14
-    assert metrics["duplicates"] == {"found": 14, "n": 0, "accuracy": None}
-    assert "without the 14 near-duplicates" in capsys.readouterr().out
+    assert metrics["duplicates"] == {"max_distance": 0.3, "found": 14, "n": 0, "accuracy": None}
+    assert "without the 14 near-duplicates of training pictures, pixel distance up to 0.3" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["evaluate", "--data", str(data), "--split", "train", "--duplicates"])
 

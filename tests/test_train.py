@@ -1,5 +1,6 @@
 import json
 import os
+import shlex
 import subprocess
 import sys
 from functools import partial
@@ -11,12 +12,15 @@ import pytest
 import train
 from fer import models
 from fer.__main__ import main as fer_main
+from fer.card import list_commands
 from fer.data import load_faces
 from fer.errors import UserError
 from fer.forward import classify
-from fer.model_folder import load_model
+from fer.model_folder import BUNDLED, load_config, load_model
 from fer.recipes import RECIPES
 from fer.training import one_hot, read_history
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +170,15 @@ def test_training_runs_with_jax_alone(data, tmp_path):
     assert run.returncode == 0, run.stderr
     assert "No card: it needs huggingface_hub" in run.stdout
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 6
+
+
+def test_make_recipe_runs_the_bundled_networks_commands():
+    make = ["make", "--always-make", "--dry-run", "recipe"]
+    told = subprocess.run([*make, "DATA=fer2013.zip"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    runs = [shlex.split(line) for line in told.splitlines() if "train.py" in line]
+    planned = [["python", *(word for word in run[1:] if word != "--resume")] for run in runs]
+    trained = list(dict.fromkeys(list_commands(load_config(BUNDLED)[0].training)))
+    assert planned == [shlex.split(command) for command in trained]
+
+    refused = subprocess.run([*make[:1], "recipe", "DATA="], cwd=ROOT, capture_output=True, text=True)
+    assert "make recipe DATA=fer2013.zip: the dataset is needed. Received: none" in refused.stderr
