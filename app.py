@@ -16,7 +16,8 @@ from unittest.mock import patch
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fer.console import exit_on_user_error, quiet_libraries
-from pages.cache import end_as_if_interrupted, make_cache, sweep_leftovers
+from pages.cache import make_cache, sweep_leftovers
+from pages.ending import Ending
 from pages.lean import lean_gradio_import, serve_at_launch, share_configurations
 
 with lean_gradio_import():
@@ -118,7 +119,7 @@ def main():
     """Serves the app until it is interrupted. The page is up at once; the model loads behind it, and warms up behind
     the first answers."""
     quiet_libraries()
-    end_as_if_interrupted()
+    ending = Ending()
     serving = Future()
     demo = build_demo(serving)
     share_configurations(demo)
@@ -139,11 +140,12 @@ def main():
             mcp_server=True,
             prevent_thread_lock=True,
         )
-    with exit_on_user_error("python app.py"):
-        serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
+    serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     serving.result().recognizer.warm_up()
-    demo.block_thread()
+    ending.wait()
+    demo.close()
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_user_error("python app.py"):
+        main()

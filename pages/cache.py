@@ -5,7 +5,6 @@ files that `gr.File` makes beside its own, nor of the video that a generator ans
 """
 
 import os
-import signal
 import tempfile
 import threading
 import time
@@ -48,8 +47,3 @@ def sweep_leftovers(folder, every, age):
                     continue
 
     threading.Thread(target=sweep, daemon=True).start()
-
-
-def end_as_if_interrupted():
-    """Lets a request to end (SIGTERM, as of `docker stop`) end the program by KeyboardInterrupt, which tidies up."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
