@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -66,16 +67,19 @@ def app_url(tmp_path_factory):
 
 
 @contextmanager
-def run_app(folder, *arguments):
+def run_app(folder, *arguments, ending=signal.SIGTERM, output=None):
     """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
 
     Args:
         folder: for all files that it and Gradio write.
+        ending: signal that asks it to end.
+        output: file for what it prints; None for the tests' own output.
     """
     port = free_port()
     environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
     url = f"http://127.0.0.1:{port}/"
-    with subprocess.Popen([sys.executable, *arguments], cwd=Path(__file__).parents[1], env=environment) as app:
+    command = {"args": [sys.executable, *arguments], "cwd": Path(__file__).parents[1], "env": environment}
+    with subprocess.Popen(**command, stdout=output, stderr=output) as app:
 
         def is_up():
             assert app.poll() is None, "the app ended"
@@ -86,7 +90,11 @@ def run_app(folder, *arguments):
             wait_for(is_up)
             yield url
         finally:
-            app.terminate()
+            app.send_signal(ending)
+            try:
+                app.wait(60)
+            finally:
+                app.kill()
 
 
 def free_port():
