@@ -30,20 +30,23 @@ bench: dataset $(VENV)/dev $(PEER)/fer
 	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md
 
 # The bundled network's four runs. A card is the last that a run writes; one that was interrupted goes on.
+RUNS := first second third taught
 TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
 
 recipe: runs/taught/README.md
 
-runs/first/README.md: | dataset $(VENV)/app
+$(RUNS:%=runs/%/README.md): | dataset $(VENV)/app
+
+runs/first/README.md:
 	$(TRAIN) --epochs 24 --mixup 0 --mixed-precision
 
-runs/second/README.md: runs/first/README.md | dataset $(VENV)/app
+runs/second/README.md: runs/first/README.md
 	$(TRAIN) --start runs/first --epochs 42 --mixed-precision --keep last
 
-runs/third/README.md: runs/second/README.md | dataset $(VENV)/app
+runs/third/README.md: runs/second/README.md
 	$(TRAIN) --start runs/second --enlarged 64 --epochs 6 --learning-rate 5e-4 --keep last
 
-runs/taught/README.md: runs/second/README.md runs/third/README.md | dataset $(VENV)/app
+runs/taught/README.md: runs/second/README.md runs/third/README.md
 	$(TRAIN) --start runs/second --teacher runs/second runs/third --epochs 6 --learning-rate 5e-4 --keep last
 
 # What it is compared with imports pkg_resources, which newer setuptools have no more.
