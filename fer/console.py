@@ -1,10 +1,14 @@
 """What the command lines share: no traceback for a person's mistake, no chatter of libraries."""
 
+import importlib.util
 import os
 import sys
 from contextlib import contextmanager
 
 from fer.errors import UserError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+"""Keras' backends that train."""
 
 
 @contextmanager
@@ -19,6 +23,14 @@ def exit_on_user_error(program):
         if error.filename is None:
             raise
         print(f"{program}: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    except (ImportError, ValueError):
+        # What Keras raises where it is first needed.
+        backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+        if backend in BACKENDS and importlib.util.find_spec(backend):
+            raise
+        rule = f"`KERAS_BACKEND` must be one of {', '.join(BACKENDS)}, and installed"
+        print(f"{program}: {rule}. Received: {backend}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"\n{program}: interrupted", file=sys.stderr)

@@ -1,0 +1,35 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer.console import exit_on_user_error
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("command", [["train.py", "--output", "never"], ["-m", "fer", "evaluate"]])
+def test_a_backend_that_keras_does_not_have_is_no_traceback(command):
+    environment = {**os.environ, "KERAS_BACKEND": "theano"}
+    run = subprocess.run(
+        [sys.executable, *command, "--data", "never"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    rule = "`KERAS_BACKEND` must be one of tensorflow, jax, torch, and installed. Received: theano"
+    assert run.stderr.splitlines()[-1].endswith(rule)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_backend_that_is_not_installed_is_no_traceback(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit), exit_on_user_error("python train.py"):
+        raise ModuleNotFoundError("No module named 'torch'")
+    assert capsys.readouterr().err.endswith("and installed. Received: torch\n")
+
+
+def test_what_no_backend_is_to_blame_for_stays_what_it_is():
+    with pytest.raises(ValueError, match="a defect"), exit_on_user_error("python train.py"):
+        raise ValueError("a defect")
