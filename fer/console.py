@@ -1,6 +1,5 @@
 """What the command lines share: no traceback for a person's mistake, no chatter of libraries."""
 
-import importlib.util
 import os
 import sys
 from contextlib import contextmanager
@@ -24,10 +23,10 @@ def exit_on_user_error(program):
             raise
         print(f"{program}: {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
-    except (ImportError, ValueError):
-        # What Keras raises where it is first needed.
+    except (ModuleNotFoundError, ValueError) as error:
+        # What Keras raises where it is first needed: the package is missing, or its own words for an unknown name.
         backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-        if backend in BACKENDS and importlib.util.find_spec(backend):
+        if getattr(error, "name", None) != backend and str(error) != f"Unable to import backend : {backend}":
             raise
         rule = f"`KERAS_BACKEND` must be one of {', '.join(BACKENDS)}, and installed"
         print(f"{program}: {rule}. Received: {backend}", file=sys.stderr)
