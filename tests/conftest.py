@@ -20,6 +20,7 @@ from fer.faces import FaceDetector
 from fer.images import load_image
 from fer.labels import EMOTIONS
 
+ROOT = Path(__file__).parents[1]
 HUB = HubDouble()
 HUB_HOME = Path(tempfile.mkdtemp(prefix="fer-hub-"))
 # The Hub's client reads these once, when it is imported: no test ever reaches the real Hub by mistake.
@@ -78,7 +79,7 @@ def run_app(folder, *arguments, ending=signal.SIGTERM, output=None):
     port = free_port()
     environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
     url = f"http://127.0.0.1:{port}/"
-    command = {"args": [sys.executable, *arguments], "cwd": Path(__file__).parents[1], "env": environment}
+    command = {"args": [sys.executable, *arguments], "cwd": ROOT, "env": environment}
     with subprocess.Popen(**command, stdout=output, stderr=output) as app:
 
         def is_up():
@@ -121,7 +122,7 @@ def client(app_url):
 @pytest.fixture(scope="session")
 def astronaut():
     """Path of a photo with one face."""
-    return Path(__file__).parents[1] / "examples" / "astronaut.jpg"
+    return ROOT / "examples" / "astronaut.jpg"
 
 
 @pytest.fixture(scope="session")

@@ -6,12 +6,11 @@ import threading
 import time
 import zipfile
 from concurrent.futures import Future
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
-from conftest import free_port, hub_environment, wait_for, write_clip
+from conftest import ROOT, free_port, hub_environment, wait_for, write_clip
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError, Status
@@ -20,8 +19,6 @@ from PIL import Image
 from app import Serving, build_demo, load_serving
 from fer.model_folder import BUNDLED
 from pages.limits import CONCURRENT
-
-ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.slow
 

@@ -1,13 +1,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from fer.console import exit_on_user_error
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("command", [["train.py", "--output", "never"], ["-m", "fer", "evaluate"]])

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import free_port, hub_environment, wait_for
+from conftest import ROOT, free_port, hub_environment, wait_for
 from jax.errors import JaxRuntimeError
 
 import train
@@ -61,7 +61,7 @@ def start(data, compiled, folder, *more):
     with error_file.open("w") as error:
         process = subprocess.Popen(
             [sys.executable, *map(str, command)],
-            cwd=Path(__file__).parents[1],
+            cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=error,
@@ -185,9 +185,7 @@ def test_hosts_that_fit_are_taken(hosts):
 
 def test_a_mistake_ends_with_a_sentence_and_exit_code_2():
     command = ["train.py", "--data", "x", "--output", "y", "--hosts", "a:1", "--processes", "2"]
-    ended = subprocess.run(
-        [sys.executable, *command], cwd=Path(__file__).parents[1], capture_output=True, text=True, env=dict(os.environ)
-    )
+    ended = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
     assert ended.returncode == 2
     assert ended.stderr == (
         "python train.py: --hosts, --processes and --process-id go together. Received: no --process-id\n"

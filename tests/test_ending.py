@@ -3,12 +3,9 @@
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import run_app
-
-ROOT = Path(__file__).parents[1]
+from conftest import ROOT, run_app
 
 DROPPED = """
 import os, signal

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import hub_environment
+from conftest import ROOT, hub_environment
 from huggingface_hub import constants
 
 import train
@@ -22,7 +22,6 @@ from fer.hub import HubError, check_push, pull_model, push_model, resolve_model
 from fer.litert import LiteRTNetwork, load_served
 from fer.model_folder import BUNDLED, CARD, CONFIG, EXPORTS, METRICS, WEIGHTS, ModelFolderError, load_model
 
-ROOT = Path(__file__).parents[1]
 MODEL = "fer-bot/model"
 
 

@@ -1,10 +1,10 @@
 import subprocess
 import sys
 from concurrent.futures import Future
-from pathlib import Path
 
 import gradio as gr
 import pytest
+from conftest import ROOT
 from gradio.blocks import BlocksConfig
 from gradio.state_holder import SessionState
 
@@ -96,5 +96,5 @@ def test_another_app_is_left_to_gradio(demo):
 @pytest.mark.slow
 def test_nothing_is_done_for_nothing_on_the_way_to_the_first_answer():
     command = [sys.executable, "-c", START]
-    run = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr

@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import LIVE_TOKEN, hub_environment
+from conftest import LIVE_TOKEN, ROOT, hub_environment
 from gradio_client import Client, handle_file
 from huggingface_hub import HfApi
 
-ROOT = Path(__file__).parents[1]
 MODEL = "fer-bot/two"
 SPACE = "fer-bot/space"
 UID = 1000

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import draw_face, wait_for
+from conftest import ROOT, draw_face, wait_for
 
 from fer import scoring
 from fer.__main__ import main
@@ -150,7 +150,7 @@ def test_alone_it_starts_ray_on_the_loopback_and_ends_it(faces, tmp_path):
     ]
     listed.write_text("\r\n".join(map(str, lines)) + "\n\n")
     command = [sys.executable, "-m", "fer", "score", str(listed), str(output), "--already-cropped"]
-    run = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=240)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
     assert "Traceback" not in run.stderr
     rows = read_output(output)

@@ -2,10 +2,10 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import gradio
 import pytest
+from conftest import ROOT
 from hub_double.card_rules import complaints, metadata_of
 
 from fer import space
@@ -15,7 +15,6 @@ from fer.hub import HubError
 from fer.model_folder import BUNDLED
 from fer.space import deploy
 
-ROOT = Path(__file__).parents[1]
 MODEL = "fer-bot/model"
 SPACE = "fer-bot/space"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import pytest
+from conftest import ROOT
 
 import train
 from fer import models
@@ -19,8 +20,6 @@ from fer.forward import classify
 from fer.model_folder import BUNDLED, load_config, load_model
 from fer.recipes import RECIPES
 from fer.training import one_hot, read_history
-
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
