@@ -23,7 +23,8 @@ from pages.lean import lean_gradio_import, serve_at_launch, share_configurations
 with lean_gradio_import():
     CACHE = make_cache()
     import gradio as gr
-    from gradio import processing_utils
+    from gradio import processing_utils, route_utils
+    from starlette.middleware import Middleware
 
 try:
     # Part of every Space, and of nothing else. ZeroGPU Spaces end an app that has no function for their GPU.
@@ -40,11 +41,13 @@ else:
 from fer.errors import UserError
 from pages.about import build_about_page
 from pages.fetching import PublicTransport
+from pages.intake import HANDLERS, FilesOnly, Intake
 from pages.keyboard import ARROW_KEYS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
 from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
+from pages.payloads import CheckedBlocks
 from pages.photo import build_photo_page
 from pages.texts import I18N, language_of_the_page, say
 from pages.tools import Tools
@@ -79,7 +82,7 @@ def build_demo(serving):
         recognizer = serving.result().recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
-    with gr.Blocks(title="Facial expression recognition", delete_cache=(SWEEP_SECONDS, KEEP_SECONDS)) as demo:
+    with CheckedBlocks(title="Facial expression recognition", delete_cache=(SWEEP_SECONDS, KEEP_SECONDS)) as demo:
         language = language_of_the_page()
         gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
@@ -115,18 +118,20 @@ def load_serving(name):
         return Serving(Recognizer.load(), resolve_model("bundled"), str(error))
 
 
-def main():
-    """Serves the app until it is interrupted. The page is up at once; the model loads behind it, and warms up behind
-    the first answers."""
-    quiet_libraries()
-    ending = Ending()
-    serving = Future()
-    demo = build_demo(serving)
-    share_configurations(demo)
-    sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
+def launch(demo, **options):
+    """Serves the page and its API in the background.
+
+    Args:
+        demo: of `build_demo`.
+        **options: more of `gr.Blocks.launch`.
+
+    Returns:
+        What that returns: the web application, its address, and None.
+    """
     processing_utils.async_transport = PublicTransport()
+    route_utils.GradioMultiPartParser = FilesOnly
     with patch("gradio.mcp.GradioMCPServer", Tools):
-        demo.launch(
+        return demo.launch(
             theme=THEME,
             css=CSS,
             js=ARROW_KEYS,
@@ -139,7 +144,21 @@ def main():
             ssr_mode=False,
             mcp_server=True,
             prevent_thread_lock=True,
+            app_kwargs={"middleware": [Middleware(Intake)], "exception_handlers": HANDLERS},
+            **options,
         )
+
+
+def main():
+    """Serves the app until it is interrupted. The page is up at once; the model loads behind it, and warms up behind
+    the first answers."""
+    quiet_libraries()
+    ending = Ending()
+    serving = Future()
+    demo = build_demo(serving)
+    share_configurations(demo)
+    sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
+    launch(demo)
     serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     serving.result().recognizer.warm_up()
     ending.wait()

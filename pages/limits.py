@@ -2,6 +2,9 @@
 
 MAX_FILE_SIZE = 150 * 1024**2
 """Bytes: a clip of `CLIP_SECONDS` at 20 Mbit a second; pictures are refused far below, by `MAX_PHOTO_BYTES`."""
+MAX_BODY = 4 * 1024**2
+"""Bytes of a request that uploads no file: a photo of 3 MB as a data: URI for MCP, whose own limit it is; the largest
+of the page, a live frame, has half of it (`LIVE_BYTES`)."""
 MAX_PHOTO_BYTES = 20_000_000
 """A 50-megapixel photo as a camera's JPEG stays below it."""
 FETCH_SECONDS = 20

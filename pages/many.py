@@ -72,6 +72,8 @@ def build_many_page(serving, language):
         Args:
             files: pictures, and zips of pictures; at most 20 MB each.
         """
+        if files is None:
+            raise gr.Error("Pictures are needed. Received: none", print_exception=False)
         try:
             return [row for _, _, rows in read(files, progress) for row in rows]
         except UserError as error:

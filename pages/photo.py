@@ -77,7 +77,7 @@ def build_photo_page(serving, language):
 
     def choose(shown, number, language):
         # What was shown may be forgotten meanwhile.
-        return view(language, shown[number - 1][1]) if number <= len(shown) else gr.skip()
+        return view(language, shown[number - 1][1]) if number and number <= len(shown) else gr.skip()
 
     def click(shown, language, event: gr.SelectData):
         index = face_at(shown, *event.index)

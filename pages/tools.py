@@ -2,12 +2,16 @@
 
 import json
 
+import gradio as gr
 from anyio import CapacityLimiter
 from gradio.mcp import GradioMCPServer
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
-from mcp.types import CallToolRequest
+from mcp.types import CallToolRequest, CallToolResult, ServerResult, TextContent
 
 from pages.limits import MAX_CALLS
+from pages.payloads import arguments_of, check_names, check_value, describe, is_file
+
+FILE = "A file must be given as an http(s) URL or as a data: URI in base64."
 
 
 class Tools(GradioMCPServer):
@@ -19,6 +23,12 @@ class Tools(GradioMCPServer):
         call, limiter = server.request_handlers[CallToolRequest], CapacityLimiter(MAX_CALLS)
 
         async def call_in_turn(request):
+            name, arguments = request.params.name, request.params.arguments or {}
+            try:
+                request.params.arguments = self._check_arguments(name, arguments)
+            except gr.Error as error:
+                content = [TextContent(type="text", text=error.message)]
+                return ServerResult(CallToolResult(content=content, isError=True))
             async with limiter:
                 return await call(request)
 
@@ -36,16 +46,35 @@ class Tools(GradioMCPServer):
         try:
             files = super().convert_strings_to_filedata(value, [*filedata_positions, *inside])
         except (ValueError, IndexError):
-            raise ValueError("A file must be given as an http(s) URL or as a data: URI in base64.") from None
+            raise ValueError(FILE) from None
         return traverse(files, self._have_swept, is_file_obj_with_meta)
 
     def postprocess_output_data(self, data, root_url):
         return super().postprocess_output_data([json.dumps(output, ensure_ascii=False) for output in data], root_url)
 
+    def _check_arguments(self, name, arguments):
+        """The arguments of a call as its tool's schema takes them; `gr.Error` of one sentence where they are wrong."""
+        fn = self.get_block_fn_from_endpoint_name(self.tool_to_endpoint.get(name, ""))
+        if fn is None:
+            raise gr.Error(f"There is no tool of that name. Received: {describe(name)}")
+        check_names(fn, arguments)
+        components = arguments_of(fn)
+        return {key: _check_argument(key, components[key], value) for key, value in arguments.items()}
+
     def _have_swept(self, file):
         if not is_http_url_like(file["path"]):
             self.blocks.upload_file_set.add(file["path"])
         return file
+
+
+def _check_argument(name, component, value):
+    if not is_file(component):
+        return check_value(name, component, value)
+    many = isinstance(component, gr.File)
+    files = value if many and isinstance(value, list) else [value]
+    if not all(isinstance(file, str) and file.startswith(("data:", "http://", "https://")) for file in files):
+        raise gr.Error(f"`{name}`: {FILE}")
+    return files if many else value
 
 
 def _without(node, keys):

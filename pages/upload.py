@@ -24,8 +24,8 @@ EXAMPLE = handle_file("https://raw.githubusercontent.com/scikit-image/scikit-ima
 class Photo(gr.Image):
     """`gr.Image` that hands over an `Upload` unopened: fer.images opens it, guarded, and says in words what is broken.
 
-    Gradio has moved the file to its cache by then, and has refused paths from outside of it. (For every class like this
-    one Gradio writes a stub, upload.pyi, where it may; git ignores it.)
+    It lies in the app's cache: `pages.payloads` has refused all other paths. (For every class like this one Gradio
+    writes a stub, upload.pyi, where it may; git ignores it.)
     """
 
     is_template = True
@@ -33,8 +33,6 @@ class Photo(gr.Image):
     def preprocess(self, payload):
         if payload is None:
             return None
-        if payload.path is None:
-            raise gr.Error("A photo must be sent as a file.", print_exception=False)
         return Upload(payload.path, payload.orig_name or Path(payload.path).name)
 
     def example_payload(self):

@@ -94,7 +94,10 @@ def test_no_face_is_an_answer(call):
         ("data:image/png;base64,a", "A file must be given as an http(s) URL or as a data: URI in base64."),
         ("/etc/passwd", "A file must be given as an http(s) URL or as a data: URI in base64."),
         ("http://127.0.0.1/photo.jpg", "http://127.0.0.1/photo.jpg: not the address of a public server."),
-        ({"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, "is not of type 'string'"),
+        (
+            {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+            "`photo`: A file must be given as an http(s) URL or as a data: URI in base64.",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence(call, photo, reason):
