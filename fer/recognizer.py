@@ -6,6 +6,7 @@ import numpy as np
 
 from fer.calibration import UNCALIBRATED
 from fer.crops import crop_face
+from fer.errors import UserError
 from fer.explanation import find_map
 from fer.faces import THREADS, FaceDetector
 from fer.forward import classify
@@ -89,7 +90,12 @@ class Recognizer:
 
         Returns:
             A list of `Face`, the largest first; empty if no face is found.
+
+        Raises:
+            UserError: for a `smallest_face` that is no such share.
         """
+        if not 0 <= smallest_face <= 1:
+            raise UserError(f"`smallest_face` must be from 0 to 1. Received: {smallest_face:g}")
         if already_cropped:
             return self._faces([(0, 0, *image.size)], [grey_square(image, self.image_size)], [None])
         smallest = smallest_face * max(image.size)

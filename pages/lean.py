@@ -35,9 +35,9 @@ def lean_gradio_import():
 
     with patch.object(inspect, "getfile", hide_gradio), patch.object(jinja2, "Template", cache(jinja2.Template)):
         yield
-    from gradio import component_meta, utils
+    from gradio import blocks_events, component_meta, utils
 
-    component_meta.create_or_modify_pyi = lambda *_: None
+    component_meta.create_or_modify_pyi = blocks_events.create_or_modify_pyi = lambda *_: None
     utils.MatplotlibBackendMananger = nullcontext
 
 

@@ -96,7 +96,7 @@ def test_no_face_is_an_answer(call):
         ("http://127.0.0.1/photo.jpg", "http://127.0.0.1/photo.jpg: not the address of a public server."),
         (
             {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
-            "`photo`: A file must be given as an http(s) URL or as a data: URI in base64.",
+            "A file must be given as an http(s) URL or as a data: URI in base64.",
         ),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from fer.calibration import Calibration
+from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from fer.models import build_network
@@ -123,3 +124,9 @@ def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recogniz
     assert original.explain(face) is None
     assert "cannot say where it looked" in face_view("en", recognizer.labels, face, None)
     assert recognizer.explain(recognizer.recognize(image)[0]).shape == (6, 6)
+
+
+@pytest.mark.parametrize("share", [float("nan"), -0.1, 1.1])
+def test_a_smallest_face_that_is_no_share_of_the_picture_is_refused(recognizer, share):
+    with pytest.raises(UserError, match=r"^`smallest_face` must be from 0 to 1\. Received: "):
+        recognizer.recognize(Image.new("RGB", (40, 30)), smallest_face=share)
