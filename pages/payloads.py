@@ -43,6 +43,11 @@ class CheckedBlocks(gr.Blocks):
             raise
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             raise _refusal("A file cannot be fetched from its address.") from None
+        finally:
+            # Gradio keeps each value for the session: of a camera, megabytes that nobody reads again.
+            for block in block_fn.inputs:
+                if state and isinstance(block, Camera) and block._id in state.config_values:
+                    state.config_values[block._id]["props"]["value"] = None
 
 
 def check_values(block_fn, values, components=None):

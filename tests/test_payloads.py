@@ -40,7 +40,9 @@ def served(tmp_path_factory):
         photo.parent.mkdir()
         Image.new("RGB", (40, 30)).save(photo)
         with httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as http:
-            yield SimpleNamespace(http=http, url=url, cache=cache, photo=str(photo), fns=demo.fns)
+            yield SimpleNamespace(
+                http=http, url=url, cache=cache, photo=str(photo), fns=demo.fns, sessions=demo.state_holder.session_data
+            )  # fmt: skip
         demo.close()
 
 
@@ -225,6 +227,13 @@ def test_a_live_frame_comes_as_data_alone(join, strangers):
     for frame in ({"path": strangers[0], "meta": META}, {"path": strangers[0]}, strangers[0], None, 5):
         assert join("read", frame, None, "en").startswith("`frame` must be a picture as a data: URL.")
     assert join("read", {"url": "http://127.0.0.1/"}, None, "en") == "A frame must be a small picture as a data URL."
+
+
+def test_a_session_keeps_no_frame(served):
+    frame = f"data:image/jpeg;base64,{base64.b64encode(b'frame' * 1000).decode()}"
+    body = {"data": [{"url": frame}, None, "en"], "session_hash": "camera"}
+    assert "not a picture" in served.http.post("run/read", json=body).json()["data"][1]
+    assert frame not in str(list(served.sessions["camera"].components))
 
 
 def test_the_server_hands_out_its_cache_alone(served, strangers):
