@@ -40,6 +40,7 @@ else:
 from fer.errors import UserError
 from pages.about import build_about_page
 from pages.fetching import PublicTransport
+from pages.guard import guard
 from pages.keyboard import ARROW_KEYS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
 from pages.live import build_live_page
@@ -139,6 +140,7 @@ def main():
             ssr_mode=False,
             mcp_server=True,
             prevent_thread_lock=True,
+            app_kwargs={"middleware": [guard()]},
         )
     serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     serving.result().recognizer.warm_up()

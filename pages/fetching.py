@@ -45,8 +45,8 @@ class PublicTransport(httpx.AsyncBaseTransport):
                 return httpx.Response(200, content=await self._fetch(request.url))
         except (TimeoutError, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL):
             raise gr.Error(
-                f"{_shortened(request.url)}: could not be fetched. Addresses must be http or https, of public servers, on "
-                f"port {' or '.join(map(str, FETCH_PORTS))}, and answer at most {MAX_FILE_SIZE // 1024**2} MB "
+                f"{_shortened(request.url)}: could not be fetched. Addresses must be http or https, of public servers, "
+                f"on port {' or '.join(map(str, FETCH_PORTS))}, and answer at most {MAX_FILE_SIZE // 1024**2} MB "
                 f"within {FETCH_SECONDS} seconds.",
                 print_exception=False,
             ) from None
