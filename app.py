@@ -16,11 +16,13 @@ from unittest.mock import patch
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fer.console import exit_on_user_error, quiet_libraries
+from pages.address import check_port, told_address
 from pages.cache import make_cache, sweep_leftovers
 from pages.ending import Ending
 from pages.lean import lean_gradio_import, serve_at_launch, share_configurations
 
-with lean_gradio_import():
+with exit_on_user_error("python app.py"), lean_gradio_import():
+    check_port()
     CACHE = make_cache()
     import gradio as gr
     from gradio import processing_utils
@@ -126,7 +128,7 @@ def main():
     share_configurations(demo)
     sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     processing_utils.async_transport = PublicTransport()
-    with patch("gradio.mcp.GradioMCPServer", Tools):
+    with patch("gradio.mcp.GradioMCPServer", Tools), told_address():
         demo.launch(
             theme=THEME,
             css=CSS,
