@@ -297,9 +297,11 @@ def _end_with_watcher():
 
 
 def _end_at_once(code):
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
 
 
 def _wait_for(coordinator):
