@@ -16,11 +16,13 @@ from unittest.mock import patch
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 from fer.console import exit_on_user_error, quiet_libraries
+from pages.address import check_port, told_address
 from pages.cache import make_cache, sweep_leftovers
 from pages.ending import Ending
 from pages.lean import lean_gradio_import, serve_at_launch, share_configurations
 
-with lean_gradio_import():
+with exit_on_user_error("python app.py"), lean_gradio_import():
+    check_port()
     CACHE = make_cache()
     import gradio as gr
     from gradio import processing_utils, route_utils
@@ -41,6 +43,7 @@ else:
 from fer.errors import UserError
 from pages.about import build_about_page
 from pages.fetching import PublicTransport
+from pages.guard import guard
 from pages.intake import HANDLERS, FilesOnly, Intake
 from pages.keyboard import ARROW_KEYS
 from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
@@ -130,7 +133,7 @@ def launch(demo, **options):
     """
     processing_utils.async_transport = PublicTransport()
     route_utils.GradioMultiPartParser = FilesOnly
-    with patch("gradio.mcp.GradioMCPServer", Tools):
+    with patch("gradio.mcp.GradioMCPServer", Tools), told_address():
         return demo.launch(
             theme=THEME,
             css=CSS,
@@ -144,7 +147,7 @@ def launch(demo, **options):
             ssr_mode=False,
             mcp_server=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [Middleware(Intake)], "exception_handlers": HANDLERS},
+            app_kwargs={"middleware": [guard(), Middleware(Intake)], "exception_handlers": HANDLERS},
             **options,
         )
 

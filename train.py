@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
-from fer.distribution import check_hosts, join
+from fer.distribution import check_hosts, join, run_watched
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
@@ -43,6 +43,8 @@ UNSETTLED = (
 def main(arguments=None):
     """Trains as the command line says; every file goes to `--output`."""
     options = parse(arguments)
+    if options.hosts and arguments is None:
+        run_watched()
     quiet_libraries()
 
     import keras

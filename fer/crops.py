@@ -20,7 +20,7 @@ SAMPLES, FILTER = 2, Image.Resampling.BOX
 are no better by more than chance (`python -m benchmarks.crop_choices`)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceFrame:
     """A face's own axes: its box's centre and side, turned as its eyes are.
 

@@ -45,7 +45,7 @@ class DataError(UserError):
     """A dataset that cannot be used. The message names the file or row and what was expected."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Faces:
     """Labelled pictures of one split.
 

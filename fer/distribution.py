@@ -6,7 +6,6 @@ which sums are rounded.
 """
 
 import atexit
-import ctypes
 import hashlib
 import importlib.util
 import json
@@ -15,9 +14,11 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
+import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ MEETING_SECONDS = 120
 """How long the processes wait for each other at the start."""
 SILENCE_SECONDS = 30
 """After which a process that says nothing counts as lost; one that ends is noticed at once."""
+WATCHED = "FER_WATCHED"
+"""Set in the environment of a process that `run_watched` started, whose standard input is the line to the other."""
 LOST = (
     "the connection to another process is lost: it ended, or its host cannot be reached. "
     "The same commands with --resume go on after the last finished epoch."
@@ -214,69 +217,91 @@ def join(hosts, processes, process_id, batch_size):
     coordinator = hosts.split(",")[0]
     if process_id:
         _wait_for(coordinator)
-    end = _End(f"not all of the {processes} processes met at {coordinator} within {MEETING_SECONDS} seconds.")
-    with end.instead_of_abort():
-        try:
-            # Keras does not pass these on.
-            timeouts = {
-                "initialization_timeout": MEETING_SECONDS,
-                "heartbeat_timeout_seconds": SILENCE_SECONDS,
-                "shutdown_timeout_seconds": SILENCE_SECONDS,
-            }
-            with patch.object(jax.distributed, "initialize", partial(jax.distributed.initialize, **timeouts)):
-                keras.distribution.initialize(hosts, processes, process_id)
-            end.reason = LOST
-            _check_batch_size(batch_size, jax.device_count(), "devices of all processes")
-            yield Group(process_id, processes, jax.device_count())
-            jax.distributed.shutdown()
-        except BaseException as error:
-            # Without this JAX would wait for the others at the end, and they for this process.
-            atexit.register(end.at_once)
-            end.begun = True
-            if isinstance(error, jax.errors.JaxRuntimeError) and end.reason != LOST:
-                raise UserError(f"the processes could not meet at {coordinator}: {error}") from None
-            # What the collectives say does not always come as an error of JAX' own; a person's mistake is told already.
-            failed = isinstance(error, Exception) and not isinstance(error, UserError)
-            if failed and re.search("gloo|nccl|coordination", str(error), re.IGNORECASE):
-                raise UserError(LOST) from None
-            raise
+    _tell(f"not all of the {processes} processes met at {coordinator} within {MEETING_SECONDS} seconds.")
+    met = False
+    try:
+        # Keras does not pass these on.
+        timeouts = {
+            "initialization_timeout": MEETING_SECONDS,
+            "heartbeat_timeout_seconds": SILENCE_SECONDS,
+            "shutdown_timeout_seconds": SILENCE_SECONDS,
+        }
+        with patch.object(jax.distributed, "initialize", partial(jax.distributed.initialize, **timeouts)):
+            keras.distribution.initialize(hosts, processes, process_id)
+        met = True
+        _tell(LOST)
+        _check_batch_size(batch_size, jax.device_count(), "devices of all processes")
+        yield Group(process_id, processes, jax.device_count())
+        jax.distributed.shutdown()
+    except BaseException as error:
+        known = error
+        if isinstance(error, jax.errors.JaxRuntimeError) and not met:
+            known = UserError(f"the processes could not meet at {coordinator}: {error}")
+        # What the collectives say does not always come as an error of JAX' own; a person's mistake is told already.
+        elif isinstance(error, Exception) and re.search("gloo|nccl|coordination", str(error), re.IGNORECASE):
+            known = error if isinstance(error, UserError) else UserError(LOST)
+        mistake = isinstance(known, UserError)
+        # Without this JAX would wait for the others at the end, and they for this process.
+        atexit.register(_end_at_once, 2 if mistake else 130 if isinstance(error, KeyboardInterrupt) else 1)
+        if mistake:
+            _tell(known)  # The others' end may abort this process before it has said so itself.
+        if known is not error:
+            raise known from None
+        raise
 
 
-class _End:
-    """How a process ends that cannot go on: with one sentence, `reason`, and exit code 2."""
+def run_watched():
+    """Runs this program's command once more, in a process of its own, and ends as that one does; returns in that alone.
 
-    def __init__(self, reason):
-        self.reason, self.begun = reason, False
+    JAX aborts a process from a thread of its own, asking nobody, where it misses another: only who stays behind can say
+    why. The two end together: an interruption is passed on, and the process that trains ends when this one is gone.
 
-    @contextmanager
-    def instead_of_abort(self):
-        """JAX aborts from a thread of its own where it loses process 0 or misses another; Python is not asked.
+    Raises:
+        UserError: if the process is aborted, with what it had told would be the reason.
+    """
+    if WATCHED not in os.environ:
+        sys.exit(_watch([sys.executable, *sys.orig_argv[1:]]))
+    threading.Thread(target=_end_with_watcher, daemon=True).start()
 
-        A handler of Python's own `signal` would never run then, so the C library's gets one.
-        """
-        library = ctypes.CDLL(None)
-        library.signal.restype = ctypes.c_void_p
-        library.signal.argtypes = [ctypes.c_int, ctypes.c_void_p]
-        handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(self._aborted)
-        before = library.signal(signal.SIGABRT, ctypes.cast(handler, ctypes.c_void_p))
-        try:
-            yield
-        finally:
-            if not self.begun:
-                library.signal(signal.SIGABRT, before)
-            self.handler = handler  # As long as the C library may call it.
 
-    def at_once(self):
+def _watch(command):
+    """Runs a command, which may `_tell`, and returns its exit code."""
+    own, childs = socket.socketpair()
+    with own:
+        with childs:
+            # In a session of its own, or Ctrl+C would reach it twice.
+            child = subprocess.Popen(command, stdin=childs, env={**os.environ, WATCHED: "1"}, start_new_session=True)
+        while True:
+            try:
+                code = child.wait()
+                break
+            except KeyboardInterrupt:
+                child.send_signal(signal.SIGINT)
+        if code == -signal.SIGABRT:
+            told = own.recv(2**16).decode().split("\0")
+            raise UserError(told[-2] if len(told) > 1 else "the process that trains was aborted.")
+        return 128 - code if code < 0 else code
+
+
+def _tell(reason):
+    """Tells the process that watches this one, if there is one, what to say if this one is aborted from now on."""
+    if WATCHED in os.environ:
+        with suppress(BrokenPipeError):  # It is gone, and this one about to end.
+            os.write(0, f"{reason}\0".encode())
+
+
+def _end_with_watcher():
+    with suppress(ConnectionError):  # What the other did not read comes back as one.
+        os.read(0, 1)  # Nothing else ever comes but the end.
+    _end_at_once(2)
+
+
+def _end_at_once(code):
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(2)
-
-    def _aborted(self, number):
-        if self.begun:
-            time.sleep(SILENCE_SECONDS)  # The main thread is about to say why.
-        else:
-            print(f"python train.py: {self.reason}", file=sys.stderr)
-        self.at_once()
+    finally:
+        os._exit(code)
 
 
 def _wait_for(coordinator):

@@ -8,7 +8,7 @@ MediaPipe's published graphs `face_detection_short_range` and `face_detection_ba
 import math
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class DetectedFace:
     """
 
     box: tuple
-    points: np.ndarray
+    points: np.ndarray = field(compare=False)
     score: float
 
 

@@ -15,6 +15,10 @@ MAX_PIXELS = 50_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 """What is decoded. Pillow knows more, among them EPS, for which it starts Ghostscript on the stranger's program."""
 
+# Pillow warns of sizes, which `_check_size` judges, and of odd metadata. Not around the decoding: a filter that is set
+# and taken back is that of all threads in the meantime.
+warnings.filterwarnings("ignore", module="PIL")
+
 
 class ImageError(UserError):
     """A picture that cannot be read. Its message is one sentence for the person who sent it."""
@@ -49,14 +53,11 @@ def load_image(source, name=None, most_bytes=math.inf):
     if isinstance(source, (str, Path)):
         _check_file(Path(source), name, most_bytes)
     try:
-        with warnings.catch_warnings():
-            # Of sizes, which `_check_size` judges, and of odd metadata.
-            warnings.filterwarnings("ignore", module="PIL")
-            with Image.open(source, formats=FORMATS) as image:
-                _check_size(image, name)
-                image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _to_rgb(image)
+        with Image.open(source, formats=FORMATS) as image:
+            _check_size(image, name)
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image)
     except ImageError:
         raise
     except Image.DecompressionBombError:

@@ -45,6 +45,10 @@ class ModelFolderError(UserError):
     """A folder that does not hold a usable model."""
 
 
+# Of a file that leaves layers without weights Keras warns, and then raises an error that says so.
+warnings.filterwarnings("ignore", "Skipping nested container", module="keras")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """What is needed to build a network and to read its answers.
@@ -138,11 +142,8 @@ def load_model(folder):
     except (TypeError, ValueError) as error:
         raise ModelFolderError(f"{folder / CONFIG}: the network cannot be built: {error}") from None
     try:
-        with warnings.catch_warnings():
-            # Keras only warns where a file leaves layers without weights.
-            warnings.simplefilter("error")
-            network.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError, Warning) as error:
+        network.load_weights(folder / WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ModelFolderError(f"{folder / WEIGHTS}: not the weights of a {config.network}: {first_line}") from None
     # TensorFlow's own kernels answer at once; XLA would compile for seconds, for every number of faces anew.

@@ -135,8 +135,43 @@ def test_broken_files_get_one_sentence_and_the_server_stays_up(client, astronaut
 
 def test_addresses_that_are_not_public_are_not_fetched(client):
     for host in (client.src, "http://localhost:1/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/a.jpg"):
-        with pytest.raises(AppError, match=r"^http://.*: not the address of a public server\.$"):
+        with pytest.raises(AppError, match=r"^http://.*: could not be fetched\. Addresses must be"):
             client.predict({"path": host, "meta": {"_type": "gradio.FileData"}}, api_name="/predict")
+
+
+REBOUND = {"Host": "rebound.example"}
+OTHER_PAGE = {"Origin": "http://localhost:3000"}
+
+
+@pytest.mark.parametrize("headers", [REBOUND, OTHER_PAGE])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "config"),
+        ("GET", "gradio_api/queue/data?session_hash=a"),
+        ("POST", "gradio_api/queue/join"),
+        ("POST", "gradio_api/call/model"),
+        ("POST", "gradio_api/upload"),
+        ("GET", "gradio_api/mcp/"),
+        ("POST", "gradio_api/mcp/"),
+    ],
+)
+def test_pages_of_others_are_refused(app_url, method, path, headers):
+    answer = httpx.request(method, app_url + path, headers=headers)
+    assert (answer.status_code, answer.text[:17]) == (403, "This app answers ")
+
+
+def test_answers_tell_browsers_what_the_page_may_do(client):
+    for path in ("", "config", "gradio_api/info", "gradio_api/nothing", "gradio_api/file=/etc/passwd"):
+        headers = httpx.get(client.src + path).headers
+        assert headers["Content-Security-Policy"].endswith("; frame-ancestors 'self'")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_no_file_of_another_server_is_handed_on(client):
+    answer = httpx.get(f"{client.src}gradio_api/file=https://192.0.2.1/photo.jpg")
+    assert (answer.status_code, answer.text) == (403, "Files of other servers are not handed on.")
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import csv
 import os
 import re
+import socket
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import keras
@@ -123,8 +123,7 @@ def meet_nobody(monkeypatch):
     """Lets `join` start a group without other processes, and leaves this one alone at its end."""
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(keras.distribution, "initialize", lambda *arguments: None)
-    monkeypatch.setattr(distribution._End, "instead_of_abort", lambda self: nullcontext())
-    monkeypatch.setattr(distribution.atexit, "register", lambda function: None)
+    monkeypatch.setattr(distribution.atexit, "register", lambda function, code: None)
 
 
 @pytest.mark.parametrize("error", [JaxRuntimeError, ValueError])
@@ -148,6 +147,49 @@ def test_other_errors_stay_what_they_are(meet_nobody, error):
     with pytest.raises(type(error)) as raised, join("a:1", 2, 0, 16):
         raise error
     assert raised.value is error
+
+
+TOLD = "import os; os.write(0, b'first\\0the others are gone\\0'); "
+"""A program that tells the one that watches it why it may be aborted."""
+
+
+def run_watched(monkeypatch, program):
+    """What `run_watched` comes to in a process whose command runs this program: its exit code."""
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", program])
+    with pytest.raises(SystemExit) as ended:
+        distribution.run_watched()
+    return ended.value.code
+
+
+def test_an_aborted_process_is_told_by_what_it_said_last(monkeypatch):
+    with pytest.raises(UserError, match="^the others are gone$"):
+        run_watched(monkeypatch, TOLD + "os.abort()")
+    with pytest.raises(UserError, match=r"^the process that trains was aborted\.$"):
+        run_watched(monkeypatch, "import os; os.abort()")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("pass", 0),
+        ("raise SystemExit(2)", 2),
+        ("os.kill(os.getpid(), 9)", 137),
+        ("import time; os.kill(os.getppid(), 2); time.sleep(60)", 130),
+    ],
+)
+def test_any_other_end_is_passed_on_and_so_is_an_interruption(monkeypatch, end, code):
+    assert run_watched(monkeypatch, TOLD + end) == code
+
+
+def test_a_process_ends_when_the_one_that_watches_it_is_gone():
+    program = f"{TOLD} from fer.distribution import run_watched; run_watched(); import time; time.sleep(60)"
+    own, its = socket.socketpair()
+    environment = {**os.environ, distribution.WATCHED: "1"}
+    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdin=its) as process:
+        its.close()
+        own.recv(1)  # So it runs, and there is more that nobody reads.
+        own.close()
+        assert process.wait(30) == 2
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 import io
 import struct
 import time
+import warnings
 import zlib
 
 import numpy as np
@@ -194,3 +195,13 @@ def test_load_grey_is_a_square_of_the_size(tmp_path):
     assert (grey.shape, grey.dtype) == ((48, 48), np.uint8)
     drawn = np.arange(48 * 48, dtype=np.uint32).astype(np.uint8).reshape(48, 48)
     np.testing.assert_array_equal(load_grey(io.BytesIO(encode(Image.fromarray(drawn), "PNG")), 48, "same"), drawn)
+
+
+def test_what_other_threads_do_about_warnings_meanwhile_stays():
+    class Source(io.BytesIO):
+        def read(self, *size):
+            warnings.filterwarnings("ignore", "of another thread")
+            return super().read(*size)
+
+    load_image(Source(encode(Image.new("RGB", (8, 8)), "PNG")))
+    warnings.warn("of another thread", stacklevel=1)

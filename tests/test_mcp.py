@@ -93,7 +93,7 @@ def test_no_face_is_an_answer(call):
         ("data:image/png;base64,aGVsbG8=", "file.png: not a picture that can be read here"),
         ("data:image/png;base64,a", "A file must be given as an http(s) URL or as a data: URI in base64."),
         ("/etc/passwd", "A file must be given as an http(s) URL or as a data: URI in base64."),
-        ("http://127.0.0.1/photo.jpg", "http://127.0.0.1/photo.jpg: not the address of a public server."),
+        ("http://127.0.0.1/photo.jpg", "http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be"),
         (
             {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
             "A file must be given as an http(s) URL or as a data: URI in base64.",

@@ -1,6 +1,8 @@
 import hashlib
 import json
+import warnings
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -123,3 +125,30 @@ def test_weights_of_another_network_are_refused(tmp_path):
     edit_config(tmp_path / "small", weights={"file": WEIGHTS, "size": len(content), "sha256": digest})
     with pytest.raises(ModelFolderError, match="not the weights of a se_resnet"):
         load_model(tmp_path / "small")
+
+
+def test_weights_that_leave_layers_out_are_refused(tmp_path):
+    make_folder(tmp_path)
+    with h5py.File(tmp_path / WEIGHTS, "a") as file:
+        del file["layers/batch_normalization"]
+    content = (tmp_path / WEIGHTS).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    edit_config(tmp_path, weights={"file": WEIGHTS, "size": len(content), "sha256": digest})
+    with pytest.raises(
+        ModelFolderError, match="not the weights of a se_resnet: A total of 1 objects could not be loaded"
+    ):
+        load_model(tmp_path)
+
+
+def test_what_other_threads_do_about_warnings_meanwhile_stays(tmp_path, monkeypatch):
+    load = keras.Model.load_weights
+
+    def load_while_another_thread_runs(network, path):
+        warnings.filterwarnings("ignore", "of another thread")
+        warnings.warn("of another thread", stacklevel=1)
+        load(network, path)
+
+    make_folder(tmp_path)
+    monkeypatch.setattr(keras.Model, "load_weights", load_while_another_thread_runs)
+    load_model(tmp_path)
+    warnings.warn("of another thread", stacklevel=1)

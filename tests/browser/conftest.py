@@ -50,7 +50,15 @@ def browser(playwright, astronaut, tmp_path_factory):
 
 
 @pytest.fixture
-def open_page(browser, app_url):
+def breaches():
+    """What pages did against their Content Security Policy, as the browser tells it: a test fails if there is any."""
+    messages = []
+    yield messages
+    assert messages == []
+
+
+@pytest.fixture
+def open_page(browser, app_url, breaches):
     """Opens the app in a window of its own: `open_page(locale="de-DE")`."""
     contexts = []
 
@@ -58,6 +66,7 @@ def open_page(browser, app_url):
         width, height = viewport
         context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
         contexts.append(context)
+        context.on("console", lambda message: note_breach(breaches, message))
         page = context.new_page()
         page.goto(url + path)
         return page
@@ -65,6 +74,12 @@ def open_page(browser, app_url):
     yield open_page
     for context in contexts:
         context.close()
+
+
+def note_breach(breaches, message):
+    """Keeps a message of the browser's console if it tells that a page broke its Content Security Policy."""
+    if "Content Security Policy" in message.text:
+        breaches.append(message.text)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from conftest import run_app
 from PIL import Image
 from playwright.sync_api import expect
 
-from .conftest import CHROMIUM, OPTIONS
+from .conftest import CHROMIUM, OPTIONS, note_breach
+from .test_privacy import files_of_people
 
 FRAMES, SIZE = 60, (480, 360)
 FEW = "import pages.live; pages.live.LIVE_SECONDS, pages.live.LIVE_PEOPLE = 8, 1; import app; app.main()"
@@ -40,12 +41,13 @@ def camera(playwright, astronaut, tmp_path_factory):
 
 
 @pytest.fixture
-def go_live(camera):
+def go_live(camera, breaches):
     """Opens an app's live page in a window of its own and starts its stream: `go_live(url)`."""
     contexts = []
 
     def go_live(url):
         contexts.append(camera.new_context(viewport={"width": 390, "height": 844}, locale="en-US"))
+        contexts[-1].on("console", lambda message: note_breach(breaches, message))
         page = contexts[-1].new_page()
         page.goto(url)
         expect(page.locator("#model")).to_contain_text("Model: ")
@@ -116,6 +118,6 @@ def test_live_ends_by_itself_another_person_waits_for_that_and_no_frame_is_on_di
         second = go_live(url)
         expect(second.locator("#live-message")).to_contain_text("Busy: all places (1) are taken.")
         assert second.locator("#live-boxes svg").count() == 0
-        assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "astronaut.jpg"]
+        assert files_of_people(tmp_path) == []
         expect(first.locator("#live-message")).to_contain_text("Stopped by itself")
         expect(second.locator("#live-message")).to_contain_text("Faces in sight: 1.")

@@ -9,13 +9,15 @@ from conftest import run_app, write_clip
 from PIL import Image
 from playwright.sync_api import expect
 
+from pages.cache import LOCK
+
 QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 15; app.main()"
 """The app as ever, but for how long it keeps files."""
 
 
 def files_of_people(folder):
-    """All files but the example, which the app has from its own repository."""
-    return [path for path in Path(folder).rglob("*") if path.is_file() and path.name != "astronaut.jpg"]
+    """All files but the example, which the app has from its own repository, and its lock."""
+    return [path for path in Path(folder).rglob("*") if path.is_file() and path.name not in ("astronaut.jpg", LOCK)]
 
 
 def break_off_an_upload(url):

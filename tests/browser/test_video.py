@@ -47,6 +47,13 @@ def test_a_clip_is_read_to_a_timeline_a_table_and_a_video_to_play(page, pan, tmp
     assert len(download.value.path().read_text().splitlines()) == 6
 
 
+def test_a_clip_is_trimmed_in_the_browser(page, pan, tmp_path):
+    choose(page, write_clip(tmp_path / "pan.mp4", list(pan(25))))
+    page.get_by_role("button", name="Trim video to selection").click()
+    with page.expect_request(re.compile("/upload$")):
+        page.get_by_role("button", name="Trim", exact=True).click()
+
+
 def test_reading_stops_on_cancel_and_can_start_again(page, pan, tmp_path):
     choose(page, write_clip(tmp_path / "long.mp4", list(pan(200)), rate=5))
     page.get_by_role("button", name="Read the clip").click()
