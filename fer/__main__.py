@@ -177,12 +177,16 @@ def _predict(options):
 def _sentence(photo, faces):
     if not faces:
         return f"{photo}: no face found"
-    lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}"]
+    lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}{_left_out(faces.left_out)}"]
     for number, face in enumerate(faces, start=1):
         ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
         lines.append(f"  {number}. {face.answer} at {','.join(map(str, face.box))}: {shares}")
     return "\n".join(lines)
+
+
+def _left_out(count):
+    return f"; smaller ones left out: {count}" if count else ""
 
 
 def _video(options):
@@ -195,17 +199,19 @@ def _video(options):
     clip = open_clip(options.clip)
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
-    rows, frames = [], 0
+    rows, frames, left_out = [], 0, 0
     with write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
         for frame, faces, numbers, more in read_faces(read_frames(clip, options.every), recognizer):
             rows += more
             frames += 1
+            left_out += faces.left_out
             if add:
                 add(frame.seconds, draw_faces(frame.image, faces, numbers))
     if options.csv:
         Path(options.csv).write_text(to_csv(rows, recognizer.labels))
     found = appearances(rows)
-    print(f"{options.clip}: {frames} frames, {len(found) or 'no'} face{'' if len(found) == 1 else 's'}")
+    count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
+    print(f"{options.clip}: {frames} frames, {count}{_left_out(left_out)}")
     for number, own, shares in found:
         answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
         print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")

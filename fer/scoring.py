@@ -256,7 +256,8 @@ class Scorer:
     def _recognize(self, name, content):
         if isinstance(content, UserError):
             raise content
-        return self.recognizer.recognize(load_image(io.BytesIO(content), name), self.already_cropped)
+        # All faces: what is scored is the person's own.
+        return self.recognizer.recognize(load_image(io.BytesIO(content), name), self.already_cropped, most=None)
 
 
 def _list_pictures(source):

@@ -24,11 +24,12 @@ def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
     Image.new("RGB", (64, 48), "white").save(wall)
     assert main(["predict", "--json", str(astronaut), str(wall)]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert set(first) == {"image", "model", "width", "height", "faces"}
+    assert set(first) == {"image", "model", "width", "height", "faces", "faces_left_out"}
     (face,) = first["faces"]
     assert set(face) == {"box", "label", "probabilities", "detection_score", "confident"}
     assert list(face["probabilities"]) == list(EMOTIONS)
-    assert second == {"image": str(wall), "model": "bundled", "width": 64, "height": 48, "faces": []}
+    facts = {"image": str(wall), "model": "bundled", "width": 64, "height": 48}
+    assert second == {**facts, "faces": [], "faces_left_out": 0}
 
 
 def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_path, capsys):
