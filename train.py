@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
 from fer.distribution import check_hosts, join
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
@@ -95,7 +96,7 @@ def main(arguments=None):
         group.check_same(json.dumps(setting), train.sha256(), validation.sha256(), *given, *beginning)
         if group.first:
             options.output.mkdir(parents=True, exist_ok=True)
-            (options.output / ARGUMENTS).write_text(json.dumps(setting, indent=2) + "\n")
+            (options.output / ARGUMENTS).write_text(to_json(setting, indent=2) + "\n")
         try:
             with group.scope():
                 network = trained.build()

@@ -1,12 +1,12 @@
 """The command line, `python -m fer COMMAND`; `python -m fer --help` lists them."""
 
 import argparse
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
+from fer.documents import to_json
 from fer.labels import EMOTIONS
 
 
@@ -168,7 +168,7 @@ def _predict(options):
             continue
         faces = recognizer.recognize(image, options.already_cropped)
         if options.json:
-            print(json.dumps(to_record(photo, image, faces, recognizer.model)))
+            print(to_json(to_record(photo, image, faces, recognizer.model)))
         else:
             print(_sentence(photo, faces))
     return 2 if failed else 0
@@ -260,7 +260,7 @@ def _evaluate(options):
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
     if options.json:
-        Path(options.json).write_text(json.dumps(metrics, indent=2) + "\n")
+        Path(options.json).write_text(to_json(metrics, indent=2) + "\n")
     if options.figure:
         title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
         save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)

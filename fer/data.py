@@ -171,11 +171,14 @@ def load_votes(path, names):
             raise DataError(f"{path}: votes must be numbers ({error}).") from None
     if any(len(counts) != len(header) - 1 for counts in votes.values()):
         raise DataError(f"{path}: each row must have {len(header)} columns.")
+    wrong = next((name for name, counts in votes.items() if not (np.isfinite(counts) & (counts >= 0)).all()), None)
+    if wrong is not None:
+        raise DataError(f"{path}: votes must be counts, 0 or more. Received: {votes[wrong].tolist()} for {wrong}")
     nothing = np.full(len(header) - 1, np.nan)
     counts = np.stack([votes.get(name, nothing) for name in names])
-    if np.isnan(counts).all():
-        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
     total = counts.sum(axis=1, keepdims=True)
+    if not (total > 0).any():
+        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 

@@ -189,9 +189,10 @@ def format_metrics(metrics):
 
 def _people(agreement):
     """What `fer.agreement.compare_with_votes` found, as lines for people."""
-    majority = agreement["majority"]
+    majority, top = agreement["majority"], agreement["top_share"]
+    top = "none" if top is None else f"{top:.2%}"
     return [
-        f"people's most frequent vote {agreement['top_share']:7.2%}  (its mean share, {agreement['n']} pictures)",
+        f"people's most frequent vote {top:>7}  (its mean share, {agreement['n']} pictures)",
         f"accuracy where 80 % agree   {_percent(agreement['agreed'])}",
         f"accuracy where fewer do     {_percent(agreement['disputed'])}",
         f"agrees with the majority    {_percent(majority)}, {majority['left_out']} without one",

@@ -1,12 +1,11 @@
 """The API's functions as tools of the Model Context Protocol: Gradio's server of them, mended."""
 
-import json
-
 from anyio import CapacityLimiter
 from gradio.mcp import GradioMCPServer
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 from mcp.types import CallToolRequest
 
+from fer.documents import to_json
 from pages.limits import MAX_CALLS
 
 
@@ -40,7 +39,7 @@ class Tools(GradioMCPServer):
         return traverse(files, self._have_swept, is_file_obj_with_meta)
 
     def postprocess_output_data(self, data, root_url):
-        return super().postprocess_output_data([json.dumps(output, ensure_ascii=False) for output in data], root_url)
+        return super().postprocess_output_data([to_json(output, ensure_ascii=False) for output in data], root_url)
 
     def _have_swept(self, file):
         if not is_http_url_like(file["path"]):

@@ -414,6 +414,10 @@ def test_votes_are_shares_in_the_order_of_the_pictures(tmp_path):
         ("name,happiness\na,1\n", "first column must be file"),
         ("file,happiness\na,many\n", "votes must be numbers"),
         ("file,happiness,sadness\na,1\n", "each row must have 3 columns"),
+        ("file,happiness\na,nan\n", r"votes must be counts, 0 or more. Received: \[nan\] for a"),
+        ("file,happiness\na,inf\n", r"votes must be counts, 0 or more. Received: \[inf\] for a"),
+        ("file,happiness,sadness\na,9,-1\n", r"votes must be counts, 0 or more. Received: \[9.0, -1.0\] for a"),
+        ("file,happiness\na,0\n", "no votes for any picture. Expected names like a"),
         ("file,happiness\nb,1\n", "no votes for any picture. Expected names like a"),
     ],
 )
