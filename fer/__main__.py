@@ -75,6 +75,11 @@ def _parser():
         "--duplicates", action="store_true", help="the accuracy without near-duplicates of training pictures too"
     )
     evaluate.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="with --duplicates: measure even where more than a quarter are training pictures, to the pixel",
+    )
+    evaluate.add_argument(
         "--path",
         choices=("loader", "served"),
         default="loader",
@@ -94,6 +99,11 @@ def _parser():
     )
     calibrate.add_argument(
         "--served", action="store_true", help="measure faces found and cut as the app does too; some minutes"
+    )
+    calibrate.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="go on where more than a quarter of the validation pictures are training pictures, to the pixel",
     )
     calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
 
@@ -256,6 +266,7 @@ def _evaluate(options):
         votes=options.votes,
         duplicates=options.duplicates,
         path=options.path,
+        allow_duplicates=options.allow_duplicates,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
@@ -279,6 +290,7 @@ def _calibrate(options):
     from fer.calibration import TARGET
     from fer.card import save_card
     from fer.data import load_faces
+    from fer.duplicates import check_copies
     from fer.evaluation import format_metrics
     from fer.model_folder import EXPORTS, find_model, load_config
     from fer.report import save_report
@@ -289,6 +301,7 @@ def _calibrate(options):
         load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
         for split in ("train", "validation")
     )
+    check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET
     metrics = save_report(folder, train, validation, options.folder, options.votes, target, options.served)
     save_card(folder, options.folder)

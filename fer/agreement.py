@@ -31,9 +31,8 @@ def compare_with_votes(predicted, faces, votes, categories):
     Returns:
         A dict, in which all shares are None without pictures: `n`, pictures with votes; `top_share`, the mean share of
         the most frequent vote; `agreed` (that share is at least `CLEAR`) and `disputed`, each with `n` and `accuracy`
-        against FER2013's label;
-        `majority`, `n` and `accuracy` against the most frequent vote. A tie, and a majority for something that is no
-        class of `faces`, are no majority: `majority.left_out` counts them.
+        against FER2013's label; `majority`, `n` and `accuracy` against the most frequent vote. A tie, and a majority
+        for something that is no class of `faces`, are no majority: `majority.left_out` counts them.
     """
     known = ~np.isnan(votes).any(axis=1)
     votes, predicted, labels = votes[known], predicted[known], faces.labels[known]
