@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
 from fer.distribution import check_hosts, join, run_watched
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
 
@@ -35,7 +36,7 @@ RECIPE = (
 """Arguments that change the network's own recipe where they are given."""
 UNSETTLED = (
     *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
-    *("hosts", "processes", "process_id"),
+    *("hosts", "processes", "process_id", "allow_duplicates"),
 )
 """What may differ between a run and its resumption."""
 
@@ -52,6 +53,7 @@ def main(arguments=None):
     from fer.backbones import load_base
     from fer.data import load_faces, load_votes
     from fer.distillation import TEMPERATURE, WEIGHT, load_teachers
+    from fer.duplicates import check_copies
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
     from fer.model_folder import FIGURES, ModelConfig, save_model
@@ -90,6 +92,8 @@ def main(arguments=None):
             for split in ("train", "validation")
         )
         print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
+        if copies := check_copies(validation, train, options.allow_duplicates):
+            print(copies)
 
         targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
         beginning = start.get_weights() if start else []
@@ -97,7 +101,7 @@ def main(arguments=None):
         group.check_same(json.dumps(setting), train.sha256(), validation.sha256(), *given, *beginning)
         if group.first:
             options.output.mkdir(parents=True, exist_ok=True)
-            (options.output / ARGUMENTS).write_text(json.dumps(setting, indent=2) + "\n")
+            (options.output / ARGUMENTS).write_text(to_json(setting, indent=2) + "\n")
         try:
             with group.scope():
                 network = trained.build()
@@ -208,6 +212,11 @@ def parse(arguments):
         help="the epoch whose weights are kept: the one of the lowest validation loss, or the last of the schedule",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch in --output")
+    parser.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="train even where more than a quarter of the validation pictures are training pictures, to the pixel",
+    )
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     parser.add_argument(
         "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"

@@ -9,7 +9,6 @@ pictures on 2 cores.
 """
 
 import argparse
-import json
 import math
 
 import numpy as np
@@ -17,6 +16,7 @@ from sklearn.linear_model import Ridge
 
 from fer.crops import CROP_FIT, face_frame
 from fer.data import load_faces
+from fer.documents import to_json
 from fer.faces import FaceDetector
 from fer.served import SEED, build_scene
 
@@ -59,7 +59,7 @@ def main():
         rest = place - fit.predict(points)
         print(f"{name:18} constant ± {robust_deviation(place):.3f}   fit ± {robust_deviation(rest):.3f}")
     document = {"weights": np.round(weights, 4).tolist(), "bounds": np.round(bounds, 3).tolist()}
-    CROP_FIT.write_text(json.dumps(document, indent=1) + "\n")
+    CROP_FIT.write_text(to_json(document, indent=1) + "\n")
 
 
 def robust_deviation(values):

@@ -1,12 +1,12 @@
 """The command line, `python -m fer COMMAND`; `python -m fer --help` lists them."""
 
 import argparse
-import json
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 from fer.console import exit_on_user_error, quiet_libraries
+from fer.documents import to_json
 from fer.labels import EMOTIONS
 
 
@@ -75,6 +75,11 @@ def _parser():
         "--duplicates", action="store_true", help="the accuracy without near-duplicates of training pictures too"
     )
     evaluate.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="with --duplicates: measure even where more than a quarter are training pictures, to the pixel",
+    )
+    evaluate.add_argument(
         "--path",
         choices=("loader", "served"),
         default="loader",
@@ -94,6 +99,11 @@ def _parser():
     )
     calibrate.add_argument(
         "--served", action="store_true", help="measure faces found and cut as the app does too; some minutes"
+    )
+    calibrate.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="go on where more than a quarter of the validation pictures are training pictures, to the pixel",
     )
     calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
 
@@ -168,7 +178,7 @@ def _predict(options):
             continue
         faces = recognizer.recognize(image, options.already_cropped)
         if options.json:
-            print(json.dumps(to_record(photo, image, faces, recognizer.model)))
+            print(to_json(to_record(photo, image, faces, recognizer.model)))
         else:
             print(_sentence(photo, faces))
     return 2 if failed else 0
@@ -177,12 +187,16 @@ def _predict(options):
 def _sentence(photo, faces):
     if not faces:
         return f"{photo}: no face found"
-    lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}"]
+    lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}{_left_out(faces.left_out)}"]
     for number, face in enumerate(faces, start=1):
         ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
         lines.append(f"  {number}. {face.answer} at {','.join(map(str, face.box))}: {shares}")
     return "\n".join(lines)
+
+
+def _left_out(count):
+    return f"; smaller ones left out: {count}" if count else ""
 
 
 def _video(options):
@@ -195,17 +209,19 @@ def _video(options):
     clip = open_clip(options.clip)
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
-    rows, frames = [], 0
+    rows, frames, left_out = [], 0, 0
     with write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
         for frame, faces, numbers, more in read_faces(read_frames(clip, options.every), recognizer):
             rows += more
             frames += 1
+            left_out += faces.left_out
             if add:
                 add(frame.seconds, draw_faces(frame.image, faces, numbers))
     if options.csv:
         Path(options.csv).write_text(to_csv(rows, recognizer.labels))
     found = appearances(rows)
-    print(f"{options.clip}: {frames} frames, {len(found) or 'no'} face{'' if len(found) == 1 else 's'}")
+    count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
+    print(f"{options.clip}: {frames} frames, {count}{_left_out(left_out)}")
     for number, own, shares in found:
         answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
         print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")
@@ -250,11 +266,12 @@ def _evaluate(options):
         votes=options.votes,
         duplicates=options.duplicates,
         path=options.path,
+        allow_duplicates=options.allow_duplicates,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
     if options.json:
-        Path(options.json).write_text(json.dumps(metrics, indent=2) + "\n")
+        Path(options.json).write_text(to_json(metrics, indent=2) + "\n")
     if options.figure:
         title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
         save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
@@ -273,6 +290,7 @@ def _calibrate(options):
     from fer.calibration import TARGET
     from fer.card import save_card
     from fer.data import load_faces
+    from fer.duplicates import check_copies
     from fer.evaluation import format_metrics
     from fer.model_folder import EXPORTS, find_model, load_config
     from fer.report import save_report
@@ -283,6 +301,7 @@ def _calibrate(options):
         load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
         for split in ("train", "validation")
     )
+    check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET
     metrics = save_report(folder, train, validation, options.folder, options.votes, target, options.served)
     save_card(folder, options.folder)

@@ -29,10 +29,10 @@ def compare_with_votes(predicted, faces, votes, categories):
         categories: of `fer.data.load_categories`, the names of the columns.
 
     Returns:
-        A dict: `n`, pictures with votes; `top_share`, the mean share of the most frequent vote; `agreed` (that share is
-        at least `CLEAR`) and `disputed`, each with `n` and `accuracy` against FER2013's label, None without pictures;
-        `majority`, `n` and `accuracy` against the most frequent vote. A tie, and a majority for something that is no
-        class of `faces`, are no majority: `majority.left_out` counts them.
+        A dict, in which all shares are None without pictures: `n`, pictures with votes; `top_share`, the mean share of
+        the most frequent vote; `agreed` (that share is at least `CLEAR`) and `disputed`, each with `n` and `accuracy`
+        against FER2013's label; `majority`, `n` and `accuracy` against the most frequent vote. A tie, and a majority
+        for something that is no class of `faces`, are no majority: `majority.left_out` counts them.
     """
     known = ~np.isnan(votes).any(axis=1)
     votes, predicted, labels = votes[known], predicted[known], faces.labels[known]
@@ -43,7 +43,7 @@ def compare_with_votes(predicted, faces, votes, categories):
     clear, decided = top >= CLEAR - 1e-9, majority >= 0
     return {
         "n": int(known.sum()),
-        "top_share": float(top.mean()),
+        "top_share": float(top.mean()) if len(top) else None,
         "agreed": accuracy_where(predicted == labels, clear),
         "disputed": accuracy_where(predicted == labels, ~clear),
         "majority": {**accuracy_where(predicted == majority, decided), "left_out": int((~decided).sum())},

@@ -19,6 +19,8 @@ MAX_UNPACKED = 500_000_000
 """Bytes of a zip's pictures together, by its own account, beyond which none of them is unpacked."""
 NO_FACE = "No face found."
 """The message of a picture that was read and shows none."""
+LEFT_OUT = "Smaller faces that were left out: {count}."
+"""The message of a picture that shows more faces than are read."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
 
 
@@ -72,10 +74,13 @@ def to_rows(name, faces, message=""):
     """Rows of a picture, ready for JSON: one a face, or one without a face and with the reason.
 
     Returns:
-        A list of dicts with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`.
+        A list of dicts with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`,
+        which says of a picture with more faces than are read how many were left out.
     """
     if not faces:
         return [_row(name, None, None, None, None, message or NO_FACE)]
+    if left_out := getattr(faces, "left_out", 0):
+        message = LEFT_OUT.format(count=left_out)
     return [
         _row(name, number, face.label, {key: round(value, 6) for key, value in face.probabilities.items()},
              face.confident, message)

@@ -27,6 +27,13 @@ MAX_PIXELS = 4096 * 2304
 SIDE = 960
 """Frames are made smaller, for reading and showing, until no side has more pixels. One with one face is read in 0.07 s
 on 2 cores at 960 pixels (0.04 s at 640) and in 0.23 s at 1280, where the detector looks once more."""
+JOINED_AHEAD, AHEAD = 10, 30 * 3600
+"""Seconds that a clock may jump ahead, beyond which it has been set anew: that of MPEG-TS, whose parts are joined as
+they are, and that of other formats, in which a gap is meant. FFmpeg's `dts_delta_threshold` and `dts_error_threshold`.
+"""
+BACK = 1
+"""Seconds that a clock may step back, but for a key frame, which may not: Matroska's times of decoding may be guesses
+that are off by some frames."""
 ROUNDING = 0.002
 """Seconds by which a frame may come too early: WebM's times are whole milliseconds."""
 
@@ -49,8 +56,10 @@ class Frame(NamedTuple):
     """A frame of a clip.
 
     seconds: from the clip's first frame.
-    image: PIL image of mode RGB, upright, no side above `SIDE`; of one size, with even sides, in all of a clip.
-    size: width and height of the clip's own frames in pixels, upright.
+    image: PIL image of mode RGB, upright, in square pixels, no side above `SIDE`; of one size, with even sides, in all
+        of a clip.
+    size: width and height in pixels at which players show the clip: upright, and in square pixels, of which there are
+        as many more along one side as those of the clip are wide or high.
     """
 
     seconds: float
@@ -86,17 +95,17 @@ def open_clip(path, name=None, longest=math.inf):
         known = container.duration / av.time_base if container.duration else 0
         if stream.duration:
             known = float(stream.duration * stream.time_base)
-        seconds = _length(container, stream, name, longest)
+        seconds, there = _length(container, stream, name, longest)
     if seconds > longest + SPARE_SECONDS:
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
-    if seconds < known - max(1, known / 10):
-        raise UserError(f"{name}: the clip is incomplete; {seconds:.1f} of its {known:.1f} s are there.")
+    if there < known - max(1, known / 10):
+        raise UserError(f"{name}: the clip is incomplete; {there:.1f} of its {known:.1f} s are there.")
     return Clip(path, name, max(seconds, MIN_EVERY))
 
 
 def read_frames(clip, every):
     """Decodes a clip and yields a `Frame` every so many seconds: the first at 0, then the first one due each time, with
-    its own time. A gap of the clip is a gap here too.
+    its own time. A gap of the clip is a gap here too; where its clock is set anew, as in joined clips, time goes on.
 
     Args:
         clip: of `open_clip`.
@@ -111,16 +120,16 @@ def read_frames(clip, every):
         stream = _pictures(container, clip.name)
         stream.codec_context.options = LIMITS
         stream.thread_type = "AUTO"
-        for frame in container.decode(stream):
+        for frame in (frame for packet, _ in _packets(container, stream) for frame in packet.decode()):
             if frame.time is None:
                 continue
             if start is None:
-                start, matrix = frame.time, _display_matrix(frame)
+                start, shape = frame.time, (_display_matrix(frame), stream.sample_aspect_ratio or 1)
             seconds = frame.time - start
             if seconds < due - ROUNDING:
                 continue
             due = every * (int((seconds + ROUNDING) / every) + 1)
-            image, whole = _upright(frame, matrix)
+            image, whole = _upright(frame, *shape)
             # A phone that is turned while it records may change the size; boxes and the video need one.
             size = size or (image.size, whole)
             yield Frame(round(seconds, 3), ImageOps.pad(image, size[0]), size[1])
@@ -196,17 +205,45 @@ def _pictures(container, name):
     return stream
 
 
+def _packets(container, stream):
+    """Yields the packets of a stream, each with what was added to its time: their times go on wherever the clock is set
+    anew. It is where a packet is decoded before the one before it, or shown long after all of them."""
+    joined = av.format.Flags.ts_discont in av.format.Flags(container.format.flags)
+    ahead, back = (int(seconds / stream.time_base) for seconds in (JOINED_AHEAD if joined else AHEAD, BACK))
+    decoded = end = None
+    before = added = shift = 0
+    for packet in container.demux(stream):
+        # One of the two may be unknown.
+        times = [time for time in (packet.dts, packet.pts) if time is not None]
+        if times:
+            shown = times[-1]
+            end = shown if end is None else end
+            decoded = times[0] if decoded is None else decoded
+            least = decoded if joined or packet.is_keyframe else decoded - back
+            if times[0] < least or shown + added > end + ahead:
+                before, added, decoded = added, end - shown, times[0]
+            # A few frames that are shown before a jump ahead are decoded after it.
+            shift = before if shown + added < end - ahead else added
+            packet.pts, packet.dts = shown + shift, None
+            end, decoded = max(end, packet.pts + (packet.duration or 0)), max(decoded, times[0])
+        yield packet, shift
+
+
 def _length(container, stream, name, longest):
-    """Seconds from the start of a stream's first frame to the end of its last, without decoding them."""
-    first, last, most = None, 0, MAX_RATE * (longest + SPARE_SECONDS)
-    for count, packet in enumerate(container.demux(stream)):
+    """Seconds from the start of a stream's first frame to the end of its last, without decoding them; and up to where,
+    by the clip's own clock."""
+    first, last, there, most = None, 0, 0, MAX_RATE * (longest + SPARE_SECONDS)
+    for count, (packet, added) in enumerate(_packets(container, stream)):
         if packet.pts is None:
             continue
         if count > most:
             raise UserError(f"{name}: clips may have at most {most} frames.")
+        end = packet.pts + (packet.duration or 0)
         first = packet.pts if first is None else min(first, packet.pts)
-        last = max(last, packet.pts + (packet.duration or 0))
-    return 0.0 if first is None else float((last - first) * stream.time_base)
+        last, there = max(last, end), max(there, end - added)
+    if first is None:
+        return 0.0, 0.0
+    return float((last - first) * stream.time_base), float((there - min(first, 0)) * stream.time_base)
 
 
 def _display_matrix(frame):
@@ -222,12 +259,20 @@ def _display_matrix(frame):
     return (1, 0, 0, 1) if data is None else np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist()
 
 
-def _upright(frame, matrix):
-    """A frame as an upright PIL image, no side above `SIDE`, and the frame's own size, upright."""
+def _upright(frame, matrix, ratio):
+    """A frame as an upright PIL image in square pixels, no side above `SIDE`, and the size at which players show it.
+
+    Args:
+        frame: of PyAV.
+        matrix: of `_display_matrix`.
+        ratio: width of a pixel over its height, before the frame is turned.
+    """
     a, b, c, d = matrix
-    scale = min(1, SIDE / max(frame.width, frame.height))
-    width, height = (max(2, 2 * round(side * scale / 2)) for side in (frame.width, frame.height))
-    image, size = frame.to_image(width=width, height=height, interpolation="AREA"), (frame.width, frame.height)
+    # As in browsers, the longer side of a pixel counts: no frame loses any.
+    size = round(frame.width * max(ratio, 1)), round(frame.height * max(1 / ratio, 1))
+    scale = min(1, SIDE / max(size))
+    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
+    image = frame.to_image(width=width, height=height, interpolation="AREA")
     if abs(a) < abs(b):
         image, size = image.transpose(Image.Transpose.TRANSPOSE), size[::-1]
         a, d = c, b

@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -100,7 +101,8 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
     Args:
         path: folder, zip or CSV; see the module's description.
         split: `train`, `validation` or `test`. Without a validation split, a stratified tenth of training is taken
-            (seeded with `SPLIT_SEED`) and is no longer part of `train`.
+            (seeded with `SPLIT_SEED`) and is no longer part of `train`; files and rows with the same content stay
+            together.
         classes: emotions to load, at least two; others are left out.
         image_size: side of the answered pictures in pixels.
         limit: at most so many pictures, each class keeping its share but at least one picture; None for all.
@@ -124,8 +126,8 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
             raise DataError(f"{error} Leave such pictures out with --skip-bad.") from None
         skipped.append(str(error))
 
-    with _open_source(Path(path), skip) as (items, read):
-        items = _select(list(items), split, classes, path)
+    with _open_source(Path(path), skip) as (items, read, content_of):
+        items = _select(list(items), split, classes, path, content_of)
         if limit is not None:
             items = _limit(items, limit)
         images, labels, names = [], [], []
@@ -171,11 +173,14 @@ def load_votes(path, names):
             raise DataError(f"{path}: votes must be numbers ({error}).") from None
     if any(len(counts) != len(header) - 1 for counts in votes.values()):
         raise DataError(f"{path}: each row must have {len(header)} columns.")
+    wrong = next((name for name, counts in votes.items() if not (np.isfinite(counts) & (counts >= 0)).all()), None)
+    if wrong is not None:
+        raise DataError(f"{path}: votes must be counts, 0 or more. Received: {votes[wrong].tolist()} for {wrong}")
     nothing = np.full(len(header) - 1, np.nan)
     counts = np.stack([votes.get(name, nothing) for name in names])
-    if np.isnan(counts).all():
-        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
     total = counts.sum(axis=1, keepdims=True)
+    if not (total > 0).any():
+        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
@@ -185,7 +190,7 @@ def load_categories(path):
         return next(csv.reader(file))[1:]
 
 
-def _select(items, split, classes, path):
+def _select(items, split, classes, path, content_of):
     """The items of one split and some classes, sorted by name; makes the validation split where there is none."""
     if not items:
         raise DataError(f"{path}: no pictures found. {LAYOUT}")
@@ -193,7 +198,7 @@ def _select(items, split, classes, path):
         train = sorted((item for item in items if item.split == "train"), key=lambda item: item.name)
         if not train:
             raise DataError(f"{path}: no training pictures found. {LAYOUT}")
-        kept, held_out = _stratified(train, VALIDATION_SHARE, path)
+        kept, held_out = _stratified(train, VALIDATION_SHARE, path, content_of)
         items = kept if split == "train" else held_out
     else:
         items = [item for item in items if item.split == split]
@@ -203,10 +208,16 @@ def _select(items, split, classes, path):
     return items
 
 
-def _stratified(items, share, path):
-    emotions = [item.emotion for item in items]
+def _stratified(items, share, path, content_of):
+    """Two lists of the items; those of the same content are in the same one, and counted once for its share."""
+    groups = {}
+    for item in items:
+        groups.setdefault(content_of(item), []).append(item)
+    groups = list(groups.values())
+    emotions = [group[0].emotion for group in groups]
     try:
-        return train_test_split(items, test_size=share, stratify=emotions, random_state=SPLIT_SEED)
+        parts = train_test_split(groups, test_size=share, stratify=emotions, random_state=SPLIT_SEED)
+        return [list(chain.from_iterable(part)) for part in parts]
     except ValueError as error:
         raise DataError(
             f"{path}: there is no validation split, and a stratified tenth of training cannot be taken ({error})"
@@ -228,7 +239,8 @@ def _limit(items, limit):
 
 @contextmanager
 def _open_source(path, skip):
-    """Yields the items below `path` and a function that reads one of them to uint8 `(size, size)`.
+    """Yields the items below `path`, a function that reads one of them to uint8 `(size, size)`, and one whose answer is
+    the same for items of the same content.
 
     Rows of a CSV that are no items go to `skip` as errors.
     """
@@ -238,12 +250,13 @@ def _open_source(path, skip):
         names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
         csv_name = _find_csv(names)
         if csv_name is None:
-            yield _folder_items(names, path), lambda item, size: load_grey(path / item.content, size)
+            items = _folder_items(names, path)
+            yield items, lambda item, size: load_grey(path / item.content, size), lambda item: _digest(path, item)
             return
         path = path / csv_name
     if path.suffix.lower() == ".csv":
         with path.open("rb") as file:
-            yield _csv_items(file, path, skip), _read_pixels
+            yield _csv_items(file, path, skip), _read_pixels, _pixels_of
         return
     try:
         archive = zipfile.ZipFile(path)
@@ -253,10 +266,27 @@ def _open_source(path, skip):
         names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
         csv_name = _find_csv(names)
         if csv_name is None:
-            yield _folder_items(names, path), lambda item, size: _read_member(archive, item, size, path)
+            items = _folder_items(names, path)
+            yield items, lambda item, size: _read_member(archive, item, size, path), lambda item: _sum(archive, item)
             return
         with _open_member(archive, csv_name, path) as file:
-            yield _csv_items(file, f"{path}:{csv_name}", skip), _read_pixels
+            yield _csv_items(file, f"{path}:{csv_name}", skip), _read_pixels, _pixels_of
+
+
+def _digest(path, item):
+    try:
+        return hashlib.sha256((path / item.content).read_bytes()).digest()
+    except OSError:  # Reading the picture says what is wrong.
+        return item.name
+
+
+def _sum(archive, item):
+    entry = archive.getinfo(item.content)
+    return entry.CRC, entry.file_size
+
+
+def _pixels_of(item):
+    return item.content[1].strip()
 
 
 def _find_csv(names):
@@ -283,7 +313,8 @@ def _read_member(archive, item, size, path):
 
 
 def _folder_items(names, path):
-    """Items of Kaggle's layout; a folder around it (`fer2013/train/…`) is allowed."""
+    """Items of Kaggle's layout; a folder around it (`fer2013/train/…`) is allowed, and a second one is not."""
+    places = {}
     for name in names:
         parts = PurePosixPath(name).parts
         if not is_picture(PurePosixPath(name), IMAGE_SUFFIXES):
@@ -295,7 +326,10 @@ def _folder_items(names, path):
             raise DataError(f"{path}: unknown class folder {split}/{emotion}. {LAYOUT}")
         if split == "test" and parts[-1].startswith("PublicTest_"):
             split = "validation"
-        yield _Item("/".join(parts[-3:]), emotion, split, name)
+        item = _Item("/".join(parts[-3:]), emotion, split, name)
+        if (first := places.setdefault(item.name, name)) is not name:
+            raise DataError(f"{path}: a data set must hold each picture once. Received: {first} and {name}")
+        yield item
 
 
 def _csv_rows(file, path):

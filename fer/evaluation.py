@@ -4,7 +4,7 @@ import numpy as np
 
 from fer.agreement import compare_with_votes
 from fer.data import load_categories, load_faces, load_votes
-from fer.duplicates import MAX_DISTANCE, find_duplicates
+from fer.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
 from fer.errors import UserError
 from fer.forward import classify
 from fer.metrics import accuracy_where, evaluate, restrict
@@ -23,6 +23,7 @@ def evaluate_model(
     votes=None,
     duplicates=False,
     path="loader",
+    allow_duplicates=False,
 ):
     """Loads a model and a split and compares them.
 
@@ -33,6 +34,8 @@ def evaluate_model(
         model: what to call the model in the figures; by default the folder.
         votes: CSV of FER+; None for no comparison with people.
         duplicates: measure without near-duplicates of training pictures too; not for the training split itself.
+        allow_duplicates: measure on any number of pictures that are training pictures, to the pixel; by default at most
+            `fer.duplicates.MAX_COPIES` of them may be, where `duplicates` are looked for.
         path: `loader`, the pictures as they are; or `served`, the faces found of pictures pasted into scenes, which go
             the way of the app's photos (see `fer.served`).
 
@@ -52,6 +55,9 @@ def evaluate_model(
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
     faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad)
+    if duplicates:
+        train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
+        check_copies(faces, train, allow_duplicates)
     if path == "served":
         faces, probabilities, served = read_in_scenes(network, config.labels, faces)
     else:
@@ -64,7 +70,6 @@ def evaluate_model(
     if votes:
         metrics["agreement"] = compare_with_votes(predicted, faces, votes_of, load_categories(votes))
     if duplicates:
-        train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
     return metrics, faces.skipped
 
@@ -105,11 +110,13 @@ def measure_without_duplicates(correct, faces, train):
         faces, train: `fer.data.Faces`.
 
     Returns:
-        A dict: `max_distance` of the pixels that was looked for (see `fer.duplicates`), `found`, and `n` and `accuracy`
-        of the pictures without; the accuracy is None if there are none.
+        A dict: `max_distance` of the pixels that was looked for (see `fer.duplicates`), `found`, how many of these are
+        `identical` and the names of the first such pair as `example` (None without one), and `n` and `accuracy` of the
+        pictures without; the accuracy is None if there are none.
     """
-    copied = find_duplicates(faces.images, train.images)
-    return {"max_distance": MAX_DISTANCE, "found": int(copied.sum()), **accuracy_where(correct, ~copied)}
+    copied, copies = find_duplicates(faces.images, train.images), find_copies(faces, train)
+    same = {"identical": len(copies), "example": list(copies[0]) if copies else None}
+    return {"max_distance": MAX_DISTANCE, "found": int(copied.sum()), **same, **accuracy_where(correct, ~copied)}
 
 
 def measure(probabilities, config, faces, split, model):
@@ -177,6 +184,9 @@ def format_metrics(metrics):
         lines.append(
             f"accuracy without the {row['found']} near-duplicates of training pictures, {nearness}: {_percent(row)}"
         )
+        if row.get("identical"):
+            example = " is ".join(row["example"])
+            lines.append(f"of these {row['identical']} are training pictures to the pixel, such as {example}")
     lines += ["", f"{'':10}{'precision':>10}{'recall':>10}{'F1':>10}{'pictures':>10}"]
     for name, row in metrics["per_class"].items():
         figures = "".join(f"{row[key]:10.1%}" for key in ("precision", "recall", "f1"))
@@ -189,9 +199,10 @@ def format_metrics(metrics):
 
 def _people(agreement):
     """What `fer.agreement.compare_with_votes` found, as lines for people."""
-    majority = agreement["majority"]
+    majority, top = agreement["majority"], agreement["top_share"]
+    top = "none" if top is None else f"{top:.2%}"
     return [
-        f"people's most frequent vote {agreement['top_share']:7.2%}  (its mean share, {agreement['n']} pictures)",
+        f"people's most frequent vote {top:>7}  (its mean share, {agreement['n']} pictures)",
         f"accuracy where 80 % agree   {_percent(agreement['agreed'])}",
         f"accuracy where fewer do     {_percent(agreement['disputed'])}",
         f"agrees with the majority    {_percent(majority)}, {majority['left_out']} without one",

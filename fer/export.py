@@ -12,7 +12,6 @@ Keras converts; a file whose probabilities are not Keras' own on the crops of `f
 """
 
 import importlib.util
-import json
 import tempfile
 import warnings
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ import keras
 import numpy as np
 
 from fer.data import load_faces
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.explanation import ClassActivation, with_maps
 from fer.forward import BATCH_SIZE, classify
@@ -99,7 +99,7 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
         faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
         file = staging / EXPORTS[format]
         metadata = {
-            "labels": json.dumps(config.labels),
+            "labels": to_json(config.labels),
             MADE_OF: describe_origin(load_config(find_model(folder))[1], config.calibration),
         }
         if format == "onnx":

@@ -7,7 +7,6 @@ MediaPipe's published graphs `face_detection_short_range` and `face_detection_ba
 
 import math
 import os
-import threading
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
+
+from fer.turns import Turns
 
 NETWORKS = Path(__file__).parent / "blazeface"
 NEAR, FAR = NETWORKS / "face_detection_short_range.tflite", NETWORKS / "face_detection_back.tflite"
@@ -41,6 +42,9 @@ MAX_WORK = 21
 pixels has two, of 4 and 16."""
 MIN_CLOSER_SCORE = 0.68
 """Of a second or third pass: each is many more chances to take a pattern for a face."""
+MAX_CANDIDATES = 4_000
+"""Boxes of a picture that are merged to faces, the best. A pattern can have 19,000, which take seconds; each of 256
+faces side by side has up to 11 (measured with NASA's astronaut, in 100 pixels)."""
 MAX_CLOSER_FACE = 0.5
 """Share of its own field that a face may fill in a second or third pass; the one before sees larger ones whole."""
 
@@ -70,7 +74,7 @@ class FaceDetector:
         self._threads = threads
         self._near = _BlazeFace(NEAR, self._threads)
         self._far = {}
-        self._lock = threading.Lock()
+        self._lock = Turns()
 
     def detect(self, image):
         """Faces of a PIL image of mode RGB as `DetectedFace`s, the largest first; an empty list if there is none.
@@ -82,11 +86,11 @@ class FaceDetector:
         seen = _shrink(image, first)
         with self._lock:
             near = self._near.detect(seen.reduce(first // self._near.side), longer, MIN_SCORE)
-            far = self._look(seen, longer, first, MIN_SCORE)
-            for side in closer:
-                faces = self._look(_shrink(image, side), longer, side, MIN_CLOSER_SCORE)
-                largest = MAX_CLOSER_FACE * longer * FIELD / side
-                far += [face for face in faces if face.box[2] - face.box[0] <= largest]
+        far = self._look(seen, longer, first, MIN_SCORE)
+        for side in closer:
+            faces = self._look(_shrink(image, side), longer, side, MIN_CLOSER_SCORE)
+            largest = MAX_CLOSER_FACE * longer * FIELD / side
+            far += [face for face in faces if face.box[2] - face.box[0] <= largest]
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
         found, others = _merge(far), _merge(near)
@@ -95,10 +99,12 @@ class FaceDetector:
         return [found[index] for index in np.argsort(-_areas(_boxes(found)), kind="stable")]
 
     def _look(self, picture, longer, side, min_score):
-        # A network for each side: to change its picture's size costs one half a pass.
-        if side not in self._far:
-            self._far[side] = _BlazeFace(FAR, self._threads, side)
-        return self._far[side].detect(picture, longer, min_score)
+        # One pass at a time, and not all of a picture's: those of other pictures come in between.
+        with self._lock:
+            # A network for each side: to change its picture's size costs one half a pass.
+            if side not in self._far:
+                self._far[side] = _BlazeFace(FAR, self._threads, side)
+            return self._far[side].detect(picture, longer, min_score)
 
 
 def look_sides(width, height):
@@ -127,19 +133,19 @@ def _merge(faces):
     As in MediaPipe, box and points are the mean of those that overlap the best by more than `MAX_OVERLAP`, weighted by
     their scores.
     """
-    faces = sorted(faces, key=lambda face: face.score, reverse=True)
+    faces = sorted(faces, key=lambda face: face.score, reverse=True)[:MAX_CANDIDATES]
     boxes, scores = _boxes(faces), np.array([face.score for face in faces])
-    overlaps, same = _compare(boxes, boxes)
-    merged, left = [], np.ones(len(faces), bool)
-    while left.any():
-        best = left.argmax()
-        left[best] = False
-        group = np.append(best, np.flatnonzero((overlaps[best] > MAX_OVERLAP) & left))
+    merged, left = [], np.arange(len(faces))
+    # One row of the comparison at a time: a crowd has thousands of boxes, and all pairs of them would be gigabytes.
+    while len(left):
+        best, left = left[0], left[1:]
+        overlaps, same = (row[0] for row in _compare(boxes[best, None], boxes[left]))
+        group = np.append(best, left[overlaps > MAX_OVERLAP])
         weights = scores[group] / scores[group].sum()
         points = np.stack([faces[index].points for index in group])
         box, points = weights @ boxes[group], np.tensordot(weights, points, 1)
         merged.append(DetectedFace(tuple(box.tolist()), points.astype(np.float32), faces[best].score))
-        left &= ~same[best]
+        left = left[~same]
     return merged
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-BATCH_SIZE, BATCH_PIXELS = 256, 256 * 64**2
-"""Faces, and their pixels, of a forward pass at most; they bound memory, not speed."""
+BATCH_SIZE, BATCH_PIXELS = 64, 256 * 64**2
+"""Faces, and their pixels, of a forward pass at most; they bound memory, and how long others wait for the network."""
 
 
 def classify(network, crops):

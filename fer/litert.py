@@ -4,7 +4,6 @@
 used.
 """
 
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ai_edge_litert.schema_py_generated import Model
 
 from fer.faces import THREADS
 from fer.model_folder import EXPORTS, ModelFolderError, check_weights, find_model, load_config, load_model
+from fer.turns import Turns
 
 MADE_OF = "made_of"
 """Name of the metadata that `describe_origin` gives."""
@@ -34,7 +34,7 @@ class LiteRTNetwork:
 
     def __init__(self, path, threads=THREADS):
         self._run = Interpreter(str(path), num_threads=threads).get_signature_runner()
-        self._lock = threading.Lock()
+        self._lock = Turns()
         self.input_shape = (None, *map(int, self._run.get_input_details()["image"]["shape"][1:]))
         self.has_maps = "maps" in self._run.get_output_details()
 

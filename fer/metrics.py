@@ -1,6 +1,7 @@
 """Figures from predictions."""
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.metrics import (
     accuracy_score,
     confusion_matrix,
@@ -12,6 +13,8 @@ from sklearn.metrics import (
 ECE_BINS = 15
 RESAMPLES = 10_000
 RESAMPLING_SEED = 2013
+FEW = 10
+"""Right answers, or wrong ones, below which a bootstrap knows too little: it only draws what it has seen."""
 
 
 def evaluate(probabilities, labels, classes):
@@ -23,7 +26,7 @@ def evaluate(probabilities, labels, classes):
         classes: names of the outputs.
 
     Returns:
-        A dict of plain numbers, ready for JSON: `n`; `accuracy`; `accuracy_interval` (of `bootstrap_interval`);
+        A dict of plain numbers, ready for JSON: `n`; `accuracy`; `accuracy_interval` (of that function);
         `balanced_accuracy` (mean recall of the classes that occur); `macro_f1`; `nll` in nats; `ece`; `per_class`
         (precision, recall, f1, support by name); `confusion_matrix` (rows are true, columns predicted); `labels`.
     """
@@ -40,7 +43,7 @@ def evaluate(probabilities, labels, classes):
     return {
         "n": len(labels),
         "accuracy": float(accuracy_score(labels, predicted)),
-        "accuracy_interval": bootstrap_interval(predicted == labels),
+        "accuracy_interval": accuracy_interval(predicted == labels),
         "balanced_accuracy": float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
         "macro_f1": float(f1.mean()),
         "nll": float(log_loss(labels, probabilities, labels=indices)),
@@ -51,8 +54,10 @@ def evaluate(probabilities, labels, classes):
     }
 
 
-def bootstrap_interval(correct):
-    """95 % interval of a share by the percentile bootstrap (Efron, 1979), `RESAMPLES` draws with a fixed seed.
+def accuracy_interval(correct):
+    """95 % interval of a share by the percentile bootstrap (Efron, 1979), `RESAMPLES` draws with a fixed seed; where
+    fewer than `FEW` answers are right, or wrong, by the score interval of Wilson (1927), which of 5 right answers of 5
+    says 57 % to 100 %.
 
     Args:
         correct: bool array `(n,)`, n at least 1.
@@ -60,7 +65,9 @@ def bootstrap_interval(correct):
     Returns:
         `[low, high]`, floats from 0 to 1.
     """
-    n = len(correct)
+    n, right = len(correct), int(np.count_nonzero(correct))
+    if min(right, n - right) < FEW:
+        return [float(edge) for edge in binomtest(right, n).proportion_ci(method="wilson")]
     # Drawing n of n zeros and ones with replacement and counting the ones is one binomial draw.
     shares = np.random.default_rng(RESAMPLING_SEED).binomial(n, np.mean(correct), RESAMPLES) / n
     return [float(edge) for edge in np.percentile(shares, (2.5, 97.5))]

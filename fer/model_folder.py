@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.calibration import UNCALIBRATED, Calibration
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes
 from fer.recipes import RECIPES
@@ -109,7 +110,7 @@ def save_model(folder, network, config):
         "weights": {"file": WEIGHTS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
         "training": config.training,
     }
-    (folder / CONFIG).write_text(json.dumps(document, indent=2) + "\n")
+    (folder / CONFIG).write_text(to_json(document, indent=2) + "\n")
 
 
 def save_calibration(folder, calibration):
@@ -117,7 +118,7 @@ def save_calibration(folder, calibration):
     path = Path(folder) / CONFIG
     document = json.loads(path.read_text(encoding="utf-8"))
     document["calibration"] = asdict(calibration)
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    path.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
 
 
 def load_model(folder):

@@ -13,6 +13,9 @@ from fer.forward import classify
 from fer.images import grey_square
 from fer.litert import load_served
 
+MAX_FACES = 256
+"""Faces that are read of a picture, the largest: more are a pattern rather than people, and take everybody's time."""
+
 
 @dataclass(frozen=True)
 class Face:
@@ -37,6 +40,17 @@ class Face:
     def answer(self):
         """The label in words, which say where it is not sure."""
         return self.label if self.confident else f"not sure, perhaps {self.label}"
+
+
+class FaceList(list):
+    """The faces of a picture, `Face`s, the largest first.
+
+    left_out: how many smaller ones were found as well and not read.
+    """
+
+    def __init__(self, faces=(), left_out=0):
+        super().__init__(faces)
+        self.left_out = left_out
 
 
 class Recognizer:
@@ -80,16 +94,17 @@ class Recognizer:
         if self._map:
             self._map(crops[0], 0)
 
-    def recognize(self, image, already_cropped=False, smallest_face=0.0):
+    def recognize(self, image, already_cropped=False, smallest_face=0.0, most=MAX_FACES):
         """Reads every face of a picture.
 
         Args:
             image: PIL image of mode RGB, as `fer.images.load_image` gives.
             already_cropped: the whole picture is one face, as FER2013's are; the detector is not asked.
             smallest_face: leave out faces whose box is narrower than this share (0-1) of the picture's longer side.
+            most: read at most so many faces, the largest; None for all.
 
         Returns:
-            A list of `Face`, the largest first; empty if no face is found.
+            A `FaceList`, the largest face first; empty if no face is found.
 
         Raises:
             UserError: for a `smallest_face` that is no such share.
@@ -97,12 +112,13 @@ class Recognizer:
         if not 0 <= smallest_face <= 1:
             raise UserError(f"`smallest_face` must be from 0 to 1. Received: {smallest_face:g}")
         if already_cropped:
-            return self._faces([(0, 0, *image.size)], [grey_square(image, self.image_size)], [None])
+            return FaceList(self._faces([(0, 0, *image.size)], [grey_square(image, self.image_size)], [None]))
         smallest = smallest_face * max(image.size)
         found = [face for face in self.detector.detect(image) if face.box[2] - face.box[0] >= smallest]
+        left_out, found = len(found[most:]) if most else 0, found[:most]
         crops = [crop_face(image, face, self.image_size) for face in found]
         boxes = [_whole_pixels(face.box, image.size) for face in found]
-        return self._faces(boxes, crops, [face.score for face in found])
+        return FaceList(self._faces(boxes, crops, [face.score for face in found]), left_out)
 
     def explain(self, face):
         """Where the network looked for a face's label, a class activation map.
@@ -129,8 +145,15 @@ class Recognizer:
 
 
 def to_record(name, image, faces, model):
-    """The JSON document of a picture: its name and size, the model that read it, and of each face box, label,
-    probabilities, score and whether the answer is sure."""
+    """The JSON document of a picture: its name and size, the model that read it, of each face box, label,
+    probabilities, score and whether the answer is sure, and how many smaller faces were found and not read.
+
+    Args:
+        name: of the picture.
+        image: PIL image.
+        faces: of `Recognizer.recognize`.
+        model: what to call the model.
+    """
     return {
         "image": name,
         "model": model,
@@ -146,6 +169,7 @@ def to_record(name, image, faces, model):
             }
             for face in faces
         ],
+        "faces_left_out": getattr(faces, "left_out", 0),
     }
 
 

@@ -1,6 +1,5 @@
 """Calibrate a trained model on validation and write what its card states: config.json, metrics.json, figures."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from fer.calibration import (
     temper_held_out,
 )
 from fer.data import load_categories, load_votes
+from fer.documents import to_json
 from fer.evaluation import measure, measure_without_duplicates, read_in_scenes
 from fer.figures import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.forward import classify
@@ -89,7 +89,7 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
     metrics["served_path"] = _measure_served(network, config, validation, model) if served else None
-    (folder / METRICS).write_text(json.dumps(metrics, indent=2) + "\n")
+    (folder / METRICS).write_text(to_json(metrics, indent=2) + "\n")
 
     figures = folder / FIGURES
     figures.mkdir(exist_ok=True)

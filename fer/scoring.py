@@ -35,6 +35,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 from fer.batch import MAX_BYTES, NO_FACE, SUFFIXES
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.images import is_picture, load_image
 from fer.litert import load_served
@@ -256,7 +257,8 @@ class Scorer:
     def _recognize(self, name, content):
         if isinstance(content, UserError):
             raise content
-        return self.recognizer.recognize(load_image(io.BytesIO(content), name), self.already_cropped)
+        # All faces: what is scored is the person's own.
+        return self.recognizer.recognize(load_image(io.BytesIO(content), name), self.already_cropped, most=None)
 
 
 def _list_pictures(source):
@@ -405,7 +407,7 @@ def _claim_output(output, about, model):
                 raise UserError(f"{rule}; other answers need another output.")
         elif any(file.endswith(".parquet") for file in _list_output(output)):
             raise UserError(f"{output}: holds Parquet that is not of this command; name another output.")
-        _put(output, ABOUT, json.dumps({"model": model, **about}).encode())
+        _put(output, ABOUT, to_json({"model": model, **about}).encode())
     except UserError:
         raise
     except (*FAILURES, ValueError, KeyError) as error:

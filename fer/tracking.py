@@ -6,6 +6,8 @@ A stream of any frame rate, even an uneven one, or a clip: all that counts is wh
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from fer.calibration import UNCALIBRATED
 
 SMOOTHING_SECONDS = 0.5
@@ -15,6 +17,8 @@ LOST_SECONDS = 1.0
 MIN_EVERY = 0.05
 MAX_EVERY = LOST_SECONDS / 2
 """Seconds from one frame of a clip to the next, at least and at most. Rarer ones, and every face would be a new one."""
+MAX_TRACKED = 64
+"""Faces that are read and followed of each frame of a stream or clip, the largest; of a picture alone more are read."""
 MIN_LIKENESS = -0.25
 """Of two boxes that may be one face. Squares of one size, side by side, have -0.2: a face that moves by its own width
 from one picture to the next is still followed."""
@@ -57,7 +61,7 @@ class FaceTracker:
         """The faces of the next picture.
 
         Args:
-            faces: of `fer.recognizer.Recognizer.recognize`.
+            faces: of `fer.recognizer.Recognizer.recognize`, at best no more than `MAX_TRACKED`.
             seconds: when the picture was taken, from any start, never less than before.
 
         Returns:
@@ -73,15 +77,18 @@ class FaceTracker:
 
     def _match(self, faces):
         """Index of a new face to the number of the known one that it is, the likeliest pair first."""
-        pairs = [
-            (likeness(known.box, face.box), number, index)
-            for number, (known, _) in self._last.items()
-            for index, face in enumerate(faces)
-        ]
-        numbers = {}
-        for value, number, index in sorted(pairs, reverse=True):
-            if value >= MIN_LIKENESS and index not in numbers and number not in numbers.values():
+        known = list(self._last)
+        if not known or not faces:
+            return {}
+        before, now = [self._last[number][0].box for number in known], [face.box for face in faces]
+        values = likeness(np.array(before, float)[:, None], np.array(now, float))
+        rows, indices = np.nonzero(values >= MIN_LIKENESS)
+        pairs = zip(values[rows, indices], [known[row] for row in rows], indices.tolist(), strict=True)
+        numbers, taken = {}, set()
+        for _, number, index in sorted(pairs, reverse=True):
+            if index not in numbers and number not in taken:
                 numbers[index] = number
+                taken.add(number)
         return numbers
 
     def _follow(self, face, number, seconds):
@@ -102,18 +109,20 @@ class FaceTracker:
 
 
 def likeness(one, other):
-    """How well two boxes `(left, top, right, bottom)` agree, -1 to 1: their overlap less the distance of their centres.
+    """How well boxes `(left, top, right, bottom)` agree, -1 to 1: their overlap less the distance of their centres.
+
+    Args:
+        one, other: float arrays `(..., 4)`, or tuples, that NumPy can broadcast.
+
+    Returns:
+        float array `(...)`.
 
     The distance-IoU of Zheng et al., 2020, "Distance-IoU Loss", arXiv:1911.08287: intersection over union, less the
     squared distance in shares of the squared diagonal of the box around both.
     """
-    common = _length(one, other, 0) * _length(one, other, 1)
-    union = sum((right - left) * (bottom - top) for left, top, right, bottom in (one, other)) - common
-    distance = sum(((one[i] + one[i + 2] - other[i] - other[i + 2]) / 2) ** 2 for i in (0, 1))
-    diagonal = sum((max(one[i + 2], other[i + 2]) - min(one[i], other[i])) ** 2 for i in (0, 1))
+    (start, end), (other_start, other_end) = (np.split(np.asarray(box, float), 2, axis=-1) for box in (one, other))
+    common = (np.minimum(end, other_end) - np.maximum(start, other_start)).clip(0).prod(axis=-1)
+    union = (end - start).prod(axis=-1) + (other_end - other_start).prod(axis=-1) - common
+    distance = (((start + end - other_start - other_end) / 2) ** 2).sum(axis=-1)
+    diagonal = ((np.maximum(end, other_end) - np.minimum(start, other_start)) ** 2).sum(axis=-1)
     return common / union - distance / diagonal
-
-
-def _length(one, other, axis):
-    """Of the stretch that both boxes cover on an axis."""
-    return max(0, min(one[axis + 2], other[axis + 2]) - max(one[axis], other[axis]))

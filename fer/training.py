@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from fer.backbones import freeze_to_joint
 from fer.distillation import build_student
 from fer.distribution import ALONE
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.model_folder import HISTORY, LOGS
 
@@ -183,7 +184,7 @@ class RandomStates(keras.callbacks.Callback):
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         states = [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]
-        self.path.write_text(json.dumps(states))
+        self.path.write_text(to_json(states))
 
     def _variables(self):
         return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]

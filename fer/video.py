@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer.tracking import FaceTracker
+from fer.tracking import MAX_TRACKED, FaceTracker
 
 
 class Appearance(NamedTuple):
@@ -28,7 +28,7 @@ class Reading(NamedTuple):
     """A frame and its faces.
 
     frame: `fer.clips.Frame`.
-    faces: `fer.recognizer.Face`s.
+    faces: `fer.recognizer.FaceList`, at most `MAX_TRACKED`.
     numbers: of each, which it keeps over the clip.
     rows: of `to_rows`.
     """
@@ -51,7 +51,7 @@ def read_faces(frames, recognizer):
     """
     tracker = FaceTracker(recognizer.calibration)
     for frame in frames:
-        faces = recognizer.recognize(frame.image)
+        faces = recognizer.recognize(frame.image, most=MAX_TRACKED)
         numbers = [face.number for face in tracker.update(faces, frame.seconds)]
         yield Reading(frame, faces, numbers, to_rows(frame, faces, numbers))
 
@@ -86,9 +86,9 @@ def appearances(rows):
     return [Appearance(number, own, _shares(own)) for number, own in sorted(faces.items())]
 
 
-def to_record(clip, every, size, rows, model):
-    """The JSON document of a clip: its name, length in seconds and size in pixels, the step in seconds, the model that
-    read it, and the rows of all its frames."""
+def to_record(clip, every, size, rows, model, left_out=0):
+    """The JSON document of a clip: its name, length in seconds and size in pixels as it is shown, the step in seconds,
+    the model that read it, the rows of all its frames, and how many smaller faces of these were not read."""
     width, height = size
     return {
         "clip": clip.name,
@@ -98,6 +98,7 @@ def to_record(clip, every, size, rows, model):
         "height": height,
         "every": every,
         "rows": rows,
+        "faces_left_out": left_out,
     }
 
 

@@ -28,6 +28,11 @@ def caption(language, number, face):
     return _say(language, "face.caption", face, number=number)
 
 
+def say_left_out(language, count):
+    """A sentence, to follow another, of the faces that were found and not read; "" where there are none."""
+    return f" {say(language, 'face.left_out', count=count)}" if count else ""
+
+
 def face_view(language, labels, face=None, activation=None):
     """HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
 

@@ -9,7 +9,8 @@ import gradio as gr
 
 from fer.errors import UserError
 from fer.images import load_image
-from fer.tracking import FaceTracker
+from fer.tracking import MAX_TRACKED, FaceTracker
+from pages.face_view import say_left_out
 from pages.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE
 from pages.live_view import CHART_SECONDS, boxes, panel
 from pages.texts import I18N, say
@@ -62,10 +63,12 @@ def build_live_page(serving, language):
             return "", f"⚠️ {error}", gr.skip(), run
         image.thumbnail((LIVE_SIDE, LIVE_SIDE))
         recognizer = serving.result().recognizer
-        faces = run.add(recognizer.recognize(image), recognizer.calibration, start)
+        found = recognizer.recognize(image, most=MAX_TRACKED)
+        faces = run.add(found, recognizer.calibration, start)
         message = say(language, "live.none")
         if faces:
             message = say(language, "live.faces", count=len(faces), minutes=LIVE_SECONDS // 60)
+            message += say_left_out(language, found.left_out)
         rates = run.rates(start, time.monotonic())
         return boxes(language, image.size, faces), message, panel(language, *run.followed(faces), start, rates), run
 

@@ -10,7 +10,7 @@ from fer.errors import UserError
 from fer.images import load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
-from pages.face_view import caption, face_view, reading
+from pages.face_view import caption, face_view, reading, say_left_out
 from pages.keyboard import PASTE, PASTED
 from pages.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
 from pages.table import headers, percentages, sure
@@ -99,7 +99,7 @@ def build_photo_page(serving, language):
         """Reads the expression of every face in a photo. The answer has image (the photo's name), width and height in
         pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
         probabilities (0-1 by expression), detection_score (0-1) and confident (false where the answer is not sure).
-        Without a face, faces is empty.
+        Without a face, faces is empty; of more than 256 the smaller ones are not read, and faces_left_out counts them.
 
         Args:
             photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
@@ -198,7 +198,7 @@ def _summary(language, faces, smallest_face):
     if not faces:
         return say(language, "photo.none_so_large" if smallest_face else "photo.none")
     if len(faces) > 1:
-        return say(language, "photo.several", count=len(faces))
+        return say(language, "photo.several", count=len(faces)) + say_left_out(language, faces.left_out)
     return say(language, "photo.one", reading=reading(language, *faces))
 
 

@@ -1,13 +1,12 @@
 """The API's functions as tools of the Model Context Protocol: Gradio's server of them, mended."""
 
-import json
-
 import gradio as gr
 from anyio import CapacityLimiter
 from gradio.mcp import GradioMCPServer
 from gradio_client.utils import is_file_obj_with_meta, is_http_url_like, traverse
 from mcp.types import CallToolRequest, CallToolResult, ServerResult, TextContent
 
+from fer.documents import to_json
 from pages.limits import MAX_CALLS
 from pages.payloads import arguments_of, check_names, check_value, describe, is_file
 
@@ -50,7 +49,7 @@ class Tools(GradioMCPServer):
         return traverse(files, self._have_swept, is_file_obj_with_meta)
 
     def postprocess_output_data(self, data, root_url):
-        return super().postprocess_output_data([json.dumps(output, ensure_ascii=False) for output in data], root_url)
+        return super().postprocess_output_data([to_json(output, ensure_ascii=False) for output in data], root_url)
 
     def _check_arguments(self, name, arguments):
         """The arguments of a call as its tool's schema takes them; `gr.Error` of one sentence where they are wrong."""

@@ -12,7 +12,7 @@ from fer.labels import EMOTIONS
 from fer.tracking import MAX_EVERY, MIN_EVERY
 from fer.video import appearances, read_faces, to_csv, to_record
 from pages.downloads import save_text
-from pages.face_view import caption
+from pages.face_view import caption, say_left_out
 from pages.limits import CLIP_EVERY, CLIP_SECONDS, CLIPS
 from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
@@ -47,21 +47,22 @@ def build_video_page(serving, language):
             try:
                 clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
                 yield answer(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
-                recognizer, rows, frames = serving.result().recognizer, [], 0
+                recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
                 with write_video(video, every) as add:
                     for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer):
                         add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                         rows += more
                         frames += 1
+                        left_out += faces.left_out
                         # Between two frames Gradio can end the run, for Cancel or because the page was closed.
                         message = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
                         yield message, _bar(frame.seconds / clip.seconds), *[gr.skip()] * 6
             except UserError as error:
                 yield answer(language, f"⚠️ {error}")
                 return
-            record = to_record(clip, every, frame.size, rows, recognizer.model)
+            record = to_record(clip, every, frame.size, rows, recognizer.model, left_out)
             saved = {"record": record, "csv": to_csv(rows, recognizer.labels)}
-            yield answer(language, summary(language, rows, frames, every), None, video, saved)
+            yield answer(language, summary(language, rows, frames, every, left_out), None, video, saved)
 
     def answer(language, message, share=None, video=None, saved=None):
         labels = serving.result().recognizer.labels if saved else EMOTIONS
@@ -88,8 +89,8 @@ def build_video_page(serving, language):
         """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
         frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
         probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
-        not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, and the
-        model that read it.
+        not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, the model
+        that read it, and as faces_left_out how many smaller faces of frames with more than 64 were not read.
 
         Args:
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
@@ -100,14 +101,15 @@ def build_video_page(serving, language):
         if clip is None:
             raise gr.Error("A clip is needed. Received: none", print_exception=False)
         try:
-            opened, rows = open_clip(clip.path, clip.name, CLIP_SECONDS), []
+            opened, rows, left_out = open_clip(clip.path, clip.name, CLIP_SECONDS), [], 0
             recognizer = serving.result().recognizer
-            for frame, _, _, more in read_faces(read_frames(opened, every), recognizer):
+            for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer):
                 rows += more
+                left_out += faces.left_out
                 progress((frame.seconds, opened.seconds), unit="seconds")
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        return to_record(opened, every, frame.size, rows, recognizer.model)
+        return to_record(opened, every, frame.size, rows, recognizer.model, left_out)
 
     gr.Markdown(I18N("video.introduction"))
     with gr.Row():
@@ -159,11 +161,11 @@ def build_video_page(serving, language):
     gr.on(triggers=[], fn=analyze_video, inputs=[clip, every], outputs=record, api_name="analyze_video", **limits)
 
 
-def summary(language, rows, frames, every):
-    """A clip in a line, from its rows and the number of its frames that were read."""
+def summary(language, rows, frames, every, left_out=0):
+    """A clip in a line, from its rows and the numbers of its frames that were read and of the faces that were not."""
     count = len(appearances(rows))
     key = "video.summary" if count else "video.no_face"
-    return say(language, key, count=count, frames=frames, every=every)
+    return say(language, key, count=count, frames=frames, every=every) + say_left_out(language, left_out)
 
 
 def _busy(reading):

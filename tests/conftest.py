@@ -8,6 +8,7 @@ import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -177,7 +178,18 @@ def draw_face(emotion, number):
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
 
 
-def write_clip(path, pictures, rate=25, codec="libx264", rotation=None, mirrored=False, sound=False, container=None):
+def write_clip(
+    path,
+    pictures,
+    rate=25,
+    codec="libx264",
+    rotation=None,
+    mirrored=False,
+    sound=False,
+    container=None,
+    pixel=None,
+    times=None,
+):
     """Writes pictures of one size as a clip.
 
     Args:
@@ -185,6 +197,8 @@ def write_clip(path, pictures, rate=25, codec="libx264", rotation=None, mirrored
         mirrored: whether it is told to mirror them then.
         sound: add a second of silence.
         container: options of the file format.
+        pixel: width of a pixel over its height, a fraction.
+        times: of the pictures, in numbers of pictures from the start of the clock; by default from 0 on.
     """
     with av.open(str(path), "w", options=container or {}) as file:
         stream = file.add_stream(codec, rate=rate)
@@ -192,9 +206,13 @@ def write_clip(path, pictures, rate=25, codec="libx264", rotation=None, mirrored
         stream.pix_fmt = "yuv420p"
         if rotation is not None:
             stream.set_display_rotation(rotation, hflip=mirrored)
+        if pixel is not None:
+            stream.codec_context.sample_aspect_ratio = pixel
         audio = file.add_stream("aac", rate=48_000) if sound else None
-        for picture in pictures:
-            file.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        for number, picture in zip(times or range(len(pictures)), pictures, strict=True):
+            frame = av.VideoFrame.from_image(picture)
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
         if audio:
             write_silence(file, audio)

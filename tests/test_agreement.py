@@ -1,10 +1,28 @@
+import json
+
 import numpy as np
 import pytest
 
 from fer.agreement import compare_with_votes
 from fer.data import Faces
+from fer.documents import to_json
+from fer.evaluation import _people
 
 CATEGORIES = ["neutral", "happiness", "sadness", "contempt"]
+
+
+def test_without_votes_there_is_nothing_to_agree_with():
+    faces = Faces(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), ("happy", "sad"), ())
+    figures = compare_with_votes(np.array([0, 1]), faces, np.full((2, 4), np.nan), CATEGORIES)
+    assert figures == {
+        "n": 0,
+        "top_share": None,
+        "agreed": {"n": 0, "accuracy": None},
+        "disputed": {"n": 0, "accuracy": None},
+        "majority": {"n": 0, "accuracy": None, "left_out": 0},
+    }
+    assert json.loads(to_json(figures)) == figures
+    assert "none" in _people(figures)[0]
 
 
 def test_people_and_network_are_compared_where_people_decide():

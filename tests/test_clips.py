@@ -56,6 +56,69 @@ def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
     assert np.abs(np.asarray(frame.image, int) - np.asarray(upright, int)).mean() < 4
 
 
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize(("pixel", "stored"), [(Fraction(2), (160, 240)), (Fraction(1, 2), (320, 120))])
+def test_pixels_that_are_not_square_are_shown_in_their_proportions(tmp_path, pixel, stored, rotation):
+    upright = Image.new("RGB", SIZE, "black")
+    upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
+    path = write_clip(tmp_path / "clip.mp4", [upright.resize(stored)] * 2, pixel=pixel, rotation=rotation)
+    shown = upright.rotate(rotation, expand=True)
+    (frame,) = read(path)
+    assert frame.image.size == frame.size == shown.size
+    assert np.abs(np.asarray(frame.image, int) - np.asarray(shown, int)).mean() < 4
+
+
+def test_the_annotated_video_has_the_proportions_of_what_is_shown(tmp_path):
+    wide = write_clip(tmp_path / "wide.mp4", still(10, (160, 240)), pixel=Fraction(2))
+    with clips.write_video(tmp_path / "annotated.mp4", 0.2) as add:
+        for frame in read(wide):
+            add(frame.seconds, frame.image)
+    (first, *_) = read(tmp_path / "annotated.mp4")
+    assert first.image.size == first.size == SIZE
+
+
+def joined(path, *parts):
+    """A clip of others' bytes one after the other, as recorders and `cat` join them."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.ts", "libx264"), ("clip.webm", "libvpx"), ("clip.mkv", "libx264")])
+def test_time_goes_on_where_a_joined_clip_starts_its_clock_again(tmp_path, name, codec):
+    black = write_clip(tmp_path / f"1{name}", [Image.new("RGB", SIZE, "black")] * 30, codec=codec)
+    white = write_clip(tmp_path / f"2{name}", [Image.new("RGB", SIZE, "white")] * 30, codec=codec)
+    frames = read(joined(tmp_path / name, black, white))
+    assert [frame.seconds for frame in frames] == pytest.approx([number / 5 for number in range(12)], abs=0.05)
+    bright = [np.asarray(frame.image).mean() > 128 for frame in frames]
+    assert bright == [False] * 6 + [True] * 6
+    assert clips.open_clip(tmp_path / name).seconds == pytest.approx(2.4, abs=0.05)
+
+
+@pytest.mark.parametrize("starts", [(0, 0, 0), (90_000, 0, 0), (0, 90_000, 0), (0, 2_500, 90_000)])
+def test_parts_of_any_clock_are_as_long_as_they_are_together(tmp_path, starts):
+    parts = [
+        write_clip(tmp_path / f"{number}.ts", still(30, (64, 64)), times=range(start, start + 30))
+        for number, start in enumerate(starts)
+    ]
+    path = joined(tmp_path / "clip.ts", *parts)
+    assert clips.open_clip(path).seconds == pytest.approx(3.6, abs=0.05)
+    seconds = [frame.seconds for frame in read(path)]
+    assert seconds == pytest.approx([number / 5 for number in range(18)], abs=0.05)
+    with pytest.raises(UserError, match=r"clips may last at most 2 s\. Received: 3\.6 s$"):
+        read(path, longest=2)
+
+
+def test_a_clock_that_jumps_far_ahead_leaves_no_gap_and_a_pause_does(tmp_path):
+    def seconds(ahead):
+        times = [*range(15), *range(15 + ahead, 30 + ahead)]
+        path = write_clip(tmp_path / "clip.ts", still(30, (64, 64)), times=times)
+        return clips.open_clip(path).seconds, [frame.seconds for frame in read(path)][-1]
+
+    # Frames that are decoded out of their order may overlap.
+    assert seconds(25 * 3600) == pytest.approx((1.2, 1.0), abs=0.15)
+    assert seconds(25 * 5) == pytest.approx((6.2, 6.0), abs=0.05)
+
+
 def test_large_frames_are_made_smaller_and_their_boxes_are_not(tmp_path):
     (frame,) = read(write_clip(tmp_path / "large.mp4", still(1, (1920, 1080))))
     assert (frame.image.size, frame.size) == ((960, 540), (1920, 1080))

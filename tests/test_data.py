@@ -151,6 +151,41 @@ def test_without_a_validation_split_a_stratified_tenth_is_held_out(tmp_path, dra
     assert fewer.names == tuple(name for name in validation.names if name.split("/")[1] in ("happy", "sad"))
 
 
+def test_what_is_the_same_to_the_byte_is_held_out_together_or_not_at_all(tmp_path, draw_dataset):
+    folder = without_validation(draw_dataset(tmp_path / "faces", per_class=20))
+    before = load_faces(folder, "validation").names
+    for file in sorted(folder.glob("train/*/*")):
+        for copy in range(2):
+            shutil.copy(file, file.with_stem(f"{file.stem}_{copy}"))
+    train, validation = load_faces(folder, "train"), load_faces(folder, "validation")
+    assert (len(train), len(validation)) == (378, 42)
+    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in validation.images}
+    # The same pictures as before, and their copies.
+    assert set(before) < set(validation.names)
+    assert load_faces(pack(folder, tmp_path / "faces.zip"), "validation").names == validation.names
+
+
+def test_rows_that_are_the_same_are_held_out_together_or_not_at_all(tmp_path):
+    twice = [{"emotion": code, "pixels": pixels(10 * code + value), "usage": "Training"}
+             for value in range(10) for code in range(7) for _ in range(2)]  # fmt: skip
+    path = write_csv(tmp_path / "fer2013.csv", twice)
+    train, validation = (load_faces(path, split).images[:, 0, 0, 0] for split in ("train", "validation"))
+    assert (len(train), len(validation)) == (126, 14)
+    assert not set(train.tolist()) & set(validation.tolist())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_data_set_that_holds_a_copy_of_itself_is_refused_with_both_places(tmp_path, dataset, packed):
+    images = tmp_path / "images"
+    shutil.copytree(dataset, images)
+    shutil.copytree(dataset, images / "images")
+    source = pack(tmp_path / "images", tmp_path / "twice.zip") if packed else images
+    with pytest.raises(DataError, match="must hold each picture once") as error:
+        load_faces(source, "train")
+    places = sorted(str(error.value).split("Received: ")[1].split(" and "), key=len)
+    assert places[1] == f"images/{places[0]}"
+
+
 def test_too_few_pictures_for_a_stratified_tenth(dataset):
     with pytest.raises(DataError, match="there is no validation split, and a stratified tenth of training cannot"):
         load_faces(without_validation(dataset), "train")
@@ -196,7 +231,10 @@ def test_csv_codes(tmp_path):
 
 
 def test_csv_without_validation_rows_holds_a_tenth_out(tmp_path):
-    path = write_csv(tmp_path / "fer2013.csv", rows(per_class=20, usages=("Training", "PrivateTest")))
+    different = rows(per_class=20, usages=("Training", "PrivateTest"))
+    for number, row in enumerate(different):
+        row["pixels"] = f"{number % 256} {number // 256} " + row["pixels"].split(" ", 2)[2]
+    path = write_csv(tmp_path / "fer2013.csv", different)
     train, validation = load_faces(path, "train"), load_faces(path, "validation")
     assert (len(train), len(validation)) == (126, 14)
     assert not set(train.names) & set(validation.names)
@@ -414,6 +452,10 @@ def test_votes_are_shares_in_the_order_of_the_pictures(tmp_path):
         ("name,happiness\na,1\n", "first column must be file"),
         ("file,happiness\na,many\n", "votes must be numbers"),
         ("file,happiness,sadness\na,1\n", "each row must have 3 columns"),
+        ("file,happiness\na,nan\n", r"votes must be counts, 0 or more. Received: \[nan\] for a"),
+        ("file,happiness\na,inf\n", r"votes must be counts, 0 or more. Received: \[inf\] for a"),
+        ("file,happiness,sadness\na,9,-1\n", r"votes must be counts, 0 or more. Received: \[9.0, -1.0\] for a"),
+        ("file,happiness\na,0\n", "no votes for any picture. Expected names like a"),
         ("file,happiness\nb,1\n", "no votes for any picture. Expected names like a"),
     ],
 )

@@ -24,11 +24,12 @@ def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
     Image.new("RGB", (64, 48), "white").save(wall)
     assert main(["predict", "--json", str(astronaut), str(wall)]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert set(first) == {"image", "model", "width", "height", "faces"}
+    assert set(first) == {"image", "model", "width", "height", "faces", "faces_left_out"}
     (face,) = first["faces"]
     assert set(face) == {"box", "label", "probabilities", "detection_score", "confident"}
     assert list(face["probabilities"]) == list(EMOTIONS)
-    assert second == {"image": str(wall), "model": "bundled", "width": 64, "height": 48, "faces": []}
+    facts = {"image": str(wall), "model": "bundled", "width": 64, "height": 48}
+    assert second == {**facts, "faces": [], "faces_left_out": 0}
 
 
 def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_path, capsys):
@@ -111,10 +112,29 @@ def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_datas
     metrics = json.loads(report.read_text())
     assert metrics["agreement"]["top_share"] == pytest.approx(0.8)
     assert metrics["agreement"]["agreed"]["n"] == 14
-    assert metrics["duplicates"] == {"max_distance": 0.3, "found": 14, "n": 0, "accuracy": None}
+    near = {"max_distance": 0.3, "found": 14, "identical": 0, "example": None}
+    assert metrics["duplicates"] == {**near, "n": 0, "accuracy": None}
     assert "without the 14 near-duplicates of training pictures, pixel distance up to 0.3" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["evaluate", "--data", str(data), "--split", "train", "--duplicates"])
+
+
+def test_a_split_cut_from_a_copy_of_training_is_not_measured_unless_it_is_asked_for(draw_dataset, tmp_path, capsys):
+    data, folder = draw_dataset(tmp_path / "data", per_class=2), tmp_path / "model"
+    for original, copy in list(zip(*map(sorted, map(data.rglob, ("Training_*", "PublicTest_*"))), strict=True))[:10]:
+        shutil.copy(original, copy)
+    shutil.copytree(BUNDLED, folder)
+    evaluate = ["evaluate", "--data", str(data), "--duplicates"]
+    for command in (evaluate, ["calibrate", str(folder), "--data", str(data)]):
+        with pytest.raises(SystemExit, match="2"):
+            main(command)
+        error = capsys.readouterr().err
+        assert "At most 50% of the pictures to measure on may be training pictures; --allow-duplicates" in error
+        assert "Received: 10 of 14 pictures (71.4%), such as test/angry/PublicTest_" in error
+    report = tmp_path / "report.json"
+    assert main([*evaluate, "--allow-duplicates", "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["duplicates"]["identical"] == 10
+    assert "of these 10 are training pictures to the pixel, such as test/angry/PublicTest_" in capsys.readouterr().out
 
 
 def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset, tmp_path):

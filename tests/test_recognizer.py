@@ -73,6 +73,7 @@ def test_no_face_is_an_answer(recognizer):
         "width": 320,
         "height": 240,
         "faces": [],
+        "faces_left_out": 0,
     }
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -63,6 +64,24 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
         train.main([*other, "--start", str(output)])
     train.main([*command, "--batch-size", "4", "--resume"])
     assert json.loads((output / "metrics.json").read_text()) == metrics
+
+
+def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anything_is_trained(
+    draw_dataset, tmp_path, monkeypatch, capsys
+):
+    data = draw_dataset(tmp_path / "data", ["happy", "sad"], per_class=4)
+    copies = sorted(data.rglob("PublicTest_*"))[:5]
+    for number, copy in enumerate(copies):
+        shutil.copy(sorted(data.rglob("Training_*"))[number], copy)
+    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, stem=8, widths=(8,), depth=1))
+    monkeypatch.setattr("fer.training.fit", lambda *_, **__: pytest.fail("it trains"))
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "--epochs", "1"]
+    with pytest.raises(UserError, match=r"^At most 50% .* Received: 5 of 8 pictures \(62\.5%\), such as "):
+        train.main(command)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(pytest.fail.Exception, match="it trains"):
+        train.main([*command, "--allow-duplicates"])
+    assert "5 of 8 pictures (62.5%) to measure on are training pictures, to the pixel" in capsys.readouterr().out
 
 
 def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(data, tmp_path, monkeypatch):
