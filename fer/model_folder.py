@@ -128,7 +128,8 @@ def save_model(folder, network, config):
         "training": config.training,
     }
     with suppress(ModelFolderError):  # Of a run that was resumed: what its exports were made of tells whether they fit.
-        document["exports"] = _describe_exports(load_config(folder)[0].exports)
+        if earlier := load_config(folder)[0].exports:
+            document["exports"] = _describe_exports(earlier)
     _write_document(folder, document)
 
 
