@@ -41,13 +41,13 @@ from fer.model_folder import (
     METRICS,
     WEIGHTS,
     change_document,
-    check_content,
     find_model,
     find_origin,
     judge_export,
     load_config,
     load_metrics,
     load_model,
+    read_export,
     save_exports,
 )
 from fer.publishing import clean_log_name, clean_training, last_part
@@ -64,7 +64,7 @@ PAUSES = (1, 2, 4)
 """Seconds before each further try."""
 
 
-FAILURES = (HfHubHTTPError, HTTPError, OSError, UnicodeEncodeError, XetDownloadError, RuntimeError)
+FAILURES = (HfHubHTTPError, HTTPError, OSError, UnicodeError, XetDownloadError, RuntimeError)
 """What the client raises where the Hub refuses, cannot be reached, or its cache cannot be written, and where a token is
 no ASCII; the last two come from its Xet transfers."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -307,7 +307,7 @@ def explain(error):
     Args:
         error: of `FAILURES`.
     """
-    if isinstance(error, UnicodeEncodeError):
+    if isinstance(error, UnicodeError):
         return "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`."
     if isinstance(error, GatedRepoError):
         return "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours."
@@ -361,9 +361,7 @@ def _stage_exports(folder, staging, wanted):
     for format, name in EXPORTS.items():
         record, reason = judge_export(folder, format)
         if record:
-            content = (folder / name).read_bytes()
-            check_content(folder / name, content, record)
-            (staging / name).write_bytes(content)
+            (staging / name).write_bytes(read_export(folder / name, record))
             save_exports(staging, {format: record})
         elif format in wanted:
             from fer.export import export_model

@@ -17,12 +17,12 @@ from fer.faces import THREADS
 from fer.model_folder import (
     EXPORTS,
     ModelFolderError,
-    check_content,
     check_weights,
     find_model,
     judge_export,
     load_config,
     load_model,
+    read_export,
 )
 
 MADE_OF = "made_of"
@@ -83,9 +83,7 @@ def load_served(folder, threads=THREADS):
     file = folder / EXPORTS["litert"]
     record, reason = judge_export(folder, "litert")
     if record:
-        content = file.read_bytes()
-        check_content(file, content, record)
-        network = _open_checked(file, content, config, record, threads)
+        network = _open_checked(file, read_export(file, record), config, record, threads)
         check_weights(folder, weights)
         # The temperature is in the file.
         return network, config.labels, replace(config.calibration, temperature=1.0)

@@ -185,7 +185,7 @@ def judge_export(folder, format):
         format: a key of `EXPORTS`.
 
     Returns:
-        The `ExportRecord` that its file must match, which `check_content` makes sure of, and "". Where the file is not
+        The `ExportRecord` that its file must match, which `read_export` makes sure of, and "". Where the file is not
         to be used, None and a sentence that says why and how to make it anew; where there is no file, None and "".
     """
     file = Path(folder) / EXPORTS[format]
@@ -200,19 +200,24 @@ def judge_export(folder, format):
     return None, f"{file}: not used, since {reason}. To export it again: {again}"
 
 
-def check_content(path, content, expected):
-    """Makes sure that a file is the one that was recorded.
+def read_export(path, record):
+    """Read an export, if its file is the one that was recorded.
 
     Args:
-        path: of the file, for the message.
-        content: all of its bytes.
-        expected: its `ExportRecord`.
+        path: of the file.
+        record: its `ExportRecord`.
+
+    Returns:
+        All of its bytes.
 
     Raises:
-        ModelFolderError: if it is not.
+        ModelFolderError: if it is another file.
     """
     advice = f" by {CONFIG}; export it again, or delete it"
-    _check_file(path, len(content), lambda: hashlib.sha256(content).hexdigest(), expected.size, expected.sha256, advice)
+    _check(path, "bytes", record.size, Path(path).stat().st_size, advice)
+    content = Path(path).read_bytes()
+    _check(path, "sha256", record.sha256, hashlib.sha256(content).hexdigest(), advice)
+    return content
 
 
 def load_model(folder):
@@ -341,18 +346,16 @@ def check_weights(folder, expected):
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelFolderError(f"{path.parent}: a model folder holds {CONFIG} and {WEIGHTS}; {WEIGHTS} is missing.")
+    _check(path, "bytes", expected["size"], path.stat().st_size)
     with path.open("rb") as file:
-        size, sha256 = path.stat().st_size, lambda: hashlib.file_digest(file, "sha256").hexdigest()
-        _check_file(path, size, sha256, expected["size"], expected["sha256"])
+        _check(path, "sha256", expected["sha256"], hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def _check_file(path, size, sha256, expected_size, expected_sha256, advice=""):
-    """Compare a file's size, then its sha256, which a function gives, with those expected of it."""
-    if size != expected_size:
-        raise ModelFolderError(f"{path}: {expected_size} bytes expected{advice}. Received: {size}")
-    digest = sha256()
-    if digest != expected_sha256:
-        raise ModelFolderError(f"{path}: sha256 {expected_sha256} expected{advice}. Received: {digest}")
+def _check(path, measure, expected, received, advice=""):
+    """Refuse a file whose size in bytes or sha256 is not the one expected of it."""
+    if received != expected:
+        wanted = f"{expected} bytes" if measure == "bytes" else f"sha256 {expected}"
+        raise ModelFolderError(f"{path}: {wanted} expected{advice}. Received: {received}")
 
 
 def _describe_exports(exports):
