@@ -9,7 +9,6 @@ import argparse
 import importlib.util
 import json
 import shlex
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from fer.distribution import check_hosts, join, run_watched
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
+from fer.publishing import last_part
 
 ARGUMENTS = "arguments.json"
 RECIPE = (
@@ -39,6 +39,10 @@ UNSETTLED = (
     *("hosts", "processes", "process_id", "allow_duplicates"),
 )
 """What may differ between a run and its resumption."""
+UNPUBLISHED = ("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag")
+"""Arguments that are no part of the command that a model is published with."""
+PATHS = ("data", "output", "votes", "start", "weights", "teacher")
+"""Arguments of which the last part is published."""
 
 
 def main(arguments=None):
@@ -58,6 +62,7 @@ def main(arguments=None):
     from fer.figures import save_curves
     from fer.model_folder import FIGURES, ModelConfig, save_model
     from fer.models import IMAGE_SIZES
+    from fer.publishing import clean_training
     from fer.recipes import RECIPES, TRANSFERS, Recipe
     from fer.report import save_report
     from fer.training import fit, soft_targets
@@ -123,7 +128,7 @@ def main(arguments=None):
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     training = {
         **asdict(recipe),
-        "command": command_to_publish(sys.argv[1:] if arguments is None else arguments, options),
+        "command": command_to_publish(options),
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": network.count_params(),
@@ -137,7 +142,7 @@ def main(arguments=None):
         "weights": base_from,
         "teachers": {"models": taught_by, "weight": WEIGHT, "temperature": TEMPERATURE} if teachers else None,
     }
-    save_model(options.output, network, replace(config, training=training))
+    save_model(options.output, network, replace(config, training=clean_training(training)))
 
     metrics = save_report(options.output, train, validation, str(options.output))
     save_curves(options.output / FIGURES / "curves.png", history)
@@ -150,8 +155,8 @@ def main(arguments=None):
         export(options)
 
 
-def parse(arguments):
-    """The command line as a namespace."""
+def build_parser():
+    """The parser of the command line."""
     parser = argparse.ArgumentParser(
         "python train.py",
         description="Train a network on FER2013.",
@@ -236,7 +241,12 @@ def parse(arguments):
         metavar="FORMAT",
         help="onnx, litert: files for other runtimes, on the Hub, or in --output without --push-to-hub",
     )
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments):
+    """The command line as a namespace."""
+    options = build_parser().parse_args(arguments)
     if not options.push_to_hub and (options.private or options.create_pr or options.tag):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
     if options.enlarged is not None and options.network != "se_resnet":
@@ -265,7 +275,7 @@ def check_publishing(options):
     if options.push_to_hub:
         from fer.hub import check_push
 
-        check_push(options.push_to_hub, options.create_pr)
+        check_push(options.push_to_hub, options.create_pr, private=options.private)
 
 
 def load_start(folder, config):
@@ -295,7 +305,7 @@ def push(options):
         again += ["--tag", options.tag] if options.tag else []
         again += ["--export", *options.export] if options.export else []
         raise UserError(f"{error}\nThe model is in {options.output}. To publish it: {shlex.join(again)}") from None
-    print(f"Published: {pushed.url}\ncommit {pushed.revision}")
+    print(f"Published: {pushed.url}\ncommit {pushed.revision}\n{pushed.describe()}")
 
 
 def export(options):
@@ -318,17 +328,20 @@ def write_card(folder, exports=()):
         print("No card: it needs huggingface_hub, which is not installed here.")
 
 
-def command_to_publish(arguments, options):
-    """The command line as others would give it: datasets by their file names, without --resume and hosts."""
-    paths = (options.data, options.votes, options.weights)
-    words = [Path(word).name if word in paths else word for word in arguments]
-    own = ("--hosts", "--processes", "--process-id")
-    kept = [
-        word
-        for before, word in zip(["", *words], words, strict=False)
-        if before not in own and word != "--resume" and not word.startswith(own)
-    ]
-    return shlex.join(["python", "train.py", *kept])
+def command_to_publish(options):
+    """The command line as others would give it: each path by its last part, without `UNPUBLISHED`."""
+    parser, words = build_parser(), ["python", "train.py"]
+    for name, value in vars(options).items():
+        if name in UNPUBLISHED or value == parser.get_default(name):
+            continue
+        if value is False:
+            words.append(f"--no-{name}")
+            continue
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            values = value if isinstance(value, list) else [value]
+            words += [last_part(value) if name in PATHS else str(value) for value in values]
+    return shlex.join(words)
 
 
 def settings(options, config, recipe, taught_by, base_from):

@@ -292,7 +292,7 @@ def _calibrate(options):
     from fer.data import load_faces
     from fer.duplicates import check_copies
     from fer.evaluation import format_metrics
-    from fer.model_folder import EXPORTS, find_model, load_config
+    from fer.model_folder import EXPORTS, find_model, judge_export, load_config
     from fer.report import save_report
 
     folder = find_model(options.folder)
@@ -305,9 +305,10 @@ def _calibrate(options):
     target = options.target or TARGET
     metrics = save_report(folder, train, validation, options.folder, options.votes, target, options.served)
     save_card(folder, options.folder)
-    for name in EXPORTS.values():
-        if (folder / name).exists():
-            print(f"{folder / name}: calibrated as before. Export it again.", file=sys.stderr)
+    for format in EXPORTS:
+        _, reason = judge_export(folder, format)
+        if reason:
+            print(reason, file=sys.stderr)
     print(format_metrics(metrics))
     return 0
 
@@ -339,7 +340,7 @@ def _push(options):
     push = push_model(
         options.folder, options.repository, options.private, options.create_pr, options.tag, options.export
     )
-    print(f"{push.url}\ncommit {push.revision}")
+    print(f"{push.url}\ncommit {push.revision}\n{push.describe()}")
     return 0
 
 

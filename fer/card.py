@@ -7,6 +7,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
 from fer.model_folder import CARD, load_config, load_metrics
+from fer.publishing import clean_training
 
 TEMPLATE = Path(__file__).parents[1] / "model_card.md"
 NAME = "Facial expression recognition on FER2013"
@@ -61,9 +62,10 @@ def render_card(folder, source, exports=()):
             options=config.options,
             training=config.training,
             earlier=list_earlier(config.training),
-            commands=list(dict.fromkeys(list_commands(config.training))),
+            commands=list(dict.fromkeys(list_commands(clean_training(config.training)))),
             metrics=metrics,
             exports=exports,
+            quantized=[format for format, record in config.exports.items() if record.quantized],
         )
     except (UndefinedError, TypeError, KeyError) as error:
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None

@@ -8,7 +8,9 @@
 In the metadata, ONNX's `metadata_props` and LiteRT's `metadata`, are `labels`, their names in order as a JSON list, and
 `made_of`, the sha256 of the weights and the temperature.
 
-Keras converts; a file whose probabilities are not Keras' own on the crops of `fer.parity` is not written.
+Keras converts; a file whose probabilities are not Keras' own on the crops of `fer.parity` is not written. One that is
+written into a model folder of the same weights and calibration, under its name there, is recorded in `config.json`: its
+size and sha256 are checked before it is used.
 """
 
 import importlib.util
@@ -26,8 +28,15 @@ from fer.documents import to_json
 from fer.errors import UserError
 from fer.explanation import ClassActivation, with_maps
 from fer.forward import BATCH_SIZE, classify
-from fer.litert import MADE_OF, LiteRTNetwork, describe_origin
-from fer.model_folder import EXPORTS, find_model, load_config, load_model
+from fer.litert import MADE_OF, LiteRTNetwork
+from fer.model_folder import (
+    EXPORTS,
+    find_model,
+    find_origin,
+    load_model,
+    record_export,
+    save_exports,
+)
 from fer.parity import build_crops
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
@@ -81,7 +90,7 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
     Args:
         folder: model folder or `bundled`.
         format: a key of `EXPORTS`.
-        output: path of the file; one that is there is replaced.
+        output: path of the file; one that is there is replaced. That of `EXPORTS` in a model folder is recorded there.
         quantize: store the weights as float16.
         data, skip_bad: as `fer.data.load_faces` takes them, to measure the accuracy on validation; None not to.
 
@@ -98,10 +107,8 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
         network, config = load_model(folder)
         faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
         file = staging / EXPORTS[format]
-        metadata = {
-            "labels": to_json(config.labels),
-            MADE_OF: describe_origin(load_config(find_model(folder))[1], config.calibration),
-        }
+        made_of = find_origin(find_model(folder))
+        metadata = {"labels": to_json(config.labels), MADE_OF: made_of}
         if format == "onnx":
             _convert_to_onnx(build_served(network, config.calibration), file, metadata)
         else:
@@ -114,7 +121,10 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
             rule = f"Its probabilities must be within {limit:g} of Keras' own"
             raise UserError(f"{output}: not written. {rule}. Received: a difference of {difference:.2g}")
         accuracy = faces and _measure(network, classify_crops, faces)
+        record = record_export(file, made_of, quantize)
         file.replace(output)
+    if output.name == EXPORTS[format] and find_origin(output.parent) == made_of:
+        save_exports(output.parent, {format: record})
     return Export(output.stat().st_size, difference, accuracy)
 
 
@@ -157,7 +167,7 @@ def open_export(path, format, threads=None):
         options.intra_op_num_threads = threads or 0
         session = onnxruntime.InferenceSession(path, options)
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
-    network = LiteRTNetwork(path, threads)
+    network = LiteRTNetwork(Path(path).read_bytes(), threads)
     return lambda crops: network.predict_on_batch(crops[..., None])
 
 

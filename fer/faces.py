@@ -5,6 +5,7 @@ arXiv:1907.05047) run on LiteRT; `blazeface/NOTICE` names their source. Anchors,
 MediaPipe's published graphs `face_detection_short_range` and `face_detection_back_desktop_live`.
 """
 
+import hashlib
 import math
 import os
 from dataclasses import dataclass, field
@@ -15,10 +16,17 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from fer.errors import UserError
+from fer.forward import check_finite
 from fer.turns import Turns
 
 NETWORKS = Path(__file__).parent / "blazeface"
 NEAR, FAR = NETWORKS / "face_detection_short_range.tflite", NETWORKS / "face_detection_back.tflite"
+SHA256 = {
+    NEAR.name: "dd8765ec1b70da73242da294c08e0390292b6f47b868916f019b07c6c98a06e4",
+    FAR.name: "5655e5eb6228594b52f403bfcecbcac7d8950279935e266d69a26f808bceb0a0",
+}
+"""Digests of the networks' files, those of `blazeface/NOTICE`; checked before LiteRT opens one."""
 MIN_SCORE = 0.5
 """MediaPipe's own threshold for both networks (`min_score_thresh`)."""
 MAX_OVERLAP = 0.3
@@ -184,7 +192,11 @@ class _BlazeFace:
     """
 
     def __init__(self, file, threads, side=None):
-        self.interpreter = Interpreter(str(file), num_threads=threads)
+        content = file.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != SHA256[file.name]:
+            raise UserError(f"{file}: sha256 {SHA256[file.name]} expected. Received: {digest}")
+        self.interpreter = Interpreter(model_content=content, num_threads=threads)
         self.input = self.interpreter.get_input_details()[0]["index"]
         own = int(self.interpreter.get_input_details()[0]["shape"][1])
         self.side, self.cell = side or own, own // 8
@@ -204,7 +216,7 @@ class _BlazeFace:
         offset_x, offset_y = (columns - width) // 2, (rows - height) // 2
         self._resize((1, rows, columns, 3))
         self._fill(picture, offset_x, offset_y)
-        logits, boxes = self._run()
+        logits, boxes = map(check_finite, self._run())
         found = np.flatnonzero(logits > math.log(min_score / (1 - min_score)))
         # Rows are box centre, box size and six points; all but the size are relative to the anchor. In input pixels.
         anchors = _anchors(rows // self.cell, columns // self.cell)[found, None] * self.cell

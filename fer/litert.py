@@ -1,22 +1,32 @@
 """The LiteRT file of a model folder, from which photos are answered: in half the time, without Keras or TensorFlow.
 
-`fer.export` writes it, and into its metadata what it was made of. One of other weights or an earlier calibration is not
-used.
+`fer.export` writes it, and `config.json` records its size, its sha256 and what it was made of. They are checked before
+LiteRT opens it; a file that is not recorded, or is of other weights or an earlier calibration, is not used.
 """
 
+import json
+import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.schema_py_generated import Model
 
 from fer.faces import THREADS
-from fer.model_folder import EXPORTS, ModelFolderError, check_weights, find_model, load_config, load_model
+from fer.model_folder import (
+    EXPORTS,
+    ModelFolderError,
+    check_weights,
+    find_model,
+    judge_export,
+    load_config,
+    load_model,
+    read_export,
+)
 from fer.turns import Turns
 
 MADE_OF = "made_of"
-"""Name of the metadata that `describe_origin` gives."""
+"""Name of the metadata that `fer.model_folder.describe_origin` gives."""
 
 
 class LiteRTNetwork:
@@ -25,18 +35,20 @@ class LiteRTNetwork:
     Its probabilities are calibrated. One pass runs at a time, on all threads.
 
     Args:
-        path: of a file of `fer.export`.
+        content: all bytes of a file of `fer.export`.
         threads: of LiteRT; None for its own choice.
 
     Raises:
         ValueError: if it is no such file.
     """
 
-    def __init__(self, path, threads=THREADS):
-        self._run = Interpreter(str(path), num_threads=threads).get_signature_runner()
+    def __init__(self, content, threads=THREADS):
+        self._run = Interpreter(model_content=content, num_threads=threads).get_signature_runner()
         self._lock = Turns()
+        outputs = self._run.get_output_details()
         self.input_shape = (None, *map(int, self._run.get_input_details()["image"]["shape"][1:]))
-        self.has_maps = "maps" in self._run.get_output_details()
+        self.output_shape = (None, *map(int, outputs["probabilities"]["shape"][1:]))
+        self.has_maps = "maps" in outputs
 
     def predict_on_batch(self, pixels):
         """Probabilities, float32 `(n, classes)`, of grey pictures `(n, image_size, image_size, 1)`, values 0-255."""
@@ -63,38 +75,48 @@ def load_served(folder, threads=THREADS):
         probabilities need.
 
     Raises:
-        ModelFolderError: with a sentence that says what does not fit; a LiteRT file that is none does not either.
+        ModelFolderError: with a sentence that says what does not fit; a LiteRT file that is not the recorded one does
+            not either.
     """
     folder = find_model(folder)
     config, weights = load_config(folder)
     file = folder / EXPORTS["litert"]
-    if file.is_file():
-        try:
-            network = LiteRTNetwork(file, threads)
-        except (ValueError, RuntimeError, KeyError) as error:
-            rule = f"{file}: must be an export of this project that is whole. Export it again, or delete it"
-            raise ModelFolderError(f"{rule}. Received: {str(error).strip() or type(error).__name__}") from None
-        if read_metadata(file).get(MADE_OF) == describe_origin(weights, config.calibration):
-            check_weights(folder, weights)
-            # The temperature is in the file.
-            return network, config.labels, replace(config.calibration, temperature=1.0)
+    record, reason = judge_export(folder, "litert")
+    if record:
+        network = _open_checked(file, read_export(file, record), config, record, threads)
+        check_weights(folder, weights)
+        # The temperature is in the file.
+        return network, config.labels, replace(config.calibration, temperature=1.0)
+    if reason:
+        print(reason, file=sys.stderr)
     network, config = load_model(folder)
     return network, config.labels, config.calibration
 
 
-def describe_origin(weights, calibration):
-    """Of what an export is made, as text.
+def _open_checked(file, content, config, record, threads):
+    """Opens a LiteRT file, and holds what it says of itself against the model folder's `config.json`."""
+    try:
+        network, metadata = LiteRTNetwork(content, threads), read_metadata(content)
+        labels = json.loads(metadata["labels"])
+    except (ValueError, RuntimeError, KeyError) as error:
+        rule = f"{file}: must be an export of this project that is whole. Export it again, or delete it"
+        raise ModelFolderError(f"{rule}. Received: {str(error).strip() or type(error).__name__}") from None
+    size, own = config.image_size, metadata.get(MADE_OF)
+    expected = {
+        "labels": (list(config.labels), labels),
+        "input": ((None, size, size, 1), network.input_shape),
+        "output": ((None, len(config.labels)), network.output_shape),
+        MADE_OF: (record.made_of, own),
+    }
+    for name, (wanted, received) in expected.items():
+        if wanted != received:
+            raise ModelFolderError(f"{file}: `{name}` must be that of config.json, {wanted}. Received: {received}")
+    return network
 
-    Args:
-        weights: `{"size", "sha256"}`, of `fer.model_folder.load_config`.
-        calibration: `fer.calibration.Calibration`; of its two numbers the temperature is in the file.
-    """
-    return f"weights {weights['sha256']}, temperature {calibration.temperature}"
 
-
-def read_metadata(path):
-    """The metadata of a LiteRT file that is whole, text by name."""
-    model = Model.GetRootAs(Path(path).read_bytes())
+def read_metadata(content):
+    """The metadata of a LiteRT file that is whole, given by its bytes: text by name."""
+    model = Model.GetRootAs(content)
     entries = [model.Metadata(number) for number in range(model.MetadataLength())]
     data = {entry.Name().decode(): model.Buffers(entry.Buffer()).DataAsNumpy() for entry in entries}
     # An empty buffer is answered with a number instead.

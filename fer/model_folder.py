@@ -2,7 +2,7 @@
 
     model.weights.h5   weights alone, without optimizer state
     config.json        format version, network and its options, image size, labels in order, size and sha256 of the
-                       weights, calibration, how it was trained
+                       weights and of the exports, calibration, how it was trained
     metrics.json       figures of `fer.report` on the validation split
     figures/           learning curves, confusion matrix, reliability, risk and coverage
     README.md          the model card
@@ -10,14 +10,18 @@
     logs/              the same for TensorBoard
     model.onnx, model.tflite  exports (`fer.export`), where they were asked for; `fer.litert` answers from the latter
 
-Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights; nothing that a
-file says is ever executed. Keras is imported where a network is built or saved: who answers from an export needs none.
+Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights or LiteRT its file;
+nothing that a file says is ever executed. Keras is imported where a network is built or saved: who answers from an
+export needs none.
 """
 
 import hashlib
 import inspect
 import json
+import os
+import shlex
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -51,6 +55,22 @@ warnings.filterwarnings("ignore", "Skipping nested container", module="keras")
 
 
 @dataclass(frozen=True)
+class ExportRecord:
+    """What `config.json` records of an export, so that its file is checked before anything opens it.
+
+    size: of the file in bytes.
+    sha256: of the file, 64 hexadecimal digits.
+    made_of: what it was made of, as `describe_origin` gives it.
+    quantized: whether its weights are float16.
+    """
+
+    size: int
+    sha256: str
+    made_of: str
+    quantized: bool = False
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """What is needed to build a network and to read its answers.
 
@@ -60,6 +80,7 @@ class ModelConfig:
     options: all arguments of the network's function beyond size and classes.
     training: how it was trained; facts for people, not needed for loading.
     calibration: what turns the network's probabilities into those that are shown.
+    exports: the `ExportRecord` of each format whose file was recorded.
     """
 
     network: str
@@ -68,6 +89,7 @@ class ModelConfig:
     options: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     calibration: Calibration = UNCALIBRATED
+    exports: dict = field(default_factory=dict)
 
     def build(self):
         """The network with fresh weights."""
@@ -110,15 +132,97 @@ def save_model(folder, network, config):
         "weights": {"file": WEIGHTS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
         "training": config.training,
     }
-    (folder / CONFIG).write_text(to_json(document, indent=2) + "\n")
+    with suppress(ModelFolderError):  # Of a run that was resumed: what its exports were made of tells whether they fit.
+        if earlier := load_config(folder)[0].exports:
+            document["exports"] = _describe_exports(earlier)
+    _write_document(folder, document)
 
 
 def save_calibration(folder, calibration):
     """Writes a `Calibration` into the `config.json` of a model folder; the rest of it stays as it is."""
-    path = Path(folder) / CONFIG
-    document = json.loads(path.read_text(encoding="utf-8"))
-    document["calibration"] = asdict(calibration)
-    path.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
+    change_document(folder, calibration=asdict(calibration))
+
+
+def save_exports(folder, exports):
+    """Writes records of exports, an `ExportRecord` by format, into the `config.json` of a model folder.
+
+    Those of other formats and the rest of the document stay as they are.
+    """
+    change_document(folder, exports=_describe_exports({**load_config(folder)[0].exports, **exports}))
+
+
+def change_document(folder, **changes):
+    """Writes `config.json` anew with other values of some keys; an interruption leaves the earlier one whole."""
+    document = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
+    _write_document(folder, {**document, **changes})
+
+
+def describe_origin(weights, calibration):
+    """Of what an export is made, as text.
+
+    Args:
+        weights: `{"size", "sha256"}`, of `load_config`.
+        calibration: `fer.calibration.Calibration`; of its two numbers the temperature is in the file.
+    """
+    return f"weights {weights['sha256']}, temperature {calibration.temperature}"
+
+
+def find_origin(folder):
+    """Return of what an export of a model folder is made, of `describe_origin`; None for what is no model folder."""
+    try:
+        config, weights = load_config(folder)
+    except ModelFolderError:
+        return None
+    return describe_origin(weights, config.calibration)
+
+
+def record_export(path, made_of, quantized=False):
+    """Measures an exported file: the `ExportRecord` of it."""
+    content = Path(path).read_bytes()
+    return ExportRecord(len(content), hashlib.sha256(content).hexdigest(), made_of, quantized)
+
+
+def judge_export(folder, format):
+    """Tell whether an export of a model folder is of its weights and calibration, without opening the file.
+
+    Args:
+        folder: path of the model folder.
+        format: a key of `EXPORTS`.
+
+    Returns:
+        The `ExportRecord` that its file must match, which `read_export` makes sure of, and "". Where the file is not
+        to be used, None and a sentence that says why and how to make it anew; where there is no file, None and "".
+    """
+    file = Path(folder) / EXPORTS[format]
+    if not file.is_file():
+        return None, ""
+    config, weights = load_config(folder)
+    record = config.exports.get(format)
+    if record and record.made_of == describe_origin(weights, config.calibration):
+        return record, ""
+    reason = "it was made of other weights or an earlier calibration" if record else f"{CONFIG} has no sha256 of it"
+    again = shlex.join(["python", "-m", "fer", "export", str(folder), "--format", format, "--output", str(file)])
+    return None, f"{file}: not used, since {reason}. To export it again: {again}"
+
+
+def read_export(path, record):
+    """Read an export, if its file is the one that was recorded.
+
+    Args:
+        path: of the file.
+        record: its `ExportRecord`.
+
+    Returns:
+        All of its bytes.
+
+    Raises:
+        ModelFolderError: if it is another file.
+    """
+    advice = f" by {CONFIG}; export it again, or delete it"
+    _check(path, "bytes", record.size, Path(path).stat().st_size, advice)
+    content = Path(path).read_bytes()
+    _check(path, "sha256", record.sha256, hashlib.sha256(content).hexdigest(), advice)
+    return content
 
 
 def load_model(folder):
@@ -192,6 +296,12 @@ def load_config(folder):
         calibration = Calibration(**calibration)
     except UserError as error:
         raise ModelFolderError(f"{path}: `calibration`: {error}") from None
+    exports = document.get("exports", {})  # Folders of the time before exports were recorded have none.
+    try:
+        exports = {format: _parse_export(format, entry) for format, entry in exports.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        rule = f"{path}: `exports` must give file, size, sha256, made_of and quantized of each of {', '.join(EXPORTS)}"
+        raise ModelFolderError(f"{rule}. Received: {exports!r}") from None
     config = ModelConfig(
         network=document["network"],
         labels=in_order,
@@ -199,6 +309,7 @@ def load_config(folder):
         options=document["options"],
         training=document["training"],
         calibration=calibration,
+        exports=exports,
     )
     return config, weights
 
@@ -237,13 +348,36 @@ def check_weights(folder, expected):
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelFolderError(f"{path.parent}: a model folder holds {CONFIG} and {WEIGHTS}; {WEIGHTS} is missing.")
-    size = path.stat().st_size
-    if size != expected["size"]:
-        raise ModelFolderError(f"{path}: {expected['size']} bytes expected. Received: {size}")
+    _check(path, "bytes", expected["size"], path.stat().st_size)
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != expected["sha256"]:
-        raise ModelFolderError(f"{path}: sha256 {expected['sha256']} expected. Received: {digest}")
+        _check(path, "sha256", expected["sha256"], hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _check(path, measure, expected, received, advice=""):
+    """Refuse a file whose size in bytes or sha256 is not the one expected of it."""
+    if received != expected:
+        wanted = f"{expected} bytes" if measure == "bytes" else f"sha256 {expected}"
+        raise ModelFolderError(f"{path}: {wanted} expected{advice}. Received: {received}")
+
+
+def _describe_exports(exports):
+    return {format: {"file": EXPORTS[format], **asdict(export)} for format, export in exports.items()}
+
+
+def _parse_export(format, entry):
+    """The `ExportRecord` of an entry of `config.json`; an error of some kind where it is none."""
+    file, export = entry["file"], ExportRecord(**{key: value for key, value in entry.items() if key != "file"})
+    kinds = (type(export.size), type(export.sha256), type(export.made_of), type(export.quantized))
+    if file != EXPORTS[format] or kinds != (int, str, str, bool):
+        raise ValueError
+    return export
+
+
+def _write_document(folder, document):
+    path = Path(folder) / CONFIG
+    staging = path.with_name(f".{CONFIG}.{os.getpid()}.tmp")
+    staging.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
+    staging.replace(path)
 
 
 def _build(config, policy):

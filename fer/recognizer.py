@@ -9,7 +9,7 @@ from fer.crops import crop_face
 from fer.errors import UserError
 from fer.explanation import find_map
 from fer.faces import THREADS, FaceDetector
-from fer.forward import classify
+from fer.forward import check_finite, classify
 from fer.images import grey_square
 from fer.litert import load_served
 
@@ -131,7 +131,7 @@ class Recognizer:
             label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
             mean of its last feature map, and so cannot say.
         """
-        return self._map and self._map(face.crop, self.labels.index(face.label))
+        return self._map and check_finite(self._map(face.crop, self.labels.index(face.label)))
 
     def _faces(self, boxes, crops, scores):
         if not crops:

@@ -22,6 +22,7 @@ from fer.figures import save_confusion_matrix, save_reliability, save_risk_cover
 from fer.forward import classify
 from fer.metrics import evaluate, reliability
 from fer.model_folder import FIGURES, METRICS, load_model, save_calibration
+from fer.publishing import last_part
 
 COVERAGES = np.linspace(0.05, 1, 20)
 """Shares of the pictures at which `metrics.json` keeps the risk-coverage curve."""
@@ -38,7 +39,7 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     Args:
         folder: path of a model folder; its weights stay as they are.
         train, validation: `fer.data.Faces` with the model's labels; near-duplicates of `train` are looked for.
-        model: what to call the model in the figures.
+        model: what to call the model in the figures; of a path the last part, since they are published.
         votes: CSV of FER+; None for no comparison with people.
         target: accuracy wanted of the answers that are not "not sure", 0-1.
         served: measure the served path too (see `fer.served`), which takes some minutes.
@@ -52,7 +53,7 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     Raises:
         UserError: for a model or votes that do not fit.
     """
-    folder = Path(folder)
+    folder, model = Path(folder), last_part(model)
     opinions = load_votes(votes, validation.names) if votes else None
     network, config = load_model(folder)
     raw, labels = classify(network, validation.images[..., 0]), validation.labels

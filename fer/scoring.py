@@ -127,7 +127,9 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
         raise UserError(f"The output must lie outside the input, which is Parquet as well. Received: {output}")
     load_served(folder)  # Here, so that no worker meets a model that does not fit.
     files = _read_model(folder)
-    digest = hashlib.sha256(files[CONFIG] + files[WEIGHTS]).hexdigest()
+    document = json.loads(files[CONFIG])
+    document.pop("exports", None)  # An export answers as the network does: to make one changes no answers.
+    digest = hashlib.sha256(f"{json.dumps(document, indent=2)}\n".encode() + files[WEIGHTS]).hexdigest()
     _claim_output(output, {"sha256": digest, "already_cropped": already_cropped}, model)
     missing = names.filter(pc.invert(pc.is_in(names, value_set=_list_answered(output))))
     return Plan(missing, len(names) - len(missing), parquet, output, folder, already_cropped)

@@ -7,11 +7,12 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from huggingface_hub import HfApi, RepoCard, constants, get_token
+from huggingface_hub import HfApi, RepoCard, constants
 
 from fer.errors import UserError
-from fer.hub import FAILURES, HubError, check_push, explain, resolve_model, upload
-from fer.model_folder import CARD, CONFIG, EXPORTS, METRICS, WEIGHTS, load_model
+from fer.hub import FAILURES, HubError, check_push, explain, read_access, resolve_model, upload
+from fer.litert import load_served
+from fer.model_folder import CARD, CONFIG, EXPORTS, METRICS, WEIGHTS
 
 PROJECT = Path(__file__).parents[1]
 FILES = ("app.py", "pages", "fer", "examples", "requirements.txt", "LICENSE")
@@ -38,28 +39,31 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
     Args:
         repository: `OWNER/NAME` of the Space.
         model: `OWNER/NAME` or `OWNER/NAME@REVISION`; the Space is pinned to the commit that this is now.
-        private: whether a new Space is private; None for the owner's default.
+        private: whether a new Space is private; None for the owner's default. A public one that is there is refused if
+            it is to be private.
         hardware: a name of `huggingface_hub.SpaceHardware`; None for `HARDWARE` on a new Space, and for what it has on
             one that is there.
         wait: return when the Space runs.
+
+    The Space of a private or gated model needs a token, in `FER_SPACE_TOKEN`, that may read it and can write nothing.
 
     Returns:
         The Space's URL.
 
     Raises:
-        HubError: if the Hub refuses or the Space does not come up.
+        HubError: if the Hub refuses, the token does not fit, or the Space does not come up.
         UserError: if the model is not on the Hub, does not fit, or this is not a git clone.
     """
-    check_push(repository, kind="space")
+    check_push(repository, kind="space", private=private)
     source = resolve_model(model)
     if source.revision is None:
         raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
-    load_model(source.folder)
+    load_served(source.folder)
     api = HfApi()
     try:
-        needs_token = _needs_token(api, source)
+        token = _reading_token(source) if _needs_token(api, source) else None
         with tempfile.TemporaryDirectory() as folder:
-            write_space(Path(folder), source, preload=not needs_token)
+            write_space(Path(folder), source, preload=token is None)
             api.create_repo(
                 repository,
                 repo_type="space",
@@ -71,8 +75,8 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
             if hardware and api.get_space_runtime(repository).requested_hardware != hardware:
                 api.request_space_hardware(repository, hardware)
             api.add_space_variable(repository, "FER_MODEL", str(source))
-            if needs_token:
-                api.add_space_secret(repository, "HF_TOKEN", os.environ.get("FER_SPACE_TOKEN") or get_token())
+            if token:
+                api.add_space_secret(repository, "HF_TOKEN", token)
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
         if wait:
             _wait(api, repository)
@@ -123,6 +127,48 @@ def _git(*arguments):
 def _needs_token(api, source):
     info = api.model_info(source.name)
     return bool(info.private or info.gated)
+
+
+def _reading_token(source):
+    """The token in `FER_SPACE_TOKEN`, if it may read the model and can write nothing, neither there nor elsewhere.
+
+    Raises:
+        HubError: if it is not such a token. Another, such as the one that deploys, is never taken in its place.
+    """
+    rule = (
+        f"{source.name}: is private or gated, so `FER_SPACE_TOKEN` must be a token that may read it and can write "
+        f"nothing. Make one with the role `read` at {constants.ENDPOINT}/settings/tokens. Received:"
+    )
+    token = os.environ.get("FER_SPACE_TOKEN")
+    if not token:
+        raise HubError(f"{rule} none")
+    api = HfApi(token=token)
+    try:
+        can_write = _can_write(read_access(api.whoami()))
+        if can_write:
+            raise HubError(f"{rule} {can_write}")
+        api.auth_check(source.name)
+    except FAILURES as error:
+        raise HubError(f"{rule} one of which the Hub says: {explain(error)}") from None
+    return token
+
+
+def _can_write(access):
+    """What lets a token write, in words; "" for one that only reads.
+
+    Args:
+        access: of `fer.hub.read_access`; one of whose token it does not tell that it only reads counts as writing.
+    """
+    role, rights = access.get("role"), access.get("fineGrained")
+    if role == "read":
+        return ""
+    if role != "fineGrained" or not isinstance(rights, dict):
+        return f"one with the role {role}" if role else "one of a login by browser, which does not tell what it may do"
+    granted = [*(rights.get("global") or ())]
+    for scope in rights.get("scoped") or ():
+        granted += scope.get("permissions") or ()
+    writing = sorted({right for right in granted if not right.endswith(".read")})
+    return f"one that may {', '.join(writing)}" if writing else ""
 
 
 def _wait(api, repository):

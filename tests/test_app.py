@@ -224,12 +224,17 @@ def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
     assert client.config["analytics_enabled"] is False
 
 
-def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [("hf_write", "no such repository on the Hub"), ("hf_é", "the token holds a character that no token has")],
+)
+def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monkeypatch, capsys, token, message):
     monkeypatch.delenv("FER_STRICT", raising=False)
+    monkeypatch.setenv("HF_TOKEN", token)
     recognizer, source, reason = load_serving("fer-bot/gone")
     assert recognizer.model == "bundled"
     assert source.folder == BUNDLED
-    assert "no such repository on the Hub" in reason
+    assert message in reason
     assert reason in capsys.readouterr().err
     assert "hf_" not in reason
 

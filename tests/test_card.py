@@ -7,6 +7,7 @@ from huggingface_hub import ModelCard
 from fer.card import render_card
 from fer.errors import UserError
 from fer.model_folder import BUNDLED, CARD, CONFIG, METRICS
+from fer.publishing import clean_command
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_all_runs_before_are_told_in_order(folder):
     change(folder / CONFIG, "training", "start", second)
     both = " ".join(render_card(folder, "mine").split())
     assert "2 earlier runs, each from those of the one before: of 24 epochs and 86 minutes, of 42 epochs and 56" in both
-    last = json.loads((folder / CONFIG).read_text())["training"]["command"]
+    last = clean_command(json.loads((folder / CONFIG).read_text())["training"]["command"])
     assert f"``` python train.py first python train.py second {last} ```" in both
     small = {"name": "small", "sha256": "0", "training": {"command": "python train.py small", "start": second}}
     change(folder / CONFIG, "training", "teachers", {"models": [small], "weight": 0.9, "temperature": 2.0})

@@ -17,8 +17,9 @@ from fer.calibration import Calibration
 from fer.errors import UserError
 from fer.export import check_formats, export_model, open_export
 from fer.forward import classify
-from fer.hub import push_model
+from fer.hub import pull_model, push_model
 from fer.labels import EMOTIONS
+from fer.litert import LiteRTNetwork, load_served
 from fer.model_folder import (
     BUNDLED,
     CARD,
@@ -184,25 +185,66 @@ def test_an_unknown_format_is_told_before_training(tmp_path):
         train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
 
 
-def test_a_push_publishes_exports_of_its_own_and_only_where_asked(hub, small, tmp_path):
+def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
     (small / "model.onnx").write_text("of an earlier calibration")
     assert main(["push", str(small), MODEL, "--export", "onnx", "litert"]) == 0
-    files = hub.model(MODEL).head.files
+    files = hub.read(MODEL)
     assert {"model.weights.h5", *EXPORTS.values()} < set(files)
     assert len(hub.model(MODEL).commits) == 2  # the first one makes the repository
-    (tmp_path / "pushed").write_bytes(hub.state.large[files["model.onnx"].sha256])
+    (tmp_path / "pushed").write_bytes(files["model.onnx"])
     network, config = load_model(small)
     expected = config.calibration.apply(classify(network, build_crops(16)))
     np.testing.assert_allclose(open_export(tmp_path / "pushed", "onnx")(build_crops(16)), expected, atol=1e-4)
 
-    assert main(["push", str(small), MODEL]) == 0
-    files = hub.model(MODEL).head.files
-    assert not set(EXPORTS.values()) & set(files)
-    assert "onnxruntime" not in files[CARD].content.decode()
+
+def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, small, capsys):
+    def push():
+        assert main(["push", str(small), MODEL]) == 0
+        return capsys.readouterr().out.splitlines()[2:]
+
+    assert push() == ["added: README.md, config.json, metrics.json, model.weights.h5"]
+    file = small / EXPORTS["litert"]
+    assert main(["export", str(small), "--format", "litert", "--output", str(file)]) == 0
+    capsys.readouterr()
+    assert push() == ["added: model.tflite", "changed: README.md, config.json"]
+    assert hub.read(MODEL)["model.tflite"] == file.read_bytes()
+    pushed = hub.read(MODEL)
+    kept = "kept, of the same weights and calibration: model.tflite"
+
+    # The folder has it no longer, or has one that is not recorded: the Hub's is of the same weights, and stays.
+    content = file.read_bytes()
+    file.unlink()
+    assert push() == ["nothing has changed", kept]
+    (small / EXPORTS["onnx"]).write_text("of an earlier calibration")
+    reason = f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. To export it again: "
+    lines = push()
+    assert lines[:2] == ["nothing has changed", kept]
+    assert lines[2].startswith(reason)
+    (small / EXPORTS["onnx"]).unlink()
+    assert hub.read(MODEL) == pushed
+    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+
+    # One on the Hub of another calibration goes.
+    save_calibration(small, Calibration(temperature=0.3))
+    assert push() == ["changed: README.md, config.json", "removed: model.tflite"]
+    assert "## Without Keras" not in hub.read(MODEL)["README.md"].decode()
+
+    # A damaged one is not published.
+    save_calibration(small, Calibration(temperature=0.2))
+    file.write_bytes(content[:-1] + b"x")
+    with pytest.raises(UserError, match="model.tflite: sha256 .* expected by config.json; export it again"):
+        push_model(small, MODEL)
 
 
-def test_calibrate_tells_which_files_are_calibrated_as_before(small, draw_dataset, tmp_path, capsys):
+def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, small):
+    export_model(small, "litert", small / EXPORTS["litert"], quantize=True)
+    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    push_model(small, MODEL)
+    assert "`model.tflite`, whose weights are float16, within 0.01" in hub.read(MODEL)["README.md"].decode()
+
+
+def test_calibrate_tells_which_files_are_not_of_its_calibration(small, draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"))
     (small / "model.tflite").touch()
     assert main(["calibrate", str(small), "--data", str(data)]) == 0
-    assert f"{small / 'model.tflite'}: calibrated as before. Export it again.\n" in capsys.readouterr().err
+    assert f"{small / 'model.tflite'}: not used, since config.json has no sha256 of it. " in capsys.readouterr().err

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer.faces import MAX_WORK, MIN_REGION, NETWORKS, DetectedFace, _merge, look_sides
+from fer.errors import UserError
+from fer.faces import MAX_WORK, MIN_REGION, NEAR, NETWORKS, DetectedFace, _BlazeFace, _merge, look_sides
 
 
 def overlap(one, other):
@@ -109,3 +110,11 @@ def test_small_faces_are_found_at_the_edges_where_they_are(photo, face, detector
 def test_boxes_without_an_area_end():
     flat = DetectedFace((10.0, 10.0, 10.0, 30.0), np.zeros((6, 2), np.float32), 0.9)
     assert [face.score for face in _merge([flat, flat])] == [0.9, 0.9]
+
+
+def test_changed_bytes_of_a_detectors_file_are_refused(tmp_path):
+    content = bytearray(NEAR.read_bytes())
+    content[1000] ^= 1
+    (tmp_path / NEAR.name).write_bytes(content)
+    with pytest.raises(UserError, match="sha256 .* expected. Received: "):
+        _BlazeFace(tmp_path / NEAR.name, threads=1)

@@ -20,7 +20,19 @@ from fer.__main__ import main
 from fer.errors import UserError
 from fer.hub import HubError, check_push, pull_model, push_model, resolve_model
 from fer.litert import LiteRTNetwork, load_served
-from fer.model_folder import BUNDLED, CARD, CONFIG, EXPORTS, METRICS, WEIGHTS, ModelFolderError, load_model
+from fer.model_folder import (
+    BUNDLED,
+    CARD,
+    CONFIG,
+    EXPORTS,
+    METRICS,
+    WEIGHTS,
+    ModelConfig,
+    ModelFolderError,
+    load_config,
+    load_model,
+    save_model,
+)
 
 MODEL = "fer-bot/model"
 
@@ -29,6 +41,18 @@ MODEL = "fer-bot/model"
 def model(tmp_path):
     """A copy of the bundled model folder, to be changed."""
     return shutil.copytree(BUNDLED, tmp_path / "model")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A model folder whose network is small and untrained, with borrowed figures."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    options = {"stem": 8, "widths": [8], "depth": 1}
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED)[0].training)
+    save_model(folder, config.build(), config)
+    shutil.copy(BUNDLED / METRICS, folder)
+    return folder
 
 
 def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
@@ -48,7 +72,7 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
         assert str(source) == f"{MODEL}@{push.revision}"
         assert (source.folder / WEIGHTS).read_bytes() == (BUNDLED / WEIGHTS).read_bytes()
     names = {path.rsplit("/", 1)[1] for _, path, _ in hub.requests if "/resolve/" in path}
-    assert names == {CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]}  # the last is not there
+    assert names == {CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]}
     load_model(source.folder)
 
     # What is in the cache works without the Hub.
@@ -58,11 +82,15 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
     assert len(hub.requests) == requests
 
 
-def test_a_published_litert_file_answers(hub):
+def test_a_published_litert_file_answers_and_a_changed_one_is_refused(hub, model):
     push_model("bundled", MODEL)
-    assert not isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
-    push_model("bundled", MODEL, exports=["litert"])
     assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    content = bytearray((model / EXPORTS["litert"]).read_bytes())
+    content[4_000_000:4_000_028] = bytes(28)
+    (model / EXPORTS["litert"]).write_bytes(content)
+    hub.put(model, MODEL)
+    with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
+        load_served(pull_model(MODEL).folder)
 
 
 def test_pushing_again_without_a_change_makes_no_commit(hub):
@@ -71,20 +99,25 @@ def test_pushing_again_without_a_change_makes_no_commit(hub):
     assert len(hub.model(MODEL).commits) == 2
 
 
-def test_a_tag_is_not_moved(hub, model):
-    push_model("bundled", MODEL, tag="v1.0")
-    (model / "history.csv").write_text("epoch\n0\n")
-    with pytest.raises(HubError, match="but the tag v1.0 is at"):
-        push_model(model, MODEL, tag="v1.0")
-    assert "history.csv" in hub.model(MODEL).head.files
+def test_a_tag_that_stands_elsewhere_is_refused_before_anything_is_uploaded(hub, small):
+    first = push_model(small, MODEL, tag="v1.0")
+    (small / "history.csv").write_text("epoch\n0\n")
+    elsewhere = f"nothing was pushed, since the tag v1.0 is at {first.revision} already"
+    with pytest.raises(HubError, match=elsewhere):
+        push_model(small, MODEL, tag="v1.0")
+    assert hub.model(MODEL).head.sha == hub.model(MODEL).find("v1.0").sha == first.revision
+    head = push_model(small, MODEL).revision
+    with pytest.raises(HubError, match=elsewhere):  # Though the folder is what is there.
+        push_model(small, MODEL, tag="v1.0")
+    assert hub.model(MODEL).head.sha == head != first.revision
 
 
-def test_curves_of_an_earlier_push_go(hub, model):
+def test_curves_of_an_earlier_push_go(hub, small):
     for name in ("one", "two"):
-        shutil.rmtree(model / "logs", ignore_errors=True)
-        (model / "logs" / "train").mkdir(parents=True)
-        (model / "logs" / "train" / f"events.out.tfevents.{name}").write_bytes(b"\0" + name.encode())
-        push_model(model, MODEL)
+        shutil.rmtree(small / "logs", ignore_errors=True)
+        (small / "logs" / "train").mkdir(parents=True)
+        (small / "logs" / "train" / f"events.out.tfevents.{name}").write_bytes(b"\0" + name.encode())
+        push_model(small, MODEL)
     logs = [path for path in hub.model(MODEL).head.files if path.startswith("logs/")]
     assert logs == ["logs/train/events.out.tfevents.two"]
 
@@ -99,6 +132,47 @@ def test_a_pull_request_leaves_main_alone(hub):
 def test_a_new_repository_is_private_where_asked(hub):
     push_model("bundled", MODEL, private=True)
     assert hub.model(MODEL).private
+
+
+@pytest.mark.parametrize("create_pr", [False, True])
+def test_a_public_repository_is_not_taken_for_a_private_one(hub, tmp_path, capsys, create_pr):
+    head = hub.put(BUNDLED, MODEL)
+    options = ["--private", *["--create-pr"] * create_pr]
+    with pytest.raises(SystemExit) as end:
+        main(["push", "bundled", MODEL, *options])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"Make it private first, with `hf repos settings {MODEL} --private` or in its settings on the Hub" in said
+    with pytest.raises(HubError, match="this one is there and public"):
+        train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--push-to-hub", MODEL, *options])
+    assert hub.model(MODEL).head.sha == head
+    assert not hub.model(MODEL).pull_requests
+    hub.put(BUNDLED, "fer-bot/private", private=True)
+    check_push("fer-bot/private", private=True)
+
+
+def test_a_login_by_browser_pushes_where_the_hub_lets_it(hub, small, monkeypatch):
+    hub.state.tokens |= {"hf_oauth": "fer-bot", "hf_looks": "fer-bot"}
+    hub.state.oauth |= {"hf_oauth", "hf_looks"}
+    hub.state.read_only.add("hf_looks")
+    monkeypatch.setenv("HF_TOKEN", "hf_oauth")
+    push_model(small, MODEL)
+    check_push(MODEL)
+    hub.put(BUNDLED, "other/model")
+    with pytest.raises(HubError, match="the token belongs to fer-bot, who may not write there"):
+        check_push("other/model")
+    monkeypatch.setenv("HF_TOKEN", "hf_looks")
+    with pytest.raises(HubError, match="the token may not do this"):
+        check_push(MODEL)
+
+
+@pytest.mark.parametrize("token", ["hf_é", "hf_\u2028x"])
+def test_a_token_with_a_character_that_none_has_is_said(hub, monkeypatch, token):
+    hub.put(BUNDLED, MODEL)
+    monkeypatch.setenv("HF_TOKEN", token)
+    for ask in (lambda: pull_model(MODEL), lambda: check_push(MODEL), lambda: check_push(MODEL, create_pr=True)):
+        with pytest.raises(HubError, match="the token holds a character that no token has. Set HF_TOKEN anew"):
+            ask()
 
 
 @pytest.mark.slow
@@ -150,7 +224,7 @@ def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_i
 def test_the_cards_lines_load_the_model_from_a_copy_of_fer_alone(hub, tmp_path, astronaut):
     push = push_model("bundled", MODEL)
     card = hub.model(MODEL).head.files[CARD].content.decode().replace(f'"{MODEL}"', f'"{MODEL}@{push.revision}"')
-    (lines,) = re.findall(r"```python\n(.+?)```", card, re.DOTALL)
+    lines, *_ = re.findall(r"```python\n(.+?)```", card, re.DOTALL)
     shutil.copytree(ROOT / "fer", tmp_path / "fer", ignore=shutil.ignore_patterns("bundled", "__pycache__"))
     shutil.copy(astronaut, tmp_path / "photo.jpg")
     run = subprocess.run(

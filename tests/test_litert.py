@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -8,22 +9,33 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fer.__main__ import main
 from fer.calibration import Calibration
+from fer.errors import UserError
 from fer.explanation import ClassActivation, find_map
 from fer.export import export_model
 from fer.forward import classify
 from fer.litert import LiteRTNetwork, load_served
 from fer.model_folder import (
     BUNDLED,
+    CONFIG,
     EXPORTS,
     WEIGHTS,
     ModelConfig,
     ModelFolderError,
+    change_document,
+    describe_origin,
+    load_config,
     load_model,
+    record_export,
     save_calibration,
+    save_exports,
     save_model,
 )
 from fer.parity import build_crops
+from fer.recognizer import Recognizer
+
+SMALL = {"stem": 8, "widths": [8], "depth": 1}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +43,7 @@ def exported(tmp_path_factory):
     """A model folder with a temperature, whose network for two classes is small and untrained, and its LiteRT file."""
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
     save_model(folder, config.build(), config)
     save_calibration(folder, Calibration(temperature=0.2, threshold=0.6))
     export_model(folder, "litert", folder / EXPORTS["litert"])
@@ -87,18 +99,27 @@ def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
     assert isinstance(load_served(small)[0], LiteRTNetwork)
 
 
-def test_a_file_of_an_earlier_calibration_is_not_used(small):
+def test_a_file_of_an_earlier_calibration_is_not_used(small, capsys):
     save_calibration(small, Calibration(temperature=0.3))
+    load_served(small)
+    assert "not used, since it was made of other weights or an earlier calibration" in capsys.readouterr().err
     served, _, calibration = load_served(small)
     assert not isinstance(served, LiteRTNetwork)
     assert calibration.temperature == 0.3
 
 
 def test_a_file_of_other_weights_is_not_used(small):
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
     save_model(small, config.build(), config)
     save_calibration(small, Calibration(temperature=0.2, threshold=0.6))
     assert not isinstance(load_served(small)[0], LiteRTNetwork)
+
+
+def record_again(folder):
+    """Records a folder's LiteRT file as it is now, as one would who also writes `config.json`."""
+    config, weights = load_config(folder)
+    made_of = describe_origin(weights, config.calibration)
+    save_exports(folder, {"litert": record_export(folder / EXPORTS["litert"], made_of)})
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "end", "other"])
@@ -108,8 +129,82 @@ def test_a_file_that_is_no_export_or_not_whole_is_told(small, damage):
     other = (BUNDLED.parent / "blazeface" / "face_detection_short_range.tflite").read_bytes()
     damaged = {"empty": b"", "text": b"no file", "cut": content[:5000], "end": content[:-100], "other": other}
     file.write_bytes(damaged[damage])
+    with pytest.raises(ModelFolderError, match="expected by config.json; export it again, or delete it. Received: "):
+        load_served(small)
+    record_again(small)
     with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
         load_served(small)
+
+
+def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_path, monkeypatch):
+    folder = shutil.copytree(BUNDLED, tmp_path / "bundled")
+    content = bytearray((folder / EXPORTS["litert"]).read_bytes())
+    content[-3_000_000:-2_999_972] = bytes(28)
+    (folder / EXPORTS["litert"]).write_bytes(content)
+    monkeypatch.setattr("fer.litert.Interpreter", None)
+    with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
+        load_served(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ["angry", "sad"]}, "`labels` must be that of config.json, .*'angry', 'sad'.*'happy', 'sad'"),
+        ({"labels": ["angry", "fear", "sad"]}, "`labels` must be that of config.json"),
+        (
+            {"image_size": 24},
+            r"`input` must be that of config.json, \(None, 24, 24, 1\). Received: .* 16, 16, 1",
+        ),
+    ],
+)
+def test_a_file_of_other_labels_or_another_size_is_refused(small, changes, message):
+    change_document(small, **changes)
+    with pytest.raises(ModelFolderError, match=message):
+        load_served(small)
+
+
+def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_it_is_said(small, capsys, monkeypatch):
+    document = json.loads((small / CONFIG).read_text())
+    del document["exports"]
+    (small / CONFIG).write_text(json.dumps(document))
+    monkeypatch.setattr("fer.litert.Interpreter", None)
+    assert not isinstance(load_served(small)[0], LiteRTNetwork)
+    said = capsys.readouterr().err
+    assert said.startswith(f"{small / EXPORTS['litert']}: not used, since config.json has no sha256 of it. ")
+    assert said.count("\n") == 1
+    monkeypatch.undo()
+    assert main(shlex.split(said.split("python -m fer ")[1])) == 0
+    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"file": "../model.tflite", "size": 1, "sha256": "0", "made_of": ""},
+        {"file": "model.tflite", "size": "1", "sha256": "0", "made_of": ""},
+        {"file": "model.tflite", "size": 1},
+        [],
+    ],
+)
+def test_a_record_that_is_none_is_refused(small, entry):
+    change_document(small, exports={"litert": entry})
+    with pytest.raises(ModelFolderError, match="`exports` must give file, size, sha256, made_of and quantized"):
+        load_served(small)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_answers_that_are_no_numbers_are_an_error(astronaut, detector, photo, value):
+    class Broken:
+        input_shape = (None, 16, 16, 1)
+        layers = ()
+
+        def predict_on_batch(self, pixels):
+            return np.full((len(pixels), 2), value, np.float32)
+
+    recognizer = Recognizer(Broken(), ("happy", "sad"), detector, "broken")
+    with pytest.raises(UserError, match=f"A network must answer finite numbers.* Received: {value}"):
+        recognizer.recognize(photo)
 
 
 def test_weights_that_are_not_those_of_the_folder_are_told_all_the_same(small):

@@ -1,6 +1,9 @@
+import hashlib
 import importlib.util
 import io
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +21,17 @@ from fer import scoring
 from fer.__main__ import main
 from fer.batch import NO_FACE
 from fer.labels import EMOTIONS
+from fer.model_folder import (
+    BUNDLED,
+    CONFIG,
+    EXPORTS,
+    WEIGHTS,
+    ExportRecord,
+    ModelConfig,
+    ModelFolderError,
+    save_exports,
+    save_model,
+)
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +230,25 @@ def check_refusal(command, message, capsys):
     assert message in error
     assert "Traceback" not in error
     assert error.count("\n") == 1
+
+
+def test_a_changed_litert_file_is_told_before_anything_is_scored(faces, tmp_path):
+    model = shutil.copytree(BUNDLED, tmp_path / "model")
+    with (model / EXPORTS["litert"]).open("r+b") as file:
+        file.seek(4_000_000)
+        file.write(bytes(28))
+    with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
+        scoring.plan_scoring(str(faces(1)), str(tmp_path / "scored"), model)
+    assert not (tmp_path / "scored").exists()
+
+
+def test_recording_an_export_is_no_other_model(faces, tmp_path):
+    model, output = tmp_path / "model", tmp_path / "scored"
+    model.mkdir()
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    save_model(model, config.build(), config)
+    before = hashlib.sha256((model / CONFIG).read_bytes() + (model / WEIGHTS).read_bytes()).hexdigest()
+    scoring.plan_scoring(str(faces(1)), str(output), model)
+    assert json.loads((output / scoring.ABOUT).read_text())["sha256"] == before
+    save_exports(model, {"litert": ExportRecord(1, "0", "weights 0, temperature 1")})
+    scoring.plan_scoring(str(faces(1)), str(output), model)

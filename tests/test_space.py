@@ -63,15 +63,68 @@ def test_deploying_again_moves_the_space_to_the_new_commit(hub):
     assert "stale.py" not in the_space(hub).head.files
 
 
-@pytest.mark.parametrize("own_token", [None, "hf_only_reads"])
-def test_a_private_model_comes_with_a_token_and_without_preloading(hub, monkeypatch, own_token):
+READS = {"scoped": [{"entity": {"name": MODEL}, "permissions": ["repo.content.read"]}], "global": []}
+WRITES = {"scoped": [{"entity": {"name": MODEL}, "permissions": ["repo.content.read", "repo.write"]}], "global": []}
+DISCUSSES = {**READS, "global": ["discussion.write"]}
+
+
+@pytest.fixture
+def tokens(hub):
+    """Tokens of each kind, by what they are called; all but a stranger's belong to the model's owner."""
+    state = hub.state
+    state.tokens |= {f"hf_{name}": "fer-bot" for name in ("read", "reads", "writes", "discusses", "oauth")}
+    state.tokens["hf_stranger"] = "stranger"
+    state.read_only |= {"hf_read", "hf_stranger"}
+    state.fine_grained |= {"hf_reads": READS, "hf_writes": WRITES, "hf_discusses": DISCUSSES}
+    state.oauth.add("hf_oauth")
+
+
+@pytest.mark.usefixtures("tokens")
+@pytest.mark.parametrize("token", ["hf_read", "hf_reads"])
+def test_a_private_model_comes_with_a_token_that_reads_and_without_preloading(hub, monkeypatch, token):
     hub.put(BUNDLED, MODEL, private=True)
-    if own_token:
-        monkeypatch.setenv("FER_SPACE_TOKEN", own_token)
+    monkeypatch.setenv("FER_SPACE_TOKEN", token)
     deploy(SPACE, MODEL, private=True)
     assert the_space(hub).private
-    assert the_space(hub).secrets["HF_TOKEN"]["value"] == (own_token or "hf_write")
+    assert the_space(hub).secrets["HF_TOKEN"]["value"] == token
     assert "preload_from_hub" not in metadata_of(the_space(hub).head.files["README.md"].content.decode())
+
+
+@pytest.mark.usefixtures("tokens")
+@pytest.mark.parametrize("rules", [{"private": True}, {"gated": True}], ids=["private", "gated"])
+@pytest.mark.parametrize(
+    ("token", "received"),
+    [
+        (None, "none"),
+        ("hf_write", "one with the role write"),
+        ("hf_writes", "one that may repo.write"),
+        ("hf_discusses", "one that may discussion.write"),
+        ("hf_oauth", "one of a login by browser, which does not tell what it may do"),
+        ("hf_stranger", "one of which the Hub says: "),
+        ("hf_wrong", "one of which the Hub says: the token is not valid"),
+        ("hf_é", "one of which the Hub says: the token holds a character that no token has"),
+    ],
+)
+def test_a_token_that_can_write_is_never_handed_on(hub, monkeypatch, token, received, rules):
+    hub.put(BUNDLED, MODEL, **rules)
+    if token:
+        monkeypatch.setenv("FER_SPACE_TOKEN", token)
+    rule = "`FER_SPACE_TOKEN` must be a token that may read it and can write nothing"
+    with pytest.raises(HubError, match=f"{MODEL}: is private or gated, so {rule}. .* Received: {received}") as error:
+        deploy(SPACE, MODEL)
+    assert "hf_" not in str(error.value)
+    assert ("spaces", SPACE) not in hub.repos
+
+
+def test_a_public_space_is_not_taken_for_a_private_one(hub, capsys):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    head = the_space(hub).head
+    with pytest.raises(SystemExit) as end:
+        main(["deploy", SPACE, "--model", MODEL, "--private"])
+    assert end.value.code == 2
+    assert f"Make it private first, with `hf repos settings {SPACE} --type space --private`" in capsys.readouterr().err
+    assert the_space(hub).head is head
 
 
 def test_hardware_that_the_account_may_not_have_is_explained(hub):

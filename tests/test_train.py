@@ -62,7 +62,10 @@ def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys)
     other = ["--data", str(data), "--output", str(tmp_path / "other"), "--classes", "angry", "happy"]
     with pytest.raises(UserError, match="`--start` must be a se_resnet for angry, happy. Received: .* for happy, sad"):
         train.main([*other, "--start", str(output)])
+    exports = load_config(output)[0].exports
+    assert set(exports) == {"onnx", "litert"}
     train.main([*command, "--batch-size", "4", "--resume"])
+    assert load_config(output)[0].exports == exports
     assert json.loads((output / "metrics.json").read_text()) == metrics
 
 

@@ -24,10 +24,13 @@ def page(request, repository):
 async def whoami(request: Request):
     state = request.app.state.hub
     token = state.token(request, required=True)
-    role = "read" if token in state.read_only else "write"
-    name = state.tokens[token]
-    access = {"displayName": "test", "role": role}
-    return {"type": "user", "name": name, "orgs": [], "auth": {"type": "access_token", "accessToken": access}}
+    user = {"type": "user", "name": state.tokens[token], "orgs": []}
+    if token in state.oauth:
+        return {**user, "auth": {"type": "oauth"}}
+    access = {"displayName": "test", "role": "read" if token in state.read_only else "write"}
+    if token in state.fine_grained:
+        access |= {"role": "fineGrained", "fineGrained": state.fine_grained[token]}
+    return {**user, "auth": {"type": "access_token", "accessToken": access}}
 
 
 @router.post("/api/repos/create")
@@ -37,7 +40,7 @@ async def create(request: Request):
     kind = (body.get("type") or "model") + "s"
     owner = body.get("organization") or user
     repository = Repository(kind, f"{owner}/{body['name']}", body.get("visibility") == "private", sdk=body.get("sdk"))
-    if owner != user or state.token(request) in state.read_only:
+    if owner != user or not state.may_write(request):
         raise RefusedError(403, f'You don\'t have the rights to create a {kind[:-1]} under the namespace "{owner}"')
     url = page(request, repository)
     if (kind, repository.id) in state.repos:

@@ -16,7 +16,7 @@ from hub_double.state import Fault, RefusedError, Repository, State, StoredFile,
 class HubDouble:
     """A context manager: serves on a free port of 127.0.0.1, large files from `localhost`, which is another origin.
 
-    A test sets the rules in `state`, of `State`: tokens, read_only, paid, xet.
+    A test sets the rules in `state`, of `State`: tokens, read_only, fine_grained, oauth, paid, xet.
     """
 
     def __init__(self):
@@ -62,6 +62,11 @@ class HubDouble:
     def model(self, name):
         """The repository of a model."""
         return self.state.repos["models", name]
+
+    def read(self, name):
+        """The bytes of each file at a model's head, by path."""
+        files = self.model(name).head.files
+        return {path: file.content or self.state.large.get(file.sha256, b"") for path, file in files.items()}
 
     def put(self, folder, name, **rules):
         """A model's repository with the files of a folder, as after a push; returns the commit's sha.

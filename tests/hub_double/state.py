@@ -101,7 +101,10 @@ class Repository:
 class State:
     """Everything, and the rules of who may do what.
 
-    tokens: names of the users by token; a name may own repositories `name/…`.
+    tokens: names of the users by token; a name may own repositories `name/…`. One may write, but for the next two.
+    read_only: tokens with the role `read`.
+    fine_grained: what others may do, by token: `global` and `scoped`, as `whoami` tells it.
+    oauth: tokens of a login by browser, of which `whoami` tells no role.
     paid: whether Spaces on plain CPUs may be created.
     cdn: origin of large files; None serves them from the endpoint itself.
     xet: folder of a local Xet store; None speaks LFS only.
@@ -109,6 +112,8 @@ class State:
 
     tokens: dict = field(default_factory=lambda: {"hf_write": "fer-bot"})
     read_only: set = field(default_factory=set)
+    fine_grained: dict = field(default_factory=dict)
+    oauth: set = field(default_factory=set)
     paid: bool = False
     cdn: str | None = None
     xet: str | None = None
@@ -128,6 +133,12 @@ class State:
             raise RefusedError(401, "Invalid username or password.")
         return token or None
 
+    def may_write(self, request):
+        """Whether the token that a request carries may write anything."""
+        token = self.token(request)
+        scopes = self.fine_grained.get(token, {"scoped": [{"permissions": ["repo.write"]}]})["scoped"]
+        return token not in self.read_only and any("repo.write" in scope["permissions"] for scope in scopes)
+
     def user(self, request, required=False):
         return self.tokens.get(self.token(request, required))
 
@@ -141,7 +152,7 @@ class State:
         if content and repository.gated and user != owner:
             message = f"Access to model {repository.id} is restricted and you are not in the authorized list."
             raise RefusedError(403 if user else 401, message, "GatedRepo")
-        if write and (user != owner or self.token(request) in self.read_only):
+        if write and (user != owner or not self.may_write(request)):
             raise RefusedError(403 if user else 401, f"You don't have write access to {repository.id}")
         return repository
 
