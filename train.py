@@ -88,6 +88,8 @@ def main(arguments=None):
             for split in ("train", "validation")
         )
         print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
+        if train.left_out:
+            print(train.left_out)
 
         targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
         beginning = start.get_weights() if start else []

@@ -66,7 +66,7 @@ def evaluate_model(
     if duplicates:
         train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
-    return metrics, faces.skipped
+    return metrics, (*faces.skipped, faces.left_out) if faces.left_out else faces.skipped
 
 
 def read_in_scenes(network, labels, faces):
