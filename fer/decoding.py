@@ -170,7 +170,7 @@ def _is_light(content):
     if "JPEG" not in find_formats(content[:HEAD_BYTES]):
         return False
     outline = outline_jpeg(content)
-    return outline.regular and 0 < outline.pixels <= LIGHT_PIXELS
+    return not outline.padding and 0 < outline.pixels <= LIGHT_PIXELS
 
 
 def _serve(connection, seconds, memory):

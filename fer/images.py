@@ -7,6 +7,7 @@ import struct
 import warnings
 from collections import Counter
 from functools import cache
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -20,6 +21,11 @@ MAX_PIXELS = 50_000_000
 MAX_SCAN_PIXELS = 600_000_000
 """Pixels of a JPEG times its scans: 12 scans of 50 megapixels, where a progressive one has 10. Each scan is a pass over
 the whole picture, 2 to 4 ms a megapixel, however few bytes it has."""
+MAX_PADDING = 65_536
+"""Bytes between the segments of a JPEG's header, which Pillow passes over one by one."""
+MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
+"""Blocks before a GIF's first frame, each of which Pillow may append to those before, and chunks of a PNG: libpng's
+have 8 kB."""
 MAX_SEGMENTS = 2_000
 """Segments of a JPEG; a camera's has some 20, with 64 kB of a colour profile or of metadata each."""
 HEAD_BYTES = 32
@@ -134,7 +140,7 @@ def load_image(source, name=None, most_bytes=math.inf):
 
     Raises:
         ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS`, above `most_bytes`, or a JPEG
-            above `MAX_SCAN_PIXELS` or `MAX_SEGMENTS`.
+            above `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, or a GIF or PNG above `MAX_BLOCKS`.
     """
     name = name or str(source)
     return decode(read_file(source, name, most_bytes), name)
@@ -171,6 +177,8 @@ def decode(content, name):
         _register_heif()
     if "JPEG" in formats:
         _check_jpeg(outline_jpeg(content), name)
+    if formats[0] in MAX_BLOCKS:
+        _check_blocks(content, formats[0], name)
     try:
         with warnings.catch_warnings():
             # Of sizes, which `_check_size` judges, and of odd metadata.
@@ -185,7 +193,7 @@ def decode(content, name):
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels.") from None
     except UnidentifiedImageError:
-        raise ImageError(_unknown(name)) from None
+        raise ImageError(_unknown(name, f" (damaged, or an unusual {' or '.join(formats)})")) from None
     except MemoryError:
         raise ImageError(f"{name}: the picture takes too much memory to be decoded.") from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
@@ -198,29 +206,29 @@ class JpegOutline(NamedTuple):
     pixels: its width times its height.
     scans: passes over all of them.
     segments: between its markers; counting ends above `MAX_SEGMENTS`.
-    regular: whether nothing stands between the segments of its header, where Pillow would go on byte by byte.
+    padding: bytes between the segments of its header.
     """
 
     pixels: int
     scans: int
     segments: int
-    regular: bool
+    padding: int
 
 
 def outline_jpeg(content):
     """Return the `JpegOutline` of a JPEG, from its bytes; decodes nothing."""
-    pixels, scans, segments, regular, position = 0, 0, 0, True, 2
+    pixels, scans, segments, padding, position = 0, 0, 0, 0, 2
     while segments <= MAX_SEGMENTS and (marker := _JPEG_MARKER.search(content, position)):
         kind, segments = marker[1][0], segments + 1
         if kind == 0xD9:
             break
-        regular &= bool(scans) or marker.start() == position
+        padding += 0 if scans else marker.start() - position
         if kind in (0xC0, 0xC1, 0xC2, 0xC3):
             height, width = struct.unpack(">HH", content[marker.end() + 3 : marker.end() + 7].ljust(4, b"\0"))
             pixels = max(pixels, width * height)
         scans += kind == 0xDA
         position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
-    return JpegOutline(pixels, scans, segments, regular)
+    return JpegOutline(pixels, scans, segments, padding)
 
 
 def load_grey(source, size, name=None):
@@ -248,8 +256,8 @@ def _check_file(path, name, most_bytes):
         raise ImageError(f"{name}: pictures may have at most {most_bytes / 1e6:g} MB. Received: {size / 1e6:.1f} MB")
 
 
-def _unknown(name):
-    return f"{name}: not a picture that can be read here; send {READABLE}."
+def _unknown(name, reason=""):
+    return f"{name}: not a picture that can be read here{reason}; send {READABLE}."
 
 
 def _check_jpeg(outline, name):
@@ -257,6 +265,37 @@ def _check_jpeg(outline, name):
         most = min(MAX_SEGMENTS, MAX_SCAN_PIXELS // max(outline.pixels, 1))
         received = f"{outline.scans} scans in the first {outline.segments} segments"
         raise ImageError(f"{name}: a JPEG of this size may have at most {most} scans. Received: {received}.")
+    if outline.padding > MAX_PADDING:
+        received = f"{outline.padding} of them"
+        raise ImageError(f"{name}: a JPEG may have at most {MAX_PADDING} bytes of padding. Received: {received}.")
+
+
+def _check_blocks(content, kind, name):
+    blocks = _png_chunks(content) if kind == "PNG" else _gif_blocks(content)
+    if sum(1 for _ in islice(blocks, MAX_BLOCKS[kind] + 1)) > MAX_BLOCKS[kind]:
+        raise ImageError(f"{name}: a {kind} may have at most {MAX_BLOCKS[kind]} blocks. Received: more.")
+
+
+def _png_chunks(content):
+    """Yields the place of each chunk."""
+    position = 8
+    while position < len(content):
+        yield position
+        position += 12 + int.from_bytes(content[position : position + 4], "big")
+
+
+def _gif_blocks(content):
+    """Yields the place of each block before the first frame: of extensions, and what stands between those."""
+    packed = content[10] if len(content) > 10 else 0
+    position, inside = 13 + (3 << (packed % 8 + 1) if packed & 0x80 else 0), False
+    while position < len(content) and (inside or content[position] not in b",;"):
+        yield position
+        if inside:
+            inside = content[position] > 0
+            position += 1 + content[position]
+        else:
+            inside = content[position : position + 1] == b"!"
+            position += 2 if inside else 1
 
 
 @cache

@@ -8,7 +8,16 @@ import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from fer.images import ImageError, find_formats, load_grey, load_image, pick_pictures
+from fer.images import (
+    MAX_PIXELS,
+    MAX_SCAN_PIXELS,
+    ImageError,
+    find_formats,
+    load_grey,
+    load_image,
+    outline_jpeg,
+    pick_pictures,
+)
 
 
 def encode(image, image_format, **options):
@@ -33,6 +42,7 @@ def flip(content, position):
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
 PNG = encode(PHOTO, "PNG")
+PNG_CHUNK = bytes(4) + b"aaAa" + struct.pack(">I", zlib.crc32(b"aaAa"))
 JPEG = encode(PHOTO, "JPEG")
 WEBP = encode(PHOTO, "WEBP")
 HEIC = struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200)
@@ -169,27 +179,45 @@ def many_scans(size, count, before=b""):
     return content[:-2] + before + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        many_scans((64, 64), 100_000),
-        many_scans((1000, 1000), 700),
-        many_scans((1000, 1000), 700, before=b"\xff\xfe\x00\x04\xff\xd9"),  # An end in a comment.
-        JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:],
-    ],
-    ids=["of a small picture", "of a large one", "behind a comment", "segments"],
-)
-def test_a_jpeg_of_too_many_scans_or_segments_is_refused_before_it_is_decoded(content, monkeypatch):
+GIF = encode(PHOTO.convert("P"), "GIF")
+FRAME = 13 + 3 * 256
+LABORIOUS = {
+    "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG of this size may have at most 2000 scans"),
+    "scans of a large one": (many_scans((1000, 1000), 700), "a JPEG of this size may have at most 600 scans"),
+    "scans after an end in a comment": (
+        many_scans((1000, 1000), 700, before=b"\xff\xfe\x00\x04\xff\xd9"),
+        "a JPEG of this size may have at most 600 scans",
+    ),
+    "JPEG segments": (JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:], "a JPEG of this size may have at most"),
+    "JPEG padding": (JPEG[:2] + b"\xff" * 15_000_000 + JPEG[2:], "a JPEG may have at most 65536 bytes of padding"),
+    "a GIF comment": (
+        GIF[:FRAME] + b"!\xfe" + (b"\xff" + b"c" * 255) * 70_000 + b"\0" + GIF[FRAME:],
+        "a GIF may have at most 4000 blocks",
+    ),
+    "GIF comments": (GIF[:FRAME] + b"!\xfe\x01c\0" * 3_000_000 + GIF[FRAME:], "a GIF may have at most 4000 blocks"),
+    "PNG chunks": (PNG[:33] + PNG_CHUNK * 1_500_000 + PNG[33:], "a PNG may have at most 20000 blocks"),
+}
+
+
+@pytest.mark.parametrize("kind", LABORIOUS)
+def test_a_picture_that_is_too_much_work_is_refused_before_it_is_decoded(kind, monkeypatch):
+    content, rule = LABORIOUS[kind]
     monkeypatch.setattr(Image, "open", None)
-    with pytest.raises(
-        ImageError, match=r"^scans\.jpg: a JPEG of this size may have at most \d+ scans\. Received: \d+"
-    ):
-        load_image(io.BytesIO(content), "scans.jpg")
+    with pytest.raises(ImageError, match=f"^a: {rule}.*\\. Received: "):
+        load_image(io.BytesIO(content), "a")
+
+
+def test_the_same_blocks_in_reasonable_numbers_are_read():
+    gif = GIF[:FRAME] + (b"!\xfe\x01c\0") * 1000 + GIF[FRAME:]
+    for content in (gif, PNG[:33] + PNG_CHUNK * 1000 + PNG[33:], JPEG[:2] + b"\xff" * 1000 + JPEG[2:]):
+        assert load_image(io.BytesIO(content), "a").size == PHOTO.size
 
 
 def test_the_usual_progressive_jpeg_of_the_largest_size_is_not_refused():
-    content = encode(Image.new("L", (7000, 7000)), "JPEG", progressive=True)
-    assert load_image(io.BytesIO(content), "large.jpg").size == (7000, 7000)
+    outline = outline_jpeg(encode(PHOTO, "JPEG", progressive=True))
+    assert outline.pixels == 64 * 96
+    assert outline.scans * MAX_PIXELS <= MAX_SCAN_PIXELS
+    assert outline.padding == 0
 
 
 HALF_RED = (255, 127, 127)
