@@ -23,6 +23,8 @@ MAX_SCAN_PIXELS = 600_000_000
 the whole picture, 2 to 4 ms a megapixel, however few bytes it has."""
 MAX_PADDING = 65_536
 """Bytes between the segments of a JPEG's header, which Pillow passes over one by one."""
+MAX_RUN_BYTES = 2_000_000
+"""Bytes of a BMP in runs, which Pillow reads one by one: half a second. Others are bounded by their pixels."""
 MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
 """Blocks before a GIF's first frame, each of which Pillow may append to those before, and chunks of a PNG: libpng's
 have 8 kB."""
@@ -140,7 +142,8 @@ def load_image(source, name=None, most_bytes=math.inf):
 
     Raises:
         ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS`, above `most_bytes`, or a JPEG
-            above `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, or a GIF or PNG above `MAX_BLOCKS`.
+            above `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, a GIF or PNG above `MAX_BLOCKS`, or a
+            BMP above `MAX_RUN_BYTES`.
     """
     name = name or str(source)
     return decode(read_file(source, name, most_bytes), name)
@@ -177,6 +180,9 @@ def decode(content, name):
         _register_heif()
     if "JPEG" in formats:
         _check_jpeg(outline_jpeg(content), name)
+    if "BMP" in formats and content[30:34] in (b"\1\0\0\0", b"\2\0\0\0") and len(content) > MAX_RUN_BYTES:
+        rule = f"{name}: a run-length encoded BMP may have at most {MAX_RUN_BYTES / 1e6:g} MB"
+        raise ImageError(f"{rule}. Received: {len(content) / 1e6:.1f} MB")
     if formats[0] in MAX_BLOCKS:
         _check_blocks(content, formats[0], name)
     try:

@@ -181,6 +181,7 @@ def many_scans(size, count, before=b""):
 
 GIF = encode(PHOTO.convert("P"), "GIF")
 FRAME = 13 + 3 * 256
+BMP_START = struct.pack("<2sIHHIIiiHHI", b"BM", 0, 0, 0, 1078, 40, 7000, 7000, 1, 8, 1) + bytes(1044)
 LABORIOUS = {
     "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG of this size may have at most 2000 scans"),
     "scans of a large one": (many_scans((1000, 1000), 700), "a JPEG of this size may have at most 600 scans"),
@@ -195,6 +196,10 @@ LABORIOUS = {
         "a GIF may have at most 4000 blocks",
     ),
     "GIF comments": (GIF[:FRAME] + b"!\xfe\x01c\0" * 3_000_000 + GIF[FRAME:], "a GIF may have at most 4000 blocks"),
+    "runs of a BMP": (
+        BMP_START + b"\1\0" * 1_500_000,
+        "a run-length encoded BMP may have at most 2 MB",
+    ),
     "PNG chunks": (PNG[:33] + PNG_CHUNK * 1_500_000 + PNG[33:], "a PNG may have at most 20000 blocks"),
 }
 
