@@ -40,13 +40,15 @@ else:
         """Never called: the networks are small enough for the processor."""
 
 
+from fer.decoding import DecodingPool
 from fer.errors import UserError
+from fer.images import load_image
 from pages.about import build_about_page
 from pages.fetching import PublicTransport
 from pages.guard import guard
 from pages.intake import HANDLERS, FilesOnly, Intake
 from pages.keyboard import ARROW_KEYS
-from pages.limits import KEEP_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
+from pages.limits import CONCURRENT, KEEP_SECONDS, LIVE_PEOPLE, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
 from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
@@ -67,11 +69,12 @@ class Serving(NamedTuple):
 
 
 @serve_at_launch()
-def build_demo(serving):
+def build_demo(serving, load_image=load_image):
     """The page and its API.
 
     Args:
         serving: a future of `Serving`; the page is up before it is done.
+        load_image: what opens pictures, with the arguments, answer and errors of `fer.images.load_image`.
     """
 
     def about_model(language):
@@ -89,11 +92,11 @@ def build_demo(serving):
         language = language_of_the_page()
         gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
-            build_photo_page(serving, language)
+            build_photo_page(serving, language, load_image)
         with gr.Tab(I18N("tab.live")):
-            build_live_page(serving, language)
+            build_live_page(serving, language, load_image)
         with gr.Tab(I18N("tab.many")):
-            build_many_page(serving, language)
+            build_many_page(serving, language, load_image)
         with gr.Tab(I18N("tab.video")):
             build_video_page(serving, language)
         with gr.Tab(I18N("tab.about")):
@@ -158,14 +161,18 @@ def main():
     quiet_libraries()
     ending = Ending()
     serving = Future()
-    demo = build_demo(serving)
+    # So many that photos leave frames their places, and frames photos.
+    pool = DecodingPool(CONCURRENT + LIVE_PEOPLE)
+    demo = build_demo(serving, pool.load_image)
     share_configurations(demo)
     sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
     launch(demo)
     serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     serving.result().recognizer.warm_up()
+    pool.warm_up()
     ending.wait()
     demo.close()
+    pool.close()
 
 
 if __name__ == "__main__":

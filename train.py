@@ -97,8 +97,8 @@ def main(arguments=None):
             for split in ("train", "validation")
         )
         print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
-        if copies := check_copies(validation, train, options.allow_duplicates):
-            print(copies)
+        for note in filter(None, [train.left_out, check_copies(validation, train, options.allow_duplicates)]):
+            print(note)
 
         targets = soft_targets(train, load_votes(options.votes, train.names)) if options.votes else None
         beginning = start.get_weights() if start else []

@@ -236,6 +236,8 @@ def _score(options):
 
     source = resolve_model(options.model)
     plan = plan_scoring(options.input, options.output, source.folder, str(source), options.already_cropped)
+    if plan.left_out:
+        print(plan.left_out, file=sys.stderr)
     total = Tally(0, 0, 0, 0)
     # A second, so that what ends before it has begun shows no bar.
     with tqdm(total=plan.answered + len(plan.names), initial=plan.answered, unit=" pictures", delay=1) as bar:

@@ -3,70 +3,99 @@
 import csv
 import io
 import zipfile
-import zlib
+from collections import Counter
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from fer.archives import find_problem, is_zip, open_zip, read_member, read_member_head
 from fer.errors import UserError
-from fer.images import is_picture, load_image
+from fer.images import describe_left_out, load_image, pick_pictures, read_head
 
 MAX_PICTURES = 200
 MAX_BYTES = 20_000_000
 """Of a picture, in a zip unpacked: what the app accepts of a photo that comes alone."""
 MAX_MEMBERS = 2_000
 """Files of all kinds in a zip, which is searched anew for each of its pictures."""
+MAX_DIRECTORY = 1_000_000
+"""Bytes of a zip's list of its files: 500 for each of `MAX_MEMBERS`."""
 MAX_UNPACKED = 500_000_000
 """Bytes of a zip's pictures together, by its own account, beyond which none of them is unpacked."""
 NO_FACE = "No face found."
 """The message of a picture that was read and shows none."""
 LEFT_OUT = "Smaller faces that were left out: {count}."
 """The message of a picture that shows more faces than are read."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".pgm", ".ppm")
 
 
 class Picture(NamedTuple):
-    """A picture that is still to be read: a file, or with `member` a file of that zip."""
+    """A picture that is still to be read: a file, or with `member` a file of that zip.
+
+    problem: why it cannot be read, where that is known before it is opened; or "".
+    """
 
     name: str
     path: Path
-    member: str | None = None
+    member: zipfile.ZipInfo | None = None
+    problem: str = ""
+
+
+class Listing(NamedTuple):
+    """What there is among files and in zips.
+
+    pictures: a list of `Picture`.
+    left_out: the zips' other files, counted by kind, a `collections.Counter`.
+    notes: rows, as of `to_rows`, of the zips that have other files or no pictures, with a message that says so.
+    """
+
+    pictures: list
+    left_out: Counter
+    notes: list
 
 
 def list_pictures(paths):
-    """The pictures among files and in zips, in their order. A zip's other files are left out.
+    """Find the pictures among files and in zips, in their order.
+
+    A file that comes alone is always a picture, or one with a `problem`. So is a zip that cannot be read or has more
+    than `MAX_MEMBERS` files or `MAX_UNPACKED` bytes: the other files are read all the same.
 
     Args:
-        paths: of files; names ending in `.zip` are zips.
+        paths: of files.
 
     Returns:
-        A list of `Picture`.
+        A `Listing`.
 
     Raises:
-        UserError: for more than `MAX_PICTURES`, or a zip of more than `MAX_MEMBERS` files or `MAX_UNPACKED` bytes.
+        UserError: for more than `MAX_PICTURES`.
     """
-    pictures = []
+    listing = Listing([], Counter(), [])
     for path in map(Path, paths):
-        pictures += _list_zip(path) if path.suffix.lower() == ".zip" else [Picture(path.name, path)]
-    if len(pictures) > MAX_PICTURES:
-        raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {len(pictures)}")
-    return pictures
+        if path.suffix.lower() == ".zip" or is_zip(read_head(path)):
+            try:
+                _list_zip(path, listing)
+            except UserError as error:
+                listing.pictures.append(Picture(path.name, path, problem=str(error)))
+        else:
+            listing.pictures.append(Picture(path.name, path))
+    if len(listing.pictures) > MAX_PICTURES:
+        raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {len(listing.pictures)}")
+    return listing
 
 
-def open_picture(picture):
-    """Decodes a `Picture` as `fer.images.load_image` does. Zips are unpacked in memory: none of their paths counts.
+def open_picture(picture, load_image=load_image):
+    """Decode a `Picture`. Zips are unpacked in memory: none of their paths counts.
+
+    Args:
+        load_image: `fer.images.load_image`, or `fer.decoding.DecodingPool.load_image`.
 
     Raises:
         UserError: with the reason, where it cannot be read.
     """
-    if picture.path.suffix.lower() != ".zip":
+    if picture.problem:
+        raise UserError(picture.problem)
+    if picture.member is None:
         return load_image(picture.path, picture.name, MAX_BYTES)
-    try:
-        with zipfile.ZipFile(picture.path) as archive, archive.open(picture.member or "") as member:
-            content = member.read(MAX_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, KeyError):
-        raise UserError(f"{picture.name}: damaged, encrypted or packed in an unknown way.") from None
-    if len(content) > MAX_BYTES:
-        raise UserError(f"{picture.name}: pictures in a zip may have at most {MAX_BYTES // 1_000_000} MB.")
+    with open_zip(picture.path, picture.name, MAX_DIRECTORY) as archive:
+        content = read_member(archive, picture.member, picture.name, MAX_BYTES)
     return load_image(io.BytesIO(content), picture.name)
 
 
@@ -108,18 +137,25 @@ def to_csv(rows, labels):
     return file.getvalue()
 
 
-def _list_zip(path):
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return [Picture(path.name, path)]
-    if len(entries) > MAX_MEMBERS:
-        raise UserError(f"{path.name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(entries)}")
-    entries = [entry for entry in entries if is_picture(PurePosixPath(entry.filename), SUFFIXES) and not entry.is_dir()]
-    if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
+def _list_zip(path, listing):
+    """Adds what a zip holds to a `Listing`."""
+    with open_zip(path, path.name, MAX_DIRECTORY) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) > MAX_MEMBERS:
+            raise UserError(f"{path.name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(members)}")
+        members, left_out = pick_pictures(
+            members, partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
+        )
+    if sum(member.file_size for member in members) > MAX_UNPACKED:
         raise UserError(f"{path.name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
-    return [Picture(f"{path.name}/{entry.filename}", path, entry.filename) for entry in entries]
+    for member in members:
+        name, problem = f"{path.name}/{member.filename}", find_problem(member)
+        listing.pictures.append(Picture(name, path, member, problem and f"{name}: {problem}."))
+    listing.left_out.update(left_out)
+    message = [] if members else ["no pictures in this zip"]
+    message += [describe_left_out(left_out)] if left_out else []
+    if message:
+        listing.notes.extend(to_rows(path.name, [], f"{path.name}: {'; '.join(message)}."))
 
 
 def _row(*values):

@@ -4,16 +4,15 @@
   `PublicTest_` and `PrivateTest_` tell validation from test; or `train/`, `validation/` and `test/`;
 - the original `fer2013.csv` or `icml_face_data.csv` with the columns emotion, pixels, Usage: alone, in a folder or zip.
 
-Only pictures of the split that was asked for are ever opened.
+Only pictures of the split that was asked for are ever opened; of files without a picture's suffix, the first bytes are
+read to know what they are.
 """
 
 import csv
 import hashlib
 import io
-import zipfile
-import zlib
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
@@ -22,15 +21,17 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
+from fer.archives import FAILURES, open_member, open_zip, read_member, read_member_head
 from fer.errors import UserError
-from fer.images import ImageError, grey_square, is_picture, load_grey
+from fer.images import MAX_PIXELS, ImageError, describe_left_out, grey_square, load_grey, pick_pictures, read_head
 from fer.labels import CSV_EMOTIONS, EMOTIONS, check_classes
 
 SPLITS = ("train", "validation", "test")
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 FACE_SIZE = 48
+MAX_MEMBER_BYTES = 6 * MAX_PIXELS
+"""Bytes of a picture in a zip: the largest in 16 bits a channel, without compression."""
 
 VALIDATION_SHARE = 0.1
 SPLIT_SEED = 2013
@@ -55,6 +56,7 @@ class Faces:
     classes: names of the labels, in the order of `EMOTIONS`.
     names: where each picture came from: its path below the dataset, or its CSV row.
     skipped: messages of the unreadable pictures and broken rows that were left out.
+    left_out: how many files of the dataset are no pictures, by kind, as a sentence; "" for none.
     """
 
     images: np.ndarray
@@ -62,6 +64,7 @@ class Faces:
     classes: tuple
     names: tuple
     skipped: tuple = ()
+    left_out: str = ""
 
     def __len__(self):
         return len(self.labels)
@@ -126,7 +129,7 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
             raise DataError(f"{error} Leave such pictures out with --skip-bad.") from None
         skipped.append(str(error))
 
-    with _open_source(Path(path), skip) as (items, read, content_of):
+    with _open_source(Path(path), skip) as (items, read, content_of, left_out):
         items = _select(list(items), split, classes, path, content_of)
         if limit is not None:
             items = _limit(items, limit)
@@ -144,7 +147,7 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
     for index, name in enumerate(classes):
         if index not in labels:
             raise DataError(f"{path}: the {split} split has no picture of class {name}.")
-    return Faces(np.stack(images)[..., None], np.array(labels), classes, tuple(names), tuple(skipped))
+    return Faces(np.stack(images)[..., None], np.array(labels), classes, tuple(names), tuple(skipped), left_out)
 
 
 def load_votes(path, names):
@@ -239,8 +242,8 @@ def _limit(items, limit):
 
 @contextmanager
 def _open_source(path, skip):
-    """Yields the items below `path`, a function that reads one of them to uint8 `(size, size)`, and one whose answer is
-    the same for items of the same content.
+    """Yields the items below `path`, a function that reads one of them to uint8 `(size, size)`, one whose answer is the
+    same for items of the same content, and what was left out.
 
     Rows of a CSV that are no items go to `skip` as errors.
     """
@@ -250,27 +253,31 @@ def _open_source(path, skip):
         names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
         csv_name = _find_csv(names)
         if csv_name is None:
-            items = _folder_items(names, path)
-            yield items, lambda item, size: load_grey(path / item.content, size), lambda item: _digest(path, item)
+            names, left_out = pick_pictures(names, lambda name: read_head(path / name))
+            read = lambda item, size: load_grey(path / item.content, size)  # noqa: E731
+            yield _folder_items(names, path), read, lambda item: _digest(path, item), _left_out(path, left_out)
             return
         path = path / csv_name
     if path.suffix.lower() == ".csv":
         with path.open("rb") as file:
-            yield _csv_items(file, path, skip), _read_pixels, _pixels_of
+            yield _csv_items(file, path, skip), _read_pixels, _pixels_of, ""
         return
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
-        raise DataError(f"{path}: neither a folder, a zip nor a CSV that can be read. {LAYOUT}") from None
-    with archive:
-        names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
-        csv_name = _find_csv(names)
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(open_zip(path))
+        except UserError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            raise DataError(f"{path}: neither a folder, a zip nor a CSV that can be read: {reason} {LAYOUT}") from None
+        members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        csv_name = _find_csv(sorted(members))
         if csv_name is None:
-            items = _folder_items(names, path)
-            yield items, lambda item, size: _read_member(archive, item, size, path), lambda item: _sum(archive, item)
+            names, left_out = pick_pictures(sorted(members), lambda name: read_member_head(archive, members[name]))
+            read = lambda item, size: _read_member(archive, members[item.content], size, path)  # noqa: E731
+            yield _folder_items(names, path), read, lambda item: _sum(members[item.content]), _left_out(path, left_out)
             return
-        with _open_member(archive, csv_name, path) as file:
-            yield _csv_items(file, f"{path}:{csv_name}", skip), _read_pixels, _pixels_of
+        name = f"{path}:{csv_name}"
+        with open_member(archive, members[csv_name], name) as file:
+            yield _csv_items(file, name, skip), _read_pixels, _pixels_of, ""
 
 
 def _digest(path, item):
@@ -280,9 +287,8 @@ def _digest(path, item):
         return item.name
 
 
-def _sum(archive, item):
-    entry = archive.getinfo(item.content)
-    return entry.CRC, entry.file_size
+def _sum(member):
+    return member.CRC, member.file_size
 
 
 def _pixels_of(item):
@@ -296,20 +302,16 @@ def _find_csv(names):
     return next((name for name in names if PurePosixPath(name).name in CSV_NAMES), None)
 
 
-def _open_member(archive, name, path):
+def _left_out(path, counts):
+    return f"{path}: {describe_left_out(counts)}." if counts else ""
+
+
+def _read_member(archive, member, size, path):
+    name = f"{path}:{member.filename}"
     try:
-        return archive.open(name)
-    except (zipfile.BadZipFile, OSError, RuntimeError) as error:
-        raise DataError(f"{path}:{name}: cannot be unpacked ({error}).") from None
-
-
-def _read_member(archive, item, size, path):
-    with _open_member(archive, item.content, path) as file:
-        try:
-            content = file.read()
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
-            raise DataError(f"{path}:{item.content}: cannot be unpacked ({error}).") from None
-    return load_grey(io.BytesIO(content), size, name=f"{path}:{item.content}")
+        return load_grey(io.BytesIO(read_member(archive, member, name, MAX_MEMBER_BYTES)), size, name)
+    except UserError as error:
+        raise DataError(str(error)) from None
 
 
 def _folder_items(names, path):
@@ -317,8 +319,6 @@ def _folder_items(names, path):
     places = {}
     for name in names:
         parts = PurePosixPath(name).parts
-        if not is_picture(PurePosixPath(name), IMAGE_SUFFIXES):
-            continue
         if len(parts) < 3 or parts[-3] not in SPLITS:
             raise DataError(f"{path}: {name} stands in no split. {LAYOUT}")
         split, emotion = parts[-3:-1]
@@ -335,7 +335,7 @@ def _folder_items(names, path):
 def _csv_rows(file, path):
     try:
         yield from csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
-    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+    except (csv.Error, *FAILURES) as error:
         raise DataError(f"{path}: not a CSV that can be read ({error}).") from None
 
 

@@ -71,7 +71,7 @@ def evaluate_model(
         metrics["agreement"] = compare_with_votes(predicted, faces, votes_of, load_categories(votes))
     if duplicates:
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
-    return metrics, faces.skipped
+    return metrics, (*faces.skipped, faces.left_out) if faces.left_out else faces.skipped
 
 
 def read_in_scenes(network, labels, faces):

@@ -1,9 +1,15 @@
 """Decode pictures from anywhere: guarded, upright, in RGB, one sentence for what cannot be read."""
 
+import io
 import math
+import re
 import struct
 import warnings
-from pathlib import Path
+from collections import Counter
+from functools import cache
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -12,8 +18,41 @@ from fer.errors import UserError
 
 MAX_PIXELS = 50_000_000
 """Pictures above this are refused before they are decoded: 50 megapixels are 150 MB in memory."""
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
-"""What is decoded. Pillow knows more, among them EPS, for which it starts Ghostscript on the stranger's program."""
+MAX_SCAN_PIXELS = 600_000_000
+"""Pixels of a JPEG times its scans: 12 scans of 50 megapixels, where a progressive one has 10. Each scan is a pass over
+the whole picture, 2 to 4 ms a megapixel, however few bytes it has."""
+MAX_PADDING = 65_536
+"""Bytes between the segments of a JPEG's header, which Pillow passes over one by one."""
+MAX_RUN_BYTES = 2_000_000
+"""Bytes of a BMP in runs, which Pillow reads one by one: half a second. Others are bounded by their pixels."""
+MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
+"""Blocks before a GIF's first frame, each of which Pillow may append to those before, and chunks of a PNG: libpng's
+have 8 kB."""
+MAX_SEGMENTS = 2_000
+"""Segments of a JPEG; a camera's has some 20, with 64 kB of a colour profile or of metadata each."""
+HEAD_BYTES = 32
+"""Bytes at a file's beginning that `find_formats` looks at."""
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".gif", ".bmp",
+    ".dib", ".tif", ".tiff",
+)  # fmt: skip
+"""Suffixes whose files are meant as pictures, in lower case. A file with another one is a picture by its content."""
+READABLE = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
+"""Formats that are decoded, for messages. Pillow knows more, among them EPS, for which it starts Ghostscript on the
+stranger's program."""
+
+_SIGNATURES = (
+    (re.compile(rb"\xff\xd8\xff"), ("JPEG",)),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), ("PNG",)),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), ("WEBP",)),
+    (re.compile(rb"....ftyp(?:avif|avis|hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL), ("AVIF", "HEIF")),
+    (re.compile(rb"GIF8[79]a"), ("GIF",)),
+    # "BM" alone begins a text as well: the second number is the size of one of the format's headers.
+    (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), ("BMP",)),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), ("TIFF",)),
+)
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+"""What begins a segment. Within a scan's data 0xFF is followed by 0, or by a restart marker."""
 
 # Pillow warns of sizes, which `_check_size` judges, and of odd metadata. Not around the decoding: a filter that is set
 # and taken back is that of all threads in the meantime.
@@ -24,15 +63,74 @@ class ImageError(UserError):
     """A picture that cannot be read. Its message is one sentence for the person who sent it."""
 
 
-def is_picture(path, suffixes):
-    """Whether a path in a folder or zip names a picture by its suffix. Hidden files are none, nor are those that macOS
-    puts, with the picture's suffix, beside each picture of a zip.
+def find_formats(head):
+    """Return the formats, by Pillow's names, that a file may have which begins with `head`; () where it is no picture.
 
     Args:
-        path: `pathlib.PurePath`.
-        suffixes: of pictures, in lower case, such as `.jpg`.
+        head: the first `HEAD_BYTES` bytes.
     """
-    return path.name.lower().endswith(suffixes) and not path.name.startswith(".") and "__MACOSX" not in path.parts
+    return next((formats for signature, formats in _SIGNATURES if signature.match(head)), ())
+
+
+def pick_pictures(files, read_head, path_of=PurePosixPath, map=map):
+    """Sort the files of a folder or archive into pictures and others.
+
+    A file is a picture by its content, and where its name says that it is meant as one (`SUFFIXES`), so that a damaged
+    one is reported instead of left out. Hidden files, and those that macOS puts beside each file of a zip
+    (`__MACOSX`), are neither.
+
+    Args:
+        files: a list, of names by default.
+        read_head: function of a file that returns its first `HEAD_BYTES` bytes, b"" where it cannot be read; called
+            for files without one of the `SUFFIXES` alone.
+        path_of: function of a file that returns its `pathlib.PurePath`.
+        map: as the built-in one, such as that of a thread pool.
+
+    Returns:
+        The pictures, in their order, and a `collections.Counter` of the others by kind (their suffix), for
+        `describe_left_out`.
+    """
+    files = [(file, path_of(file)) for file in files]
+    files = [(file, path) for file, path in files if not path.name.startswith(".") and "__MACOSX" not in path.parts]
+    meant = [path.name.lower().endswith(SUFFIXES) for _, path in files]
+    heads = iter(map(read_head, [file for (file, _), is_meant in zip(files, meant, strict=True) if not is_meant]))
+    pictures, left_out = [], Counter()
+    for (file, path), is_meant in zip(files, meant, strict=True):
+        if is_meant or find_formats(next(heads)):
+            pictures.append(file)
+        else:
+            left_out[_kind(path)] += 1
+    return pictures, left_out
+
+
+def describe_left_out(counts):
+    """Return what `pick_pictures` counted as a text, such as "12 files left out: 7 .mov, 5 .txt"; "" for nothing."""
+    if not counts:
+        return ""
+    return f"{counts.total()} file{'' if counts.total() == 1 else 's'} left out: {list_kinds(counts)}"
+
+
+def list_kinds(counts, others="others", unnamed="without a suffix"):
+    """Return the kinds of `pick_pictures` with their counts, the most frequent first, such as "7 .mov, 5 .txt".
+
+    Args:
+        counts: by kind.
+        others: word for those beyond the ten most frequent.
+        unnamed: words for those without a suffix.
+    """
+    frequent = counts.most_common(10)
+    rest = counts.total() - sum(count for _, count in frequent)
+    parts = [f"{count} {kind or unnamed}" for kind, count in frequent]
+    return ", ".join([*parts, *([f"{rest} {others}"] if rest else [])])
+
+
+def read_head(path):
+    """Return the first `HEAD_BYTES` bytes of a file, b"" where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""
 
 
 def load_image(source, name=None, most_bytes=math.inf):
@@ -47,13 +145,52 @@ def load_image(source, name=None, most_bytes=math.inf):
         A PIL image of mode RGB.
 
     Raises:
-        ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS` or above `most_bytes`.
+        ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS`, above `most_bytes`, or a JPEG
+            above `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, a GIF or PNG above `MAX_BLOCKS`, or a
+            BMP above `MAX_RUN_BYTES`.
     """
     name = name or str(source)
-    if isinstance(source, (str, Path)):
-        _check_file(Path(source), name, most_bytes)
+    return decode(read_file(source, name, most_bytes), name)
+
+
+def read_file(source, name, most_bytes=math.inf):
+    """Read a file that `decode` takes; arguments and errors are those of `load_image`.
+
+    Returns:
+        bytes.
+    """
     try:
-        with Image.open(source, formats=FORMATS) as image:
+        if not isinstance(source, (str, Path)):
+            return source.read()
+        _check_file(Path(source), name, most_bytes)
+        with open(source, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read ({error.strerror or error}).") from None
+
+
+def decode(content, name):
+    """Decode a picture that is in memory; name, answer and errors are those of `load_image`.
+
+    Args:
+        content: bytes.
+    """
+    formats = find_formats(content[:HEAD_BYTES])
+    if not content:
+        raise ImageError(f"{name}: the file is empty.")
+    if not formats:
+        raise ImageError(_unknown(name))
+    if "HEIF" in formats:
+        _register_heif()
+    if "JPEG" in formats:
+        _check_jpeg(outline_jpeg(content), name)
+    if "BMP" in formats and content[30:34] in (b"\1\0\0\0", b"\2\0\0\0") and len(content) > MAX_RUN_BYTES:
+        rule = f"{name}: a run-length encoded BMP may have at most {MAX_RUN_BYTES / 1e6:g} MB"
+        raise ImageError(f"{rule}. Received: {len(content) / 1e6:.1f} MB")
+    if formats[0] in MAX_BLOCKS:
+        _check_blocks(content, formats[0], name)
+    try:
+        with Image.open(io.BytesIO(content), formats=formats) as image:
             _check_size(image, name)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
@@ -63,11 +200,42 @@ def load_image(source, name=None, most_bytes=math.inf):
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels.") from None
     except UnidentifiedImageError:
-        raise ImageError(
-            f"{name}: not a picture that can be read here; send JPEG, PNG, WebP, GIF, BMP or TIFF."
-        ) from None
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError, struct.error) as error:
+        raise ImageError(_unknown(name, f" (damaged, or an unusual {' or '.join(formats)})")) from None
+    except MemoryError:
+        raise ImageError(f"{name}: the picture takes too much memory to be decoded.") from None
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
         raise ImageError(f"{name}: the picture is damaged or incomplete ({error}).") from None
+
+
+class JpegOutline(NamedTuple):
+    """What a JPEG's markers tell of the work that it is.
+
+    pixels: its width times its height.
+    scans: passes over all of them.
+    segments: between its markers; counting ends above `MAX_SEGMENTS`.
+    padding: bytes between the segments of its header.
+    """
+
+    pixels: int
+    scans: int
+    segments: int
+    padding: int
+
+
+def outline_jpeg(content):
+    """Return the `JpegOutline` of a JPEG, from its bytes; decodes nothing."""
+    pixels, scans, segments, padding, position = 0, 0, 0, 0, 2
+    while segments <= MAX_SEGMENTS and (marker := _JPEG_MARKER.search(content, position)):
+        kind, segments = marker[1][0], segments + 1
+        if kind == 0xD9:
+            break
+        padding += 0 if scans else marker.start() - position
+        if kind in (0xC0, 0xC1, 0xC2, 0xC3):
+            height, width = struct.unpack(">HH", content[marker.end() + 3 : marker.end() + 7].ljust(4, b"\0"))
+            pixels = max(pixels, width * height)
+        scans += kind == 0xDA
+        position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
+    return JpegOutline(pixels, scans, segments, padding)
 
 
 def load_grey(source, size, name=None):
@@ -95,6 +263,61 @@ def _check_file(path, name, most_bytes):
         raise ImageError(f"{name}: pictures may have at most {most_bytes / 1e6:g} MB. Received: {size / 1e6:.1f} MB")
 
 
+def _unknown(name, reason=""):
+    return f"{name}: not a picture that can be read here{reason}; send {READABLE}."
+
+
+def _check_jpeg(outline, name):
+    if outline.segments > MAX_SEGMENTS or outline.scans * outline.pixels > MAX_SCAN_PIXELS:
+        most = min(MAX_SEGMENTS, MAX_SCAN_PIXELS // max(outline.pixels, 1))
+        received = f"{outline.scans} scans in the first {outline.segments} segments"
+        raise ImageError(f"{name}: a JPEG of this size may have at most {most} scans. Received: {received}.")
+    if outline.padding > MAX_PADDING:
+        received = f"{outline.padding} of them"
+        raise ImageError(f"{name}: a JPEG may have at most {MAX_PADDING} bytes of padding. Received: {received}.")
+
+
+def _check_blocks(content, kind, name):
+    blocks = _png_chunks(content) if kind == "PNG" else _gif_blocks(content)
+    if sum(1 for _ in islice(blocks, MAX_BLOCKS[kind] + 1)) > MAX_BLOCKS[kind]:
+        raise ImageError(f"{name}: a {kind} may have at most {MAX_BLOCKS[kind]} blocks. Received: more.")
+
+
+def _png_chunks(content):
+    """Yields the place of each chunk."""
+    position = 8
+    while position < len(content):
+        yield position
+        position += 12 + int.from_bytes(content[position : position + 4], "big")
+
+
+def _gif_blocks(content):
+    """Yields the place of each block before the first frame: of extensions, and what stands between those."""
+    packed = content[10] if len(content) > 10 else 0
+    position, inside = 13 + (3 << (packed % 8 + 1) if packed & 0x80 else 0), False
+    while position < len(content) and (inside or content[position] not in b",;"):
+        yield position
+        if inside:
+            inside = content[position] > 0
+            position += 1 + content[position]
+        else:
+            inside = content[position : position + 1] == b"!"
+            position += 2 if inside else 1
+
+
+@cache
+def _register_heif():
+    # Imported for the first such picture: it takes longer than decoding a small one.
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
+
+
+def _kind(path):
+    suffix = path.suffix.lower()
+    return suffix if len(suffix) <= 12 else ""
+
+
 def _check_size(image, name):
     width, height = image.size
     if width * height > MAX_PIXELS:
@@ -107,9 +330,14 @@ def _to_rgb(image):
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         # The format decides the scale, never the content: a dark 16-bit picture stays dark.
         top = 255.0 if image.mode == "F" else 65535.0
-        grey = np.nan_to_num(np.asarray(image, dtype=np.float32)) * (255.0 / top)
-        return Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).convert("RGB")
+        grey = np.empty((image.height, image.width), np.uint8)
+        for start in range(0, image.height, 256):  # Of a large picture the floats alone would be 200 MB.
+            rows = np.asarray(image.crop((0, start, image.width, min(start + 256, image.height))), dtype=np.float32)
+            grey[start : start + 256] = np.clip(np.nan_to_num(rows) * (255.0 / top), 0, 255)
+        return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(image, mask=image)
+        return white
     return image if image.mode == "RGB" else image.convert("RGB")

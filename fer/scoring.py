@@ -25,6 +25,7 @@ import tempfile
 import time
 import uuid
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,10 +35,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from unittest.mock import patch
 
-from fer.batch import MAX_BYTES, NO_FACE, SUFFIXES
+from fer.batch import MAX_BYTES, NO_FACE
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.images import is_picture, load_image
+from fer.images import HEAD_BYTES, describe_left_out, load_image, pick_pictures
 from fer.litert import load_served
 from fer.model_folder import CONFIG, EXPORTS, WEIGHTS, find_model
 
@@ -86,6 +87,7 @@ class Plan:
     output: folder or URI for the answers.
     folder: model folder.
     already_cropped: as `fer.recognizer.Recognizer.recognize` takes it.
+    left_out: how many files of the source are left out, by kind, as a sentence; "" for none.
     """
 
     names: pa.Array
@@ -94,6 +96,7 @@ class Plan:
     output: str
     folder: Path
     already_cropped: bool
+    left_out: str = ""
 
 
 class Tally(NamedTuple):
@@ -122,7 +125,7 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     Raises:
         UserError: for what is missing or does not fit; another model's output is refused, too.
     """
-    names, parquet = _list_pictures(source)
+    names, parquet, left_out = _list_pictures(source)
     if parquet and f"{_full_name(output)}/".startswith(f"{_full_name(source)}/"):
         raise UserError(f"The output must lie outside the input, which is Parquet as well. Received: {output}")
     load_served(folder)  # Here, so that no worker meets a model that does not fit.
@@ -132,7 +135,7 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     digest = hashlib.sha256(f"{json.dumps(document, indent=2)}\n".encode() + files[WEIGHTS]).hexdigest()
     _claim_output(output, {"sha256": digest, "already_cropped": already_cropped}, model)
     missing = names.filter(pc.invert(pc.is_in(names, value_set=_list_answered(output))))
-    return Plan(missing, len(names) - len(missing), parquet, output, folder, already_cropped)
+    return Plan(missing, len(names) - len(missing), parquet, output, folder, already_cropped, left_out)
 
 
 def run_scoring(plan, address=None):
@@ -264,8 +267,9 @@ class Scorer:
 
 
 def _list_pictures(source):
-    """Names of a source's pictures, each once, and whether they are rows of Parquet."""
+    """Names of a source's pictures, each once, whether they are rows of Parquet, and a sentence on what is left out."""
     filesystem, path = _locate(source)
+    left_out = Counter()
     with _explained(source):
         info = filesystem.get_file_info(path)
         if info.type == FileType.NotFound:
@@ -273,8 +277,10 @@ def _list_pictures(source):
         if info.type == FileType.Directory:
             inside = filesystem.get_file_info(FileSelector(path, recursive=True))
             files = [_full_name(source) + file.path.removeprefix(path) for file in inside if file.is_file]
-            pictures = [file for file in files if is_picture(PurePosixPath(file), SUFFIXES)]
-            tables = [file for file in files if is_picture(PurePosixPath(file), (".parquet",))]
+            with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+                pictures, left_out = pick_pictures(files, _read_head, map=pool.map)
+            tables = [] if pictures else [file for file in files if _is_table(file)]
+            left_out -= Counter({".parquet": len(tables)})
         elif path.lower().endswith(".parquet"):
             pictures, tables = [], [_full_name(source)]
         else:
@@ -285,8 +291,22 @@ def _list_pictures(source):
         with ThreadPoolExecutor() as pool:
             names = pa.chunked_array(pool.map(_list_rows, sorted(tables))).combine_chunks()
     if not len(names):
-        raise UserError(f"{source}: holds no pictures.")
-    return names, not pictures
+        raise UserError(f"{source}: holds no pictures{left_out and f'; {describe_left_out(left_out)}' or ''}.")
+    return names, not pictures, f"{source}: {describe_left_out(left_out)}." if left_out else ""
+
+
+def _is_table(file):
+    name = PurePosixPath(file).name
+    return name.lower().endswith(".parquet") and not name.startswith(".")
+
+
+def _read_head(name):
+    try:
+        filesystem, path = _locate(name)
+        with filesystem.open_input_stream(path, compression=None) as stream:
+            return stream.read(HEAD_BYTES)
+    except (UserError, *FAILURES):
+        return b""
 
 
 def _read_list(source, filesystem, path):

@@ -41,12 +41,13 @@ GONE_SECONDS = 3
 """A stream of which nothing came for this long has ended without a word, as when a page is closed."""
 
 
-def build_live_page(serving, language):
+def build_live_page(serving, language, load_image=load_image):
     """Lays the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `pages.texts.language_of_the_page`.
+        load_image: as `fer.images.load_image`.
     """
     places = Places(LIVE_PEOPLE)
 

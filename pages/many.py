@@ -6,9 +6,10 @@ from pathlib import Path
 
 import gradio as gr
 
-from fer.batch import NO_FACE, SUFFIXES, list_pictures, open_picture, to_csv, to_rows
+from fer.batch import NO_FACE, list_pictures, open_picture, to_csv, to_rows
 from fer.drawing import draw_faces
 from fer.errors import UserError
+from fer.images import list_kinds, load_image
 from fer.labels import EMOTIONS
 from pages.downloads import save_text
 from pages.face_view import bars, caption
@@ -17,26 +18,25 @@ from pages.table import headers, percentages, sure
 from pages.texts import I18N, say
 from pages.upload import Files
 
-FILE_TYPES = [*SUFFIXES, ".zip"]
-
 SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 
 
-def build_many_page(serving, language):
+def build_many_page(serving, language, load_image=load_image):
     """Lays the page out and adds `/predict_batch`; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`.
         language: of `pages.texts.language_of_the_page`.
+        load_image: as `fer.images.load_image`.
     """
 
-    def read(files, progress, language="en"):
-        pictures, recognizer = list_pictures(files or []), serving.result().recognizer
+    def read(pictures, progress, language="en"):
+        recognizer = serving.result().recognizer
         for picture in progress.tqdm(pictures, say(language, "many.reading"), unit=say(language, "many.pictures")):
             image, faces, message = None, [], ""
             try:
-                image = open_picture(picture)
+                image = open_picture(picture, load_image)
                 faces = recognizer.recognize(image)
             except UserError as error:
                 message = str(error)
@@ -54,7 +54,8 @@ def build_many_page(serving, language):
             return fill(language, say(language, "app.gone"))
         rows, gallery = [], []
         try:
-            for image, faces, more in read(files, progress, language):
+            listing = list_pictures(files or [])
+            for image, faces, more in read(listing.pictures, progress, language):
                 rows += more
                 if image:
                     drawn = draw_faces(image, faces, caption=partial(caption, language))
@@ -62,12 +63,14 @@ def build_many_page(serving, language):
                     gallery.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
             return fill(language, f"⚠️ {error}")
-        return fill(language, summary(language, rows) if rows else say(language, "many.waiting"), rows, gallery)
+        text = summary(language, rows, listing.left_out) if files else say(language, "many.waiting")
+        return fill(language, text, rows + listing.notes, gallery)
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
         """Reads the expression of every face in up to 200 pictures. The answer is a list with a row a face: file, face
         (its number in the picture), label, probabilities (0-1 by expression) and confident (false where the answer is
-        not sure). A picture that is broken or without a face is a row with its reason as message.
+        not sure). A picture that is broken or without a face is a row with its reason as message, and so is a zip with
+        files that are no pictures, which counts them.
 
         Args:
             files: pictures, and zips of pictures; at most 20 MB each.
@@ -75,15 +78,15 @@ def build_many_page(serving, language):
         if files is None:
             raise gr.Error("Pictures are needed. Received: none", print_exception=False)
         try:
-            return [row for _, _, rows in read(files, progress) for row in rows]
+            listing = list_pictures(files or [])
+            return [row for _, _, rows in read(listing.pictures, progress) for row in rows] + listing.notes
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
     with gr.Row():
         with gr.Column(scale=4, min_width=300):
             files = gr.File(
-                label=I18N("many.files"), file_count="multiple", file_types=FILE_TYPES, height=200,
-                elem_id="files",
+                label=I18N("many.files"), file_count="multiple", height=200, elem_id="files"
             )  # fmt: skip
             message = gr.Markdown(I18N("many.waiting"), elem_id="many-message")
             counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
@@ -114,15 +117,21 @@ def build_many_page(serving, language):
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
     # The API's own, since its documentation shows their labels, and only in English.
-    files = Files(label="pictures and zips", file_count="multiple", file_types=FILE_TYPES, visible=False)
+    files = Files(label="pictures and zips", file_count="multiple", visible=False)
     rows = gr.JSON(label="rows", visible=False)
     gr.on(triggers=[], fn=predict_batch, inputs=files, outputs=rows, api_name="predict_batch", **limits)
 
 
-def summary(language, rows):
-    """A batch in a line, from the rows of `fer.batch.to_rows`."""
+def summary(language, rows, left_out=()):
+    """A batch in a line, from the rows of its pictures and what was left out, as in `fer.batch.Listing`."""
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
-    return say(language, "many.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
+    text = say(language, "many.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
+    if not rows:
+        text = say(language, "many.none")
+    if left_out:
+        words = say(language, "many.others"), say(language, "many.unnamed")
+        text += " " + say(language, "many.left_out", kinds=list_kinds(left_out, *words))
+    return text
 
 
 def _labels(language, faces):

@@ -29,12 +29,13 @@ SAVE_PICTURE = """(picture) => {
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 
 
-def build_photo_page(serving, language):
+def build_photo_page(serving, language, load_image=load_image):
     """Lays the page out and adds `/predict` and `/analyze`; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `pages.texts.language_of_the_page`.
+        load_image: as `fer.images.load_image`.
     """
 
     def read(upload, already_cropped, smallest_face):
@@ -87,7 +88,7 @@ def build_photo_page(serving, language):
         """Reads the expression of the largest face in a photo. Without a face the answer is empty.
 
         Args:
-            photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
 
         Returns:
             the label, and as confidences the probability (0-1) of every expression, the highest first.
@@ -102,7 +103,7 @@ def build_photo_page(serving, language):
         Without a face, faces is empty; of more than 256 the smaller ones are not read, and faces_left_out counts them.
 
         Args:
-            photo: JPEG, PNG, WebP, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
             already_cropped: whether the picture is one face already, so that none is looked for.
             smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
         """

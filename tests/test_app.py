@@ -15,6 +15,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError, Status
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from app import Serving, build_demo, load_serving
 from fer.model_folder import BUNDLED
@@ -247,3 +248,27 @@ def test_a_strict_app_ends_with_one_sentence_instead(hub, tmp_path):
     assert run.returncode == 2
     assert "python app.py: fer-bot/gone: no such folder here, and no such repository on the Hub" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_what_is_no_picture_is_told_and_one_bad_upload_does_not_end_the_call(client, astronaut, tmp_path):
+    phone, empty, script = tmp_path / "phone.zip", tmp_path / "empty.zip", tmp_path / "script.py"
+    with zipfile.ZipFile(phone, "w") as archive:
+        archive.write(astronaut, "suffixless")
+        archive.writestr("clip.mov", b"no picture")
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("notes.txt", b"no picture")
+    script.write_text("no picture")
+    rows = client.predict([handle_file(path) for path in (script, phone, empty)], api_name="/predict_batch")
+    assert [(row["file"], row["label"]) for row in rows] == [
+        ("script.py", None), ("phone.zip/suffixless", "happy"), ("phone.zip", None), ("empty.zip", None)
+    ]  # fmt: skip
+    assert rows[2]["message"] == "phone.zip: 1 file left out: 1 .mov."
+    assert rows[3]["message"] == "empty.zip: no pictures in this zip; 1 file left out: 1 .txt."
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".heic", ".avif", ".png"])
+def test_what_is_decoded_in_a_process_of_its_own_is_answered_alike(client, astronaut, tmp_path, suffix):
+    register_heif_opener()
+    path = tmp_path / f"astronaut{suffix}"
+    Image.open(astronaut).save(path)
+    assert client.predict(handle_file(path), api_name="/predict")["label"] == "happy"

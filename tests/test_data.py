@@ -94,6 +94,42 @@ def test_hidden_and_other_files_are_passed_over(tmp_path, dataset):
     assert len(load_faces(pack(dataset, tmp_path / "faces.zip"), "train")) == 21
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp_path, dataset, packed):
+    whole = load_faces(dataset, "train")
+    assert whole.left_out == ""
+    for file, suffix in zip(sorted(dataset.glob("train/happy/*")), ("", ".jfif", ".JPEG", ".data"), strict=False):
+        file.rename(file.with_suffix(suffix))
+    (dataset / "README.md").write_text("about")
+    (dataset / "train" / "happy" / "clip.mov").write_bytes(b"no picture")
+    path = pack(dataset, tmp_path / "faces.zip") if packed else dataset
+    faces = load_faces(path, "train")
+    assert len(faces) == len(whole)
+    assert faces.left_out == f"{path}: 2 files left out: 1 .md, 1 .mov."
+
+
+def test_a_member_that_cannot_be_unpacked_is_named_or_skipped(tmp_path, dataset):
+    path, odd = tmp_path / "faces.zip", next(dataset.rglob("PublicTest_*"))
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in dataset.rglob("*.jpg"):
+            method = zipfile.ZIP_LZMA if file == odd else zipfile.ZIP_STORED
+            archive.write(file, file.relative_to(dataset), method)
+    with pytest.raises(DataError, match=r"must be stored or deflated\. Received: LZMA"):
+        load_faces(path, "validation")
+    assert len(load_faces(path, "validation", skip_bad=True).skipped) == 1
+
+
+def test_a_zip_whose_names_cannot_be_read_is_one_sentence(tmp_path, dataset):
+    path = pack(dataset, tmp_path / "faces.zip")
+    content = bytearray(path.read_bytes())
+    start = content.index(b"PK\x01\x02")
+    content[start + 8 : start + 10] = b"\x00\x08"  # Its name is UTF-8, it says.
+    content[start + 46] = 0xFF
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"faces\.zip: neither a folder, a zip nor a CSV that can be read: not a zip"):
+        load_faces(path, "train")
+
+
 def test_layout_with_a_validation_folder(tmp_path, draw_dataset):
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=2)
     for file in folder.glob("test/*/PublicTest_*"):
@@ -376,7 +412,7 @@ def test_damaged_member_of_a_zip_is_named_or_skipped(tmp_path, dataset):
     content = bytearray(path.read_bytes())
     content[member.header_offset + 200] ^= 0xFF  # its checksum no longer holds
     path.write_bytes(content)
-    with pytest.raises(DataError, match=f"{member.filename}: cannot be unpacked"):
+    with pytest.raises(DataError, match=f"{member.filename}: damaged"):
         load_faces(path, "validation")
     assert len(load_faces(path, "validation", skip_bad=True).skipped) == 1
 

@@ -7,8 +7,18 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
 
-from fer.images import ImageError, load_grey, load_image
+from fer.images import (
+    MAX_PIXELS,
+    MAX_SCAN_PIXELS,
+    ImageError,
+    find_formats,
+    load_grey,
+    load_image,
+    outline_jpeg,
+    pick_pictures,
+)
 
 
 def encode(image, image_format, **options):
@@ -33,6 +43,7 @@ def flip(content, position):
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
 PNG = encode(PHOTO, "PNG")
+PNG_CHUNK = bytes(4) + b"aaAa" + struct.pack(">I", zlib.crc32(b"aaAa"))
 JPEG = encode(PHOTO, "JPEG")
 WEBP = encode(PHOTO, "WEBP")
 HEIC = struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200)
@@ -46,7 +57,7 @@ UNREADABLE = {
     "broken_checksum.png": (flip(PNG, PNG.index(b"IHDR") + 18), "not a picture"),
     "truncated.tif": (encode(PHOTO, "TIFF")[:100], "not a picture"),
     "text.jpg": (b"I am no picture.\n", "not a picture"),
-    "phone.heic": (HEIC, "send JPEG, PNG, WebP, GIF, BMP or TIFF"),
+    "phone.heic": (HEIC, "send JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"),
     "program.eps": (EPS, "not a picture"),
     "empty.jpg": (b"", "the file is empty"),
 }
@@ -90,7 +101,7 @@ def test_garbled_files_are_read_or_refused_but_never_crash():
     exif[0x0112], exif[0x010F] = 6, "maker"
     small = PHOTO.resize((16, 16))
     files = [encode(small, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP", "AVIF")]
-    files += [encode(small, kind) for kind in ("GIF", "BMP", "TIFF", "PPM")]
+    files += [encode(small, kind) for kind in ("GIF", "BMP", "TIFF")]
     random = np.random.default_rng(0)
     read = refused = 0
     for content in files:
@@ -123,6 +134,98 @@ def test_path_as_text_path_and_file_give_the_same(tmp_path):
         np.testing.assert_array_equal(np.asarray(image), np.asarray(PHOTO))
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF"])
+def test_a_format_is_known_by_its_content(kind):
+    register_heif_opener()
+    options = {"save_all": True, "append_images": [PHOTO]} if kind == "MPO" else {}
+    content = encode(PHOTO, kind, **options)
+    assert find_formats(content[:32])
+    image = load_image(io.BytesIO(content), "without a suffix")
+    assert (image.mode, image.size) == ("RGB", PHOTO.size)
+    assert np.abs(np.asarray(image, float) - np.asarray(PHOTO)).mean() < 90
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"BM is how this text begins, not a bitmap", b"....ftypqt  ", b"....ftypisom", EPS]
+)
+def test_other_files_are_no_pictures(head):
+    assert not find_formats(head[:32])
+
+
+def test_pictures_are_picked_by_content_and_the_others_counted():
+    heads = {
+        "a": PNG,
+        "b.dat": JPEG,
+        "c.txt": b"text",
+        "d.TXT": b"",
+        "e.tar.gz": b"x",
+        "f.jpg": b"never asked",
+        ".g": PNG,
+    }
+    asked = []
+
+    def read_head(name):
+        asked.append(name)
+        return heads[name][:32]
+
+    pictures, left_out = pick_pictures(list(heads), read_head)
+    assert pictures == ["a", "b.dat", "f.jpg"]
+    assert left_out == {".txt": 2, ".gz": 1}
+    assert "f.jpg" not in asked
+
+
+def many_scans(size, count, before=b""):
+    """A progressive JPEG whose last scan comes again and again."""
+    content = encode(Image.new("RGB", size, "gray"), "JPEG", progressive=True)
+    return content[:-2] + before + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
+
+
+GIF = encode(PHOTO.convert("P"), "GIF")
+FRAME = 13 + 3 * 256
+BMP_START = struct.pack("<2sIHHIIiiHHI", b"BM", 0, 0, 0, 1078, 40, 7000, 7000, 1, 8, 1) + bytes(1044)
+LABORIOUS = {
+    "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG of this size may have at most 2000 scans"),
+    "scans of a large one": (many_scans((1000, 1000), 700), "a JPEG of this size may have at most 600 scans"),
+    "scans after an end in a comment": (
+        many_scans((1000, 1000), 700, before=b"\xff\xfe\x00\x04\xff\xd9"),
+        "a JPEG of this size may have at most 600 scans",
+    ),
+    "JPEG segments": (JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:], "a JPEG of this size may have at most"),
+    "JPEG padding": (JPEG[:2] + b"\xff" * 15_000_000 + JPEG[2:], "a JPEG may have at most 65536 bytes of padding"),
+    "a GIF comment": (
+        GIF[:FRAME] + b"!\xfe" + (b"\xff" + b"c" * 255) * 70_000 + b"\0" + GIF[FRAME:],
+        "a GIF may have at most 4000 blocks",
+    ),
+    "GIF comments": (GIF[:FRAME] + b"!\xfe\x01c\0" * 3_000_000 + GIF[FRAME:], "a GIF may have at most 4000 blocks"),
+    "runs of a BMP": (
+        BMP_START + b"\1\0" * 1_500_000,
+        "a run-length encoded BMP may have at most 2 MB",
+    ),
+    "PNG chunks": (PNG[:33] + PNG_CHUNK * 1_500_000 + PNG[33:], "a PNG may have at most 20000 blocks"),
+}
+
+
+@pytest.mark.parametrize("kind", LABORIOUS)
+def test_a_picture_that_is_too_much_work_is_refused_before_it_is_decoded(kind, monkeypatch):
+    content, rule = LABORIOUS[kind]
+    monkeypatch.setattr(Image, "open", None)
+    with pytest.raises(ImageError, match=f"^a: {rule}.*\\. Received: "):
+        load_image(io.BytesIO(content), "a")
+
+
+def test_the_same_blocks_in_reasonable_numbers_are_read():
+    gif = GIF[:FRAME] + (b"!\xfe\x01c\0") * 1000 + GIF[FRAME:]
+    for content in (gif, PNG[:33] + PNG_CHUNK * 1000 + PNG[33:], JPEG[:2] + b"\xff" * 1000 + JPEG[2:]):
+        assert load_image(io.BytesIO(content), "a").size == PHOTO.size
+
+
+def test_the_usual_progressive_jpeg_of_the_largest_size_is_not_refused():
+    outline = outline_jpeg(encode(PHOTO, "JPEG", progressive=True))
+    assert outline.pixels == 64 * 96
+    assert outline.scans * MAX_PIXELS <= MAX_SCAN_PIXELS
+    assert outline.padding == 0
+
+
 HALF_RED = (255, 127, 127)
 
 COLOURS = {
@@ -153,7 +256,7 @@ def test_transparent_colour_of_a_palette_becomes_white():
     assert [image.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (0, 0, 255)]
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "TIFF", "PPM"])
+@pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
 def test_16_bit_grey_is_scaled_by_its_format_not_by_its_content(image_format):
     bright = Image.fromarray(np.array([[0, 200, 32_768, 65_535]], np.uint16))
     dark = Image.fromarray(np.array([[0, 200, 250, 255]], np.uint16))

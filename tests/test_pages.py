@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,14 @@ def test_a_click_takes_the_smallest_face_under_it(face):
 def test_pictures_of_one_name_are_counted_each(face):
     rows = to_rows("a.png", [face, face]) + to_rows("a.png", [face]) + to_rows("a.png", [], "a.png: broken.")
     assert summary("en", rows) == "Pictures: 3. Faces: 3. Without a face or broken: 1."
+
+
+def test_what_a_batch_left_out_is_said_in_the_language_of_the_page(face):
+    left_out = Counter({".mov": 2, "": 1})
+    rows = to_rows("a.png", [face])
+    assert summary("en", rows, left_out).endswith(". Left out: 2 .mov, 1 without a suffix.")
+    assert summary("de", [], left_out) == "Darin sind keine Bilder. Ausgelassen: 2 .mov, 1 ohne Endung."
+    assert summary("en", []) == "There are no pictures in it."
 
 
 @pytest.mark.parametrize("language", TEXTS)

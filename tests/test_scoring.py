@@ -20,6 +20,7 @@ from conftest import ROOT, draw_face, wait_for
 from fer import scoring
 from fer.__main__ import main
 from fer.batch import NO_FACE
+from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.model_folder import (
     BUNDLED,
@@ -252,3 +253,31 @@ def test_recording_an_export_is_no_other_model(faces, tmp_path):
     assert json.loads((output / scoring.ABOUT).read_text())["sha256"] == before
     save_exports(model, {"litert": ExportRecord(1, "0", "weights 0, temperature 1")})
     scoring.plan_scoring(str(faces(1)), str(output), model)
+
+
+def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name in ("saved.jfif", "suffixless", "odd.data", ".hidden"):
+        (folder / name).write_bytes(to_png("happy", 0))
+    for name in ("clip.mov", "a.txt", "b.txt"):
+        (folder / name).write_bytes(b"no picture")
+    plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
+    assert sorted(Path(name).name for name in plan.names.to_pylist()) == ["odd.data", "saved.jfif", "suffixless"]
+    assert plan.left_out == f"{folder}: 3 files left out: 2 .txt, 1 .mov."
+
+
+def test_a_folder_without_pictures_says_what_there_is(tmp_path):
+    (tmp_path / "clip.mov").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"holds no pictures; 1 file left out: 1 \.mov\.$"):
+        scoring.plan_scoring(str(tmp_path), str(tmp_path / "scored"))
+
+
+def test_parquet_is_scored_and_the_files_beside_it_are_counted(tmp_path):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    pq.write_table(pa.table({"image": [to_png("happy", 0)]}), folder / "a.parquet")
+    (folder / "README.md").write_text("about")
+    plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
+    assert len(plan.names) == 1
+    assert plan.left_out == f"{folder}: 1 file left out: 1 .md."

@@ -24,7 +24,9 @@ def test_a_broken_file_among_pictures_is_a_row_with_its_reason(many, two_faces, 
         archive.write(two_faces, "trip/two.jpg")
         archive.writestr("notes.txt", "no picture")
     many.locator("#files input[type=file]").set_input_files([broken, wall, packed])
-    expect(many.locator("#many-message")).to_have_text("Pictures: 3. Faces: 2. Without a face or broken: 2.")
+    expect(many.locator("#many-message")).to_have_text(
+        "Pictures: 3. Faces: 2. Without a face or broken: 2. Left out: 1 .txt."
+    )
     table = many.locator("#many-table")
     for text in ("not a picture that can be read here", "No face found.", "packed.zip/trip/two.jpg"):
         expect(table).to_contain_text(text)
@@ -34,7 +36,8 @@ def test_a_broken_file_among_pictures_is_a_row_with_its_reason(many, two_faces, 
     with many.expect_download() as saved:
         many.get_by_role("button", name="Download CSV").click()
     rows = list(csv.DictReader(saved.value.path().read_text("utf-8").splitlines()))
-    assert [row["label"] for row in rows] == ["", "", "happy", "happy"]
+    assert [row["label"] for row in rows] == ["", "", "happy", "happy", ""]
+    assert rows[4]["message"] == "packed.zip: 1 file left out: 1 .txt."
     assert float(rows[2]["happy"]) > 0.5
     with many.expect_download() as saved:
         many.get_by_role("button", name="Download JSON").click()
@@ -59,3 +62,11 @@ def test_progress_shows_while_pictures_are_read(many, astronaut, tmp_path):
     many.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
     expect(many.locator("#many-message")).to_contain_text("/40 pictures")
     expect(many.locator("#many-message")).to_have_text("Pictures: 40. Faces: 40. Without a face or broken: 0.")
+
+
+def test_a_zip_without_pictures_says_so(many, tmp_path):
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("clip.mov", "no picture")
+    many.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
+    expect(many.locator("#many-message")).to_have_text("There are no pictures in it. Left out: 1 .mov.")
+    expect(many.locator("#many-table")).to_contain_text("no pictures in this zip")

@@ -1,0 +1,126 @@
+import io
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer.decoding import DecodingPool
+from fer.images import ImageError, load_image
+
+PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
+
+
+def encode(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+PNG = encode(PHOTO, "PNG")
+JPEG = encode(PHOTO, "JPEG")
+
+
+def slow_jpeg():
+    """A JPEG of 590 scans of a megapixel, as many as it may have; not of the usual kind, by a byte of padding."""
+    content = encode(Image.new("RGB", (1000, 1000), "gray"), "JPEG", progressive=True)
+    return content[:2] + b"\xff" + content[2:-2] + content[content.rindex(b"\xff\xda") : -2] * 580 + b"\xff\xd9"
+
+
+@pytest.fixture
+def pool():
+    """Makes pools, which end with the test."""
+    pools = []
+
+    def make(**limits):
+        pools.append(DecodingPool(**limits))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def processes(pool):
+    return [worker._process for worker in pool._idle]
+
+
+def test_it_answers_and_refuses_as_load_image_does(pool, tmp_path):
+    pool, path = pool(workers=1), tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    pictures = [PNG, encode(PHOTO.convert("RGBA"), "WEBP"), encode(PHOTO, "AVIF"), encode(PHOTO, "GIF"), JPEG]
+    for source in (path, str(path), *map(io.BytesIO, pictures)):
+        expected = load_image(source)
+        if isinstance(source, io.BytesIO):
+            source.seek(0)
+        answer = pool.load_image(source)
+        assert (answer.mode, answer.size) == (expected.mode, expected.size)
+        assert answer.tobytes() == expected.tobytes()
+    for content in (b"", b"text", PNG[:100], JPEG[:1000]):
+        with pytest.raises(ImageError) as ours:
+            load_image(io.BytesIO(content), "a.png")
+        with pytest.raises(ImageError) as theirs:
+            pool.load_image(io.BytesIO(content), "a.png")
+        assert str(theirs.value) == str(ours.value)
+    for source, name, most in ((path, None, 10), (tmp_path / "gone.png", "gone", 1e6)):
+        with pytest.raises(ImageError) as ours:
+            load_image(source, name, most)
+        with pytest.raises(ImageError) as theirs:
+            pool.load_image(source, name, most)
+        assert str(theirs.value) == str(ours.value)
+    assert len(processes(pool)) == 1
+
+
+def test_an_ordinary_photo_starts_no_process_and_one_that_needs_more_does(pool):
+    pool = pool()
+    pool.load_image(io.BytesIO(JPEG), "photo.jpg")
+    assert not processes(pool)
+    # Between its segments Pillow goes on byte by byte.
+    pool.load_image(io.BytesIO(JPEG[:2] + b"\xff" * 1000 + JPEG[2:]), "odd.jpg")
+    assert len(processes(pool)) == 1
+
+
+def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwhile(pool):
+    pool = pool(seconds=0.4)
+    pool.warm_up()
+    (first,) = processes(pool)
+    errors = []
+
+    def attack():
+        with pytest.raises(ImageError) as error:
+            pool.load_image(io.BytesIO(slow_jpeg()), "slow.jpg")
+        errors.append(str(error.value))
+
+    thread = threading.Thread(target=attack)
+    thread.start()
+    while processes(pool):  # Until it is taken.
+        time.sleep(0.001)
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+    assert not errors
+    thread.join()
+    assert errors == ["slow.jpg: pictures may take at most 0.4 seconds to decode."]
+    assert first.poll() == -signal.SIGALRM
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+
+
+def test_a_picture_that_takes_too_much_memory_is_refused(pool):
+    content = encode(Image.new("1", (7000, 7000)), "PNG")
+    pool = pool(memory=250_000_000)
+    with pytest.raises(ImageError, match=r"^large\.png: the picture takes too much memory to be decoded\.$"):
+        pool.load_image(io.BytesIO(content), "large.png")
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+
+
+def test_a_process_that_was_ended_is_replaced(pool):
+    pool = pool()
+    pool.warm_up()
+    (process,) = processes(pool)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+    (other,) = processes(pool)
+    pool.close()
+    assert other.poll() is not None
