@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
-from fer.console import exit_on_user_error, quiet_libraries
+from fer.console import exit_on_user_error, own_terminal, quiet_libraries
 from pages.address import check_port, told_address
 from pages.cache import make_cache, sweep_leftovers
 from pages.ending import Ending
@@ -176,5 +176,5 @@ def main():
 
 
 if __name__ == "__main__":
-    with exit_on_user_error("python app.py"):
+    with own_terminal(), exit_on_user_error("python app.py"):
         main()

@@ -12,12 +12,15 @@ import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from fer.console import exit_on_user_error, quiet_libraries
+from fer.console import exit_on_user_error, own_terminal, quiet_libraries
 from fer.distribution import check_hosts, join, run_watched
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
+from fer.model_folder import ModelConfig, check_weights, find_model, load_config, save_model
+from fer.outputs import check_folder, check_inputs, write_text
 from fer.publishing import last_part
+from fer.recipes import RECIPES, TRANSFERS
 
 ARGUMENTS = "arguments.json"
 RECIPE = (
@@ -51,7 +54,11 @@ def main(arguments=None):
     if options.hosts and arguments is None:
         run_watched()
     quiet_libraries()
+    recipe = choose_recipe(options)
+    if not options.hosts:
+        check_options(options)
 
+    # Keras takes seconds to load: all that can be told without it has been.
     import keras
 
     from fer.backbones import load_base
@@ -60,10 +67,9 @@ def main(arguments=None):
     from fer.duplicates import check_copies
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
-    from fer.model_folder import FIGURES, ModelConfig, save_model
+    from fer.model_folder import FIGURES
     from fer.models import IMAGE_SIZES
     from fer.publishing import clean_training
-    from fer.recipes import RECIPES, TRANSFERS, Recipe
     from fer.report import save_report
     from fer.training import fit, soft_targets
 
@@ -73,22 +79,16 @@ def main(arguments=None):
         config = replace(config, options={"enlarged": options.enlarged})
         # What is enlarged beforehand is turned and shifted at its full size; the weights are those of both.
         trained = replace(trained, image_size=options.enlarged)
-    asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
-    if options.votes:
-        asked.setdefault("label_smoothing", 0.0)
-    recipe = replace((TRANSFERS if starts_from_base(options) else RECIPES).get(options.network, Recipe()), **asked)
-    if options.zoom is not None and not recipe.augment:
-        why = "--no-augment" if options.augment is False else f"the network {options.network}, whose recipe has none"
-        raise UserError(f"--zoom goes with augmentation. Received: {why}")
     with join(options.hosts, options.processes, options.process_id, recipe.batch_size) as group:
+        if options.hosts:  # Here, so that the other processes need not wait for one that has ended.
+            check_options(options)
         config.build()
         base, base_from = load_base(options.network, options.weights) if options.weights else (None, None)
         start, started_as = load_start(options.start, config) if options.start else (None, None)
         teachers, taught_by = load_teachers(options.teacher, config.labels, trained.image_size)
         setting = settings(options, config, recipe, taught_by, base_from)
         if group.first:
-            check_output(options, setting)
-            check_publishing(options)
+            check_resumption(options, setting)
 
         keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
         keras.utils.set_random_seed(recipe.seed)
@@ -106,7 +106,7 @@ def main(arguments=None):
         group.check_same(json.dumps(setting), train.sha256(), validation.sha256(), *given, *beginning)
         if group.first:
             options.output.mkdir(parents=True, exist_ok=True)
-            (options.output / ARGUMENTS).write_text(to_json(setting, indent=2) + "\n")
+            write_text(options.output / ARGUMENTS, to_json(setting, indent=2) + "\n")
         try:
             with group.scope():
                 network = trained.build()
@@ -117,10 +117,9 @@ def main(arguments=None):
                 how = {"targets": targets, "keep": options.keep, "teachers": teachers, "group": group}
                 seen = [faces.resize(trained.image_size) for faces in (train, validation)]
                 history = fit(network, *seen, recipe, options.output, options.resume, **how)
-        except KeyboardInterrupt:
-            raise UserError(
-                "interrupted. The same command with --resume goes on after the last finished epoch."
-            ) from None
+        except KeyboardInterrupt as error:
+            again = "The same command with --resume goes on after the last finished epoch."
+            raise type(error)(f"interrupted. {again}") from None
     if not group.first:
         print("Trained. Process 0 measures the model and writes it.")
         return
@@ -144,10 +143,12 @@ def main(arguments=None):
     }
     save_model(options.output, network, replace(config, training=clean_training(training)))
 
-    metrics = save_report(options.output, train, validation, str(options.output))
+    def show(metrics):
+        print(format_metrics(metrics))
+
+    save_report(options.output, train, validation, str(options.output), show=show)
     save_curves(options.output / FIGURES / "curves.png", history)
     write_card(options.output)
-    print(format_metrics(metrics))
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
     if options.push_to_hub:
         push(options)
@@ -266,6 +267,44 @@ def starts_from_base(options):
     return options.weights not in (None, "none")
 
 
+def choose_recipe(options):
+    """The network's recipe with what was asked for; refuses an unknown network, and numbers that do not fit."""
+    if options.network not in RECIPES:
+        raise UserError(f"`network` must be one of {', '.join(RECIPES)}. Received: {options.network!r}")
+    if options.weights and options.network not in TRANSFERS:
+        known = ", ".join(sorted(TRANSFERS))
+        raise UserError(f"`--weights` goes with the networks {known}. Received: {options.network}")
+    asked = {name: getattr(options, name) for name in RECIPE if getattr(options, name) is not None}
+    if options.votes:
+        asked.setdefault("label_smoothing", 0.0)
+    recipe = replace((TRANSFERS if starts_from_base(options) else RECIPES)[options.network], **asked)
+    if options.zoom is not None and not recipe.augment:
+        why = "--no-augment" if options.augment is False else f"the network {options.network}, whose recipe has none"
+        raise UserError(f"--zoom goes with augmentation. Received: {why}")
+    return recipe
+
+
+def check_options(options):
+    """Refuses, before anything is loaded, what cannot be read, written or published."""
+    check_classes(options.classes)
+    check_inputs(options.data, options.votes)
+    if options.weights not in (None, "none", "imagenet") and not Path(options.weights).is_file():
+        raise UserError(f"`--weights` must be imagenet, none or a file. Received: {options.weights}")
+    for name in filter(None, [options.start, *options.teacher]):
+        folder = find_model(name)
+        check_weights(folder, load_config(folder)[1])
+    if options.process_id:
+        return  # Process 0 alone writes and publishes.
+    output = options.output
+    resumed = options.resume and (output / ARGUMENTS).exists()
+    if not resumed and output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UserError(
+            f"`--output` must be a new or empty folder, or --resume must be given for the run in it. Received: {output}"
+        )
+    check_folder("`--output`", output)
+    check_publishing(options)
+
+
 def check_publishing(options):
     """Refuses exports and pushes that cannot succeed before anything is trained."""
     if options.export:
@@ -353,8 +392,8 @@ def settings(options, config, recipe, taught_by, base_from):
     return {**kept, **asdict(recipe)}
 
 
-def check_output(options, now):
-    """Refuses an output folder that holds something else than the run to resume, whose settings are `now`."""
+def check_resumption(options, now):
+    """Refuses to resume a run with other settings than its own; `now` are those that were asked for."""
     path = options.output / ARGUMENTS
     if options.resume and path.exists():
         earlier = json.loads(path.read_text())
@@ -363,14 +402,8 @@ def check_output(options, now):
             there = ", ".join(f"{key}={earlier.get(key)}" for key in changed)
             received = ", ".join(f"{key}={now[key]}" for key in changed)
             raise UserError(f"A run is resumed with its own settings. {options.output}: {there}. Received: {received}")
-        return
-    if options.output.exists() and (not options.output.is_dir() or any(options.output.iterdir())):
-        raise UserError(
-            f"`--output` must be a new or empty folder, or --resume must be given for the run in it. "
-            f"Received: {options.output}"
-        )
 
 
 if __name__ == "__main__":
-    with exit_on_user_error("python train.py"):
+    with own_terminal(), exit_on_user_error("python train.py"):
         main()

@@ -2,12 +2,13 @@
 
 import argparse
 import sys
-from contextlib import nullcontext
-from pathlib import Path
+from contextlib import closing, nullcontext
 
-from fer.console import exit_on_user_error, quiet_libraries
+from fer.console import exit_on_user_error, nobody_reads, own_terminal, quiet_libraries
 from fer.documents import to_json
-from fer.labels import EMOTIONS
+from fer.errors import UserError
+from fer.labels import EMOTIONS, check_classes
+from fer.outputs import check_folder, check_inputs, check_outputs, check_suffix, kept, write_text
 
 
 def main(arguments=None):
@@ -181,6 +182,8 @@ def _predict(options):
             print(to_json(to_record(photo, image, faces, recognizer.model)))
         else:
             print(_sentence(photo, faces))
+        if nobody_reads():
+            break
     return 2 if failed else 0
 
 
@@ -203,28 +206,40 @@ def _video(options):
     from fer.clips import open_clip, read_frames, write_video
     from fer.drawing import draw_faces
     from fer.hub import resolve_model
+    from fer.model_folder import find_model, list_files
     from fer.recognizer import Recognizer
     from fer.video import appearances, read_faces, to_csv
 
+    check_suffix("`--annotated`", options.annotated, ".mp4")
+    read = [options.clip, *list_files(find_model(options.model))]
+    check_outputs({"`--csv`": options.csv, "`--annotated`": options.annotated}, read)
     clip = open_clip(options.clip)
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
-    rows, frames, left_out = [], 0, 0
-    with write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
+    rows, frames, left_out, failures = [], 0, 0, []
+    with kept(failures), write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
         for frame, faces, numbers, more in read_faces(read_frames(clip, options.every), recognizer):
             rows += more
             frames += 1
             left_out += faces.left_out
             if add:
                 add(frame.seconds, draw_faces(frame.image, faces, numbers))
-    if options.csv:
-        Path(options.csv).write_text(to_csv(rows, recognizer.labels))
-    found = appearances(rows)
-    count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
-    print(f"{options.clip}: {frames} frames, {count}{_left_out(left_out)}")
-    for number, own, shares in found:
-        answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
-        print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")
+        found = appearances(rows)
+        count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
+        print(f"{options.clip}: {frames} frames, {count}{_left_out(left_out)}")
+        for number, own, shares in found:
+            answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
+            print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")
+    if options.csv and frames:
+        with kept(failures):
+            write_text(options.csv, to_csv(rows, recognizer.labels))
+    return _done(failures)
+
+
+def _done(failures):
+    """The exit code of a command all of whose work is done, but for these outputs."""
+    if failures:
+        raise UserError("\n".join(failures))
     return 0
 
 
@@ -240,23 +255,34 @@ def _score(options):
         print(plan.left_out, file=sys.stderr)
     total = Tally(0, 0, 0, 0)
     # A second, so that what ends before it has begun shows no bar.
-    with tqdm(total=plan.answered + len(plan.names), initial=plan.answered, unit=" pictures", delay=1) as bar:
-        for tally in run_scoring(plan, options.address):
+    bar = tqdm(total=plan.answered + len(plan.names), initial=plan.answered, unit=" pictures", delay=1)
+    with bar, closing(run_scoring(plan, options.address)) as tallies:
+        for tally in tallies:
             total = Tally(*map(sum, zip(total, tally, strict=True)))
             bar.update(tally.pictures)
     print(
         f"{options.output}: {total.pictures} pictures, {total.faces} faces; {total.faceless} pictures without a face, "
         f"{total.unread} not read; {plan.answered} had their answers before"
+        + (f"; {plan.claimed} are another run's" if plan.claimed else "")
     )
     return 0
 
 
 def _evaluate(options):
-    from fer.evaluation import evaluate_model, format_metrics
-    from fer.figures import save_confusion_matrix
-    from fer.hub import resolve_model
+    if options.classes:
+        check_classes(options.classes)
+    check_inputs(options.data, options.votes)
+    check_suffix("`--figure`", options.figure, ".png")
 
+    from fer.hub import resolve_model
+    from fer.model_folder import find_model, list_files
+
+    read = [options.data, *filter(None, [options.votes]), *list_files(find_model(options.model))]
+    check_outputs({"`--json`": options.json, "`--figure`": options.figure}, read)
     source = resolve_model(options.model)
+
+    from fer.evaluation import evaluate_model, format_metrics
+
     metrics, skipped = evaluate_model(
         source.folder,
         options.data,
@@ -272,13 +298,18 @@ def _evaluate(options):
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
-    if options.json:
-        Path(options.json).write_text(to_json(metrics, indent=2) + "\n")
-    if options.figure:
-        title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
-        save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
     print(format_metrics(metrics))
-    return 0
+    failures = []
+    if options.json:
+        with kept(failures):
+            write_text(options.json, to_json(metrics, indent=2) + "\n")
+    if options.figure:
+        from fer.figures import save_confusion_matrix
+
+        title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
+        with kept(failures):
+            save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
+    return _done(failures)
 
 
 def _share(text):
@@ -289,36 +320,44 @@ def _share(text):
 
 
 def _calibrate(options):
+    from fer.model_folder import EXPORTS, check_weights, find_model, judge_export, load_config
+
+    folder = find_model(options.folder)
+    config, weights = load_config(folder)
+    check_weights(folder, weights)
+    check_folder("`FOLDER`", folder)
+    check_inputs(options.data, options.votes)
+
     from fer.calibration import TARGET
     from fer.card import save_card
     from fer.data import load_faces
     from fer.duplicates import check_copies
     from fer.evaluation import format_metrics
-    from fer.model_folder import EXPORTS, find_model, judge_export, load_config
     from fer.report import save_report
 
-    folder = find_model(options.folder)
-    config, _ = load_config(folder)
     train, validation = (
         load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
         for split in ("train", "validation")
     )
     check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET
-    metrics = save_report(folder, train, validation, options.folder, options.votes, target, options.served)
+
+    def show(metrics):
+        print(format_metrics(metrics))
+
+    save_report(folder, train, validation, options.folder, options.votes, target, options.served, show)
     save_card(folder, options.folder)
     for format in EXPORTS:
         _, reason = judge_export(folder, format)
         if reason:
             print(reason, file=sys.stderr)
-    print(format_metrics(metrics))
     return 0
 
 
 def _compare(options):
     from fer.comparison import save_comparison
 
-    print(save_comparison(options.folders, options.output))
+    save_comparison(options.folders, options.output, print)
     return 0
 
 
@@ -356,4 +395,5 @@ def _deploy(options):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with own_terminal():
+        sys.exit(main())

@@ -7,6 +7,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
 from fer.model_folder import CARD, load_config, load_metrics
+from fer.outputs import write_text
 from fer.publishing import clean_training
 
 TEMPLATE = Path(__file__).parents[1] / "model_card.md"
@@ -91,4 +92,4 @@ def list_commands(training):
 
 def save_card(folder, source, exports=()):
     """Writes the card of a model folder to its `README.md`; `source` and `exports` as in `render_card`."""
-    (Path(folder) / CARD).write_text(render_card(folder, source, exports), encoding="utf-8")
+    write_text(Path(folder) / CARD, render_card(folder, source, exports))

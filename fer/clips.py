@@ -16,6 +16,7 @@ from av.stream import Disposition
 from PIL import Image, ImageOps
 
 from fer.errors import UserError
+from fer.outputs import check_suffix, written_whole
 from fer.tracking import MAX_EVERY, MIN_EVERY
 
 SPARE_SECONDS = 1
@@ -142,17 +143,21 @@ def write_video(path, every):
     """Writes a video that browsers play, H.264 in MP4, without sound.
 
     Args:
-        path: of the file.
+        path: of the file, which ends in `.mp4`; it is written at the end of the block.
         every: seconds that a frame is shown.
 
     Yields:
         A function `add(seconds, image)`: the next frame's time, and a PIL image of mode RGB, the same even size each.
+
+    Raises:
+        UserError: for another `every` or name.
+        OutputError: at the end of the block, if the file cannot be written, such as on a full disk.
     """
     _check_every(every)
-    rate = 1 / Fraction(str(every))
-    # Python names the file in its error where it cannot be written; FFmpeg does not.
-    Path(path).write_bytes(b"")
-    with av.open(f"file:{path}", "w", format="mp4", options={"movflags": "faststart"}) as container:
+    check_suffix("An annotated clip", path, ".mp4")
+    rate, failures = 1 / Fraction(str(every)), []
+    with written_whole(path) as file:
+        container = av.open(f"file:{file}", "w", format="mp4", options={"movflags": "faststart"})
         # The matrix by which colours are stored is said, or browsers guess it by the height.
         options = {"preset": "veryfast", "colorspace": "smpte170m"}
         stream = container.add_stream("libx264", rate=rate, options=options)
@@ -164,10 +169,30 @@ def write_video(path, every):
                 stream.width, stream.height = image.size
             frame = av.VideoFrame.from_image(image)
             frame.pts, frame.time_base = round(1000 * seconds), Fraction(1, 1000)
-            container.mux(stream.encode(frame))
+            write(frame)
 
-        yield add
-        container.mux(stream.encode(None))
+        def write(frame):
+            # Who reads a clip and writes it goes on reading.
+            if not failures:
+                with _kept(failures):
+                    container.mux(stream.encode(frame))
+
+        try:
+            yield add
+            write(None)
+        finally:
+            with _kept(failures):
+                container.close()
+        if failures:
+            raise OSError(failures[0].errno, failures[0].strerror)
+
+
+@contextmanager
+def _kept(failures):
+    try:
+        yield
+    except av.FFmpegError as error:
+        failures.append(error)
 
 
 def _check_every(every):

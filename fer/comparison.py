@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from keras import layers
 
 from fer.errors import UserError
 from fer.figures import save_validation_curves
 from fer.forward import classify
-from fer.model_folder import WEIGHTS, find_model, load_metrics, load_model
-from fer.training import read_history
+from fer.model_folder import WEIGHTS, find_model, list_files, load_config, load_metrics, load_model
+from fer.outputs import check_outputs, write_text
 
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
 """What is between them in a document is written anew."""
@@ -46,6 +45,8 @@ def load_contestant(folder):
     Raises:
         UserError: for a folder that does not fit, or has no figures.
     """
+    from fer.training import read_history
+
     path = find_model(folder)
     network, config = load_model(folder)
     metrics = load_metrics(path, "a comparison")
@@ -54,6 +55,8 @@ def load_contestant(folder):
 
 def count_multiply_adds(network):
     """Multiplications and additions of one face's forward pass, convolutions and dense layers alone."""
+    from keras import layers
+
     total = 0
     for layer in network.layers:
         if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
@@ -103,39 +106,46 @@ def render_table(contestants, seconds):
     return "\n".join(lines)
 
 
-def save_comparison(folders, output):
+def save_comparison(folders, output, show):
     """Compares model folders in a Markdown document, and their validation curves in a PNG beside it.
 
     Args:
         folders: of the models, or `bundled`.
         output: path of the document. If it is there, what stands between `BEGIN` and `END` is replaced and the rest
-            stays.
-
-    Returns:
-        The table.
+            stays. A device or a pipe gets the document alone.
+        show: a function that is given the table before anything is written.
 
     Raises:
-        UserError: for a folder that does not fit, or a document without a place for the comparison.
+        UserError: for a folder that does not fit, a document without a place for the comparison, or a PNG of its name
+            that it does not show.
+        OutputError: for a file that cannot be written.
     """
     output = Path(output)
-    contestants = [load_contestant(folder) for folder in folders]
-    for one in contestants:
-        missing = [key for key in ("epochs", "seconds") if key not in one.config.training]
-        missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in one.metrics]
+    paths = [find_model(folder) for folder in folders]
+    is_document = output.is_file() or not output.exists()
+    picture = output.with_suffix(".png") if is_document else None
+    read = [file for path in paths for file in list_files(path)]
+    check_outputs({"`--output`": output, "The figure beside `--output`": picture}, read)
+    for path in paths:
+        config, metrics = load_config(path)[0], load_metrics(path, "a comparison")
+        missing = [key for key in ("epochs", "seconds") if key not in config.training]
+        missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in metrics]
         if missing:
-            raise UserError(f"{one.name}: a comparison needs {', '.join(missing)}, which the model folder lacks.")
-    document = output.read_text(encoding="utf-8") if output.exists() else f"# Comparison\n\n{BEGIN}\n{END}\n"
+            raise UserError(f"{path.name}: a comparison needs {', '.join(missing)}, which the model folder lacks.")
+    document = f"# Comparison\n\n{BEGIN}\n{END}\n"
+    if output.is_file():
+        document = output.read_text(encoding="utf-8")
     if document.count(BEGIN) != 1 or document.count(END) != 1 or document.index(BEGIN) > document.index(END):
         raise UserError(f"{output}: the document must hold {BEGIN} and then {END}, each once.")
-    if not output.parent.is_dir():
-        raise UserError(f"`--output` must be in a folder that is there. Received: {output}")
+    if picture and picture.exists() and f"({picture.name})" not in document:
+        raise UserError(f"{picture}: the document does not show this file, which its figure would replace.")
+    contestants = [load_contestant(folder) for folder in folders]
     table = render_table(contestants, measure_seconds([one.network for one in contestants]))
+    show(table)
     figure = ""
     curves = {one.name: one.history for one in contestants if one.history}
-    if curves:
-        picture = output.with_suffix(".png")
+    if curves and picture:
         save_validation_curves(picture, curves)
         figure = f"\n![Validation accuracy of the runs by epoch]({picture.name})\n"
     before, after = document.split(BEGIN)[0], document.split(END)[1]
-    output.write_text(f"{before}{BEGIN}\n\n{table}\n{figure}\n{END}{after}", encoding="utf-8")
-    return table
+    write_text(output, f"{before}{BEGIN}\n\n{table}\n{figure}\n{END}{after}")

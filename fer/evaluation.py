@@ -8,7 +8,7 @@ from fer.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplica
 from fer.errors import UserError
 from fer.forward import classify
 from fer.metrics import accuracy_where, evaluate, restrict
-from fer.model_folder import load_model
+from fer.model_folder import find_model, load_config, load_model
 from fer.served import find_pasted
 
 
@@ -48,7 +48,7 @@ def evaluate_model(
     Raises:
         UserError: for a model or data that do not fit.
     """
-    network, config = load_model(folder)
+    config, _ = load_config(find_model(folder))
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
@@ -58,11 +58,12 @@ def evaluate_model(
     if duplicates:
         train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
         check_copies(faces, train, allow_duplicates)
+    votes_of = load_votes(votes, faces.names) if votes else None
+    network, config = load_model(folder)  # The last: to load Keras takes seconds.
     if path == "served":
         faces, probabilities, served = read_in_scenes(network, config.labels, faces)
     else:
         probabilities, served = classify(network, faces.images[..., 0]), None
-    votes_of = load_votes(votes, faces.names) if votes else None
     metrics = measure(probabilities, config, faces, split, model or str(folder))
     if served:
         metrics["served"] = served

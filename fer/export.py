@@ -16,11 +16,9 @@ size and sha256 are checked before it is used.
 import importlib.util
 import tempfile
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from fer.data import load_faces
@@ -33,10 +31,13 @@ from fer.model_folder import (
     EXPORTS,
     find_model,
     find_origin,
+    list_files,
+    load_config,
     load_model,
     record_export,
     save_exports,
 )
+from fer.outputs import check_inputs, check_outputs, written_whole
 from fer.parity import build_crops
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
@@ -80,7 +81,11 @@ def check_formats(formats, quantize=False):
                 f"An export to {name} needs {', '.join(missing)}, not installed here: "
                 "pip install -r requirements-export.txt"
             )
-    if formats and keras.backend.backend() != "tensorflow":
+    if not formats:
+        return
+    import keras  # The last: it takes seconds.
+
+    if keras.backend.backend() != "tensorflow":
         raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={keras.backend.backend()}")
 
 
@@ -101,13 +106,19 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
         UserError: for a format, model, data or output that does not fit, or probabilities that differ from Keras' by
             more than `TOLERANCE`, or `QUANTIZED_TOLERANCE`. Nothing is written then.
     """
+    folder, output = find_model(folder), Path(output)
+    check_inputs(data)
+    # Where a folder's exports lie they are written anew.
+    read = [file for file in list_files(folder) if file.name not in EXPORTS.values()]
+    check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
+    load_config(folder)
     check_formats([format], quantize)
-    output = Path(output)
-    with _beside(output) as staging:
+    # Keras wants the format's own suffix.
+    with written_whole(output) as whole, tempfile.TemporaryDirectory(dir=whole.parent) as staging:
+        file = Path(staging, EXPORTS[format])
         network, config = load_model(folder)
         faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
-        file = staging / EXPORTS[format]
-        made_of = find_origin(find_model(folder))
+        made_of = find_origin(folder)
         metadata = {"labels": to_json(config.labels), MADE_OF: made_of}
         if format == "onnx":
             _convert_to_onnx(build_served(network, config.calibration), file, metadata)
@@ -122,10 +133,10 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
             raise UserError(f"{output}: not written. {rule}. Received: a difference of {difference:.2g}")
         accuracy = faces and _measure(network, classify_crops, faces)
         record = record_export(file, made_of, quantize)
-        file.replace(output)
+        file.replace(whole)
     if output.name == EXPORTS[format] and find_origin(output.parent) == made_of:
         save_exports(output.parent, {format: record})
-    return Export(output.stat().st_size, difference, accuracy)
+    return Export(record.size, difference, accuracy)
 
 
 def build_served(network, calibration, maps=False):
@@ -136,6 +147,8 @@ def build_served(network, calibration, maps=False):
         calibration: `fer.calibration.Calibration` of it.
         maps: whether class activation maps come out too; the network must have them.
     """
+    import keras
+
     image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
     more = {}
     if maps:
@@ -169,19 +182,6 @@ def open_export(path, format, threads=None):
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
     network = LiteRTNetwork(Path(path).read_bytes(), threads)
     return lambda crops: network.predict_on_batch(crops[..., None])
-
-
-@contextmanager
-def _beside(output):
-    """A folder next to the output, on the same disk, that is gone afterwards; a place for no files is refused."""
-    if output.is_dir():
-        raise UserError(f"The output must be a file. Received the folder {output}")
-    try:
-        folder = tempfile.TemporaryDirectory(dir=output.parent)
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written: {error.strerror}") from None
-    with folder as name:
-        yield Path(name)
 
 
 def _convert_to_onnx(model, path, metadata):

@@ -3,6 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from fer.outputs import written_whole
+
 
 def save_confusion_matrix(path, matrix, labels, title):
     """Draws a confusion matrix, each row in percent of its true label.
@@ -24,7 +26,7 @@ def save_confusion_matrix(path, matrix, labels, title):
     axes.set(xlabel="predicted", ylabel="true", title=title)
     for (row, column), share in np.ndenumerate(shares):
         axes.text(column, row, f"{share:.0f}", ha="center", va="center", color="white" if share > 50 else "black")
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def save_curves(path, history):
@@ -42,7 +44,7 @@ def save_curves(path, history):
         axes.set(xlabel="epoch", ylabel=name)
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def save_validation_curves(path, histories):
@@ -61,7 +63,7 @@ def save_validation_curves(path, histories):
     axes.set(xlabel="epoch", ylabel="validation accuracy")
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def save_reliability(path, before, after):
@@ -79,7 +81,7 @@ def save_reliability(path, before, after):
     axes.set(xlabel="top probability", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend()
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
 
 
 def save_risk_coverage(path, coverages, accuracies, chosen):
@@ -97,4 +99,9 @@ def save_risk_coverage(path, coverages, accuracies, chosen):
         axes.plot(chosen["coverage"], chosen["accuracy"], marker="o", color="black")
     axes.set(xlabel="share answered", ylabel="accuracy of what is answered", xlim=(0, 1), ylim=(None, 1))
     axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=120)
+    _save(figure, path)
+
+
+def _save(figure, path):
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=120, format="png")

@@ -18,7 +18,6 @@ export needs none.
 import hashlib
 import inspect
 import json
-import os
 import shlex
 import warnings
 from contextlib import suppress
@@ -31,6 +30,7 @@ from fer.calibration import UNCALIBRATED, Calibration
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes
+from fer.outputs import write_text, written_whole
 from fer.recipes import RECIPES
 
 FORMAT_VERSION = 1
@@ -103,6 +103,12 @@ def find_model(name):
     return BUNDLED if str(name) == "bundled" else Path(name)
 
 
+def list_files(folder):
+    """The paths that the files of a model folder have, whether they are there or not."""
+    names = (WEIGHTS, CONFIG, METRICS, CARD, HISTORY, *EXPORTS.values())
+    return [Path(folder) / name for name in names]
+
+
 def save_model(folder, network, config):
     """Writes the weights and `config.json` of a Keras network to `folder`, which exists.
 
@@ -117,7 +123,8 @@ def save_model(folder, network, config):
     small = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
     stored = _build(config, "float16" if small else "float32")
     stored.set_weights(weights)
-    stored.save_weights(folder / WEIGHTS)
+    with written_whole(folder / WEIGHTS) as file:
+        stored.save_weights(file)
     content = (folder / WEIGHTS).read_bytes()
     signature = inspect.signature(NETWORKS[config.network]).parameters.values()
     defaults = {
@@ -374,10 +381,7 @@ def _parse_export(format, entry):
 
 
 def _write_document(folder, document):
-    path = Path(folder) / CONFIG
-    staging = path.with_name(f".{CONFIG}.{os.getpid()}.tmp")
-    staging.write_text(to_json(document, indent=2) + "\n", encoding="utf-8")
-    staging.replace(path)
+    write_text(Path(folder) / CONFIG, to_json(document, indent=2) + "\n")
 
 
 def _build(config, policy):

@@ -22,6 +22,7 @@ from fer.figures import save_confusion_matrix, save_reliability, save_risk_cover
 from fer.forward import classify
 from fer.metrics import evaluate, reliability
 from fer.model_folder import FIGURES, METRICS, load_model, save_calibration
+from fer.outputs import write_text
 from fer.publishing import last_part
 
 COVERAGES = np.linspace(0.05, 1, 20)
@@ -29,7 +30,7 @@ COVERAGES = np.linspace(0.05, 1, 20)
 HAPPY_OR_SAD = ("happy", "sad")
 
 
-def save_report(folder, train, validation, model, votes=None, target=TARGET, served=False):
+def save_report(folder, train, validation, model, votes=None, target=TARGET, served=False, show=None):
     """Fits temperature and threshold on validation, stores them, and measures the model as it will be served.
 
     A temperature has to earn its place: it is stored where it makes the negative log-likelihood of pictures that it was
@@ -43,6 +44,7 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
         votes: CSV of FER+; None for no comparison with people.
         target: accuracy wanted of the answers that are not "not sure", 0-1.
         served: measure the served path too (see `fer.served`), which takes some minutes.
+        show: a function that is given the figures before anything is written; None for none.
 
     Returns:
         The figures of `fer.evaluation.measure` with `calibration`, `agreement` (None without votes), `duplicates`,
@@ -66,8 +68,6 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     temperature = fitted if held_out["nll"] < before["nll"] else 1.0
     tempered = Calibration(temperature).apply(raw)
     calibration = Calibration(temperature, choose_threshold(tempered, labels, target))
-    save_calibration(folder, calibration)
-
     metrics = measure(raw, replace(config, calibration=calibration), validation, "validation", model)
     _, coverages, accuracies = risk_coverage(tempered, labels)
     nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
@@ -90,7 +90,10 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
     metrics["served_path"] = _measure_served(network, config, validation, model) if served else None
-    (folder / METRICS).write_text(to_json(metrics, indent=2) + "\n")
+    if show:
+        show(metrics)
+    save_calibration(folder, calibration)
+    write_text(folder / METRICS, to_json(metrics, indent=2) + "\n")
 
     figures = folder / FIGURES
     figures.mkdir(exist_ok=True)

@@ -5,6 +5,10 @@ one, answers them and writes the file, which is called after a digest of their n
 a shard that is done again because a worker died replaces the same file, and a run after one that ended early plans only
 pictures that are in no file: each is in the output exactly once. Pictures never pass through Ray's object store.
 
+A run has a folder of its own in the output, `.scoring-…`, for files that are not whole yet and for the list of what it
+is going to answer, which another run into the same output leaves to it. The folder goes with the run; what a killed run
+left is removed by the next one of the same host that can take its lock.
+
     path            as it was found or listed; of a row of Parquet `FILE#ROW`, counted from 0
     face            from 1, the largest first; null where there is none, and then all that follows but `error` is null
     box             left, top, right, bottom in pixels
@@ -14,20 +18,24 @@ pictures that are in no file: each is in the output exactly once. Pictures never
     error           why the picture could not be read, or `fer.batch.NO_FACE`; null where there is a face
 """
 
+import fcntl
 import hashlib
 import importlib.util
 import io
 import json
 import logging
 import os
+import shutil
+import signal
 import socket
 import tempfile
+import threading
 import time
 import uuid
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -71,6 +79,11 @@ OBJECT_STORES = ("s3", "gcs", "abfs")
 """Of `pyarrow.fs`: what is written appears there when it is complete, and cannot be renamed."""
 ABOUT = "_scoring.json"
 """In the output: which model answers, and how. Readers of Parquet pass over a name that begins so."""
+RUN = ".scoring-"
+"""Beginning of the names of runs' folders in the output, which readers of Parquet pass over."""
+LOCK, CLAIM = "lock", "claim"
+"""In a run's folder: a file that its process has locked, with the name of its host; and, as Parquet, the names of the
+pictures that it is going to answer."""
 SECONDS_TO_ANSWER = 5
 """That a cluster's address has."""
 FAILURES = (OSError, UnicodeError, pa.ArrowException)
@@ -88,6 +101,8 @@ class Plan:
     folder: model folder.
     already_cropped: as `fer.recognizer.Recognizer.recognize` takes it.
     left_out: how many files of the source are left out, by kind, as a sentence; "" for none.
+    claimed: how many more pictures another run is answering, or was when it was killed on another host.
+    run: the `_Run` that this is, open until `run_scoring` is over.
     """
 
     names: pa.Array
@@ -96,7 +111,9 @@ class Plan:
     output: str
     folder: Path
     already_cropped: bool
-    left_out: str = ""
+    left_out: str
+    claimed: int
+    run: object
 
 
 class Tally(NamedTuple):
@@ -133,13 +150,23 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     document = json.loads(files[CONFIG])
     document.pop("exports", None)  # An export answers as the network does: to make one changes no answers.
     digest = hashlib.sha256(f"{json.dumps(document, indent=2)}\n".encode() + files[WEIGHTS]).hexdigest()
-    _claim_output(output, {"sha256": digest, "already_cropped": already_cropped}, model)
-    missing = names.filter(pc.invert(pc.is_in(names, value_set=_list_answered(output))))
-    return Plan(missing, len(names) - len(missing), parquet, output, folder, already_cropped, left_out)
+    run = _Run(output)
+    try:
+        _claim_output(run, {"sha256": digest, "already_cropped": already_cropped}, model)
+        missing = names.filter(pc.invert(pc.is_in(names, value_set=_list_answered(output))))
+        own = missing.filter(pc.invert(pc.is_in(missing, value_set=run.list_claimed())))
+        run.claim(own)
+    except BaseException:
+        run.close()
+        raise
+    answered, claimed = len(names) - len(missing), len(missing) - len(own)
+    return Plan(own, answered, parquet, output, folder, already_cropped, left_out, claimed, run)
 
 
 def run_scoring(plan, address=None):
     """Scores what a `Plan` names, on all CPUs that Ray has; yields the `Tally` of each shard when it is written.
+
+    To be closed, as generators are, where it is not run to its end: the plan's run is over then.
 
     Args:
         address: `HOST:PORT` of a running cluster, or `auto` for the one that this machine belongs to; None for Ray
@@ -150,8 +177,14 @@ def run_scoring(plan, address=None):
     Raises:
         UserError: where no cluster is, and at the end where shards could not be done.
     """
-    if not len(plan.names):
-        return
+    try:
+        if len(plan.names):
+            yield from _score(plan, address)
+    finally:
+        plan.run.close()
+
+
+def _score(plan, address):
     with _open_ray(address) as ray:
         actors = max(1, int(ray.cluster_resources().get("CPU", 1)))
         smallest, largest = SHARD_SIZE
@@ -163,7 +196,7 @@ def run_scoring(plan, address=None):
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
             tallies = ray.data.from_arrow(shards).map_batches(
                 Scorer,
-                fn_constructor_args=(model, plan.output, plan.parquet, plan.already_cropped),
+                fn_constructor_args=(model, plan.run.place, plan.parquet, plan.already_cropped),
                 batch_size=None,
                 batch_format="pyarrow",
                 # One may stay alone: a lost node's work is done where an actor with nothing left to do made room.
@@ -192,10 +225,11 @@ class Scorer:
 
     Args:
         model: Ray's reference to what `_read_model` gives.
-        output, parquet, already_cropped: as in `Plan`.
+        place: the `_Place` of the answers.
+        parquet, already_cropped: as in `Plan`.
     """
 
-    def __init__(self, model, output, parquet, already_cropped):
+    def __init__(self, model, place, parquet, already_cropped):
         # An actor has one CPU, whatever the machine has.
         os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
         import ray
@@ -206,7 +240,7 @@ class Scorer:
             for name, content in ray.get(model).items():
                 (Path(folder) / name).write_bytes(content)
             self.recognizer = Recognizer.load(folder, threads=1)
-        self.output, self.already_cropped = output, already_cropped
+        self.place, self.already_cropped = place, already_cropped
         self.read = _read_rows if parquet else _read_files
         probabilities = pa.struct([(label, pa.float32()) for label in self.recognizer.labels])
         self.schema = pa.schema(
@@ -256,7 +290,7 @@ class Scorer:
         file = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, self.schema), file)
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
-        _put(self.output, f"{digest[:32]}.parquet", file.getvalue())
+        self.place.put(f"{digest[:32]}.parquet", file.getvalue())
         return Tally(len(names), len(rows) - faceless - unread, faceless, unread)
 
     def _recognize(self, name, content):
@@ -410,26 +444,129 @@ def _read_model(folder):
     return {file.name: file.read_bytes() for file in files if file.is_file()}
 
 
-def _claim_output(output, about, model):
-    """Makes the output, with a file in it that says which answers it holds.
+class _Place(NamedTuple):
+    """Where a run writes: the output, and the name of the run's folder in it; None on an object store."""
+
+    output: str
+    run: str | None
+
+    def put(self, name, content, first=False):
+        """Writes a file of the output, whole or not at all; with `first` only where none is, if the disk can tell."""
+        filesystem, folder = _locate(self.output)
+        target = f"{folder}/{name}"
+        if not self.run:
+            _write(filesystem, target, content)
+            return
+        # Ray may take a worker for dead that is not: each writes a file of its own.
+        temporary = f"{folder}/{self.run}/{uuid.uuid4().hex}"
+        _write(filesystem, temporary, content)
+        if first and isinstance(filesystem, LocalFileSystem):
+            with suppress(OSError):
+                os.link(temporary, target)
+            if os.path.exists(target):
+                os.unlink(temporary)
+                return
+        filesystem.move(temporary, target)
+
+
+class _Run:
+    """A run with its folder in the output, from its plan to its end.
+
+    Raises:
+        UserError: where the output cannot be written.
+    """
+
+    def __init__(self, output):
+        self._lock = None
+        with _writable(output):
+            filesystem, path = _locate(output)
+            if filesystem.type_name in OBJECT_STORES:
+                self.place = _Place(output, None)
+                return
+            self.place = _Place(output, f"{RUN}{uuid.uuid4().hex}")
+            filesystem.create_dir(f"{path}/{self.place.run}")
+            if isinstance(filesystem, LocalFileSystem):
+                self._lock = open(f"{path}/{self.place.run}/{LOCK}", "x")  # noqa: SIM115 - until the run ends
+                with suppress(OSError):  # Without a lock it is never known to be dead.
+                    fcntl.flock(self._lock, fcntl.LOCK_EX)
+                    self._lock.write(socket.gethostname())
+                    self._lock.flush()
+
+    def list_claimed(self):
+        """Names of the pictures that other runs are answering; removes the folders of those that are dead."""
+        filesystem, path = _locate(self.place.output)
+        claims = [pa.array([], pa.large_string())]
+        with _writable(self.place.output):
+            for file in filesystem.get_file_info(FileSelector(path)) if self.place.run else []:
+                if not file.base_name.startswith(RUN) or file.base_name == self.place.run or file.is_file:
+                    continue
+                if isinstance(filesystem, LocalFileSystem) and _remove_dead(Path(file.path)):
+                    continue
+                if filesystem.get_file_info(f"{file.path}/{CLAIM}").is_file:
+                    with suppress(FileNotFoundError):  # It ends at this moment.
+                        table = pq.read_table(f"{file.path}/{CLAIM}", filesystem=filesystem)
+                        claims.append(table["path"].cast(pa.large_string()).combine_chunks())
+        return pa.concat_arrays(claims)
+
+    def claim(self, names):
+        """Tells other runs which pictures this one is going to answer."""
+        if self.place.run:
+            file = io.BytesIO()
+            pq.write_table(pa.table({"path": names}), file)
+            with _writable(self.place.output):
+                self.place.put(f"{self.place.run}/{CLAIM}", file.getvalue())
+
+    def close(self):
+        """Removes the folder: the run is over."""
+        filesystem, path = _locate(self.place.output)
+        if self.place.run:
+            with suppress(OSError):
+                filesystem.delete_dir(f"{path}/{self.place.run}")
+        if self._lock:
+            self._lock.close()
+
+
+def _remove_dead(folder):
+    """Removes the folder of a run that ended without doing so; returns whether it did.
+
+    That is certain only of a run of this host, whose lock would be held if it lived.
+    """
+    try:
+        with (folder / LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if lock.read() != socket.gethostname():
+                return False
+            shutil.rmtree(folder)
+            return True
+    except OSError:
+        return False
+
+
+def _claim_output(run, about, model):
+    """Puts a file into the output that says which answers it holds.
 
     Raises:
         UserError: where it cannot be written, or holds other answers or Parquet that is none.
     """
+    output = run.place.output
     filesystem, path = _locate(output)
+    with _writable(output):
+        if not filesystem.get_file_info(f"{path}/{ABOUT}").is_file:
+            if any(file.endswith(".parquet") for file in _list_output(output)):
+                raise UserError(f"{output}: holds Parquet that is not of this command; name another output.")
+            run.place.put(ABOUT, to_json({"model": model, **about}).encode(), first=True)
+        with filesystem.open_input_stream(f"{path}/{ABOUT}") as stream:
+            before = json.loads(stream.read())
+        if not about.items() <= before.items():
+            cropped = " of pictures that are one face each" if before["already_cropped"] else ""
+            rule = f"{output}: holds answers{cropped} by the model {before['model']}"
+            raise UserError(f"{rule}; other answers need another output.")
+
+
+@contextmanager
+def _writable(output):
     try:
-        if filesystem.type_name not in OBJECT_STORES:
-            filesystem.create_dir(path)
-        if filesystem.get_file_info(f"{path}/{ABOUT}").is_file:
-            with filesystem.open_input_stream(f"{path}/{ABOUT}") as stream:
-                before = json.loads(stream.read())
-            if not about.items() <= before.items():
-                cropped = " of pictures that are one face each" if before["already_cropped"] else ""
-                rule = f"{output}: holds answers{cropped} by the model {before['model']}"
-                raise UserError(f"{rule}; other answers need another output.")
-        elif any(file.endswith(".parquet") for file in _list_output(output)):
-            raise UserError(f"{output}: holds Parquet that is not of this command; name another output.")
-        _put(output, ABOUT, to_json({"model": model, **about}).encode())
+        yield
     except UserError:
         raise
     except (*FAILURES, ValueError, KeyError) as error:
@@ -442,30 +579,19 @@ def _list_output(output):
 
 
 def _list_answered(output):
-    """Names of the pictures that have an answer; sweeps what dying workers left behind."""
+    """Names of the pictures that have an answer."""
     filesystem, _ = _locate(output)
-    shards = []
     with _explained(output):
-        for file in _list_output(output):
-            if file.endswith(".parquet"):
-                shards.append(file)
-            elif file.endswith(".tmp"):
-                filesystem.delete_file(file)
+        shards = [file for file in _list_output(output) if file.endswith(".parquet")]
         if not shards:
             return pa.array([], pa.large_string())
         names = pd.dataset(shards, filesystem=filesystem, format="parquet").to_table(columns=["path"])["path"]
         return names.cast(pa.large_string()).combine_chunks()
 
 
-def _put(output, name, content):
-    """Writes a file of the output, whole or not at all."""
-    filesystem, folder = _locate(output)
-    in_place = filesystem.type_name in OBJECT_STORES
-    target = f"{folder}/{name}" if in_place else f"{folder}/.{name}.{uuid.uuid4().hex}.tmp"
-    with filesystem.open_output_stream(target, compression=None) as stream:
+def _write(filesystem, path, content):
+    with filesystem.open_output_stream(path, compression=None) as stream:
         stream.write(content)
-    if not in_place:
-        filesystem.move(target, f"{folder}/{name}")
 
 
 def _full_name(name):
@@ -520,10 +646,13 @@ def _open_ray(address):
     from ray._private.node import Node
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    end = signal.getsignal(signal.SIGTERM)  # Ray sets its own, and who calls it would not tidy up.
     try:
         # With the dashboard off and no usage to report, its process still asks the metadata servers of three clouds.
         with patch.object(Node, "start_api_server", lambda node, **_: setattr(node, "_webui_url", "")):
             ray.init(**settings)
+        if end and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, end)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise UserError(f"Ray cannot be had at {address or 'this machine'}: {_reason(error)}") from None
     try:

@@ -19,6 +19,7 @@ from fer.distribution import ALONE
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.model_folder import HISTORY, LOGS
+from fer.outputs import write_text, written_whole
 
 CHECKPOINT = "checkpoint"
 HEAD_CHECKPOINT = "checkpoint/head"
@@ -184,7 +185,7 @@ class RandomStates(keras.callbacks.Callback):
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         states = [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]
-        self.path.write_text(to_json(states))
+        write_text(self.path, to_json(states))
 
     def _variables(self):
         return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
@@ -396,7 +397,7 @@ def _restart(folder, resume):
     if not history:
         (folder / HISTORY).unlink(missing_ok=True)
         return []
-    with (folder / HISTORY).open("w", newline="") as file:
+    with written_whole(folder / HISTORY) as whole, whole.open("w", newline="") as file:
         writer = csv.DictWriter(file, history[0])
         writer.writeheader()
         writer.writerows({**row, "epoch": int(row["epoch"])} for row in history)

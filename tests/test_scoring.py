@@ -108,14 +108,14 @@ def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tm
 
     before = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
     (folder / "second.jpg").write_bytes(astronaut.read_bytes())
-    (output / ".left.tmp").write_text("by a worker that died")
+    (output / ".left.tmp").write_text("a person's")
     assert main(arguments) == 0
     assert "1 pictures, 1 faces" in capsys.readouterr().out
     assert before.items() <= {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}.items()
     assert Counter(row["path"] for row in read_output(output)) == Counter(
         map(str, (folder / "broken.png", photo, folder / "second.jpg", folder / "wall.png"))
     )
-    assert not list(output.glob(".*"))
+    assert [path.name for path in output.glob(".*")] == [".left.tmp"]
 
 
 @pytest.mark.slow
@@ -214,6 +214,50 @@ def test_an_output_that_cannot_be_written_or_is_another_models_is_refused(tmp_pa
     check_refusal(["score", source, str(scored), "--already-cropped"], "other answers need another output", capsys)
     pq.write_table(pa.table({"text": ["a"]}), tmp_path / "other.parquet")
     check_refusal(["score", source, str(tmp_path)], "holds Parquet that is not of this command", capsys)
+
+
+def test_two_runs_into_one_output_share_the_pictures_and_keep_their_files(tmp_path, faces):
+    source, output = str(faces(3)), tmp_path / "scored"
+    first = scoring.plan_scoring(source, str(output))
+    (own,) = output.glob(".scoring-*")
+    (own / "half").write_text("of a file that is being written")
+    (output / "thesis.tmp").write_text("a person's")
+    draw_face("sad", 9).save(tmp_path / "faces" / "new.png")
+    second = scoring.plan_scoring(source, str(output))
+    assert (len(first.names), first.claimed) == (3, 0)
+    assert (second.names.to_pylist(), second.claimed) == ([str(tmp_path / "faces" / "new.png")], 3)
+    second.run.close()
+    assert (own / "half").exists()
+    first.run.close()
+    assert {path.name for path in output.iterdir()} == {"_scoring.json", "thesis.tmp"}
+
+
+def test_what_a_killed_run_left_goes_where_it_is_certain_that_it_is_dead(tmp_path, faces):
+    source, output = str(faces(1)), tmp_path / "scored"
+    killed, elsewhere = (scoring.plan_scoring(source, str(output)) for _ in range(2))
+    dead, unknown = (output / plan.run.place.run for plan in (killed, elsewhere))
+    (unknown / "lock").write_text("another host")
+    for plan in (killed, elsewhere):
+        plan.run._lock.close()  # As the system does with a process' files.
+    (output / ".scoring-mine").mkdir()
+    plan = scoring.plan_scoring(source, str(output))
+    assert not dead.exists()
+    assert unknown.exists()
+    assert (output / ".scoring-mine").exists()
+    assert len(plan.names) == 1  # That the second was to answer none is in its claim.
+    plan.run.close()
+
+
+def test_answers_appear_whole(tmp_path, faces):
+    output = tmp_path / "scored"
+    plan = scoring.plan_scoring(str(faces(2)), str(output), already_cropped=True)
+    place = plan.run.place
+    place.put("a.parquet", b"all")
+    assert (output / "a.parquet").read_bytes() == b"all"
+    assert {path.name for path in (output / place.run).iterdir()} == {"lock", "claim"}
+    place.put("_scoring.json", b"another", first=True)
+    assert json.loads((output / "_scoring.json").read_text())["already_cropped"]
+    plan.run.close()
 
 
 def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):

@@ -7,10 +7,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import train  # noqa: E402
-from fer.console import exit_on_user_error  # noqa: E402
+from fer.console import exit_on_user_error, own_terminal  # noqa: E402
 
 if __name__ == "__main__":
-    with exit_on_user_error("python train.py"):
+    with own_terminal(), exit_on_user_error("python train.py"):
         from fer import models
 
         models.NETWORKS["se_resnet"] = partial(models.se_resnet, stem=8, widths=(8,), depth=1)

@@ -1,0 +1,199 @@
+"""That outputs are refused before the work, and written whole or not at all."""
+
+import io
+import os
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from conftest import write_clip
+from PIL import Image
+
+from fer import outputs
+from fer.__main__ import main
+from fer.clips import write_video
+from fer.errors import UserError
+from fer.figures import save_confusion_matrix
+from fer.outputs import OutputError, check_folder, check_outputs, write_text, written_whole
+
+
+@pytest.fixture
+def clip(astronaut, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return write_clip(folder / "clip.mp4", [Image.open(astronaut)] * 2)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk with no room left, to which whatever is written whole goes."""
+    replace = Path.replace
+
+    def refuse(self, target):
+        if self.name.startswith(".fer-"):
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+
+
+def refused(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        main([str(word) for word in command])
+    assert end.value.code == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return captured
+
+
+@pytest.mark.parametrize("option", ["--csv", "--annotated"])
+def test_the_clip_that_is_read_is_not_replaced(clip, tmp_path, option, capsys):
+    before = clip.read_bytes()
+    link, another = tmp_path / "link.mp4", tmp_path / "hard.mp4"
+    link.symlink_to(clip)
+    os.link(clip, another)
+    for output in (clip, link, another, clip.parent / ".." / "in" / "clip.mp4"):
+        said = refused(["video", clip, option, output], capsys).err
+        assert f"`{option}` must be another file than those that are read. Received: {output}" in said
+    assert clip.read_bytes() == before
+
+
+def test_outputs_are_refused_before_the_work(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fer.recognizer.Recognizer.load", lambda *_: pytest.fail("the work has begun"))
+    new = tmp_path / "new.mp4"
+    for options, message in (
+        (["--csv", new, "--annotated", new], "`--csv` and `--annotated` must be different files."),
+        (["--csv", tmp_path], "`--csv` must be a file. Received the folder"),
+        (["--csv", tmp_path / "none" / "a.csv"], "`--csv` must be in a folder that is there."),
+        (["--annotated", tmp_path / "a.webm"], "`--annotated` must end in .mp4."),
+    ):
+        assert message in refused(["video", clip, *options], capsys).err
+    assert not new.exists()
+
+
+def test_evaluate_and_compare_keep_what_they_read(draw_dataset, tmp_path, capsys):
+    data, votes = draw_dataset(tmp_path / "data", per_class=1), tmp_path / "votes.csv"
+    votes.write_text("file,neutral\n")
+    picture = next(data.rglob("*.jpg"))
+    common = ["evaluate", "--data", data, "--votes", votes]
+    for options in (["--json", votes], ["--json", picture]):
+        assert "another file than those that are read" in refused([*common, *options], capsys).err
+    assert "`--figure` must end in .png" in refused([*common, "--figure", tmp_path / "a.svg"], capsys).err
+    png = tmp_path / "holiday.png"
+    png.write_text("a person's")
+    assert (
+        "must be different files" in refused(["compare", "bundled", "--output", png.with_name("new.png")], capsys).err
+    )
+    said = refused(["compare", "bundled", "--output", png.with_suffix(".md")], capsys).err
+    assert f"{png}: the document does not show this file" in said
+    assert (png.read_text(), votes.read_text()) == ("a person's", "file,neutral\n")
+
+
+def test_a_place_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    kept.write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Whoever runs the tests may be allowed everything.
+    for path in (kept, tmp_path / "new"):
+        with pytest.raises(UserError, match="`--json` must be where files may be written. Received"):
+            check_outputs({"`--json`": path})
+    with pytest.raises(UserError, match="`--output` must be a folder where files may be written"):
+        check_folder("`--output`", tmp_path / "a" / "b")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, error):
+    path = tmp_path / "figures.json"
+    path.write_text("old")
+    path.chmod(0o600)
+
+    def write_half():
+        with written_whole(path) as file:
+            file.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert path.read_text() == "old"
+    write_text(path, "new \udcff")
+    assert path.read_bytes() == rb"new \udcff"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]
+
+
+def test_a_link_and_a_long_name_stay_what_they_are(tmp_path):
+    target, link = tmp_path / ("ä" * 125 + ".csv"), tmp_path / "link"
+    link.symlink_to(target)
+    write_text(link, "text")
+    assert link.is_symlink()
+    assert target.read_text() == "text"
+
+
+def test_devices_and_pipes_are_written_to(tmp_path, capsysbinary):
+    pipe, received = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    reader.start()
+    check_outputs({"--a": pipe, "--b": "/dev/null", "--c": "/dev/null"})
+    save_confusion_matrix(pipe, [[1]], ["happy"], "title")
+    reader.join()
+    assert received[0].startswith(b"\x89PNG")
+    assert pipe.is_fifo()
+    write_text("/dev/null", "text")
+    with pytest.raises(OutputError, match="/dev/full: cannot be written: No space left on device"):
+        write_text("/dev/full", "text")
+
+
+def test_what_goes_where_standard_output_goes_is_printed(tmp_path, monkeypatch):
+    printed = io.TextIOWrapper(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", printed)
+    file, fstat = tmp_path / "out", os.fstat
+    file.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs.os, "fstat", lambda number: os.stat(file) if number == 1 else fstat(number))
+        print("figures")
+        write_text(file, "text")
+    assert printed.buffer.getvalue() == b"figures\ntext"
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_a_full_disk_loses_no_figures(clip, draw_dataset, tmp_path, full_disk, capsys):
+    data = draw_dataset(tmp_path / "data", per_class=1)
+    told = refused(["evaluate", "--data", data, "--json", tmp_path / "a.json", "--figure", tmp_path / "a.png"], capsys)
+    assert "7 pictures of the validation split" in told.out
+    for name in ("a.json", "a.png"):
+        assert f"{tmp_path / name}: cannot be written: No space left on device" in told.err
+    told = refused(["video", clip, "--csv", "/dev/stdout", "--annotated", tmp_path / "a.mp4"], capsys)
+    assert "1 frames, 1 face" in told.out
+    assert f"{tmp_path / 'a.mp4'}: cannot be written: No space left on device" in told.err
+    assert {path.name for path in tmp_path.iterdir()} == {"in", "data"}
+
+
+def test_a_clip_is_read_to_its_end_though_the_disk_is_full_halfway(astronaut, tmp_path, monkeypatch):
+    import av
+
+    image, frames = Image.open(astronaut), []
+
+    class Full:
+        def __init__(self, container):
+            self.container = container
+
+        def __getattr__(self, name):
+            return getattr(self.container, name)
+
+        def mux(self, packets):
+            raise av.error.OSError(28, "No space left on device")
+
+    opened = av.open
+    monkeypatch.setattr(av, "open", lambda *arguments, **more: Full(opened(*arguments, **more)))
+
+    def write():
+        with write_video(tmp_path / "a.mp4", 0.1) as add:
+            for number in range(3):
+                add(number / 10, image)
+                frames.append(number)
+
+    with pytest.raises(OutputError, match="cannot be written: No space left"):
+        write()
+    assert frames == [0, 1, 2]
+    assert not list(tmp_path.iterdir())
