@@ -287,22 +287,25 @@ def choose_recipe(options):
 def check_options(options):
     """Refuses, before anything is loaded, what cannot be read, written or published."""
     check_classes(options.classes)
-    check_inputs(options.data, options.votes)
     if options.weights not in (None, "none", "imagenet") and not Path(options.weights).is_file():
         raise UserError(f"`--weights` must be imagenet, none or a file. Received: {options.weights}")
     for name in filter(None, [options.start, *options.teacher]):
         folder = find_model(name)
         check_weights(folder, load_config(folder)[1])
-    if options.process_id:
-        return  # Process 0 alone writes and publishes.
-    output = options.output
-    resumed = options.resume and (output / ARGUMENTS).exists()
+    if not options.process_id:  # The others neither write nor publish.
+        check_output(options.output, options.resume)
+        check_publishing(options)
+    check_inputs(options.data, options.votes)
+
+
+def check_output(output, resume):
+    """Refuses an output folder that cannot be written to, or holds something else than a run to resume."""
+    resumed = resume and (output / ARGUMENTS).exists()
     if not resumed and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(
             f"`--output` must be a new or empty folder, or --resume must be given for the run in it. Received: {output}"
         )
     check_folder("`--output`", output)
-    check_publishing(options)
 
 
 def check_publishing(options):

@@ -14,6 +14,9 @@ size and sha256 are checked before it is used.
 """
 
 import importlib.util
+import json
+import os
+import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -81,12 +84,8 @@ def check_formats(formats, quantize=False):
                 f"An export to {name} needs {', '.join(missing)}, not installed here: "
                 "pip install -r requirements-export.txt"
             )
-    if not formats:
-        return
-    import keras  # The last: it takes seconds.
-
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={keras.backend.backend()}")
+    if formats and (backend := _find_backend()) != "tensorflow":
+        raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}")
 
 
 def export_model(folder, format, output, quantize=False, data=None, skip_bad=False):
@@ -182,6 +181,18 @@ def open_export(path, format, threads=None):
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
     network = LiteRTNetwork(Path(path).read_bytes(), threads)
     return lambda crops: network.predict_on_batch(crops[..., None])
+
+
+def _find_backend():
+    """The name of Keras' backend, by Keras or, where it is not loaded yet, which takes seconds, by its settings."""
+    if "keras" in sys.modules:
+        return sys.modules["keras"].backend.backend()
+    settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    try:
+        configured = json.loads(settings.read_text()).get("backend")
+    except (OSError, ValueError, AttributeError):
+        configured = None
+    return os.environ.get("KERAS_BACKEND") or configured or "tensorflow"
 
 
 def _convert_to_onnx(model, path, metadata):

@@ -91,6 +91,7 @@ def test_mistakes_are_told_before_keras_loads(draw_dataset, tmp_path, hub_server
     trained = ["train", "--data", data, *new]
     commands = [
         ["train", "--data", "nowhere", *new],
+        ["train", "--data", "nowhere", *new, "--export", "onnx", "litert"],
         ["train", "--data", data, "--output", str(taken)],
         ["train", "--data", data, "--output", str(taken / "file" / "below")],
         [*trained, "--network", "nope"],

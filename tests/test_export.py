@@ -185,7 +185,7 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
 
 def test_an_unknown_format_is_told_before_training(tmp_path):
     with pytest.raises(UserError, match="`format` must be onnx or litert. Received: 'coreml'"):
-        train.main(["--data", str(tmp_path), "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
+        train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
 
 
 def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
