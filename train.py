@@ -21,6 +21,7 @@ from fer.model_folder import ModelConfig, check_weights, find_model, load_config
 from fer.outputs import check_folder, check_inputs, write_text
 from fer.publishing import last_part
 from fer.recipes import RECIPES, TRANSFERS
+from fer.sizes import SIZES, check_size
 
 ARGUMENTS = "arguments.json"
 RECIPE = (
@@ -68,12 +69,11 @@ def main(arguments=None):
     from fer.evaluation import format_metrics
     from fer.figures import save_curves
     from fer.model_folder import FIGURES
-    from fer.models import IMAGE_SIZES
     from fer.publishing import clean_training
     from fer.report import save_report
     from fer.training import fit, soft_targets
 
-    image_size = IMAGE_SIZES.get(options.network) if options.image_size is None else options.image_size
+    image_size = choose_size(options)
     config = trained = ModelConfig(options.network, check_classes(options.classes), image_size)
     if options.enlarged is not None:
         config = replace(config, options={"enlarged": options.enlarged})
@@ -284,9 +284,15 @@ def choose_recipe(options):
     return recipe
 
 
+def choose_size(options):
+    """The side of the network's input in pixels."""
+    return SIZES[options.network].usual if options.image_size is None else options.image_size
+
+
 def check_options(options):
     """Refuses, before anything is loaded, what cannot be read, written or published."""
     check_classes(options.classes)
+    check_size(options.network, choose_size(options), options.enlarged)
     if options.weights not in (None, "none", "imagenet") and not Path(options.weights).is_file():
         raise UserError(f"`--weights` must be imagenet, none or a file. Received: {options.weights}")
     for name in filter(None, [options.start, *options.teacher]):

@@ -25,48 +25,33 @@ class Backbone:
 
     build: its function.
     preprocess: its `preprocess_input`, for pictures of three channels and values 0-255.
-    least: side of the smallest input that it can have, in pixels.
-    image_size: side of its input here, unless another is asked for.
     joint: name of the layer behind which fine-tuning begins; everything passes through it.
     enlarged: side in pixels to which the network enlarges its input before anything else; None: it does not.
     """
 
     build: Callable
     preprocess: Callable
-    least: int
-    image_size: int
     joint: str
     enlarged: int | None = None
 
 
-# A face has 48 pixels, more hold no more of it, and the work on a CPU grows with their number: so each input is the
-# smallest that loses nothing and leaves 2x2 places in the last feature map, for a class activation map to tell apart.
-# VGG16 and ResNet50 halve five times: of 64 pixels no row falls off an edge. InceptionV3 does not pad its stem: of 75
-# to 106 pixels it leaves a single place. The weights of ImageNet have learnt from 224 pixels (InceptionV3: 299).
+# `fer.sizes` has how large their inputs are. The weights of ImageNet have learnt from 224 pixels (InceptionV3: 299).
 # MobileNet is here for weights that have learnt faces of 224 pixels (`fer.face_weights`): it enlarges what it is given,
 # so that a photo's face, which has more than 48 pixels, is no sharper to it than those that it was trained on.
 BACKBONES = {
-    "inception_v3": Backbone(
-        applications.InceptionV3, applications.inception_v3.preprocess_input, least=75, image_size=107, joint="mixed9"
-    ),
+    "inception_v3": Backbone(applications.InceptionV3, applications.inception_v3.preprocess_input, joint="mixed9"),
     "mobilenet": Backbone(
         applications.MobileNet,
         applications.mobilenet.preprocess_input,
-        least=32,
-        image_size=48,
         joint="conv_pw_3_relu",
         enlarged=128,
     ),
     "resnet50": Backbone(
         applications.ResNet50,
         applications.resnet50.preprocess_input,
-        least=32,
-        image_size=64,
         joint="conv5_block2_out",
     ),
-    "vgg16": Backbone(
-        applications.VGG16, applications.vgg16.preprocess_input, least=32, image_size=64, joint="block4_pool"
-    ),
+    "vgg16": Backbone(applications.VGG16, applications.vgg16.preprocess_input, joint="block4_pool"),
 }
 """By name: InceptionV3 (Szegedy et al., 2016), MobileNet (Howard et al., 2017), ResNet50 (He et al., 2016), VGG16
 (Simonyan and Zisserman, 2015)."""
@@ -77,12 +62,10 @@ def build_backbone(name, image_size, classes):
 
     Args:
         name: a key of `BACKBONES`.
-        image_size: side of the grey input in pixels, at least the backbone's `least`.
+        image_size: side of the grey input in pixels, as `fer.sizes.SIZES` allows.
         classes: number of outputs.
     """
     backbone = BACKBONES[name]
-    if image_size < backbone.least:
-        raise UserError(f"`image_size` must be at least {backbone.least} for {name}. Received: {image_size}")
     image = Input((image_size, image_size, 1), name="image")
     side = backbone.enlarged
     enlarged = layers.Resizing(side, side, interpolation="bilinear", dtype="float32")(image) if side else image

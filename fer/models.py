@@ -13,8 +13,9 @@ from PIL import Image
 
 from fer.backbones import BACKBONES, build_backbone
 from fer.errors import UserError
+from fer.sizes import check_size
 
-MOST_FILTERS, MOST_STAGES, MOST_BLOCKS, MOST_PIXELS = 512, 5, 8, 512
+MOST_FILTERS, MOST_STAGES, MOST_BLOCKS = 512, 5, 8
 """Bounds of a network: a `config.json` from elsewhere must not use up the memory."""
 
 
@@ -23,7 +24,7 @@ def build_network(name, image_size, classes, **options):
 
     Args:
         name: a key of `NETWORKS`.
-        image_size: side of the square grey input in pixels, at most `MOST_PIXELS`.
+        image_size: side of the square grey input in pixels, as `fer.sizes.SIZES` allows.
         classes: number of outputs, at least 2.
         **options: the network's own arguments.
 
@@ -34,8 +35,7 @@ def build_network(name, image_size, classes, **options):
         raise UserError(f"`network` must be one of {', '.join(NETWORKS)}. Received: {name!r}")
     if not isinstance(classes, int) or classes < 2:
         raise UserError(f"A network needs at least two classes. Received: classes={classes!r}")
-    if image_size > MOST_PIXELS:
-        raise UserError(f"`image_size` must be at most {MOST_PIXELS}. Received: {image_size}")
+    check_size(name, image_size, options.get("enlarged"))
     return NETWORKS[name](image_size, classes, **options)
 
 
@@ -57,13 +57,6 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
         enlarged: side in pixels to which it enlarges its input first (`Enlarge`), a multiple of 8: a face of 48 pixels
             enlarged to 64 has maps of 32, 16 and 8, and 1.8 times the multiply-adds. None: it reads the input as it is.
     """
-    if image_size < 16 or image_size % 8:
-        raise UserError(f"`image_size` must be a multiple of 8, at least 16. Received: {image_size}")
-    if enlarged is not None and not (image_size < enlarged <= MOST_PIXELS and enlarged % 8 == 0):
-        raise UserError(
-            f"`enlarged` must be a multiple of 8 above the input's {image_size}, at most {MOST_PIXELS}. "
-            f"Received: {enlarged}"
-        )
     if not 1 <= len(widths) <= MOST_STAGES or not all(8 <= filters <= MOST_FILTERS for filters in (stem, *widths)):
         raise UserError(
             f"`stem` and each of 1 to {MOST_STAGES} `widths` must be from 8 to {MOST_FILTERS}. "
@@ -126,8 +119,6 @@ def seed(image_size, classes):
         image_size: side of the input in pixels, at least 8.
         classes: number of outputs.
     """
-    if image_size < 8:
-        raise UserError(f"`image_size` must be at least 8. Received: {image_size}")
     image = Input((image_size, image_size, 1), name="image")
     x = layers.Rescaling(1 / 255, dtype="float32")(image)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
@@ -168,5 +159,3 @@ def _convolution(x, filters, size=3, strides=1):
 
 
 NETWORKS = {"se_resnet": se_resnet, "seed": seed, **{name: partial(build_backbone, name) for name in BACKBONES}}
-IMAGE_SIZES = {"se_resnet": 48, "seed": 244, **{name: backbone.image_size for name, backbone in BACKBONES.items()}}
-"""The side of each network's input in pixels, unless another is asked for."""

@@ -310,11 +310,14 @@ def _list_pictures(source):
             raise UserError(f"{source}: no such file or folder.")
         if info.type == FileType.Directory:
             inside = filesystem.get_file_info(FileSelector(path, recursive=True))
-            files = [_full_name(source) + file.path.removeprefix(path) for file in inside if file.is_file]
+            paths = [_path_of(file) for file in inside if file.is_file]
+            files = [_full_name(source) + found.removeprefix(path) for found in paths if found]
+            files = [file for file in files if f"/{RUN}" not in file]
             with ThreadPoolExecutor(READ_AT_ONCE) as pool:
                 pictures, left_out = pick_pictures(files, _read_head, map=pool.map)
             tables = [] if pictures else [file for file in files if _is_table(file)]
             left_out -= Counter({".parquet": len(tables)})
+            left_out += Counter({"whose name is no UTF-8": paths.count(None)})
         elif path.lower().endswith(".parquet"):
             pictures, tables = [], [_full_name(source)]
         else:
@@ -341,6 +344,14 @@ def _read_head(name):
             return stream.read(HEAD_BYTES)
     except (UserError, *FAILURES):
         return b""
+
+
+def _path_of(file):
+    """The path of a file that was found; None where its name is no UTF-8, which no table can hold."""
+    try:
+        return file.path
+    except UnicodeDecodeError:
+        return None
 
 
 def _read_list(source, filesystem, path):

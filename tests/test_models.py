@@ -5,8 +5,9 @@ from PIL import Image
 
 from fer.errors import UserError
 from fer.forward import classify
-from fer.models import IMAGE_SIZES, NETWORKS, Enlarge, build_network
+from fer.models import NETWORKS, Enlarge, build_network
 from fer.recipes import RECIPES, Recipe
+from fer.sizes import SIZES
 
 
 def test_default_network_has_the_documented_size():
@@ -30,7 +31,7 @@ def test_an_enlarging_network_is_the_one_of_that_size_on_enlarged_pictures():
 
 
 def test_seed_is_the_original_experiments_network_to_the_last_parameter():
-    network = build_network("seed", image_size=IMAGE_SIZES["seed"], classes=2)
+    network = build_network("seed", image_size=SIZES["seed"].usual, classes=2)
     assert network.input_shape == (None, 244, 244, 1)
     rescaling, *rest = network.layers[1:]
     assert rescaling.scale == 1 / 255
@@ -55,7 +56,7 @@ def test_seed_is_the_original_experiments_network_to_the_last_parameter():
 
 
 def test_each_network_has_a_recipe_by_whose_name_a_model_folder_is_known():
-    assert list(RECIPES) == list(NETWORKS)
+    assert list(RECIPES) == list(NETWORKS) == list(SIZES)
 
 
 def test_answers_probabilities_for_pixels_of_0_to_255():
@@ -86,7 +87,7 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
     [
         (("resnet999", 48, 7), "`network` must be one of se_resnet, seed, .*. Received: 'resnet999'"),
         (("se_resnet", 50, 7), "multiple of 8"),
-        (("se_resnet", 8, 7), "at least 16. Received: 8"),
+        (("se_resnet", 8, 7), "at least 16 for se_resnet. Received: 8"),
         (("se_resnet", 1024, 7), "at most 512. Received: 1024"),
         (("se_resnet", 48, 1), "at least two classes"),
     ],

@@ -260,6 +260,18 @@ def test_answers_appear_whole(tmp_path, faces):
     plan.run.close()
 
 
+def test_a_name_that_is_no_text_is_left_out_and_told(tmp_path, faces):
+    folder = Path(faces(1).parent, "faces")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).write_bytes(to_png("happy", 1))
+    plan = scoring.plan_scoring(str(folder), str(folder / "scored"))
+    assert plan.names.to_pylist() == [str(folder / "0" / "0 a#b.png")]
+    assert plan.left_out == f"{folder}: 1 file left out: 1 whose name is no UTF-8."
+    again = scoring.plan_scoring(str(folder), str(folder / "scored"))  # What the first has there is no picture.
+    assert (len(again.names), again.claimed) == (0, 1)
+    for each in (plan, again):
+        each.run.close()
+
+
 def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
