@@ -1,12 +1,12 @@
 """A model as one file for another runtime, ONNX or LiteRT: face crops in, calibrated probabilities out.
 
     image           uint8 `(batch, image_size, image_size, 1)`, grey, values 0-255; any batch size
-    probabilities   float32 `(batch, classes)`, as the app shows them: scaling and temperature are inside
+    probabilities   float32 `(batch, classes)`, as the app shows them: scaling and calibration are inside
     maps            LiteRT alone, where the network has them: `fer.explanation`'s maps of every class, float32
                     `(batch, 6, 6, classes)` for 48 pixels
 
 In the metadata, ONNX's `metadata_props` and LiteRT's `metadata`, are `labels`, their names in order as a JSON list, and
-`made_of`, the sha256 of the weights and the temperature.
+`made_of`, the sha256 of the weights and the calibration.
 
 Keras converts; a file whose probabilities are not Keras' own on the crops of `fer.parity` is not written. One that is
 written into a model folder of the same weights and calibration, under its name there, is recorded in `config.json`: its
@@ -154,7 +154,9 @@ def build_served(network, calibration, maps=False):
         probabilities, more["maps"] = with_maps(network)(image)
     else:
         probabilities = network(image)
-    if calibration.temperature != 1:
+    if calibration.prior_exponent or calibration.temperature != 1:
+        if calibration.prior_exponent:
+            probabilities = probabilities * (1 / calibration.divisors).astype("float32")
         # The softmax of the logits divided by the temperature, `fer.calibration.temper`, without a logarithm of zero.
         powers = probabilities ** (1 / calibration.temperature)
         probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)

@@ -6,7 +6,6 @@ LiteRT opens it; a file that is not recorded, or is of other weights or an earli
 
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -85,8 +84,7 @@ def load_served(folder, threads=THREADS):
     if record:
         network = _open_checked(file, read_export(file, record), config, record, threads)
         check_weights(folder, weights)
-        # The temperature is in the file.
-        return network, config.labels, replace(config.calibration, temperature=1.0)
+        return network, config.labels, config.calibration.without_correction()
     if reason:
         print(reason, file=sys.stderr)
     network, config = load_model(folder)

@@ -67,10 +67,15 @@ def accuracy_interval(correct):
     """
     n, right = len(correct), int(np.count_nonzero(correct))
     if min(right, n - right) < FEW:
-        return [float(edge) for edge in binomtest(right, n).proportion_ci(method="wilson")]
+        return wilson_interval(right, n)
     # Drawing n of n zeros and ones with replacement and counting the ones is one binomial draw.
     shares = np.random.default_rng(RESAMPLING_SEED).binomial(n, np.mean(correct), RESAMPLES) / n
     return [float(edge) for edge in np.percentile(shares, (2.5, 97.5))]
+
+
+def wilson_interval(right: int, n: int) -> list[float]:
+    """Return the 95 % score interval of a share (Wilson, 1927), `[low, high]` from 0 to 1, of `n` of at least 1."""
+    return [float(edge) for edge in binomtest(right, n).proportion_ci(method="wilson")]
 
 
 def accuracy_where(correct, chosen):

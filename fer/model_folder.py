@@ -147,7 +147,7 @@ def save_model(folder, network, config):
 
 def save_calibration(folder, calibration):
     """Writes a `Calibration` into the `config.json` of a model folder; the rest of it stays as it is."""
-    change_document(folder, calibration=asdict(calibration))
+    change_document(folder, calibration=_describe_calibration(calibration))
 
 
 def save_exports(folder, exports):
@@ -169,9 +169,12 @@ def describe_origin(weights, calibration):
 
     Args:
         weights: `{"size", "sha256"}`, of `load_config`.
-        calibration: `fer.calibration.Calibration`; of its two numbers the temperature is in the file.
+        calibration: `fer.calibration.Calibration`; all of it but the threshold is in the file.
     """
-    return f"weights {weights['sha256']}, temperature {calibration.temperature}"
+    origin = f"weights {weights['sha256']}, temperature {calibration.temperature}"
+    if calibration.prior_exponent:
+        origin += f", class shares {list(calibration.class_shares)} to the {calibration.prior_exponent}"
+    return origin
 
 
 def find_origin(folder):
@@ -296,9 +299,13 @@ def load_config(folder):
     if weights.get("file") != WEIGHTS or not isinstance(weights.get("size"), int) or "sha256" not in weights:
         raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
     # Folders of the time before calibration have none.
-    calibration = document.get("calibration", asdict(UNCALIBRATED))
-    if not isinstance(calibration, dict) or set(calibration) != {"temperature", "threshold"}:
+    calibration = document.get("calibration", _describe_calibration(UNCALIBRATED))
+    known = {"temperature", "threshold", "prior_exponent", "class_shares"}
+    if not isinstance(calibration, dict) or not {"temperature", "threshold"} <= set(calibration) <= known:
         raise ModelFolderError(f"{path}: `calibration` must give temperature and threshold. Received: {calibration!r}")
+    shares = calibration.get("class_shares", [])
+    if not isinstance(shares, list) or len(shares) not in (0, len(in_order)):
+        raise ModelFolderError(f"{path}: `class_shares` must be {len(in_order)} numbers. Received: {shares!r}")
     try:
         calibration = Calibration(**calibration)
     except UserError as error:
@@ -378,6 +385,12 @@ def _parse_export(format, entry):
     if file != EXPORTS[format] or kinds != (int, str, str, bool):
         raise ValueError
     return export
+
+
+def _describe_calibration(calibration):
+    """A `Calibration` for JSON; without a prior it is what it was before there was one."""
+    document = asdict(calibration)
+    return document if calibration.prior_exponent else {key: document[key] for key in ("temperature", "threshold")}
 
 
 def _write_document(folder, document):

@@ -1,6 +1,7 @@
 """Picture in, faces with probabilities out: the one served path, used by the app, the command line and evaluation."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class Recognizer:
             self._map(crops[0], 0)
 
     def recognize(self, image, already_cropped=False, smallest_face=0.0, most=MAX_FACES):
-        """Reads every face of a picture.
+        """Read every face of a picture.
 
         Args:
             image: PIL image of mode RGB, as `fer.images.load_image` gives.
@@ -109,16 +110,30 @@ class Recognizer:
         Raises:
             UserError: for a `smallest_face` that is no such share.
         """
+        return self.recognize_batch([image], already_cropped, smallest_face, most)[0]
+
+    def recognize_batch(self, images, already_cropped=False, smallest_face=0.0, most=MAX_FACES):
+        """Read every face of several pictures, whose faces share the network's passes.
+
+        Args:
+            images: PIL images of mode RGB.
+            already_cropped, smallest_face, most: as `recognize` takes them.
+
+        Returns:
+            A list of `FaceList`, one per picture.
+
+        Raises:
+            UserError: for a `smallest_face` that is no such share.
+        """
         if not 0 <= smallest_face <= 1:
             raise UserError(f"`smallest_face` must be from 0 to 1. Received: {smallest_face:g}")
-        if already_cropped:
-            return FaceList(self._faces([(0, 0, *image.size)], [grey_square(image, self.image_size)], [None]))
-        smallest = smallest_face * max(image.size)
-        found = [face for face in self.detector.detect(image) if face.box[2] - face.box[0] >= smallest]
-        left_out, found = len(found[most:]) if most else 0, found[:most]
-        crops = [crop_face(image, face, self.image_size) for face in found]
-        boxes = [_whole_pixels(face.box, image.size) for face in found]
-        return FaceList(self._faces(boxes, crops, [face.score for face in found]), left_out)
+        cuts = [
+            ([((0, 0, *image.size), grey_square(image, self.image_size), None)], 0) if already_cropped
+            else self._cut(image, smallest_face, most)
+            for image in images
+        ]  # fmt: skip
+        faces = iter(self._classify([face for own, _ in cuts for face in own]))
+        return [FaceList(islice(faces, len(own)), left_out) for own, left_out in cuts]
 
     def explain(self, face):
         """Where the network looked for a face's label, a class activation map.
@@ -133,14 +148,27 @@ class Recognizer:
         """
         return self._map and check_finite(self._map(face.crop, self.labels.index(face.label)))
 
-    def _faces(self, boxes, crops, scores):
-        if not crops:
+    def _cut(self, image, smallest_face, most):
+        """A picture's largest faces as boxes in whole pixels, crops and scores; and how many others there are."""
+        smallest = smallest_face * max(image.size)
+        found = [face for face in self.detector.detect(image) if face.box[2] - face.box[0] >= smallest]
+        faces = found[:most]
+        crops = [crop_face(image, face, self.image_size) for face in faces]
+        boxes = [_whole_pixels(face.box, image.size) for face in faces]
+        cuts = zip(boxes, crops, (face.score for face in faces), strict=True)
+        return list(cuts), len(found) - len(faces)
+
+    def _classify(self, cuts):
+        """A `Face` for each of what `_cut` gives."""
+        if not cuts:
             return []
-        probabilities = self.calibration.apply(classify(self.network, np.stack(crops)))
+        probabilities = self.calibration.apply(classify(self.network, np.stack([crop for _, crop, _ in cuts])))
         confident = self.calibration.confident(probabilities)
         return [
-            Face(box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), *rest)
-            for box, row, *rest in zip(boxes, probabilities, scores, map(bool, confident), crops, strict=True)
+            Face(
+                box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score, sure, crop
+            )
+            for (box, crop, score), row, sure in zip(cuts, probabilities, map(bool, confident), strict=True)
         ]
 
 

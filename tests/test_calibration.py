@@ -10,6 +10,7 @@ from fer.calibration import (
     temper,
     temper_held_out,
 )
+from fer.errors import UserError
 from fer.metrics import expected_calibration_error
 
 
@@ -64,3 +65,33 @@ def test_the_threshold_answers_as_much_as_the_target_allows(target, threshold):
     chosen = choose_threshold(probabilities, np.array([0, 0, 1, 1]), target)
     assert chosen == pytest.approx(threshold, abs=1e-4)
     assert Calibration(threshold=chosen).confident(probabilities).sum() == (probabilities.max(axis=1) >= chosen).sum()
+
+
+def test_the_prior_divides_by_the_class_shares_before_the_temperature():
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], np.float32)
+    shares = (0.7, 0.2, 0.1)
+    adjusted = probabilities / np.power(shares, 1.0)
+    adjusted /= adjusted.sum(axis=1, keepdims=True)
+    calibration = Calibration(1.5, 0.0, 1.0, shares)
+    answers = calibration.apply(probabilities)
+    np.testing.assert_allclose(answers, temper(adjusted, 1.5), atol=1e-6)
+    assert answers.dtype == np.float32
+    assert (answers.argmax(axis=1) == [1, 2]).all()
+    np.testing.assert_array_equal(Calibration(1.5).apply(probabilities), temper(probabilities, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ((3.0, (0.5, 0.5)), "`prior_exponent` must be a number from 0.0 to 2.0. Received: 3.0"),
+        ((float("nan"), (0.5, 0.5)), "`prior_exponent` must be"),
+        ((0.5, ()), "go together"),
+        ((0.0, (0.5, 0.5)), "go together"),
+        ((0.5, (0.5, 0.6)), "must be above 0 and sum to 1"),
+        ((0.5, (1.0, 0.0)), "must be above 0 and sum to 1"),
+        ((0.5, ("a", 1)), "must be above 0 and sum to 1"),
+    ],
+)
+def test_a_prior_that_does_not_fit_is_refused(prior, message):
+    with pytest.raises(UserError, match=message):
+        Calibration(1.0, 0.0, *prior)

@@ -103,7 +103,8 @@ def test_the_cards_lines_run_the_files(hub, exported, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_the_temperature_is_inside(small, tmp_path, name):
+def test_the_temperature_and_the_prior_are_inside(small, tmp_path, name):
+    save_calibration(small, Calibration(0.5, 0.6, 0.5, (0.9, 0.1)))
     export = export_model(small, name, tmp_path / "file")
     assert export.difference < 1e-4
     network, config = load_model(small)

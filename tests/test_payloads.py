@@ -262,8 +262,8 @@ def test_what_is_meant_is_taken(join, call, served):
     assert [row["file"] for row in call("predict_batch", one)[0]] == ["mine.png"]
     assert [row["file"] for row in call("predict_batch", [one, upload])[0]] == ["mine.png", "mine.png"]
     fetched = (
-        "http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be http or https, of public servers, on port 80 or "
-        "443, and answer at most 150 MB within 20 seconds."
+        "http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be http or https, of public servers, on port "
+        "80 or 443, and answer at most 150 MB within 20 seconds."
     )
     for address in ("http://127.0.0.1/photo.jpg", {"path": "http://127.0.0.1/photo.jpg"},
                     {"path": None, "url": "http://127.0.0.1/photo.jpg"}):  # fmt: skip

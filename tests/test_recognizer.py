@@ -131,3 +131,15 @@ def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recogniz
 def test_a_smallest_face_that_is_no_share_of_the_picture_is_refused(recognizer, share):
     with pytest.raises(UserError, match=r"^`smallest_face` must be from 0 to 1\. Received: "):
         recognizer.recognize(Image.new("RGB", (40, 30)), smallest_face=share)
+
+
+def test_several_pictures_are_read_as_each_alone(recognizer, photo):
+    wall = Image.new("RGB", (100, 80), "gray")
+    smaller = photo.resize((300, 300))
+    batch = recognizer.recognize_batch([photo, wall, smaller])
+    assert [len(faces) for faces in batch] == [1, 0, 1]
+    for faces, image in zip(batch, (photo, wall, smaller), strict=True):
+        for face, alone in zip(faces, recognizer.recognize(image), strict=True):
+            assert face.box == alone.box
+            assert face.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
+    assert recognizer.recognize_batch([]) == []
