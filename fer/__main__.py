@@ -54,9 +54,23 @@ def _parser():
     )
     _add_already_cropped(score)
 
-    evaluate = _add_command(commands, "evaluate", _evaluate, "measure a model on a split of FER2013")
+    evaluate = _add_command(
+        commands, "evaluate", _evaluate, "measure a model on a split of FER2013, or on whole photos"
+    )
     _add_model(evaluate)
-    evaluate.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    on = evaluate.add_mutually_exclusive_group(required=True)
+    on.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013")
+    on.add_argument(
+        "--photos",
+        metavar="FOLDER",
+        help="whole photos, <label>/* or <set>/<label>/*: found, aligned and read as in the app, the largest face",
+    )
+    evaluate.add_argument(
+        "--prior",
+        type=float,
+        metavar="X",
+        help="divide the probabilities by the classes' training shares to this power, 0 to 2, and not as calibrated",
+    )
     evaluate.add_argument(
         "--split", default="validation", choices=("train", "validation", "test"), help="which pictures"
     )
@@ -78,7 +92,7 @@ def _parser():
     evaluate.add_argument(
         "--allow-duplicates",
         action="store_true",
-        help="with --duplicates: measure even where more than a quarter are training pictures, to the pixel",
+        help="with --duplicates: measure even where more than half are training pictures, to the pixel",
     )
     evaluate.add_argument(
         "--path",
@@ -87,7 +101,7 @@ def _parser():
         help="`served`: paste each picture into a scene and let the app's way find, cut and read it",
     )
     evaluate.add_argument("--json", metavar="FILE", help="write the figures here")
-    evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix here, as PNG")
+    evaluate.add_argument("--figure", metavar="FILE", help="write the confusion matrix, or one per set, here, as PNG")
 
     calibrate = _add_command(
         commands, "calibrate", _calibrate, "fit a model's confidence on validation, write its card"
@@ -102,9 +116,20 @@ def _parser():
         "--served", action="store_true", help="measure faces found and cut as the app does too; some minutes"
     )
     calibrate.add_argument(
+        "--photos",
+        metavar="FOLDER",
+        help="photos, <label>/* or <set>/<label>/*: choose the prior by them, and measure the model on them",
+    )
+    calibrate.add_argument(
+        "--prior",
+        type=float,
+        metavar="X",
+        help="divide the probabilities by the classes' training shares to this power, 0 to 2 (default: as it is)",
+    )
+    calibrate.add_argument(
         "--allow-duplicates",
         action="store_true",
-        help="go on where more than a quarter of the validation pictures are training pictures, to the pixel",
+        help="go on where more than half of the validation pictures are training pictures, to the pixel",
     )
     calibrate.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
 
@@ -271,17 +296,54 @@ def _score(options):
 def _evaluate(options):
     if options.classes:
         check_classes(options.classes)
-    check_inputs(options.data, options.votes)
+    if options.photos:
+        _check_photo_options(options)
+    check_inputs(options.data, options.photos, options.votes)
     check_suffix("`--figure`", options.figure, ".png")
 
     from fer.hub import resolve_model
     from fer.model_folder import find_model, list_files
 
-    read = [options.data, *filter(None, [options.votes]), *list_files(find_model(options.model))]
+    read = [*filter(None, [options.data, options.photos, options.votes]), *list_files(find_model(options.model))]
     check_outputs({"`--json`": options.json, "`--figure`": options.figure}, read)
     source = resolve_model(options.model)
+    metrics, save_figure = (_evaluate_photos if options.photos else _evaluate_split)(options, source)
+    failures = []
+    if options.json:
+        with kept(failures):
+            write_text(options.json, to_json(metrics, indent=2) + "\n")
+    if options.figure:
+        with kept(failures):
+            save_figure(options.figure)
+    return _done(failures)
 
+
+def _check_photo_options(options):
+    given = {"--classes": options.classes, "--limit": options.limit, "--votes": options.votes}
+    given |= {"--duplicates": options.duplicates, "--skip-bad": options.skip_bad, "--path": options.path == "served"}
+    wrong = [name for name, value in given.items() if value]
+    if wrong or options.split != "validation":
+        raise UserError(f"--photos goes without options of --data. Received: {', '.join(wrong) or '--split'}")
+
+
+def _evaluate_photos(options, source):
+    from tqdm import tqdm
+
+    from fer.evaluation import evaluate_photos
+    from fer.figures import save_confusion_matrices
+    from fer.photos import format_photos
+
+    def progress(answers, total):
+        return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)
+
+    figures = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress)
+    print(format_photos(figures))
+    return figures, lambda path: save_confusion_matrices(path, figures)
+
+
+def _evaluate_split(options, source):
     from fer.evaluation import evaluate_model, format_metrics
+    from fer.figures import save_confusion_matrix
 
     metrics, skipped = evaluate_model(
         source.folder,
@@ -295,21 +357,13 @@ def _evaluate(options):
         duplicates=options.duplicates,
         path=options.path,
         allow_duplicates=options.allow_duplicates,
+        prior=options.prior,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
     print(format_metrics(metrics))
-    failures = []
-    if options.json:
-        with kept(failures):
-            write_text(options.json, to_json(metrics, indent=2) + "\n")
-    if options.figure:
-        from fer.figures import save_confusion_matrix
-
-        title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
-        with kept(failures):
-            save_confusion_matrix(options.figure, metrics["confusion_matrix"], metrics["labels"], title)
-    return _done(failures)
+    title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
+    return metrics, lambda path: save_confusion_matrix(path, metrics["confusion_matrix"], metrics["labels"], title)
 
 
 def _share(text):
@@ -326,7 +380,7 @@ def _calibrate(options):
     config, weights = load_config(folder)
     check_weights(folder, weights)
     check_folder("`FOLDER`", folder)
-    check_inputs(options.data, options.votes)
+    check_inputs(options.data, options.votes, options.photos)
 
     from fer.calibration import TARGET
     from fer.card import save_card
@@ -345,7 +399,8 @@ def _calibrate(options):
     def show(metrics):
         print(format_metrics(metrics))
 
-    save_report(folder, train, validation, options.folder, options.votes, target, options.served, show)
+    more = {"served": options.served, "photos": options.photos, "prior": options.prior, "show": show}
+    save_report(folder, train, validation, options.folder, options.votes, target, **more)
     save_card(folder, options.folder)
     for format in EXPORTS:
         _, reason = judge_export(folder, format)

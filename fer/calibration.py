@@ -12,6 +12,8 @@ from fer.errors import UserError
 
 TEMPERATURES = (0.1, 10.0)
 """What a temperature may be: at either end hardly anything of the network's own confidence is left."""
+PRIOR_EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Exponents that `choose_prior_exponent` tries."""
 TARGET = 0.85
 """Accuracy wanted of the answers that are not "not sure"."""
 MAX_PRIOR_EXPONENT = 2.0
@@ -30,8 +32,8 @@ class Calibration:
     prior_exponent: exponent of `class_shares`, by whose power the probabilities are divided before the temperature
         (logit adjustment: Menon et al., 2021, "Long-tail learning via logit adjustment", arXiv:2007.07314); 0 leaves
         them as they are.
-    class_shares: share of each class in training, in the order of the labels; above 0, they sum to 1. Empty where
-        `prior_exponent` is 0.
+    class_shares: share of each class in training, in the order of the labels; above 0, they sum to 1. May be empty
+        where `prior_exponent` is 0.
     """
 
     temperature: float = 1.0
@@ -51,8 +53,8 @@ class Calibration:
             if not _is_number(value) or not least <= value <= most:
                 raise UserError(f"`{name}` must be a number from {least} to {most}. Received: {value!r}")
         object.__setattr__(self, "class_shares", tuple(self.class_shares))
-        if bool(self.class_shares) != bool(self.prior_exponent):
-            raise UserError("`class_shares` and `prior_exponent` go together. Received: one of them")
+        if self.prior_exponent and not self.class_shares:
+            raise UserError("`prior_exponent` needs the `class_shares` of training. Received: none")
         positive = all(_is_number(share) and share > 0 for share in self.class_shares)
         if self.class_shares and not (positive and math.isclose(sum(self.class_shares), 1, abs_tol=1e-6)):
             raise UserError(f"`class_shares` must be above 0 and sum to 1. Received: {self.class_shares!r}")
@@ -171,3 +173,12 @@ def choose_threshold(probabilities, labels, target=TARGET):
     thresholds, _, accuracies = risk_coverage(probabilities, labels)
     reached = np.flatnonzero(accuracies >= target)
     return math.floor(1e4 * float(thresholds[reached[-1]])) / 1e4 if len(reached) else 1.0
+
+
+def choose_prior_exponent(score) -> float:
+    """Return the exponent of `PRIOR_EXPONENTS` with the highest score, the smallest of equals.
+
+    Args:
+        score: function of an exponent that returns a float.
+    """
+    return max(PRIOR_EXPONENTS, key=score)

@@ -1,5 +1,7 @@
 """Measure a model on a split of FER2013."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from fer.agreement import compare_with_votes
@@ -9,6 +11,7 @@ from fer.errors import UserError
 from fer.forward import classify
 from fer.metrics import accuracy_where, evaluate, restrict
 from fer.model_folder import find_model, load_config, load_model
+from fer.photos import list_photo_sets, measure_photos
 from fer.served import find_pasted
 
 
@@ -24,6 +27,7 @@ def evaluate_model(
     duplicates=False,
     path="loader",
     allow_duplicates=False,
+    prior=None,
 ):
     """Loads a model and a split and compares them.
 
@@ -38,6 +42,7 @@ def evaluate_model(
             `fer.duplicates.MAX_COPIES` of them may be, where `duplicates` are looked for.
         path: `loader`, the pictures as they are; or `served`, the faces found of pictures pasted into scenes, which go
             the way of the app's photos (see `fer.served`).
+        prior: exponent of the class shares, see `fer.calibration.Calibration`; None for the model's own.
 
     Returns:
         The figures of `measure`, with `agreement` (of `fer.agreement.compare_with_votes`) and `duplicates` (of
@@ -59,7 +64,8 @@ def evaluate_model(
         train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
         check_copies(faces, train, allow_duplicates)
     votes_of = load_votes(votes, faces.names) if votes else None
-    network, config = load_model(folder)  # The last: to load Keras takes seconds.
+    config = _with_prior(config, prior)
+    network, _ = load_model(folder)  # The last: to load Keras takes seconds.
     if path == "served":
         faces, probabilities, served = read_in_scenes(network, config.labels, faces)
     else:
@@ -67,12 +73,49 @@ def evaluate_model(
     metrics = measure(probabilities, config, faces, split, model or str(folder))
     if served:
         metrics["served"] = served
-    predicted = restrict(probabilities, config.labels, faces.classes).argmax(axis=1)
+    answers = config.calibration.apply(probabilities)
+    predicted = restrict(answers, config.labels, faces.classes).argmax(axis=1)
     if votes:
         metrics["agreement"] = compare_with_votes(predicted, faces, votes_of, load_categories(votes))
     if duplicates:
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
     return metrics, (*faces.skipped, faces.left_out) if faces.left_out else faces.skipped
+
+
+def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
+    """Measure a model end to end on folders of whole photos.
+
+    Args:
+        folder: model folder or `bundled`.
+        photos: folder, as `fer.photos.list_photo_sets` takes it.
+        model: what to call the model in the figures; by default the folder.
+        prior: as in `evaluate_model`; then the network answers in Keras, otherwise from its LiteRT file as in the app.
+        progress: function of the answers' iterator and their number that returns an iterator, such as `tqdm`.
+
+    Returns:
+        The figures of `fer.photos.measure_photos`, with `model` and `prior_exponent`.
+
+    Raises:
+        UserError: for a model or folder that does not fit.
+    """
+    from fer.faces import FaceDetector
+    from fer.recognizer import Recognizer
+
+    config = _with_prior(load_config(find_model(folder))[0], prior)
+    sets = list_photo_sets(photos, config.labels)
+    model = model or str(folder)
+    if prior is None:
+        recognizer = Recognizer.load(folder, model)
+    else:
+        recognizer = Recognizer(load_model(folder)[0], config.labels, FaceDetector(), model, config.calibration)
+    figures = measure_photos(recognizer, sets, progress)
+    return {"model": model, "prior_exponent": config.calibration.prior_exponent, **figures}
+
+
+def _with_prior(config, exponent):
+    if exponent is None:
+        return config
+    return replace(config, calibration=replace(config.calibration, prior_exponent=exponent))
 
 
 def read_in_scenes(network, labels, faces):

@@ -15,18 +15,37 @@ def save_confusion_matrix(path, matrix, labels, title):
         labels: names of the classes.
         title: of the figure.
     """
-    counts = np.asarray(matrix, float)
-    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = 2.6 + 0.62 * len(labels)
     figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.subplots()
+    _draw_confusion_matrix(figure.subplots(), matrix, labels, labels, title)
+    _save(figure, path)
+
+
+def save_confusion_matrices(path, figures):
+    """Draw the confusion matrices of several sets of photos in one figure, each row in percent of its true label.
+
+    Args:
+        path: of the PNG.
+        figures: of `fer.photos.measure_photos`.
+    """
+    labels, sets = figures["labels"], figures["sets"]
+    side = 2.6 + 0.62 * len(labels)
+    figure = Figure(figsize=(side * len(sets), side), layout="constrained")
+    for axes, (name, row) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets.items(), strict=True):
+        title = f"{name}, {row['n']} photos, balanced {row['all_labels']['balanced_accuracy']:.1%}"
+        _draw_confusion_matrix(axes, row["confusion_matrix"], labels, [*labels, "no face"], title)
+    _save(figure, path)
+
+
+def _draw_confusion_matrix(axes, matrix, true, predicted, title):
+    counts = np.asarray(matrix, float)
+    shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xticks(range(len(predicted)), predicted, rotation=45, ha="right")
+    axes.set_yticks(range(len(true)), true)
     axes.set(xlabel="predicted", ylabel="true", title=title)
     for (row, column), share in np.ndenumerate(shares):
         axes.text(column, row, f"{share:.0f}", ha="center", va="center", color="white" if share > 50 else "black")
-    _save(figure, path)
 
 
 def save_curves(path, history):

@@ -388,9 +388,9 @@ def _parse_export(format, entry):
 
 
 def _describe_calibration(calibration):
-    """A `Calibration` for JSON; without a prior it is what it was before there was one."""
+    """A `Calibration` for JSON; without class shares it is what it was before there were any."""
     document = asdict(calibration)
-    return document if calibration.prior_exponent else {key: document[key] for key in ("temperature", "threshold")}
+    return document if calibration.class_shares else {key: document[key] for key in ("temperature", "threshold")}
 
 
 def _write_document(folder, document):

@@ -7,6 +7,7 @@ counts as answered wrongly.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +74,36 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
             yield np.array(list(faces[0].probabilities.values())) if faces else None
 
 
-def measure_photos(recognizer, sets: list[PhotoSet], progress=iter) -> dict:
-    """Measure a model end to end on sets of photos.
+def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[np.ndarray | None]]:
+    """Read several sets; returns the answers of `read_photo_set` for each.
 
     Args:
         recognizer: `fer.recognizer.Recognizer`.
-        sets: of `list_photo_sets`.
-        progress: wraps the iterator over all photos, such as `tqdm`.
+        progress: function of the answers' iterator and their number that returns an iterator, such as `tqdm`.
+    """
+    answers = (answer for photos in sets for answer in read_photo_set(recognizer, photos))
+    if progress:
+        answers = progress(answers, sum(len(photos.paths) for photos in sets))
+    answers = iter(answers)
+    return [list(islice(answers, len(photos.paths))) for photos in sets]
+
+
+def measure_photos(recognizer, sets: list[PhotoSet], progress=None) -> dict:
+    """Measure a model end to end on sets of photos; arguments as `read_photo_sets` takes them.
+
+    Returns:
+        The figures of `measure_answers`.
+    """
+    return measure_answers(read_photo_sets(recognizer, sets, progress), sets, recognizer.labels, recognizer.calibration)
+
+
+def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], calibration) -> dict:
+    """Measure the answers to sets of photos.
+
+    Args:
+        answers: of `read_photo_sets`.
+        labels: names of the model's outputs, in order.
+        calibration: `fer.calibration.Calibration`, whose threshold tells sure answers.
 
     Returns:
         A dict of plain numbers, ready for JSON: `labels` (the model's), `sets` (by name, of `measure_set`) and `mean`,
@@ -87,13 +111,10 @@ def measure_photos(recognizer, sets: list[PhotoSet], progress=iter) -> dict:
         of the model's, `ece`, `coverage` and `accuracy` of sure answers, and `recall` by label over the sets that have
         it.
     """
-    answers = progress(answer for photos in sets for answer in read_photo_set(recognizer, photos))
-    answers = iter(answers)
-    measured = {}
-    for photos in sets:
-        read = [next(answers) for _ in photos.paths]
-        measured[photos.name] = measure_set(read, photos, recognizer.labels, recognizer.calibration)
-    return {"labels": list(recognizer.labels), "sets": measured, "mean": _average(measured, recognizer.labels)}
+    measured = {
+        photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
+    }
+    return {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
 
 
 def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration) -> dict:

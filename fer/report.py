@@ -7,9 +7,11 @@ import numpy as np
 
 from fer.agreement import compare_with_votes
 from fer.calibration import (
+    PRIOR_EXPONENTS,
     TARGET,
     UNCALIBRATED,
     Calibration,
+    choose_prior_exponent,
     choose_threshold,
     fit_temperature,
     risk_coverage,
@@ -23,6 +25,7 @@ from fer.forward import classify
 from fer.metrics import evaluate, reliability
 from fer.model_folder import FIGURES, METRICS, load_model, save_calibration
 from fer.outputs import write_text
+from fer.photos import list_photo_sets, measure_answers, read_photo_sets
 from fer.publishing import last_part
 
 COVERAGES = np.linspace(0.05, 1, 20)
@@ -30,8 +33,14 @@ COVERAGES = np.linspace(0.05, 1, 20)
 HAPPY_OR_SAD = ("happy", "sad")
 
 
-def save_report(folder, train, validation, model, votes=None, target=TARGET, served=False, show=None):
-    """Fits temperature and threshold on validation, stores them, and measures the model as it will be served.
+def save_report(
+    folder, train, validation, model, votes=None, target=TARGET, served=False, photos=None, prior=None, show=None
+):
+    """Fits prior, temperature and threshold, stores them, and measures the model as it will be served.
+
+    The exponent of the class shares (`fer.calibration.Calibration`) is `prior`, or the one of
+    `fer.calibration.PRIOR_EXPONENTS` with the best mean balanced accuracy on `photos`; without both it stays as it is.
+    Temperature and threshold are fitted on validation behind it.
 
     A temperature has to earn its place: it is stored where it makes the negative log-likelihood of pictures that it was
     not fitted on smaller; otherwise 1 is. The calibration error is measured beside it but does not decide: in bins of a
@@ -44,10 +53,14 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
         votes: CSV of FER+; None for no comparison with people.
         target: accuracy wanted of the answers that are not "not sure", 0-1.
         served: measure the served path too (see `fer.served`), which takes some minutes.
+        photos: folder of `fer.photos.list_photo_sets` to choose the prior by and to measure on; None for none.
+        prior: exponent of the class shares; None as above.
         show: a function that is given the figures before anything is written; None for none.
 
     Returns:
         The figures of `fer.evaluation.measure` with `calibration`, `agreement` (None without votes), `duplicates`,
+        `prior` (`exponent`, and by exponent tried the `validation_accuracy` and with photos their
+        `balanced_accuracy`), `photos` (of `fer.photos.measure_photos`; None without them),
         `happy_or_sad` (`accuracy` and `accuracy_interval` where only these two are asked for; None without them) and
         `served_path` (`pictures`, `found`, and of these `accuracy`, `accuracy_interval` and `loader_accuracy`; None
         unless it was asked for).
@@ -58,19 +71,26 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     folder, model = Path(folder), last_part(model)
     opinions = load_votes(votes, validation.names) if votes else None
     network, config = load_model(folder)
-    raw, labels = classify(network, validation.images[..., 0]), validation.labels
-    fitted = round(fit_temperature(raw, labels), 4)
+    labels, raw = validation.labels, classify(network, validation.images[..., 0])
+    sets = list_photo_sets(photos, config.labels) if photos else []
+    seen = _read_photos(network, config.labels, sets) if photos else []
+    shares = _shares(train)
+    exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (seen, sets), config.labels)
+    adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
+    fitted = round(fit_temperature(adjusted, labels), 4)
     before, after = (
-        measure(raw, replace(config, calibration=stage), validation, "validation", model)
+        measure(adjusted, replace(config, calibration=stage), validation, "validation", model)
         for stage in (UNCALIBRATED, Calibration(fitted))
     )
-    held_out = evaluate(temper_held_out(raw, labels), labels, validation.classes)
+    held_out = evaluate(temper_held_out(adjusted, labels), labels, validation.classes)
     temperature = fitted if held_out["nll"] < before["nll"] else 1.0
-    tempered = Calibration(temperature).apply(raw)
-    calibration = Calibration(temperature, choose_threshold(tempered, labels, target))
-    metrics = measure(raw, replace(config, calibration=calibration), validation, "validation", model)
+    tempered = Calibration(temperature).apply(adjusted)
+    calibration = Calibration(temperature, choose_threshold(tempered, labels, target), exponent, shares)
+    config = replace(config, calibration=calibration)
+    metrics = measure(raw, config, validation, "validation", model)
     _, coverages, accuracies = risk_coverage(tempered, labels)
     nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
+    metrics["prior"] = {"exponent": exponent, "tried": tried}
     metrics["calibration"] = {
         "target": target,
         "fitted_temperature": fitted,
@@ -85,11 +105,13 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
             {"coverage": float(coverages[index]), "accuracy": float(accuracies[index])} for index in np.unique(nearest)
         ],
     }
-    predicted = raw.argmax(axis=1)
+    predicted = adjusted.argmax(axis=1)
     metrics["agreement"] = votes and compare_with_votes(predicted, validation, opinions, load_categories(votes))
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
     metrics["served_path"] = _measure_served(network, config, validation, model) if served else None
+    answers = [[row if row is None else calibration.apply(row[None])[0] for row in rows] for rows in seen]
+    metrics["photos"] = measure_answers(answers, sets, config.labels, calibration) if photos else None
     if show:
         show(metrics)
     save_calibration(folder, calibration)
@@ -99,9 +121,52 @@ def save_report(folder, train, validation, model, votes=None, target=TARGET, ser
     figures.mkdir(exist_ok=True)
     title = f"validation, accuracy {metrics['accuracy']:.1%}"
     save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
-    save_reliability(figures / "reliability.png", reliability(raw, labels), metrics["calibration"]["reliability"])
+    save_reliability(figures / "reliability.png", reliability(adjusted, labels), metrics["calibration"]["reliability"])
     save_risk_coverage(figures / "risk_coverage.png", coverages, accuracies, metrics["confident"])
     return metrics
+
+
+def _read_photos(network, labels, sets):
+    """The network's answers to photos, not calibrated, of `fer.photos.read_photo_sets`."""
+    # Here, since training measures what it trained, and runs where there is no LiteRT for the detector.
+    from fer.faces import FaceDetector
+    from fer.recognizer import Recognizer
+
+    return read_photo_sets(Recognizer(network, labels, FaceDetector(), "photos"), sets)
+
+
+def _shares(faces):
+    """The share of each class, as floats that sum to 1; nothing where a class has no picture."""
+    counts = np.bincount(faces.labels, minlength=len(faces.classes))
+    return tuple((counts / counts.sum()).tolist()) if counts.all() else ()
+
+
+def _choose_prior(prior, before, shares, validation, photos, names):
+    """The exponent of the class shares, and by exponent tried what it does on validation and on photos.
+
+    Args:
+        prior: the exponent that is asked for, or None.
+        before: the model's `Calibration` as it is.
+        shares: of the classes in training.
+        validation: probabilities `(n, classes)` and labels `(n,)`.
+        photos: answers of `fer.photos.read_photo_sets` and their sets; both empty for none.
+        names: of the classes.
+    """
+    probabilities, labels = validation
+    seen, sets = photos
+    if prior is None and not sets:
+        return before.prior_exponent, []
+    tried = {}
+    for exponent in PRIOR_EXPONENTS if prior is None else (0.0, prior):
+        adjust = Calibration(prior_exponent=exponent, class_shares=shares).apply
+        row = {"exponent": exponent, "validation_accuracy": float((adjust(probabilities).argmax(1) == labels).mean())}
+        if sets:
+            answers = [[one if one is None else adjust(one[None])[0] for one in rows] for rows in seen]
+            row["balanced_accuracy"] = measure_answers(answers, sets, names, UNCALIBRATED)["mean"]["balanced_accuracy"]
+        tried[exponent] = row
+    if prior is None:
+        prior = choose_prior_exponent(lambda exponent: tried[exponent]["balanced_accuracy"])
+    return prior, list(tried.values())
 
 
 def _measure_happy_or_sad(probabilities, config, faces, model):

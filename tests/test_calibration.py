@@ -85,8 +85,7 @@ def test_the_prior_divides_by_the_class_shares_before_the_temperature():
     [
         ((3.0, (0.5, 0.5)), "`prior_exponent` must be a number from 0.0 to 2.0. Received: 3.0"),
         ((float("nan"), (0.5, 0.5)), "`prior_exponent` must be"),
-        ((0.5, ()), "go together"),
-        ((0.0, (0.5, 0.5)), "go together"),
+        ((0.5, ()), "`prior_exponent` needs the `class_shares`"),
         ((0.5, (0.5, 0.6)), "must be above 0 and sum to 1"),
         ((0.5, (1.0, 0.0)), "must be above 0 and sum to 1"),
         ((0.5, ("a", 1)), "must be above 0 and sum to 1"),

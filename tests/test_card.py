@@ -85,3 +85,29 @@ def test_an_enlarging_network_is_told(folder):
     assert "It enlarges the crop to 96x96 pixels first." in " ".join(render_card(folder, "mine").split())
     change(folder / CONFIG, "options", "enlarged", None)
     assert "enlarges" not in render_card(folder, "mine")
+
+
+def test_photos_and_the_prior_stand_in_the_card_where_they_were_measured(folder):
+    assert "whole photos of other people was not measured" in render_card(folder, "mine")
+    document = json.loads((folder / METRICS).read_text())
+    row = {"accuracy": 0.9, "coverage": 0.5}
+    one = {
+        "n": 504,
+        "balanced_accuracy": 0.774,
+        "all_labels": {"balanced_accuracy": 0.7},
+        "confident": row,
+        "ece": None,
+    }
+    mean = {"balanced_accuracy": 0.774, "balanced_accuracy_all": 0.7, "coverage": 0.5, "accuracy": None, "ece": 0.1}
+    document["photos"] = {"sets": {"lab": one}, "mean": {**mean, "recall": {"happy": 0.95, "sad": 0.5}}}
+    tried = [{"exponent": exponent, "validation_accuracy": 0.7 - exponent / 100} for exponent in (0.0, 0.5, 1.0)]
+    document["prior"] = {"exponent": 0.5, "tried": tried}
+    (folder / METRICS).write_text(json.dumps(document))
+    card = render_card(folder, "mine")
+    assert "| lab | 504 | 77.4% | 70.0% | 50.0% | 90.0% | none |" in card
+    assert "Recall, as a mean over the sets: happy 95%, sad 50%." in card
+    assert "70.0% with the power 0.0 and 69.5% with the power 0.5." in card
+    del document["photos"]["mean"]["recall"]
+    (folder / METRICS).write_text(json.dumps(document))
+    with pytest.raises(UserError, match="a fact that the card states is missing"):
+        render_card(folder, "mine")

@@ -68,7 +68,8 @@ def test_a_folder_without_sets_is_told(folder, wrong):
 def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folder):
     seen = []
 
-    def progress(answers):
+    def progress(answers, total):
+        assert total == 8
         for answer in answers:
             seen.append(answer)
             yield answer

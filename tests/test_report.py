@@ -10,7 +10,7 @@ from fer.data import Faces
 from fer.forward import classify
 from fer.images import load_image
 from fer.labels import EMOTIONS
-from fer.model_folder import BUNDLED, CONFIG, METRICS, load_config, load_model
+from fer.model_folder import BUNDLED, CONFIG, METRICS, ModelConfig, load_config, load_model, save_model
 from fer.report import save_report
 
 
@@ -68,3 +68,57 @@ def test_two_expressions_and_the_served_path_are_measured_too(tmp_path, astronau
     assert "75.0% of the faces" in render_card(folder, "mine")
     assert save_report(folder, faces, faces, "mine")["served_path"] is None
     assert "was not measured" in render_card(folder, "mine")
+
+
+@pytest.fixture
+def rare(tmp_path, monkeypatch):
+    """A model folder of two classes, its training pictures (nine happy to one sad) and 200 to validate, as many of each
+    as of the other, and a network that leans to happy as far as training did."""
+    folder = tmp_path / "rare"
+    folder.mkdir()
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    save_model(folder, config.build(), config)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (200, 16, 16, 1), np.uint8)
+    labels = np.arange(200) % 2
+    own = random.beta(4, 2, 200)
+    sad = np.where(labels, own, 1 - own)
+    leaning = np.stack([0.9 * (1 - sad), 0.1 * sad], axis=1)
+    leaning /= leaning.sum(axis=1, keepdims=True)
+    names = tuple(map(str, range(200)))
+    validation = Faces(images, labels, config.labels, names)
+    train = Faces(255 - images[:20], (np.arange(20) >= 18).astype(int), config.labels, names[:20])
+    monkeypatch.setattr("fer.report.classify", lambda network, crops: leaning)
+    return folder, train, validation, leaning
+
+
+def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_kept_until_another_is_asked_for(rare):
+    folder, train, validation, leaning = rare
+    plain = save_report(folder, train, validation, "mine")
+    assert load_config(folder)[0].calibration.prior_exponent == 0
+    metrics = save_report(folder, train, validation, "mine", prior=1.0)
+    calibration = load_config(folder)[0].calibration
+    assert (calibration.prior_exponent, calibration.class_shares) == (1.0, (0.9, 0.1))
+    adjusted = leaning / (0.9, 0.1)
+    assert metrics["accuracy"] == np.mean(adjusted.argmax(axis=1) == validation.labels) > plain["accuracy"]
+    assert metrics["nll"] < plain["nll"]
+    assert [row["exponent"] for row in metrics["prior"]["tried"]] == [0.0, 1.0]
+    assert save_report(folder, train, validation, "mine")["accuracy"] == metrics["accuracy"]
+
+
+def test_photos_choose_the_prior_and_are_measured(rare, tmp_path, monkeypatch):
+    folder, train, validation, leaning = rare
+    for label in ("happy", "sad"):
+        (tmp_path / "lab" / label).mkdir(parents=True)
+        for number in range(100):
+            (tmp_path / "lab" / label / f"{number:03}.png").touch()
+    answers = [*leaning[::2], *leaning[1::2]]
+    answers[0] = None
+    monkeypatch.setattr("fer.report._read_photos", lambda network, labels, sets: [answers])
+    metrics = save_report(folder, train, validation, "mine", photos=tmp_path / "lab")
+    assert metrics["prior"]["exponent"] == 1.0 == load_config(folder)[0].calibration.prior_exponent
+    scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
+    assert len(scores) == 5
+    assert metrics["photos"]["sets"]["lab"]["found"] == 199
+    assert metrics["photos"]["mean"]["balanced_accuracy"] == pytest.approx(max(scores))
+    assert json.loads((folder / METRICS).read_text())["photos"] == metrics["photos"]
