@@ -8,7 +8,9 @@ import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial, partialmethod
 from pathlib import Path
 
 import av
@@ -233,3 +235,124 @@ def recognizer():
     from fer.recognizer import Recognizer  # Keras imports the Hub's client, which must find the settings above.
 
     return Recognizer.load("bundled")
+
+
+SMALL = {"stem": 8, "widths": (8,), "depth": 1}
+"""Options of a `se_resnet` that a processor trains in seconds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of `train.py` that is over.
+
+    folder: its model folder, which no test changes.
+    data: what it was trained on.
+    command: its arguments but for `--output`.
+    """
+
+    folder: Path
+    data: Path
+    command: list
+
+
+@contextmanager
+def small_networks():
+    """Within it a `se_resnet` is small unless other options are asked for."""
+    from fer import models
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, **SMALL))
+        yield
+
+
+@pytest.fixture
+def small_network():
+    with small_networks():
+        yield
+
+
+@contextmanager
+def eager_training():
+    """Within it networks are trained without a graph, which takes longer to trace than a few steps do without it."""
+    import keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "compile", partialmethod(keras.Model.compile, run_eagerly=True))
+        yield
+
+
+@pytest.fixture
+def eager():
+    with eager_training():
+        yield
+
+
+@pytest.fixture(scope="session")
+def trained(draw_dataset, tmp_path_factory):
+    """A whole run of a small network on happy and sad faces of 16 pixels, whose test pictures cannot be read."""
+    import train
+
+    data, folder = draw_dataset(tmp_path_factory.mktemp("data"), per_class=12), tmp_path_factory.mktemp("runs") / "two"
+    for picture in (data / "test").rglob("PrivateTest_*"):
+        picture.write_bytes(b"")
+    command = ["--data", str(data), "--classes", "sad", "happy", "--image-size", "16"]
+    command += ["--epochs", "2", "--batch-size", "2"]
+    with small_networks():
+        train.main([*command, "--output", str(folder)])
+    return Run(folder, data, command)
+
+
+@pytest.fixture(scope="session")
+def calibrated(trained, tmp_path_factory):
+    """A model folder like that one, but small: without what training leaves, of a network that has learnt nothing and
+    enlarges its input, and with a temperature and a prior. No test changes it."""
+    from fer.calibration import Calibration
+    from fer.model_folder import METRICS, load_config, save_calibration, save_model
+
+    folder = tmp_path_factory.mktemp("models") / "small"
+    folder.mkdir()
+    config = replace(load_config(trained.folder)[0], options={**SMALL, "enlarged": 32})
+    save_model(folder, config.build(), config)
+    save_calibration(folder, Calibration(0.2, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1)))
+    shutil.copy(trained.folder / METRICS, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(calibrated, tmp_path_factory):
+    """The same with an export in each format. No test changes it."""
+    from fer.export import export_model
+    from fer.model_folder import EXPORTS
+
+    folder = shutil.copytree(calibrated, tmp_path_factory.mktemp("models") / "small")
+    for name, file in EXPORTS.items():
+        export_model(folder, name, folder / file)
+    return folder
+
+
+@pytest.fixture
+def converted(exported, monkeypatch):
+    """In place of a conversion, which takes Keras seconds, that of the model `exported`."""
+    import keras
+
+    from fer.model_folder import EXPORTS
+
+    def copy(model, path, format, **how):
+        shutil.copy(exported / EXPORTS[format], path)
+
+    monkeypatch.setattr(keras.Model, "export", copy)
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    """A model folder with the bundled one's labels, facts and figures, of a small network that has learnt nothing."""
+    from fer.model_folder import BUNDLED, METRICS, load_config, save_calibration, save_model
+
+    folder = tmp_path / "untrained"
+    folder.mkdir()
+    bundled = load_config(BUNDLED)[0]
+    config = replace(bundled, options=SMALL)
+    save_model(folder, config.build(), config)
+    save_calibration(folder, bundled.calibration)
+    shutil.copy(BUNDLED / METRICS, folder)
+    return folder

@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from functools import partialmethod
+from functools import cache
 
 import h5py
 import keras
@@ -32,6 +32,8 @@ OWN = {
     "vgg16": applications.vgg16,
 }
 """Keras' modules, each with its preprocess_input."""
+DEEP = {"inception_v3", "resnet50"}
+"""Whose hundreds of layers take seconds to build."""
 BUILD = {
     "inception_v3": applications.InceptionV3,
     "mobilenet": applications.MobileNet,
@@ -40,24 +42,51 @@ BUILD = {
 }
 
 
+def each_backbone(**more):
+    """Parameters of a test: the name of each, and what is in `more` for it; the deep ones are slow."""
+    return [pytest.param(name, *more.get(name, ()), marks=[pytest.mark.slow] * (name in DEEP)) for name in BACKBONES]
+
+
 @pytest.fixture(scope="module")
 def data(draw_dataset, tmp_path_factory):
     return draw_dataset(tmp_path_factory.mktemp("data"), CLASSES, per_class=6)
 
 
-@pytest.fixture(scope="module")
-def vgg16(tmp_path_factory):
-    """A base without top, and the file that Keras writes of it."""
-    base = applications.VGG16(include_top=False, weights=None)
-    path = tmp_path_factory.mktemp("weights") / "base.weights.h5"
+def build_thin(include_top, weights, input_tensor=None, convolutions=(2, 2, 3, 3, 3)):
+    """VGG16 without top, or with other `convolutions` a block, but of 4 to 20 filters each."""
+    x = keras.Input((None, None, 3)) if input_tensor is None else input_tensor
+    for block, count in enumerate(convolutions, start=1):
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            x = keras.layers.Conv2D(4 * block, 3, padding="same", activation="relu", name=name)(x)
+        x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
+    return keras.Model(keras.utils.get_source_inputs(x), x)
+
+
+@pytest.fixture
+def vgg16(tmp_path, monkeypatch):
+    """A base without top, and the file that Keras writes of it. For the test `vgg16` is thin."""
+    monkeypatch.setitem(backbones.BACKBONES, "vgg16", replace(BACKBONES["vgg16"], build=build_thin))
+    base, path = build_thin(include_top=False, weights=None), tmp_path / "base.weights.h5"
     base.save_weights(path)
     return base, path
 
 
+@pytest.fixture(scope="module")
+def networks():
+    """Backbones by name, each as small as it can be, and built once."""
+    return cache(lambda name: build_network(name, LEAST[name], 2))
+
+
 @pytest.fixture
-def eager(monkeypatch):
-    """Trains without a graph: to trace that of a ResNet50 takes ten times as long as some steps without it."""
-    monkeypatch.setattr(keras.Model, "compile", partialmethod(keras.Model.compile, run_eagerly=True))
+def network(networks, name):
+    """The one of that name, as it was built."""
+    network = networks(name)
+    before = network.get_weights()
+    yield network
+    network.set_weights(before)
+    for layer in network.layers:
+        layer.trainable = True
 
 
 def load_both(data, size):
@@ -68,21 +97,21 @@ def pictures(size, count=2):
     return np.random.default_rng(0).uniform(0, 255, (count, size, size, 1)).astype("float32")
 
 
-@pytest.mark.parametrize("name", BACKBONES)
-def test_the_base_sees_and_answers_what_keras_own_does(name):
+@pytest.mark.parametrize("name", each_backbone())
+def test_the_base_sees_and_answers_what_keras_own_does(network, name):
     size = LEAST[name]
-    network, base = build_network(name, size, 2), BUILD[name](include_top=False, weights=None)
+    base = BUILD[name](include_top=False, weights=None)
     network.set_weights(base.get_weights() + network.get_weights()[-2:])
     before = [layer.name for layer in network.layers].index("grey_to_color")
     first = network.layers[before + 1]
     features = keras.Model(network.input, [first.input, network.get_layer("features").output])
-    seen, answered = features.predict_on_batch(pictures(size))
+    seen, answered = features(pictures(size), training=False)
     faces = pictures(size)
     if name == "mobilenet":
         faces = np.asarray(keras.ops.image.resize(faces, (128, 128), interpolation="bilinear"))
     expected = OWN[name].preprocess_input(np.repeat(faces, 3, axis=-1))
     np.testing.assert_allclose(seen, expected, atol=1e-4)
-    np.testing.assert_allclose(answered, base.predict_on_batch(expected), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(answered, base(expected, training=False), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +121,7 @@ def test_the_work_is_the_published_one(name, size, billions):
     assert round(count_multiply_adds(build_network(name, size, 2)) / 1e9, 1) == billions
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # Of its full depth each is built, stored and loaded.
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", BACKBONES)
 def test_each_trains_a_step_and_is_loaded_as_it_was_saved(name, data, tmp_path):
@@ -145,10 +174,10 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
     (tmp_path / "cut.weights.h5").write_bytes(content[: len(content) // 2])
     (tmp_path / "damaged.weights.h5").write_bytes(content[:200] + bytes(3800) + content[4000:])
     base.save(tmp_path / "model.h5")
-    (tmp_path / "cut.h5").write_bytes((tmp_path / "model.h5").read_bytes()[: 10**6])
+    (tmp_path / "cut.h5").write_bytes((tmp_path / "model.h5").read_bytes()[:50_000])
     (tmp_path / "words.h5").write_text("no weights")
     (tmp_path / "weights.txt").write_text("no weights")
-    applications.VGG19(include_top=False, weights=None).save_weights(tmp_path / "nineteen.weights.h5")
+    build_thin(False, None, convolutions=(2, 2, 4, 4, 4)).save_weights(tmp_path / "nineteen.weights.h5")
     small = build_network("se_resnet", 16, 2, stem=8, widths=(8,), depth=1)
     small.save_weights(tmp_path / "small.weights.h5")
     small.save(tmp_path / "small.h5")
@@ -174,7 +203,7 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
             )
         assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="without its top"):
-        load_base("resnet50", path)
+        load_base("mobilenet", path)
 
 
 def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
@@ -190,15 +219,15 @@ def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "blocks"),
-    [
-        ("inception_v3", None),
-        ("mobilenet", tuple(f"conv_{kind}_{block}" for block in range(4, 14) for kind in ("dw", "pw"))),
-        ("resnet50", ("conv5_block3",)),
-        ("vgg16", ("block5",)),
-    ],
+    each_backbone(
+        inception_v3=[None],
+        mobilenet=[tuple(f"conv_{kind}_{block}" for block in range(4, 14) for kind in ("dw", "pw"))],
+        resnet50=[("conv5_block3",)],
+        vgg16=[("block5",)],
+    ),
 )
-def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learns(name, blocks):
-    network, images = build_network(name, LEAST[name], 2), pictures(LEAST[name])
+def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learns(network, name, blocks):
+    images = pictures(LEAST[name])
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.moving_mean.assign(layer.moving_mean + 0.1)
@@ -249,7 +278,7 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
     network, history = run(data, base, tmp_path, epochs=3, learning_rate=1e-2, tuning_rate=1e-3)
     assert [row["epoch"] for row in history] == [0, 1, 2]
     # The pictures go through the base once, before the head's epochs see what came of them.
-    assert batches == [(12, 32, 32, 1)] * 2 + [(12, 512)] * 2 + [(12, 32, 32, 1)] * 2
+    assert batches == [(12, 32, 32, 1)] * 2 + [(12, 20)] * 2 + [(12, 32, 32, 1)] * 2
     (after_head,), after = between, network.get_weights()
     for new, old in zip(after_head[:-2], base.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
@@ -261,6 +290,8 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
 @pytest.mark.usefixtures("eager")
 def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_path):
     base, _ = vgg16
+    last = base.get_layer("block5_conv3")
+    last.set_weights([array / 100 for array in last.get_weights()])  # So that a head's first answers are even.
     teacher = build_network("se_resnet", 32, len(CLASSES), stem=8, widths=(8,), depth=1)
     teacher.get_layer("probabilities").bias.assign([9.0, 0.0])
     # One batch an epoch, so that a loss is that of the weights which the epoch began with.
@@ -273,11 +304,11 @@ def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_pa
     assert taught[1]["loss"] > 2 * alone[1]["loss"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # Five runs of two trainings each.
 @pytest.mark.usefixtures("eager")
 def test_a_run_killed_in_either_training_goes_on_as_if_it_had_not_been(data, vgg16, tmp_path, monkeypatch):
     base, _ = vgg16
-    whole, expected = run(data, base, tmp_path / "whole")
+    whole, expected = run(data, base, tmp_path / "whole", batch_size=6)
     for cut in (1, 2, 3):
 
         def interrupt(self, epoch, logs=None, cut=cut):
@@ -287,17 +318,18 @@ def test_a_run_killed_in_either_training_goes_on_as_if_it_had_not_been(data, vgg
         with monkeypatch.context() as patch:
             patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
             with pytest.raises(KeyboardInterrupt):
-                run(data, base, tmp_path / "cut", resume=cut > 1)
-    resumed, history = run(data, base, tmp_path / "cut", resume=True)
+                run(data, base, tmp_path / "cut", resume=cut > 1, batch_size=6)
+    resumed, history = run(data, base, tmp_path / "cut", resume=True, batch_size=6)
     for row, other in zip(history, expected, strict=True):
         assert {**row, "seconds": 0} == {**other, "seconds": 0}
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
 
 
-@pytest.mark.slow
-def test_transfer_by_the_command_line_gives_a_model_that_is_served(data, vgg16, tmp_path, astronaut):
-    _, path = vgg16
+@pytest.mark.slow  # A whole run of VGG16, in graphs, as people start it.
+def test_transfer_by_the_command_line_gives_a_model_that_is_served(data, tmp_path, astronaut):
+    path = tmp_path / "base.weights.h5"
+    applications.VGG16(include_top=False, weights=None).save_weights(path)
     output = tmp_path / "run"
     command = ["--data", str(data), "--output", str(output), "--classes", *CLASSES, "--network", "vgg16"]
     command += ["--image-size", "32", "--epochs", "2", "--head-epochs", "1", "--weights", str(path)]

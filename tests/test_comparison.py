@@ -24,8 +24,8 @@ def test_depthwise_convolutions_are_counted():
     assert round(count_multiply_adds(applications.MobileNet(weights=None)) / 1e6) == 569
 
 
-def test_models_are_compared_in_a_document_that_keeps_its_prose(tmp_path, capsys):
-    run, output = shutil.copytree(BUNDLED, tmp_path / "run"), tmp_path / "experiments.md"
+def test_models_are_compared_in_a_document_that_keeps_its_prose(untrained, tmp_path, capsys):
+    run, output = untrained, tmp_path / "experiments.md"
     (run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n1,0.6\n")
     output.write_text(f"# Ours\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
     for _ in range(2):
@@ -35,7 +35,7 @@ def test_models_are_compared_in_a_document_that_keeps_its_prose(tmp_path, capsys
     assert document.endswith(f"{END}\n\nThe end.\n")
     assert "old" not in document
     rows = [line for line in document.splitlines() if f" {accuracy:.1%} " in line]
-    assert [row.split(" | ")[0] for row in rows] == ["| bundled", "| run"]
+    assert [row.split(" | ")[0] for row in rows] == ["| bundled", "| untrained"]
     assert "1.95 M" in rows[0]
     assert rows[0] in capsys.readouterr().out
     assert "(experiments.png)" in document

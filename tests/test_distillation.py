@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import SMALL, eager_training
 
 from fer import distillation, training
 from fer.data import load_faces
@@ -14,13 +15,13 @@ from fer.recipes import Recipe
 from fer.training import BEST, fit
 
 CLASSES = ("angry", "happy", "surprise")
-SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 @pytest.fixture(scope="module")
 def faces(draw_dataset, tmp_path_factory):
-    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=16)
-    return load_faces(folder, "train", CLASSES), load_faces(folder, "validation", CLASSES)
+    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=8)
+    return [load_faces(folder, split, CLASSES, 16) for split in ("train", "validation")]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def folders(tmp_path_factory):
     """Model folders of two teachers who answer `angry`, and `angry` or `happy`, whatever they see."""
     folders = []
     for name, bias in (("a", [4, 0, 0]), ("b", [4, 4, 0])):
-        config = ModelConfig("se_resnet", CLASSES, 48, SMALL)
+        config = ModelConfig("se_resnet", CLASSES, 16, SMALL)
         network = config.build()
         network.get_layer("probabilities").bias.assign(np.array(bias, "float32"))
         folder = tmp_path_factory.mktemp(name)
@@ -37,17 +38,25 @@ def folders(tmp_path_factory):
     return folders
 
 
-def run(faces, teachers, folder, epochs=3, resume=False, policy="float32"):
+def run(faces, teachers, folder, epochs, resume=False, policy="float32"):
     keras.utils.set_random_seed(7)
     keras.config.set_dtype_policy(policy)
     try:
-        network = build_network("se_resnet", 48, len(CLASSES), **SMALL)
+        network = build_network("se_resnet", 16, len(CLASSES), **SMALL)
     finally:
         keras.config.set_dtype_policy("float32")
     folder.mkdir(exist_ok=True)
-    recipe = Recipe(epochs=epochs, batch_size=4, seed=7, learning_rate=5e-3)
+    recipe = Recipe(epochs=epochs, batch_size=8, seed=7, learning_rate=0.2)
     history = fit(network, *faces, recipe, folder, resume, keep="last", teachers=teachers)
     return network, history
+
+
+@pytest.fixture(scope="module")
+def alone(faces, tmp_path_factory):
+    """A network that has no teacher, and its folder."""
+    folder = tmp_path_factory.mktemp("alone")
+    with eager_training():
+        return run(faces, (), folder, epochs=2)[0], folder
 
 
 def figures(history):
@@ -65,9 +74,11 @@ def test_the_loss_is_the_divergence_at_the_temperature():
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(faces, folders, tmp_path, monkeypatch, policy):
+def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(
+    faces, folders, alone, tmp_path, monkeypatch, policy
+):
     monkeypatch.setattr(distillation, "WEIGHT", 0.999)
-    teachers, _ = load_teachers(folders, CLASSES, 48)
+    teachers, _ = load_teachers(folders, CLASSES, 16)
     before = [teacher.get_weights() for teacher in teachers]
     pictures = faces[1].images[..., 0]
     mean = np.mean([classify(teacher, pictures) for teacher in teachers], axis=0)
@@ -75,20 +86,19 @@ def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(faces, 
     def distance(network):
         return float(teaching_loss(mean, classify(network, pictures)))
 
-    taught, _ = run(faces, teachers, tmp_path / "taught", epochs=8, policy=policy)
-    alone, _ = run(faces, (), tmp_path / "alone", epochs=8, policy=policy)
-    assert distance(taught) < 0.5 * distance(alone)
+    taught, _ = run(faces, teachers, tmp_path, epochs=2, policy=policy)
+    untaught, folder = alone
+    assert distance(taught) < 0.5 * distance(untaught)
     for teacher, weights in zip(teachers, before, strict=True):
         for new, old in zip(teacher.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(new, old)
     # Nothing of the teachers is kept beside the student, so the files are no larger than without them.
     for file in (BEST, "checkpoint/latest.weights.h5"):
-        sizes = [(tmp_path / name / file).stat().st_size for name in ("taught", "alone")]
-        assert sizes[0] < 1.2 * sizes[1]
+        assert (tmp_path / file).stat().st_size < 1.2 * (folder / file).stat().st_size
 
 
 def test_teachers_see_the_pictures_that_the_student_sees(faces):
-    teacher = build_network("se_resnet", 48, len(CLASSES), **SMALL)
+    teacher = build_network("se_resnet", 16, len(CLASSES), **SMALL)
     darker = keras.layers.Rescaling(0.2)
     student = distillation.build_student(teacher, [teacher], [darker])
     pictures = faces[0].images[:4].astype("float32")
@@ -105,8 +115,8 @@ def test_teachers_see_the_pictures_that_the_student_sees(faces):
 
 
 def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
-    teachers, _ = load_teachers(folders, CLASSES, 48)
-    student = distillation.build_student(build_network("se_resnet", 48, 3, **SMALL), teachers, [])
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    student = distillation.build_student(build_network("se_resnet", 16, 3, **SMALL), teachers, [])
     student.compile(loss="categorical_crossentropy")
     pictures, labels = faces[0].images[:4].astype("float32"), training.one_hot(faces[0])[:4].astype("float32")
     answers = student(pictures, training=True)
@@ -119,27 +129,26 @@ def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
     assert float(student.compute_loss(y=labels, y_pred=answers, training=False)) == pytest.approx(plain, rel=1e-4)
 
 
-@pytest.mark.slow
 def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_path, monkeypatch):
-    teachers, _ = load_teachers(folders, CLASSES, 48)
-    whole, expected = run(faces, teachers, tmp_path / "whole")
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    whole, expected = run(faces, teachers, tmp_path / "whole", epochs=2)
 
     def interrupt(self, epoch, logs=None):
-        if epoch == 2:
+        if epoch == 1:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(faces, teachers, tmp_path / "cut")
-    teachers, _ = load_teachers(folders, CLASSES, 48)
-    resumed, history = run(faces, teachers, tmp_path / "cut", resume=True)
+            run(faces, teachers, tmp_path / "cut", epochs=2)
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    resumed, history = run(faces, teachers, tmp_path / "cut", epochs=2, resume=True)
     assert figures(history) == figures(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
 
 
-@pytest.mark.parametrize(("labels", "size"), [(CLASSES, 64), (EMOTIONS, 48), (CLASSES[:2], 48)])
+@pytest.mark.parametrize(("labels", "size"), [(CLASSES, 64), (EMOTIONS, 16), (CLASSES[:2], 16)])
 def test_teachers_of_another_kind_are_refused(folders, labels, size):
     with pytest.raises(UserError, match="`--teacher` must tell .* apart in .* pixels. Received: "):
         load_teachers(folders, labels, size)

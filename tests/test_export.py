@@ -20,25 +20,14 @@ from fer.forward import classify
 from fer.hub import pull_model, push_model
 from fer.labels import EMOTIONS
 from fer.litert import LiteRTNetwork, load_served
-from fer.model_folder import (
-    BUNDLED,
-    CARD,
-    EXPORTS,
-    METRICS,
-    ModelConfig,
-    load_config,
-    load_model,
-    save_calibration,
-    save_model,
-)
+from fer.model_folder import CARD, EXPORTS, load_config, load_model, save_calibration
 from fer.parity import build_crops
 
 MODEL = "fer-bot/model"
-SMALL = {"stem": 8, "widths": [8], "depth": 1}
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def bundled(tmp_path_factory):
     """The bundled model in each format, by command line: a path by name."""
     folder = tmp_path_factory.mktemp("exported")
     files = {name: folder / EXPORTS[name] for name in EXPORTS} | {"quantised": folder / "half.tflite"}
@@ -50,21 +39,14 @@ def exported(tmp_path_factory):
 
 
 @pytest.fixture
-def small(tmp_path):
-    """A model folder whose network for two classes is small and untrained, with a temperature and borrowed figures."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL, load_config(BUNDLED)[0].training)
-    save_model(folder, config.build(), config)
-    shutil.copy(BUNDLED / METRICS, folder)
-    save_calibration(folder, Calibration(temperature=0.2))
-    return folder
+def small(calibrated, tmp_path):
+    return shutil.copytree(calibrated, tmp_path / "small")
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # Converts the network of 2 million parameters.
 @pytest.mark.parametrize(("name", "limit"), [("onnx", 1e-4), ("litert", 1e-4), ("quantised", 1e-2)])
-def test_files_answer_as_keras_does_whatever_the_batch(exported, name, limit):
-    classify_crops = open_export(exported[name], "onnx" if name == "onnx" else "litert")
+def test_files_answer_as_keras_does_whatever_the_batch(bundled, name, limit):
+    classify_crops = open_export(bundled[name], "onnx" if name == "onnx" else "litert")
     crops = np.stack([np.asarray(draw_face(emotion, number)) for number, emotion in enumerate(EMOTIONS)])
     network, config = load_model("bundled")
     for count in (1, 5, 7):
@@ -74,15 +56,15 @@ def test_files_answer_as_keras_does_whatever_the_batch(exported, name, limit):
         np.testing.assert_allclose(received, expected, rtol=0, atol=limit)
 
 
-@pytest.mark.slow
-def test_quantised_is_half_the_size(exported):
-    assert exported["quantised"].stat().st_size < 0.51 * exported["litert"].stat().st_size
+@pytest.mark.slow  # Converts the network of 2 million parameters.
+def test_quantised_is_half_the_size(bundled):
+    assert bundled["quantised"].stat().st_size < 0.51 * bundled["litert"].stat().st_size
 
 
-@pytest.mark.slow
-def test_the_cards_lines_run_the_files(hub, exported, monkeypatch, tmp_path):
+@pytest.mark.slow  # Converts the network of 2 million parameters, and starts two interpreters.
+def test_the_cards_lines_run_the_files(hub, bundled, monkeypatch, tmp_path):
     # The files are there already; that a push makes them is another test.
-    monkeypatch.setattr(fer.export, "export_model", lambda _, name, output: shutil.copy(exported[name], output))
+    monkeypatch.setattr(fer.export, "export_model", lambda _, name, output: shutil.copy(bundled[name], output))
     push_model("bundled", MODEL, exports=("onnx", "litert"))
     files = hub.model(MODEL).head.files
     for name in EXPORTS.values():
@@ -103,31 +85,18 @@ def test_the_cards_lines_run_the_files(hub, exported, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_the_temperature_and_the_prior_are_inside(small, tmp_path, name):
-    save_calibration(small, Calibration(0.5, 0.6, 0.5, (0.9, 0.1)))
-    export = export_model(small, name, tmp_path / "file")
-    assert export.difference < 1e-4
-    network, config = load_model(small)
+def test_enlargement_temperature_and_prior_are_inside(exported, name):
+    network, config = load_model(exported)
     crops = build_crops(16)
-    received = open_export(tmp_path / "file", name)(crops)
+    received = open_export(exported / EXPORTS[name], name)(crops)
     as_trained = classify(network, crops)
     np.testing.assert_allclose(received, config.calibration.apply(as_trained), atol=1e-4)
     assert np.abs(received - as_trained).max() > 1e-2
 
 
-@pytest.mark.parametrize("name", EXPORTS)
-def test_an_enlarging_network_enlarges_in_the_file_too(small, tmp_path, name):
-    config = replace(load_config(small)[0], options={**SMALL, "enlarged": 32})
-    save_model(small, config.build(), config)
-    export_model(small, name, tmp_path / "file")
-    crops = build_crops(16)
-    received = open_export(tmp_path / "file", name)(crops)
-    np.testing.assert_allclose(received, classify(load_model(small)[0], crops), atol=1e-4)
-
-
-def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypatch, capsys):
-    build = fer.export.build_served
-    monkeypatch.setattr(fer.export, "build_served", lambda network, _, **more: build(network, Calibration(), **more))
+@pytest.mark.usefixtures("converted")
+def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, capsys):
+    save_calibration(small, Calibration(temperature=1.0))
     output = tmp_path / "out" / "model.tflite"
     output.parent.mkdir()
     with pytest.raises(SystemExit) as end:
@@ -138,12 +107,14 @@ def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, monkeypat
     assert not list(output.parent.iterdir())
 
 
+@pytest.mark.usefixtures("converted")
 def test_no_number_is_no_parity(small, tmp_path, monkeypatch):
     monkeypatch.setattr(fer.export, "open_export", lambda *_: lambda crops: np.full((len(crops), 2), np.nan))
     with pytest.raises(UserError, match="Received: a difference of nan"):
         export_model(small, "litert", tmp_path / "model.tflite")
 
 
+@pytest.mark.usefixtures("converted")
 def test_accuracy_stands_beside_keras(small, draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
     arguments = ["export", str(small), "--format", "litert", "--quantize", "--output", str(tmp_path / "half.tflite")]
@@ -189,6 +160,7 @@ def test_an_unknown_format_is_told_before_training(tmp_path):
         train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
 
 
+@pytest.mark.usefixtures("converted")
 def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
     (small / "model.onnx").write_text("of an earlier calibration")
     assert main(["push", str(small), MODEL, "--export", "onnx", "litert"]) == 0
@@ -201,6 +173,7 @@ def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
     np.testing.assert_allclose(open_export(tmp_path / "pushed", "onnx")(build_crops(16)), expected, atol=1e-4)
 
 
+@pytest.mark.usefixtures("converted")
 def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, small, capsys):
     def push():
         assert main(["push", str(small), MODEL]) == 0
@@ -229,12 +202,13 @@ def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, 
     assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
 
     # One on the Hub of another calibration goes.
-    save_calibration(small, Calibration(temperature=0.3))
+    before = load_config(small)[0].calibration
+    save_calibration(small, replace(before, temperature=0.3))
     assert push() == ["changed: README.md, config.json", "removed: model.tflite"]
     assert "## Without Keras" not in hub.read(MODEL)["README.md"].decode()
 
     # A damaged one is not published.
-    save_calibration(small, Calibration(temperature=0.2))
+    save_calibration(small, before)
     file.write_bytes(content[:-1] + b"x")
     with pytest.raises(UserError, match="model.tflite: sha256 .* expected by config.json; export it again"):
         push_model(small, MODEL)

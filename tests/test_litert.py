@@ -13,7 +13,6 @@ from fer.__main__ import main
 from fer.calibration import Calibration
 from fer.errors import UserError
 from fer.explanation import ClassActivation, find_map
-from fer.export import export_model
 from fer.forward import classify
 from fer.litert import LiteRTNetwork, load_served
 from fer.model_folder import (
@@ -21,7 +20,6 @@ from fer.model_folder import (
     CONFIG,
     EXPORTS,
     WEIGHTS,
-    ModelConfig,
     ModelFolderError,
     change_document,
     describe_origin,
@@ -34,20 +32,6 @@ from fer.model_folder import (
 )
 from fer.parity import build_crops
 from fer.recognizer import Recognizer
-
-SMALL = {"stem": 8, "widths": [8], "depth": 1}
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A model folder with a temperature, whose network for two classes is small and untrained, and its LiteRT file."""
-    folder = tmp_path_factory.mktemp("models") / "small"
-    folder.mkdir()
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
-    save_model(folder, config.build(), config)
-    save_calibration(folder, Calibration(temperature=0.2, threshold=0.6))
-    export_model(folder, "litert", folder / EXPORTS["litert"])
-    return folder
 
 
 @pytest.fixture
@@ -72,7 +56,6 @@ def test_the_bundled_model_is_answered_from_its_file():
         np.testing.assert_allclose(mapped, activation.map(crops[5], index), atol=1e-3)
 
 
-@pytest.mark.slow
 def test_the_command_line_reads_a_photo_without_keras(astronaut):
     program = (
         "import sys\n"
@@ -95,7 +78,7 @@ def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
     crops = build_crops(16)
     expected = config.calibration.apply(classify(network, crops))
     np.testing.assert_allclose(calibration.apply(classify(served, crops)), expected, atol=1e-4)
-    save_calibration(small, Calibration(temperature=0.2, threshold=0.7))
+    save_calibration(small, replace(config.calibration, threshold=0.7))
     assert isinstance(load_served(small)[0], LiteRTNetwork)
 
 
@@ -109,9 +92,9 @@ def test_a_file_of_an_earlier_calibration_is_not_used(small, capsys):
 
 
 def test_a_file_of_other_weights_is_not_used(small):
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
+    config = load_config(small)[0]
     save_model(small, config.build(), config)
-    save_calibration(small, Calibration(temperature=0.2, threshold=0.6))
+    save_calibration(small, config.calibration)
     assert not isinstance(load_served(small)[0], LiteRTNetwork)
 
 
@@ -163,6 +146,7 @@ def test_a_file_of_other_labels_or_another_size_is_refused(small, changes, messa
         load_served(small)
 
 
+@pytest.mark.usefixtures("converted")
 def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_it_is_said(small, capsys, monkeypatch):
     document = json.loads((small / CONFIG).read_text())
     del document["exports"]

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 import warnings
 
 import h5py
@@ -19,6 +20,19 @@ def make_folder(folder, labels=("happy", "sad"), **options):
     folder.mkdir(exist_ok=True)
     save_model(folder, network, config)
     return network
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "saved"
+    make_folder(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A model folder to be changed."""
+    return shutil.copytree(saved, tmp_path / "model")
 
 
 def edit_config(folder, **changes):
@@ -89,31 +103,29 @@ def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
         ({"weights": {"file": "../model.weights.h5", "size": 1, "sha256": "0"}}, "must give file model.weights.h5"),
     ],
 )
-def test_a_config_that_does_not_fit_is_refused(tmp_path, changes, message):
-    make_folder(tmp_path)
-    edit_config(tmp_path, **changes)
+def test_a_config_that_does_not_fit_is_refused(folder, changes, message):
+    edit_config(folder, **changes)
     with pytest.raises(ModelFolderError, match=message):
-        load_model(tmp_path)
+        load_model(folder)
 
 
-def test_damaged_files_are_refused(tmp_path):
-    make_folder(tmp_path)
-    weights = tmp_path / WEIGHTS
+def test_damaged_files_are_refused(folder):
+    weights = folder / WEIGHTS
     content = weights.read_bytes()
     weights.write_bytes(content[:-1])
     with pytest.raises(ModelFolderError, match=f"{len(content)} bytes expected. Received: {len(content) - 1}"):
-        load_model(tmp_path)
+        load_model(folder)
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ModelFolderError, match="sha256"):
-        load_model(tmp_path)
+        load_model(folder)
     weights.unlink()
     with pytest.raises(ModelFolderError, match="model.weights.h5 is missing"):
-        load_model(tmp_path)
-    (tmp_path / CONFIG).write_text("{")
+        load_model(folder)
+    (folder / CONFIG).write_text("{")
     with pytest.raises(ModelFolderError, match="no valid JSON"):
-        load_model(tmp_path)
+        load_model(folder)
     with pytest.raises(ModelFolderError, match="config.json is missing"):
-        load_model(tmp_path / "nowhere")
+        load_model(folder / "nowhere")
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

@@ -4,71 +4,70 @@ import shlex
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 from conftest import ROOT
 
 import train
-from fer import models
+from fer import training
 from fer.__main__ import main as fer_main
 from fer.card import list_commands
 from fer.data import load_faces
 from fer.errors import UserError
 from fer.forward import classify
-from fer.model_folder import BUNDLED, load_config, load_model
+from fer.model_folder import BUNDLED, load_config, load_model, save_model
 from fer.recipes import RECIPES
 from fer.training import one_hot, read_history
 
 
 @pytest.fixture(scope="module")
-def data(draw_dataset, tmp_path_factory):
-    return draw_dataset(tmp_path_factory.mktemp("data"), per_class=3)
+def data(trained):
+    return trained.data
 
 
-@pytest.mark.slow
-def test_training_writes_a_whole_model_folder(data, tmp_path, astronaut, capsys):
-    output = tmp_path / "runs" / "two"
-    command = ["--data", str(data), "--output", str(output), "--classes", "sad", "happy", "--epochs", "1"]
-    train.main([*command, "--batch-size", "4", "--export", "onnx", "litert"])
-    assert {path.name for path in output.iterdir()} >= {
-        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md",
-        "model.onnx", "model.tflite",
+def without_seconds(folder):
+    return [{**row, "seconds": None} for row in read_history(folder)]
+
+
+def test_a_run_writes_a_whole_model_folder(trained):
+    folder = trained.folder
+    assert {path.name for path in folder.iterdir()} >= {
+        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
     }  # fmt: skip
-    assert {path.name for path in (output / "figures").iterdir()} == {
+    assert {path.name for path in (folder / "figures").iterdir()} == {
         "curves.png", "confusion_matrix.png", "reliability.png", "risk_coverage.png"
     }  # fmt: skip
-    assert 'InferenceSession("model.onnx")' in (output / "README.md").read_text()
-    config = json.loads((output / "config.json").read_text())
-    assert config["labels"] == ["happy", "sad"]
-    assert config["options"] == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": None}
-    assert config["training"]["epochs"] == 1
-    assert config["training"]["command"].startswith(f"python train.py --data {data.name} --output ")
+    assert any((folder / "logs").rglob("events.out.tfevents*"))
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["labels"], config["image_size"]) == (["happy", "sad"], 16)
+    assert config["training"]["epochs"] == len(read_history(folder)) == 2
+    assert config["training"]["command"].startswith(f"python train.py --data {trained.data.name} ")
     assert config["training"]["seconds"] > 0
-    metrics = json.loads((output / "metrics.json").read_text())
-    assert metrics["n"] == 6
-    assert metrics["split"] == "validation"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["n"], metrics["split"], metrics["skipped"]) == (24, "validation", 0)
 
-    assert fer_main(["predict", "--model", str(output), "--json", str(astronaut)]) == 0
+
+def test_what_was_trained_reads_a_photo(trained, astronaut, capsys):
+    assert fer_main(["predict", "--model", str(trained.folder), "--json", str(astronaut)]) == 0
     (face,) = json.loads(capsys.readouterr().out.splitlines()[-1])["faces"]
     assert set(face["probabilities"]) == {"happy", "sad"}
 
+
+def test_a_folder_that_is_taken_or_trained_otherwise_is_refused(trained, tmp_path):
+    there = [*trained.command, "--output", str(trained.folder)]
     with pytest.raises(UserError, match="new or empty folder"):
-        train.main(command)
-    with pytest.raises(UserError, match=r"batch_size=4. Received: batch_size=96"):
-        train.main([*command, "--resume"])
-    other = ["--data", str(data), "--output", str(tmp_path / "other"), "--classes", "angry", "happy"]
+        train.main(there)
+    with pytest.raises(UserError, match=r"batch_size=2. Received: batch_size=3"):
+        train.main([*there, "--batch-size", "3", "--resume"])
+    other = ["--data", str(trained.data), "--output", str(tmp_path / "other"), "--classes", "angry", "happy"]
     with pytest.raises(UserError, match="`--start` must be a se_resnet for angry, happy. Received: .* for happy, sad"):
-        train.main([*other, "--start", str(output)])
-    exports = load_config(output)[0].exports
-    assert set(exports) == {"onnx", "litert"}
-    train.main([*command, "--batch-size", "4", "--resume"])
-    assert load_config(output)[0].exports == exports
-    assert json.loads((output / "metrics.json").read_text()) == metrics
+        train.main([*other, "--start", str(trained.folder)])
 
 
+@pytest.mark.usefixtures("small_network")
 def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anything_is_trained(
     draw_dataset, tmp_path, monkeypatch, capsys
 ):
@@ -76,7 +75,6 @@ def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anythi
     copies = sorted(data.rglob("PublicTest_*"))[:5]
     for number, copy in enumerate(copies):
         shutil.copy(sorted(data.rglob("Training_*"))[number], copy)
-    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, stem=8, widths=(8,), depth=1))
     monkeypatch.setattr("fer.training.fit", lambda *_, **__: pytest.fail("it trains"))
     command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "--epochs", "1"]
     with pytest.raises(UserError, match=r"^At most 50% .* Received: 5 of 8 pictures \(62\.5%\), such as "):
@@ -87,13 +85,45 @@ def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anythi
     assert "5 of 8 pictures (62.5%) to measure on are training pictures, to the pixel" in capsys.readouterr().out
 
 
-def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(data, tmp_path, monkeypatch):
-    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, stem=8, widths=(8,), depth=1))
-    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "sad", "happy", "--epochs", "1"]
-    train.main([*command, "--enlarged", "64"])
+@pytest.mark.slow  # Traces the graph of a training twice.
+@pytest.mark.usefixtures("small_network")
+def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monkeypatch):
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / trained.folder.name
+    command = [*trained.command, "--output", str(folder)]
+    with monkeypatch.context() as patch:
+        patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="interrupted. The same command with --resume goes on"):
+            train.main(command)
+    # The same seed gives the same numbers.
+    assert without_seconds(folder) == without_seconds(trained.folder)[:1]
+    train.main([*command, "--resume", "--export", "litert"])
+    assert without_seconds(folder) == without_seconds(trained.folder)
+    networks = [load_config(trained.folder)[0].build() for _ in range(2)]
+    for network, run in zip(networks, (folder, trained.folder), strict=True):
+        network.load_weights(run / training.BEST)
+    for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
+        np.testing.assert_allclose(weights, same, atol=1e-6)
+    # Nothing is left to do: the log, the figures and the record of the export stay as they are.
+    history, metrics = ((folder / name).read_text() for name in ("history.csv", "metrics.json"))
+    exports = load_config(folder)[0].exports
+    train.main([*command, "--resume"])
+    assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
+    assert load_config(folder)[0].exports == exports
+    assert set(exports) == {"litert"}
+
+
+@pytest.mark.usefixtures("small_network", "eager")
+def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(trained, tmp_path):
+    train.main(
+        [*trained.command, "--output", str(tmp_path / "run"), "--enlarged", "32", "--epochs", "1", "--batch-size", "24"]
+    )
     network, config = load_model(tmp_path / "run")
-    assert (network.input_shape, config.options["enlarged"]) == ((None, 48, 48, 1), 64)
-    faces = load_faces(data, "validation", config.labels)
+    assert (network.input_shape, config.options["enlarged"]) == ((None, 16, 16, 1), 32)
+    faces = load_faces(trained.data, "validation", config.labels, 16)
     answers = classify(network, faces.images[..., 0])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=RECIPES["se_resnet"].label_smoothing)
     (epoch,) = read_history(tmp_path / "run")
@@ -101,22 +131,45 @@ def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(da
     assert float(loss(one_hot(faces), answers)) == pytest.approx(epoch["val_loss"], abs=1e-3)
 
 
-@pytest.mark.slow
-def test_a_taught_run_keeps_how_its_teacher_was_trained(data, tmp_path, monkeypatch):
-    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, stem=8, widths=(8,), depth=1))
-    common = ["--data", str(data), "--classes", "sad", "happy", "--epochs", "1"]
-    for seed, name in enumerate(("teacher", "other")):
-        train.main([*common, "--output", str(tmp_path / name), "--seed", str(seed)])
-    taught = [*common, "--output", str(tmp_path / "taught"), "--teacher"]
-    train.main([*taught, str(tmp_path / "teacher")])
-    facts = json.loads((tmp_path / "taught" / "config.json").read_text())["training"]["teachers"]
-    teacher = json.loads((tmp_path / "teacher" / "config.json").read_text())
-    kept = {"name": "teacher", "sha256": teacher["weights"]["sha256"], "training": teacher["training"]}
-    assert facts["models"] == [kept]
-    assert f"```\n{teacher['training']['command']}\npython train.py" in (tmp_path / "taught" / "README.md").read_text()
-    train.main([*taught, str(tmp_path / "teacher"), "--resume"])
+@pytest.mark.usefixtures("small_network", "eager")
+def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monkeypatch):
+    def interrupt(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    other = shutil.copytree(trained.folder, tmp_path / "other")
+    config = load_config(other)[0]
+    save_model(other, config.build(), config)
+    output = tmp_path / "taught"
+    taught = [*trained.command, "--epochs", "1", "--batch-size", "24", "--output", str(output), "--teacher"]
+    with monkeypatch.context() as patch:
+        patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="interrupted"):
+            train.main([*taught, str(trained.folder)])
     with pytest.raises(UserError, match="resumed with its own settings"):
-        train.main([*taught, str(tmp_path / "other"), "--resume"])
+        train.main([*taught, str(other), "--resume"])
+    exports = []
+    monkeypatch.setattr("fer.export.export_model", lambda *file: exports.append(file))
+    train.main([*taught, str(trained.folder), "--resume", "--export", "onnx", "litert"])
+    facts = json.loads((output / "config.json").read_text())["training"]["teachers"]
+    teacher = json.loads((trained.folder / "config.json").read_text())
+    kept = {"name": trained.folder.name, "sha256": teacher["weights"]["sha256"], "training": teacher["training"]}
+    assert facts["models"] == [kept]
+    card = (output / "README.md").read_text()
+    assert f"```\n{teacher['training']['command']}\npython train.py" in card
+    # That files are written, and right, is another test.
+    assert exports == [(output, "onnx", output / "model.onnx"), (output, "litert", output / "model.tflite")]
+    assert 'InferenceSession("model.onnx")' in card
+    assert 'open("model.tflite", "rb")' in card
+
+
+@pytest.mark.slow  # Trains, measures and converts the network of 2 million parameters.
+def test_the_default_network_is_trained_and_exported(data, tmp_path):
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "sad", "happy", "--epochs", "1"]
+    train.main([*command, "--export", "onnx", "litert"])
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"model.weights.h5", "model.onnx", "model.tflite"}
+    assert set(load_config(tmp_path / "run")[0].exports) == {"onnx", "litert"}
+    options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert options == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": None}
 
 
 @pytest.mark.parametrize(
@@ -147,6 +200,7 @@ def test_a_taught_run_keeps_how_its_teacher_was_trained(data, tmp_path, monkeypa
         ),
     ],
 )
+@pytest.mark.usefixtures("small_network")
 def test_mistakes_are_told_before_training(data, tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         train.main(["--data", str(data), "--output", str(tmp_path / "run"), *arguments])
@@ -159,16 +213,8 @@ def test_a_class_without_pictures_is_told_before_training(draw_dataset, tmp_path
     assert not (tmp_path / "run").exists()
 
 
-def test_training_never_opens_the_test_split(draw_dataset, tmp_path):
-    data = draw_dataset(tmp_path / "data", per_class=2)
-    for path in (data / "test").rglob("PrivateTest_*"):
-        path.write_bytes(b"")
-    train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--epochs", "1", "--classes", "sad", "happy"])
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["skipped"] == 0
-
-
-@pytest.mark.slow
-def test_training_runs_with_jax_alone(data, tmp_path):
+@pytest.mark.slow  # In an interpreter of its own, which imports JAX and compiles.
+def test_training_runs_with_jax_alone(trained, tmp_path):
     """As on a machine for training, which has no use for what only the app and its tools need."""
     program = (
         "import runpy, sys\n"
@@ -180,7 +226,7 @@ def test_training_runs_with_jax_alone(data, tmp_path):
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     script = Path(__file__).parent / "train_small.py"
-    arguments = ["--data", data, "--output", tmp_path / "run", "--classes", "sad", "happy", "--epochs", "1"]
+    arguments = [*trained.command, "--output", tmp_path / "run"]
     run = subprocess.run(
         [sys.executable, "-c", program, script, *arguments],
         env={**os.environ, "KERAS_BACKEND": "jax"},
@@ -190,7 +236,7 @@ def test_training_runs_with_jax_alone(data, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert "No card: it needs huggingface_hub" in run.stdout
-    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 6
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 24
 
 
 def test_make_recipe_runs_the_bundled_networks_commands():
