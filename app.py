@@ -48,7 +48,16 @@ from pages.fetching import PublicTransport
 from pages.guard import guard
 from pages.intake import HANDLERS, FilesOnly, Intake
 from pages.keyboard import ARROW_KEYS
-from pages.limits import CONCURRENT, KEEP_SECONDS, LIVE_PEOPLE, LIVE_SECONDS, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
+from pages.limits import (
+    CONCURRENT,
+    KEEP_SECONDS,
+    LIVE_PEOPLE,
+    LIVE_SECONDS,
+    MAX_FILE_SIZE,
+    MAX_WAITING,
+    SESSIONS,
+    SWEEP_SECONDS,
+)
 from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page

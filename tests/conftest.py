@@ -39,7 +39,7 @@ os.environ.update(
 )
 LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
 """For the tests marked live alone."""
-GROUPS = ("trained", "cluster", "app_url")
+GROUPS = ("trained", "app_url")
 """Fixtures that take long to make: where tests run in several processes, those of each run in the same one."""
 
 pytest_plugins = ["pytester", "speed"]
