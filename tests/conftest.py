@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial, partialmethod
+from html.parser import HTMLParser
 from pathlib import Path
 from unittest.mock import patch
 
@@ -86,10 +87,11 @@ def app_url():
 
 
 @contextmanager
-def serve_app(**limits):
+def serve_app(answers=None, **limits):
     """Does what `app.main` does, but in this process, and without sweeping: yields the address of the app.
 
     Args:
+        answers: an `app.Serving`; by default the bundled model's.
         **limits: of `app.build_demo`.
     """
     # Gradio imports the Hub's client, which must find the settings above.
@@ -103,7 +105,7 @@ def serve_app(**limits):
         app.share_configurations(demo)
         _, url, _ = app.launch(demo, server_port=free_port(), quiet=True)
         try:
-            serving.set_result(app.load_serving("bundled"))
+            serving.set_result(answers or app.load_serving("bundled"))
             yield url
         finally:
             demo.close()
@@ -267,6 +269,14 @@ def write_silence(file, stream):
         frame.sample_rate, frame.pts = 48_000, start
         file.mux(stream.encode(frame))
     file.mux(stream.encode(None))
+
+
+def texts(html):
+    """What a person reads of HTML: its texts, in order."""
+    found, parser = [], HTMLParser()
+    parser.handle_data = lambda data: found.append(data.strip())
+    parser.feed(html)
+    return [text for text in found if text]
 
 
 @pytest.fixture(scope="session")

@@ -216,7 +216,9 @@ def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypat
 
 
 @pytest.mark.usefixtures("small_network", "eager")
-def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(hub, draw_dataset, tmp_path, monkeypatch):
+def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(
+    hub, draw_dataset, tmp_path, monkeypatch
+):
     data, run = draw_dataset(tmp_path / "data", ("happy", "sad")), tmp_path / "run"
     monkeypatch.setattr("fer.export.export_model", lambda folder, format, path: path.write_bytes(b"an export"))
     hub.fail("/preupload/", 403)
