@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import gradio as gr
@@ -10,11 +11,13 @@ import httpx
 import numpy as np
 import pytest
 from conftest import ROOT, serve_app
+from gradio.state_holder import SessionState
 from PIL import Image
 
-from app import Serving
+from app import Serving, build_demo
 from fer.labels import EMOTIONS
 from fer.recognizer import Face, FaceList
+from pages.lean import share_configurations
 
 PNG = io.BytesIO()
 Image.new("RGB", (40, 30)).save(PNG, "PNG")
@@ -49,6 +52,26 @@ assert not loaded & {"av", "keras", "matplotlib", "sklearn", "tensorflow"}, load
 """
 
 
+def props(session, key):
+    return tuple(session.config_values[key]["props"].get(name) for name in ("value", "choices"))
+
+
+def test_sessions_start_as_gradio_would_have_them_and_what_one_sets_stays_in_it(monkeypatch):
+    demo = build_demo(Future())
+    own = SessionState(demo)
+    monkeypatch.setattr(SessionState, "__init__", SessionState.__init__)
+    share_configurations(demo)
+    session, other = SessionState(demo), SessionState(demo)
+    assert session.config_values == own.config_values
+    assert vars(session).keys() == vars(own).keys()
+    key = next(key for key, block in demo.blocks.items() if isinstance(block, gr.Radio))
+    session._update_value_in_config(key, 2)
+    session[key] = gr.Radio(choices=["a"], render=False)
+    session._update_config(key)
+    assert props(session, key) != props(own, key)
+    assert props(other, key) == props(SessionState(demo), key) == props(own, key) == (None, [])
+
+
 @pytest.fixture(scope="module")
 def served():
     """An app that finds two faces in any photo: what calls its functions in a session, and a photo."""
@@ -72,7 +95,7 @@ def served():
         yield call, {"path": photo, "meta": {"_type": "gradio.FileData"}}
 
 
-def test_what_a_session_sets_stays_in_it(served):
+def test_what_a_person_is_shown_can_be_chosen_by_nobody_else(served):
     call, photo = served
     assert "2 faces" in str(call("show", photo, False, 0, "en", session="anna"))
     assert "happy" in str(call("choose", None, 2, "en", session="anna"))
