@@ -3,13 +3,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-peer
 
-.PHONY: app test quality style screenshots bench recipe dataset clean
+.PHONY: app test test-rest test-all quality style screenshots bench recipe dataset clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
 
+# Two processes: the tests of a file, and those that share what takes long to make, run in the same one.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 10
+
 test: $(VENV)/dev
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow and not nightly and not live" --seconds-a-test 5
+
+test-rest: $(VENV)/dev
+	$(PYTEST) -m "(slow or nightly) and not live"
+
+test-all: $(VENV)/dev
+	$(PYTEST)
 
 quality: $(VENV)/dev
 	$(BIN)/ruff check .

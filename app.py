@@ -48,7 +48,16 @@ from pages.fetching import PublicTransport
 from pages.guard import guard
 from pages.intake import HANDLERS, FilesOnly, Intake
 from pages.keyboard import ARROW_KEYS
-from pages.limits import CONCURRENT, KEEP_SECONDS, LIVE_PEOPLE, MAX_FILE_SIZE, MAX_WAITING, SESSIONS, SWEEP_SECONDS
+from pages.limits import (
+    CONCURRENT,
+    KEEP_SECONDS,
+    LIVE_PEOPLE,
+    LIVE_SECONDS,
+    MAX_FILE_SIZE,
+    MAX_WAITING,
+    SESSIONS,
+    SWEEP_SECONDS,
+)
 from pages.live import build_live_page
 from pages.look import CSS, THEME
 from pages.many import build_many_page
@@ -69,12 +78,13 @@ class Serving(NamedTuple):
 
 
 @serve_at_launch()
-def build_demo(serving, load_image=load_image):
+def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds=LIVE_SECONDS, live_people=LIVE_PEOPLE):
     """The page and its API.
 
     Args:
         serving: a future of `Serving`; the page is up before it is done.
         load_image: what opens pictures, with the arguments, answer and errors of `fer.images.load_image`.
+        waiting, live_seconds, live_people: the limits of `pages.limits`.
     """
 
     def about_model(language):
@@ -94,7 +104,7 @@ def build_demo(serving, load_image=load_image):
         with gr.Tab(I18N("tab.photo")):
             build_photo_page(serving, language, load_image)
         with gr.Tab(I18N("tab.live")):
-            build_live_page(serving, language, load_image)
+            build_live_page(serving, language, load_image, live_seconds, live_people)
         with gr.Tab(I18N("tab.many")):
             build_many_page(serving, language, load_image)
         with gr.Tab(I18N("tab.video")):
@@ -106,7 +116,7 @@ def build_demo(serving, load_image=load_image):
         # Not queued: a page that comes while the queue is full shows its model all the same.
         language.change(about_model, language, footer, api_visibility="private", show_progress="hidden", queue=False)
         gr.on(triggers=[], fn=model, outputs=gr.JSON(label="model", visible=False), api_name="model")
-    return demo.queue(max_size=MAX_WAITING)
+    return demo.queue(max_size=waiting)
 
 
 def load_serving(name):
@@ -165,7 +175,7 @@ def main():
     pool = DecodingPool(CONCURRENT + LIVE_PEOPLE)
     demo = build_demo(serving, pool.load_image)
     share_configurations(demo)
-    sweep_leftovers(CACHE, SWEEP_SECONDS, KEEP_SECONDS)
+    sweep_leftovers(CACHE, every=SWEEP_SECONDS, age=KEEP_SECONDS)
     launch(demo)
     serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
     serving.result().recognizer.warm_up()

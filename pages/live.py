@@ -41,21 +41,23 @@ GONE_SECONDS = 3
 """A stream of which nothing came for this long has ended without a word, as when a page is closed."""
 
 
-def build_live_page(serving, language, load_image=load_image):
+def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECONDS, people=LIVE_PEOPLE):
     """Lays the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `pages.texts.language_of_the_page`.
         load_image: as `fer.images.load_image`.
+        seconds: after which a stream ends by itself.
+        people: whose streams are read at once.
     """
-    places = Places(LIVE_PEOPLE)
+    places = Places(people)
 
     def read(frame, run, language, request: gr.Request):
         start = time.monotonic()
         run = run or Run(start)
         if not places.take(request.session_hash, start):
-            return "", say(language, "live.busy", count=LIVE_PEOPLE), gr.skip(), run
+            return "", say(language, "live.busy", count=people), gr.skip(), run
         if not serving.done():
             return "", say(language, "live.loading"), gr.skip(), run
         try:
@@ -68,16 +70,16 @@ def build_live_page(serving, language, load_image=load_image):
         faces = run.add(found, recognizer.calibration, start)
         message = say(language, "live.none")
         if faces:
-            message = say(language, "live.faces", count=len(faces), minutes=LIVE_SECONDS // 60)
+            message = say(language, "live.faces", count=len(faces), minutes=seconds // 60)
             message += say_left_out(language, found.left_out)
         rates = run.rates(start, time.monotonic())
         return boxes(language, image.size, faces), message, panel(language, *run.followed(faces), start, rates), run
 
     def stop(run, language, request: gr.Request):
         places.leave(request.session_hash)
-        by_itself = run and time.monotonic() - run.started >= LIVE_SECONDS
+        by_itself = run and time.monotonic() - run.started >= seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
-        return gr.update(visible=False), "", say(language, key, minutes=LIVE_SECONDS // 60), None
+        return gr.update(visible=False), "", say(language, key, minutes=seconds // 60), None
 
     run = gr.State(None, time_to_live=KEEP_SECONDS)
     gr.Markdown(I18N("live.introduction"))
@@ -95,7 +97,7 @@ def build_live_page(serving, language, load_image=load_image):
             chart = gr.HTML(panel("en"), elem_id="live-panel")
 
     stream = camera.stream(
-        read, [camera, run, language], [overlay, message, chart, run], stream_every=LIVE_EVERY, time_limit=LIVE_SECONDS,
+        read, [camera, run, language], [overlay, message, chart, run], stream_every=LIVE_EVERY, time_limit=seconds,
         api_visibility="private", show_progress="hidden", concurrency_id="live", concurrency_limit=None,
     )  # fmt: skip
     # Gradio's page would send on after the end. A camera that is taken away is off, and cannot.

@@ -7,11 +7,14 @@ import sys
 import tempfile
 import time
 import urllib.request
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial, partialmethod
+from html.parser import HTMLParser
 from pathlib import Path
+from unittest.mock import patch
 
 import av
 import numpy as np
@@ -19,6 +22,7 @@ import pytest
 from hub_double import HubDouble
 from PIL import Image, ImageDraw
 
+from fer.decoding import DecodingPool
 from fer.faces import FaceDetector
 from fer.images import load_image
 from fer.labels import EMOTIONS
@@ -36,6 +40,18 @@ os.environ.update(
 )
 LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
 """For the tests marked live alone."""
+GROUPS = ("trained", "app_url")
+"""Fixtures that take long to make: where tests run in several processes, those of each run in the same one."""
+
+pytest_plugins = ["pytester", "speed"]
+
+
+def pytest_collection_modifyitems(items):
+    """Of those without a group of their own, the tests of a file share a process, and with it its fixtures."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            fixtures = [name for name in GROUPS if name in item.fixturenames]
+            item.add_marker(pytest.mark.xdist_group((fixtures or [item.path.stem])[0]))
 
 
 def pytest_unconfigure():
@@ -64,15 +80,41 @@ def hub(hub_server, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def app_url(tmp_path_factory):
-    """Address of the app, started as a person starts it; the page is up, TensorFlow may still load."""
-    with run_app(tmp_path_factory.mktemp("cache"), "app.py") as url:
+def app_url():
+    """Address of the app with the bundled model, which serves from this process as long as the tests run."""
+    with serve_app() as url:
         yield url
 
 
 @contextmanager
-def run_app(folder, *arguments, ending=signal.SIGTERM, output=None):
-    """Runs Python with these arguments, and ends it politely: yields the address of the app that it serves.
+def serve_app(answers=None, **limits):
+    """Does what `app.main` does, but in this process, and without sweeping: yields the address of the app.
+
+    Args:
+        answers: an `app.Serving`; by default the bundled model's.
+        **limits: of `app.build_demo`.
+    """
+    # Gradio imports the Hub's client, which must find the settings above.
+    from gradio.state_holder import SessionState
+
+    import app
+
+    serving, pool = Future(), DecodingPool(app.CONCURRENT + app.LIVE_PEOPLE)
+    with patch.object(SessionState, "__init__", SessionState.__init__):
+        demo = app.build_demo(serving, pool.load_image, **limits)
+        app.share_configurations(demo)
+        _, url, _ = app.launch(demo, server_port=free_port(), quiet=True)
+        try:
+            serving.set_result(answers or app.load_serving("bundled"))
+            yield url
+        finally:
+            demo.close()
+            pool.close()
+
+
+@contextmanager
+def run_app(folder, ending=signal.SIGTERM, output=None):
+    """Starts the app as a person does, in a process of its own, and ends it politely: yields its address.
 
     Args:
         folder: for all files that it and Gradio write.
@@ -82,7 +124,7 @@ def run_app(folder, *arguments, ending=signal.SIGTERM, output=None):
     port = free_port()
     environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
     url = f"http://127.0.0.1:{port}/"
-    command = {"args": [sys.executable, *arguments], "cwd": ROOT, "env": environment}
+    command = {"args": [sys.executable, "app.py"], "cwd": ROOT, "env": environment}
     with subprocess.Popen(**command, stdout=output, stderr=output) as app:
 
         def is_up():
@@ -227,6 +269,14 @@ def write_silence(file, stream):
         frame.sample_rate, frame.pts = 48_000, start
         file.mux(stream.encode(frame))
     file.mux(stream.encode(None))
+
+
+def texts(html):
+    """What a person reads of HTML: its texts, in order."""
+    found, parser = [], HTMLParser()
+    parser.handle_data = lambda data: found.append(data.strip())
+    parser.feed(html)
+    return [text for text in found if text]
 
 
 @pytest.fixture(scope="session")

@@ -120,7 +120,6 @@ def snippets(client, app_url):
     return {name.removeprefix("call-"): code.replace(HERE, app_url) for name, code in ids.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "program"), [("Python", [sys.executable, "-c"]), ("curl", ["sh", "-c"])])
 def test_the_snippets_run_against_the_app(snippets, astronaut, recognizer, tmp_path, name, program):
     (face,) = recognizer.recognize(load_image(astronaut))
@@ -131,7 +130,6 @@ def test_the_snippets_run_against_the_app(snippets, astronaut, recognizer, tmp_p
     assert str(list(face.box)) in run.stdout
 
 
-@pytest.mark.slow
 def test_the_snippet_for_mcp_names_the_apps_server(snippets, app_url):
     (server,) = json.loads(snippets["MCP"])["mcpServers"].values()
     assert server["url"] == f"{app_url}gradio_api/mcp/"

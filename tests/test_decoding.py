@@ -2,10 +2,10 @@ import io
 import os
 import signal
 import threading
-import time
 
 import numpy as np
 import pytest
+from conftest import wait_for
 from PIL import Image
 
 from fer.decoding import DecodingPool
@@ -87,6 +87,7 @@ def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwh
     pool = pool(seconds=0.4)
     pool.warm_up()
     (first,) = processes(pool)
+    first.send_signal(signal.SIGSTOP)  # So that it takes as long as this test wants it to.
     errors = []
 
     def attack():
@@ -96,10 +97,10 @@ def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwh
 
     thread = threading.Thread(target=attack)
     thread.start()
-    while processes(pool):  # Until it is taken.
-        time.sleep(0.001)
+    wait_for(lambda: not processes(pool))  # Until it is taken.
     assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
     assert not errors
+    first.send_signal(signal.SIGCONT)
     thread.join()
     assert errors == ["slow.jpg: pictures may take at most 0.4 seconds to decode."]
     assert first.poll() == -signal.SIGALRM

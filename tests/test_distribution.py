@@ -87,7 +87,7 @@ def read(folder):
     return np.array([[float(row[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")] for row in rows])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_processes_compute_what_one_does_and_the_first_alone_writes(data, compiled, one, tmp_path):
     processes = start_two(data, compiled, tmp_path)
     assert [process.wait(300) for process in processes] == [0, 0], "\n".join(map(errors, processes))
@@ -98,7 +98,7 @@ def test_two_processes_compute_what_one_does_and_the_first_alone_writes(data, co
     assert not (tmp_path / "second").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_process_that_dies_ends_the_others_and_resuming_goes_on(data, compiled, one, tmp_path):
     saved = tmp_path / "first" / "checkpoint" / "training_metadata.json"
     for victim, resume in ((1, []), (0, ["--resume"])):
@@ -192,7 +192,7 @@ def test_a_process_ends_when_the_one_that_watches_it_is_gone():
         assert process.wait(30) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_processes_with_different_options_are_refused(data, compiled, tmp_path):
     hosts = ["--hosts", f"127.0.0.1:{free_port()}", "--processes", "2", "--process-id"]
     processes = [start(data, compiled, tmp_path / str(i), *hosts, str(i), "--seed", str(i)) for i in range(2)]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -175,14 +176,20 @@ def test_a_token_with_a_character_that_none_has_is_said(hub, monkeypatch, token)
             ask()
 
 
-@pytest.mark.slow
+@pytest.fixture
+def no_pauses(monkeypatch):
+    """Lets the Hub's client and `fer.hub` try again at once."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+
+
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     ("part", "status", "times"),
     [("/preupload/", 503, 1), ("/_lfs/", 500, 2), ("/commit/", 503, 1), ("/commit/", 412, 2)],
 )
-def test_a_push_survives_errors_in_its_middle(hub, part, status, times):
+def test_a_push_survives_errors_in_its_middle(hub, small, part, status, times):
     hub.fail(part, status, times)
-    push_model("bundled", MODEL)
+    push_model(small, MODEL)
     assert WEIGHTS in hub.model(MODEL).head.files
     assert not hub.state.faults
 
@@ -208,10 +215,15 @@ def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypat
     assert not hub.repos
 
 
-def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(hub, draw_dataset, tmp_path, capsys):
+@pytest.mark.usefixtures("small_network", "eager")
+def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(
+    hub, draw_dataset, tmp_path, monkeypatch
+):
     data, run = draw_dataset(tmp_path / "data", ("happy", "sad")), tmp_path / "run"
+    monkeypatch.setattr("fer.export.export_model", lambda folder, format, path: path.write_bytes(b"an export"))
     hub.fail("/preupload/", 403)
     command = ["--data", str(data), "--output", str(run), "--classes", "happy", "sad", "--epochs", "1"]
+    command += ["--image-size", "16"]
     with pytest.raises(UserError, match="To publish it: python -m fer push") as error:
         train.main([*command, "--push-to-hub", MODEL, "--tag", "v1.0", "--export", "litert"])
     assert not hub.model(MODEL).find("main").files.keys() & {WEIGHTS, CONFIG}
@@ -258,7 +270,7 @@ def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
     assert not hub.state.faults
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="two interpreters")
 def test_two_processes_pull_at_once(hub):
     hub.put(BUNDLED, MODEL)
     program = f"from fer.hub import resolve_model; print(resolve_model('{MODEL}').folder)"
@@ -316,7 +328,7 @@ def test_without_the_hub_and_a_cache_the_reason_is_said(hub, monkeypatch):
         pull_model(MODEL)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("no_pauses")
 def test_a_hub_that_does_not_answer_is_said(hub, monkeypatch):
     url = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)

@@ -1,17 +1,27 @@
+"""What Gradio would do for nothing is left out, and nobody is the poorer for it."""
+
+import io
 import subprocess
 import sys
 from concurrent.futures import Future
+from types import SimpleNamespace
 
 import gradio as gr
+import httpx
+import numpy as np
 import pytest
-from conftest import ROOT
-from gradio.blocks import BlocksConfig
+from conftest import ROOT, serve_app
 from gradio.state_holder import SessionState
+from PIL import Image
 
-from app import build_demo
+from app import Serving, build_demo
+from fer.labels import EMOTIONS
+from fer.recognizer import Face, FaceList
 from pages.lean import share_configurations
 
-GRADIO_STARTS = SessionState.__init__
+PNG = io.BytesIO()
+Image.new("RGB", (40, 30)).save(PNG, "PNG")
+PNG = PNG.getvalue()
 START = """
 import ast, sys, jinja2
 from concurrent.futures import Future
@@ -42,58 +52,65 @@ assert not loaded & {"av", "keras", "matplotlib", "sklearn", "tensorflow"}, load
 """
 
 
-@pytest.fixture
-def demo(monkeypatch):
-    """The page, whose sessions share what they start from."""
-    demo = build_demo(Future())
-    monkeypatch.setattr(SessionState, "__init__", SessionState.__init__)
-    share_configurations(demo)
-    return demo
-
-
 def props(session, key):
     return tuple(session.config_values[key]["props"].get(name) for name in ("value", "choices"))
 
 
-def test_a_session_starts_as_gradio_would_have_it(demo):
-    own = SessionState.__new__(SessionState)
-    GRADIO_STARTS(own, demo)
-    shared = SessionState(demo)
-    assert shared.config_values == own.config_values
-    assert len(shared.config_values) > 50
-    assert vars(shared).keys() == vars(own).keys()
-    assert shared.blocks_config.blocks == own.blocks_config.blocks
-    assert shared.blocks_config is not demo.default_config
-
-
-def test_no_configuration_is_worked_out_for_a_session(demo, monkeypatch):
-    calls = []
-    monkeypatch.setattr(BlocksConfig, "config_for_block", lambda *arguments: calls.append(arguments))
-    assert SessionState(demo).config_values
-    assert not calls
-
-
-def test_what_a_session_sets_stays_in_it(demo):
-    session = SessionState(demo)
+def test_sessions_start_as_gradio_would_have_them_and_what_one_sets_stays_in_it(monkeypatch):
+    demo = build_demo(Future())
+    own = SessionState(demo)
+    monkeypatch.setattr(SessionState, "__init__", SessionState.__init__)
+    share_configurations(demo)
+    session, other = SessionState(demo), SessionState(demo)
+    assert session.config_values == own.config_values
+    assert vars(session).keys() == vars(own).keys()
     key = next(key for key, block in demo.blocks.items() if isinstance(block, gr.Radio))
     session._update_value_in_config(key, 2)
-    assert props(session, key) == (2, [])
-    assert props(SessionState(demo), key) == (None, [])
     session[key] = gr.Radio(choices=["a"], render=False)
     session._update_config(key)
-    assert props(session, key) == (None, [("a", "a")])
-    assert props(SessionState(demo), key) == (None, [])
+    assert props(session, key) != props(own, key)
+    assert props(other, key) == props(SessionState(demo), key) == props(own, key) == (None, [])
 
 
-def test_another_app_is_left_to_gradio(demo):
-    with gr.Blocks() as other:
-        box = gr.Textbox("words")
-    session = SessionState(other)
-    assert session.config_values[box._id]["props"]["value"] == "words"
-    assert session.config_values.keys() == other.blocks.keys()
+@pytest.fixture(scope="module")
+def served():
+    """An app that finds two faces in any photo: what calls its functions in a session, and a photo."""
+    probabilities = dict.fromkeys(EMOTIONS, 1 / len(EMOTIONS))
+    face = Face((0, 0, 20, 20), "happy", probabilities, 0.9, True, np.zeros((48, 48), np.uint8))
+    recognizer = SimpleNamespace(
+        model="fake",
+        labels=EMOTIONS,
+        image_size=48,
+        recognize=lambda *_: FaceList([face, face]),
+        explain=lambda _: None,
+    )
+    with serve_app(Serving(recognizer, source=None)) as url, httpx.Client(base_url=f"{url}gradio_api/") as http:
+        photo = http.post("upload", files={"files": ("photo.png", PNG)}).json()[0]
+
+        def call(name, *values, session=None):
+            body = {"data": values, "session_hash": session}
+            answer = http.post(f"run/{name}", json=body).json()
+            return answer.get("data") or answer["error"]
+
+        yield call, {"path": photo, "meta": {"_type": "gradio.FileData"}}
 
 
-@pytest.mark.slow
+def test_what_a_person_is_shown_can_be_chosen_by_nobody_else(served):
+    call, photo = served
+    assert "2 faces" in str(call("show", photo, False, 0, "en", session="anna"))
+    assert "happy" in str(call("choose", None, 2, "en", session="anna"))
+    for session in ("ben", None):
+        assert call("choose", None, 2, "en", session=session).startswith("`number` must be one of the choices.")
+    assert call("choose", None, 3, "en", session="anna").startswith("`number` must be one of the choices.")
+
+
+def test_no_configuration_is_worked_out_for_a_session(served, monkeypatch):
+    call, photo = served
+    for component in (gr.Radio, gr.HTML, gr.Markdown):
+        monkeypatch.setattr(component, "get_config", lambda self, *_: pytest.fail("it is worked out"))
+    assert len(call("analyze", photo, False, 0)[0]["faces"]) == 2
+
+
 def test_nothing_is_done_for_nothing_on_the_way_to_the_first_answer():
     command = [sys.executable, "-c", START]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -3,11 +3,11 @@ import io
 
 import gradio as gr
 import pytest
+from conftest import texts
 from gradio.data_classes import ImageData
 from PIL import Image
 
 from fer.calibration import UNCALIBRATED
-from fer.drawing import EMOTION_COLORS
 from fer.labels import EMOTIONS
 from fer.tracking import TrackedFace
 from pages.limits import LIVE_BYTES
@@ -21,32 +21,26 @@ def face(number=1, left=0, side=90, label="happy", confident=True):
     return TrackedFace(number, (left, 0, left + side, side), label, probabilities, 0.9, confident)
 
 
-def test_boxes_lie_where_the_faces_are_and_say_what_they_are_in_the_pages_language():
+def test_boxes_say_what_the_faces_are_in_the_pages_language():
     svg = boxes("de", (480, 360), [face(), face(2, left=200, label="sad", confident=False)])
-    assert 'viewBox="0 0 480 360"' in svg
-    assert '<rect x="200" y="0" width="90" height="90" fill="none" stroke="#0072B2"' in svg
     assert 'aria-label="1 fröhlich 90%; 2 traurig? 90%"' in svg
+    assert texts(svg) == ["2 traurig? 90%", "1 fröhlich 90%"]
 
 
-def test_the_panel_draws_a_line_an_emotion_named_at_its_end():
+def test_the_panel_names_a_line_an_emotion_at_its_end():
     points = [(float(second), face().probabilities) for second in range(5)]
-    html = panel("en", face(), True, points, 4.0, (4.96, 0.041))
-    assert "happy 90%" in html
-    assert "5.0 frames per second, answered in 41 ms" in html
-    for label in EMOTIONS:
-        assert f'stroke="{EMOTION_COLORS[label]}"' in html
-        assert f">{label} {face().probabilities[label]:.0%}<" in html
-    assert panel("en").count("<line") == html.count("<line")
+    said = texts(panel("en", face(), True, points, 4.0, (4.96, 0.041)))
+    assert "1 happy 90%" in said
+    assert "5.0 frames per second, answered in 41 ms" in said
+    assert {f"{label} {face().probabilities[label]:.0%}" for label in EMOTIONS} < set(said)
+    assert set(texts(panel("en"))) < set(said)
 
 
-def test_a_face_that_left_is_said_to_be_gone_and_its_line_is_broken():
+def test_a_face_that_left_is_said_to_be_gone():
     points = [(second, face().probabilities) for second in (0.0, 1.0, 5.0, 6.0)]
-    html = panel("en", face(), False, points, 6.0)
-    assert "1 out of sight" in html
-    assert ">happy<" in html
-    (line,) = [part for part in html.split("<path ") if 'stroke-width="3"' in part]
-    assert line.count("M") == 2
-    assert line.count("L") == 2
+    said = texts(panel("en", face(), False, points, 6.0))
+    assert "1 out of sight" in said
+    assert "happy" in said
 
 
 def test_labels_are_moved_apart_within_the_chart():

@@ -16,8 +16,6 @@ from PIL import Image
 from app import build_demo
 from pages.tools import Tools
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def ask(app_url):

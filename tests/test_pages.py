@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import texts
 
 from fer.batch import MAX_PICTURES, to_rows
-from fer.drawing import EMOTION_COLORS
 from fer.labels import EMOTIONS
 from fer.recognizer import Face
 from pages.face_view import SIDE, caption, face_view, heatmap, reading
@@ -21,17 +21,17 @@ def face():
     return Face((0, 0, 90, 90), "happy", probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
 
 
-def test_a_face_shows_every_probability_in_its_colour(face):
-    html = face_view("en", EMOTIONS, face, np.eye(6, dtype=np.float32))
+def test_a_face_shows_every_probability(face):
+    said = texts(face_view("en", EMOTIONS, face, np.eye(6, dtype=np.float32)))
     for label, value in face.probabilities.items():
-        assert label in html
-        assert f"width: {100 * value:.1f}%; background: {EMOTION_COLORS[label]}" in html
-    assert html.count('alt="') == html.count("<img") == 2
+        assert said[said.index(label) + 1] == f"{value:.0%}"
 
 
 @pytest.mark.parametrize("labels", [EMOTIONS, ("happy", "sad")])
 def test_without_a_face_the_view_has_the_models_rows(labels):
-    assert face_view("en", labels).count('class="fill"') == len(labels)
+    said = texts(face_view("en", labels))
+    assert [text for text in said if text in EMOTIONS] == list(labels)
+    assert said.count("–") == len(labels)
 
 
 def test_a_face_speaks_the_language_of_the_page(face):
@@ -94,29 +94,20 @@ def row(seconds, number, happy, confident=True):
     )
 
 
-def test_a_timeline_has_a_step_a_frame_and_a_gap_where_the_face_is_out_of_sight():
+def test_a_timeline_says_what_a_face_showed_and_when():
     rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8, confident=False)]
     html = timeline("en", rows, 1.0)
-    happy = "M0 100V10H20V60H40V100ZM60 100V20H100V100Z"
-    assert (
-        f'viewBox="0 0 100 100" preserveAspectRatio="none"><path d="{happy}" fill="{EMOTION_COLORS["happy"]}"' in html
-    )
     assert 'aria-label="Expressions of face 1 over 1.0 s. happy 33%, sad 33%, not sure 33%"' in html
     assert "Face 1, 0.0 to 0.6 s" in html
 
 
 def test_a_timeline_speaks_the_language_of_the_page():
-    assert "Gesicht 1, 0.0 bis 0.0 s</b><br>fröhlich 100%" in timeline("de", [row(0.0, 1, 0.9)], 1.0)
+    assert texts(timeline("de", [row(0.0, 1, 0.9)], 1.0))[:2] == ["Gesicht 1, 0.0 bis 0.0 s", "fröhlich 100%"]
 
 
 def test_a_timeline_shows_the_faces_with_the_most_frames_and_counts_the_others():
     rows = [row(0.2 * step, number, 0.9) for number in range(1, 9) for step in range(1 if number < 3 else 2)]
-    html = timeline("en", rows, 2.0)
-    assert html.count("<figure>") == MAX_FACES
-    assert "Face 1," not in html
-    assert "Face 3," in html
-    assert "the downloads: 2" in html
-
-
-def test_a_timeline_without_a_face_has_the_shape_of_one():
-    assert timeline("en").count("<svg") == len(EMOTIONS)
+    said = texts(timeline("en", rows, 2.0))
+    faces = [text.split(",")[0] for text in said if text.startswith("Face ")]
+    assert faces == [f"Face {number}" for number in range(3, 3 + MAX_FACES)]
+    assert "the downloads: 2" in said[-1]

@@ -77,17 +77,19 @@ def home(tmp_path):
 def save_small(folder, training):
     """Saves a small, untrained network as a model folder."""
     folder.mkdir(parents=True)
-    config = ModelConfig("se_resnet", ("happy", "sad"), 48, {**SMALL, "dropout": 0.2, "enlarged": None}, training)
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {**SMALL, "dropout": 0.2, "enlarged": None}, training)
     save_model(folder, config.build(), config)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="trains, and writes an export of each format")
+@pytest.mark.usefixtures("eager")
 def test_nothing_that_is_pushed_names_a_folder_or_the_host(hub, draw_dataset, home, monkeypatch):
     data, run, first = draw_dataset(home / "data", ("happy", "sad"), 2), home / "runs" / "taught", home / "first"
     monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, **SMALL))
     save_small(first, {"command": f"python train.py --data={data} --output {first}", "epochs": 1, "seconds": 1})
     command = [f"--data={data}", f"--output={run}", f"--start={first}", "--teacher", str(first), "--epochs", "1"]
-    train.main([*command, "--classes", "happy", "sad", "--push-to-hub", MODEL, "--export", "onnx", "litert"])
+    command += ["--classes", "happy", "sad", "--image-size", "16"]
+    train.main([*command, "--push-to-hub", MODEL, "--export", "onnx", "litert"])
     pushed = hub.read(MODEL)
     assert {*EXPORTS.values(), "history.csv", "figures/curves.png", CONFIG, METRICS} < set(pushed)
     assert any(path.startswith("logs/train/events.out.tfevents.") for path in pushed)

@@ -22,7 +22,7 @@ UID = 1000
 """Of the user that runs a Space; the app's folder is not theirs."""
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.nightly,
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a deploy takes the files of a git clone"),
 ]
 

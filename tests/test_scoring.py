@@ -34,6 +34,8 @@ from fer.model_folder import (
     save_model,
 )
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -80,7 +82,7 @@ def read_output(output):
     return pq.read_table(output).sort_by([("path", "ascending"), ("face", "ascending")]).to_pylist()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="processes of Ray")
 def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tmp_path, capsys):
     folder, output = tmp_path / "pictures", tmp_path / "scored"
     (folder / "deep").mkdir(parents=True)
@@ -118,33 +120,40 @@ def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tm
     assert [path.name for path in output.glob(".*")] == [".left.tmp"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="a cluster of Ray, of two nodes")
 def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(scoring, "SHARD_SIZE", (8, 8))
-    folder, output = faces(600), tmp_path / "scored"
-    (other,) = cluster.worker_nodes
-    raylet = other.all_processes["raylet"][0].process.pid
+    monkeypatch.setattr(scoring, "SHARD_SIZE", (4, 4))
+    output, listed, waited_for = tmp_path / "scored", tmp_path / "list.txt", tmp_path / "pipe.png"
+    os.mkfifo(waited_for)  # Whoever reads it waits until somebody writes.
+    paths = [*sorted(faces(30).rglob("*.png")), waited_for]
+    listed.write_text("\n".join(map(str, paths)))
     killed = []
 
     def kill():
-        wait_for(lambda: len(list(output.glob("*.parquet"))) >= 5, 240)
-        wait_for(lambda: find_scorers(raylet), 240)
-        killed.extend(find_scorers(raylet)[:1])
-        os.kill(killed[0], signal.SIGKILL)
-        killed.append(len(list(output.glob("*.parquet"))))
+        try:
+            wait_for(lambda: len(list(output.glob("*.parquet"))) == 7, 240)  # So the eighth waits, or will.
+            killed.extend(pid for node in cluster.list_all_nodes() for pid in find_scorers(node))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            draw_face("happy", 30).save(tmp_path / "face.png")
+            os.link(waited_for, tmp_path / "pipe")
+            (tmp_path / "face.png").replace(waited_for)  # For the next worker.
+            os.close(os.open(tmp_path / "pipe", os.O_RDWR))  # And nobody waits any more.
 
     killer = threading.Thread(target=kill)
     killer.start()
-    assert main(["score", str(folder), str(output), "--already-cropped", "--address", cluster.address]) == 0
+    assert main(["score", str(listed), str(output), "--already-cropped", "--address", cluster.address]) == 0
     killer.join()
-    assert killed[1] < 75, "it was killed when all was done"
-    written = Counter(pq.read_table(output)["path"].to_pylist())
-    assert written == Counter(map(str, folder.rglob("*.png")))
+    assert killed
+    written = pq.read_table(output)
+    assert Counter(written["path"].to_pylist()) == Counter(map(str, paths))
+    assert written["error"].null_count == len(paths)
 
 
-def find_scorers(raylet):
-    """Process ids of the actors of a node's raylet."""
-    found = []
+def find_scorers(node):
+    """Process ids of the actors of a node."""
+    raylet, found = node.all_processes["raylet"][0].process.pid, []
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parent = int(status.read_text().rpartition(")")[2].split()[1])
@@ -153,7 +162,7 @@ def find_scorers(raylet):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.slow(reason="processes of Ray")
 def test_alone_it_starts_ray_on_the_loopback_and_ends_it(faces, tmp_path):
     folder, output, listed = faces(2), tmp_path / "scored", tmp_path / "list.txt"
     lines = [

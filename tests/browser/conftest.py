@@ -1,4 +1,7 @@
-"""The app in Debian's chromium: one of each for all tests of this folder, and a fresh page for every test."""
+"""The app in Debian's chromium: one of each for all tests of this folder, and a fresh page for every test.
+
+One pass through each page is part of the fast run; the other tests are marked slow, since together they take minutes.
+"""
 
 import io
 import shutil
@@ -15,7 +18,10 @@ OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first
 --disable-component-update --disable-sync
 --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
 
-expect.set_options(timeout=60_000)  # The first answers wait for TensorFlow.
+TIMEOUT = 60_000
+"""Milliseconds that anything may take: others may use the machine."""
+
+expect.set_options(timeout=TIMEOUT)
 
 
 def pytest_collection_modifyitems(items):
@@ -23,6 +29,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
+            item.add_marker(pytest.mark.xdist_group("browser"))
             if CHROMIUM is None:
                 item.add_marker(skip)
 
@@ -66,6 +73,7 @@ def open_page(browser, app_url, breaches):
         width, height = viewport
         context = browser.new_context(viewport={"width": width, "height": height}, locale=locale)
         contexts.append(context)
+        context.set_default_timeout(TIMEOUT)
         context.on("console", lambda message: note_breach(breaches, message))
         page = context.new_page()
         page.goto(url + path)

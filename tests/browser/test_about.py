@@ -6,7 +6,10 @@ from playwright.sync_api import expect
 from fer.model_folder import BUNDLED, load_metrics
 
 
-@pytest.mark.parametrize(("locale", "tab", "point"), [("en-US", "About", "."), ("de-DE", "Über", ",")])
+@pytest.mark.parametrize(
+    ("locale", "tab", "point"),
+    [pytest.param("en-US", "About", ".", marks=pytest.mark.slow), ("de-DE", "Über", ",")],
+)
 def test_the_page_tells_how_well_the_model_reads_in_the_persons_language(open_page, locale, tab, point):
     accuracy = f"{load_metrics(BUNDLED, 'a test')['accuracy']:.1%}".replace(".", point)
     page = open_page(locale=locale)

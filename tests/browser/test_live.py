@@ -4,16 +4,14 @@ import math
 import re
 
 import pytest
-from conftest import run_app
+from conftest import serve_app
 from PIL import Image
 from playwright.sync_api import expect
 
-from .conftest import CHROMIUM, OPTIONS, note_breach
+from .conftest import CHROMIUM, OPTIONS, TIMEOUT, note_breach
 from .test_privacy import files_of_people
 
 FRAMES, SIZE = 60, (480, 360)
-FEW = "import pages.live; pages.live.LIVE_SECONDS, pages.live.LIVE_PEOPLE = 8, 1; import app; app.main()"
-"""The app as ever, but for one person at a time, and not for long."""
 START = "[title='grant webcam access'] button"
 RECORD = "button[aria-label='capture photo']"
 """Gradio's button, before and while it records."""
@@ -48,6 +46,7 @@ def go_live(camera, breaches):
     def go_live(url):
         contexts.append(camera.new_context(viewport={"width": 390, "height": 844}, locale="en-US"))
         contexts[-1].on("console", lambda message: note_breach(breaches, message))
+        contexts[-1].set_default_timeout(TIMEOUT)
         page = contexts[-1].new_page()
         page.goto(url)
         expect(page.locator("#model")).to_contain_text("Model: ")
@@ -89,6 +88,7 @@ def test_a_moving_face_is_boxed_and_keeps_its_number_until_the_person_stops(go_l
     assert page.locator("#live-panel").bounding_box()["height"] == height
 
 
+@pytest.mark.slow
 def test_on_a_slow_line_frames_are_dropped_and_not_queued(go_live, app_url):
     page = go_live(app_url)
     expect(page.locator("#live-panel")).to_contain_text("frames per second")
@@ -111,13 +111,26 @@ def test_on_a_slow_line_frames_are_dropped_and_not_queued(go_live, app_url):
     assert max(most) <= 2  # The next may begin before the browser has told the end of the one before.
 
 
-def test_live_ends_by_itself_another_person_waits_for_that_and_no_frame_is_on_disk(go_live, tmp_path):
-    with run_app(tmp_path, "-c", FEW) as url:
+@pytest.mark.slow
+def test_another_person_waits_until_a_place_is_free_and_no_frame_is_on_disk(go_live, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with serve_app(live_people=1) as url:
         first = go_live(url)
         expect(first.locator("#live-message")).to_contain_text("Faces in sight: 1.")
         second = go_live(url)
         expect(second.locator("#live-message")).to_contain_text("Busy: all places (1) are taken.")
         assert second.locator("#live-boxes svg").count() == 0
         assert files_of_people(tmp_path) == []
-        expect(first.locator("#live-message")).to_contain_text("Stopped by itself")
+        first.locator(RECORD).click()
+        expect(first.locator("#live-message")).to_contain_text("Stopped; the camera is off.")
         expect(second.locator("#live-message")).to_contain_text("Faces in sight: 1.")
+
+
+@pytest.mark.slow
+def test_live_ends_by_itself(go_live, tmp_path, monkeypatch):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with serve_app(live_seconds=1) as url:
+        page = go_live(url)
+        expect(page.locator("#live-message")).to_contain_text("Stopped by itself")
+        expect(page.locator(START)).to_be_visible()
+        assert files_of_people(tmp_path) == []

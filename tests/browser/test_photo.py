@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -25,6 +26,7 @@ def test_an_uploaded_photo_is_answered_and_can_be_taken_home(page, astronaut, sh
         assert (picture.format, picture.size) == ("JPEG", (512, 512))
 
 
+@pytest.mark.slow
 def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     Image.new("RGB", (320, 240), "white").save(tmp_path / "wall.png")
@@ -42,6 +44,7 @@ def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
     expect(page.locator("#message")).to_contain_text("One face: happy")
 
 
+@pytest.mark.slow
 def test_the_camera_takes_a_still(page):
     page.get_by_role("button", name="Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
@@ -49,6 +52,7 @@ def test_the_camera_takes_a_still(page):
     expect(page.locator("#message")).to_contain_text("One face: happy")
 
 
+@pytest.mark.slow
 def test_a_click_on_the_second_face_shows_it(page, two_faces):
     upload(page, two_faces)
     expect(page.locator("#message")).to_contain_text("2 faces, the largest first")
@@ -68,6 +72,7 @@ def test_a_click_on_the_second_face_shows_it(page, two_faces):
     expect(seen).not_to_have_attribute("src", before)
 
 
+@pytest.mark.slow
 def test_the_arrow_keys_choose_a_face(page, two_faces):
     upload(page, two_faces)
     expect(page.get_by_role("button", name="Download JSON")).to_be_enabled()
@@ -85,6 +90,7 @@ def test_the_arrow_keys_choose_a_face(page, two_faces):
     expect(seen).to_have_attribute("src", before)
 
 
+@pytest.mark.slow
 def test_small_faces_are_left_out_on_request(page, two_faces):
     upload(page, two_faces)
     expect(page.locator("#message")).to_contain_text("2 faces")
@@ -97,6 +103,7 @@ def test_small_faces_are_left_out_on_request(page, two_faces):
     expect(page.locator("#message")).to_contain_text("Try a lower “Smallest face to look for”")
 
 
+@pytest.mark.slow
 def test_a_crop_is_read_when_the_person_says_that_it_is_one(page, astronaut, tmp_path):
     crop = tmp_path / "crop.png"
     with Image.open(astronaut) as image:
@@ -106,6 +113,7 @@ def test_a_crop_is_read_when_the_person_says_that_it_is_one(page, astronaut, tmp
     expect(page.locator("#message")).to_contain_text("One face: happy")
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_answered_with_its_reason(page, tmp_path):
     broken = tmp_path / "photo.jpg"
     broken.write_bytes(b"hello")
@@ -115,6 +123,7 @@ def test_a_broken_file_is_answered_with_its_reason(page, tmp_path):
     expect(page.get_by_role("button", name="Download JSON")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_another_person_sees_nothing_of_it(page, open_page, astronaut):
     other = open_page()
     upload(page, astronaut)

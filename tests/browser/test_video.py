@@ -47,6 +47,7 @@ def test_a_clip_is_read_to_a_timeline_a_table_and_a_video_to_play(page, pan, tmp
     assert len(download.value.path().read_text().splitlines()) == 6
 
 
+@pytest.mark.slow
 def test_a_clip_is_trimmed_in_the_browser(page, pan, tmp_path):
     choose(page, write_clip(tmp_path / "pan.mp4", list(pan(25))))
     page.get_by_role("button", name="Trim video to selection").click()
@@ -54,6 +55,7 @@ def test_a_clip_is_trimmed_in_the_browser(page, pan, tmp_path):
         page.get_by_role("button", name="Trim", exact=True).click()
 
 
+@pytest.mark.slow
 def test_reading_stops_on_cancel_and_can_start_again(page, pan, tmp_path):
     choose(page, write_clip(tmp_path / "long.mp4", list(pan(200)), rate=5))
     page.get_by_role("button", name="Read the clip").click()
@@ -65,6 +67,7 @@ def test_reading_stops_on_cancel_and_can_start_again(page, pan, tmp_path):
     expect(page.locator("#video-message")).to_contain_text("Reading: 0.")
 
 
+@pytest.mark.slow
 def test_what_is_no_clip_is_said_on_the_page(page, tmp_path):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"hello")

@@ -1,0 +1,123 @@
+"""What is drawn, as the browser draws it: boxes, the chart of a stream, the timeline of a clip, and a face's bars."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageColor
+from playwright.sync_api import expect
+
+from fer.drawing import EMOTION_COLORS
+from fer.labels import EMOTIONS
+from fer.recognizer import Face
+from fer.tracking import TrackedFace
+from pages.face_view import face_view
+from pages.live_view import boxes, panel
+from pages.look import CSS
+from pages.timeline import timeline
+
+
+@pytest.fixture
+def draw(browser):
+    """Draws HTML in a window of its own, on white: the page, and what draws an element of it as RGB pixels."""
+    context = browser.new_context(viewport={"width": 640, "height": 480})
+    page = context.new_page()
+
+    def draw(html, width=480):
+        page.set_content(f"<style>{CSS} body {{ margin: 0; background: white }}</style>"
+                         f'<div class="gradio-container" style="width: {width}px">{html}</div>')  # fmt: skip
+        return page
+
+    yield draw
+    context.close()
+
+
+def pixels(locator):
+    return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"), int)
+
+
+def is_in_colour(picture, label):
+    """Where a picture has an emotion's colour, a mask of its size."""
+    return np.abs(picture - ImageColor.getrgb(EMOTION_COLORS[label])).max(axis=-1) < 20
+
+
+def face(number=1, box=(100, 60, 190, 150), label="happy", confident=True):
+    probabilities = {emotion: 0.9 if emotion == label else 0.1 / 6 for emotion in EMOTIONS}
+    return TrackedFace(number, box, label, probabilities, 0.9, confident)
+
+
+def test_boxes_lie_where_the_faces_are_in_the_colours_of_their_emotions(draw):
+    page = draw(boxes("de", (480, 360), [face(), face(2, (300, 200, 340, 240), "sad", confident=False)]))
+    svg = page.get_by_role("img", name="1 fröhlich 90%; 2 traurig? 90%")
+    picture = pixels(svg)
+    assert picture.shape[:2] == (360, 480)
+    for label, (left, top, right, bottom) in (("happy", (100, 60, 190, 150)), ("sad", (300, 200, 340, 240))):
+        drawn = is_in_colour(picture, label)
+        middle = (left + right) // 2, (top + bottom) // 2
+        assert drawn[middle[1], left]
+        assert drawn[middle[1], right]
+        assert drawn[bottom, middle[0]]
+        assert not drawn[top + 5 : bottom - 5, left + 5 : right - 5].any()
+    expect(svg).to_contain_text("1 fröhlich 90%")
+
+
+def test_the_chart_has_a_line_an_emotion_which_breaks_where_the_face_was_out_of_sight(draw):
+    page = draw(panel("en"))
+    empty = pixels(page.locator("svg"))
+    coloured = [label for label in EMOTIONS if label != "neutral"]  # Which is as grey as the axes.
+    assert not any(is_in_colour(empty, label).any() for label in coloured)
+    shape, place = empty.shape, page.locator("svg").bounding_box()
+    points = [(float(second), face().probabilities) for second in (*range(10), *range(20, 30))]
+    page = draw(panel("en", face(), True, points, 29.0, (4.96, 0.041)))
+    picture = pixels(page.locator("svg"))
+    assert (picture.shape, page.locator("svg").bounding_box()) == (shape, place)
+    happy = is_in_colour(picture, "happy")
+    height, width = happy.shape
+    left, right = round(0.12 * width), round(0.58 * width)  # Of the lines.
+    columns = happy[:, left:right].any(axis=0)
+    parts = np.flatnonzero(np.diff(columns.astype(int)))
+    assert len(parts) in (2, 3)  # It ends and goes on; it may begin after the left edge.
+    assert np.argwhere(happy[:, left:right])[:, 0].mean() < 0.25 * height
+    assert all(is_in_colour(picture, label).any() for label in coloured)
+
+
+@pytest.mark.parametrize("label", ["happy", "sad"])
+def test_a_timeline_is_as_full_as_the_emotion_is_probable_and_empty_where_the_face_is_out_of_sight(draw, label):
+    def row(seconds, number, happy):
+        probabilities = {"happy": happy, "sad": 1 - happy} if number else None
+        return dict(seconds=seconds, face=number, box=[0, 0, 9, 9], label="happy", probabilities=probabilities,
+                    confident=True)  # fmt: skip
+
+    rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8)]
+    page = draw(timeline("en", rows, 1.0))
+    lane = pixels(page.locator("svg").nth(["happy", "sad"].index(label)))
+    full = is_in_colour(lane, label).mean(axis=0)
+    width = len(full)
+    shares = [full[round(place * width)] for place in (0.1, 0.3, 0.5, 0.8)]
+    expected = [0.9, 0.4, 0, 0.8] if label == "happy" else [0.1, 0.6, 0, 0.2]
+    assert shares == pytest.approx(expected, abs=0.08)
+
+
+def test_a_face_has_a_bar_an_emotion_as_long_as_it_is_probable(draw):
+    probabilities = dict(zip(EMOTIONS, (0.1, 0.2, 0.15, 0.3, 0.05, 0.12, 0.08), strict=True))
+    shown = Face((0, 0, 90, 90), "happy", probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
+    page = draw(face_view("en", EMOTIONS, shown, np.eye(6, dtype=np.float32)))
+    assert page.get_by_role("img").count() == 2
+    bars = {label: page.locator(".fill").nth(number).bounding_box()["width"] for number, label in enumerate(EMOTIONS)}
+    longest = bars["happy"]
+    for label, share in probabilities.items():
+        assert bars[label] / longest == pytest.approx(share / 0.3, abs=0.05)
+        colors = is_in_colour(pixels(page.locator(".fill").nth(EMOTIONS.index(label))), label)
+        assert colors.mean() > 0.5
+
+
+def test_without_a_face_each_drawing_has_the_same_shape(draw):
+    def shape(html, selector):
+        return [element.bounding_box() for element in draw(html).locator(selector).all()]
+
+    shown = Face((0, 0, 90, 90), "happy", face().probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
+    assert shape(face_view("en", EMOTIONS), ".track") == shape(face_view("en", EMOTIONS, shown), ".track") != []
+    row = dict(seconds=0.0, face=1, box=[0, 0, 9, 9], label="happy", probabilities=face().probabilities, confident=True)
+    empty, full = (shape(timeline("en", rows, 1.0), ".lanes svg") for rows in ([], [row]))
+    assert len(empty) == len(full) == len(EMOTIONS)
+    assert [box["height"] for box in empty] == [box["height"] for box in full]

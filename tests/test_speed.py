@@ -1,0 +1,107 @@
+"""The limit on how long a test may take, with a clock that the tests set."""
+
+import pytest
+from speed import Limit, Stopwatch, measure_slowness
+
+TESTS = """
+import pytest
+
+@pytest.fixture(scope="session")
+def clock(pytestconfig):
+    return pytestconfig.clock
+
+@pytest.fixture(scope="module")
+def shared(clock):
+    clock.seconds += 100
+
+@pytest.fixture
+def own(shared, clock):
+    clock.seconds += 3
+
+def test_quick(clock):
+    clock.seconds += 5
+
+def test_with_what_others_use_too(shared, own, clock):
+    clock.seconds += 2
+
+def test_with_what_is_its_own(own, clock):
+    clock.seconds += 3
+
+def test_too_slow(clock):
+    clock.seconds += 5.1
+
+@pytest.mark.slow
+def test_with_a_reason(clock):
+    clock.seconds += 60
+
+def test_that_fails_anyway(clock):
+    clock.seconds += 60
+    assert False, "a fault"
+"""
+
+
+class Clock:
+    """A plugin: `config.clock`."""
+
+    seconds = 0.0
+
+    def __call__(self):
+        return self.seconds
+
+    def pytest_configure(self, config):
+        config.clock = self
+
+
+@pytest.fixture
+def run(pytester):
+    """Runs those tests on a machine that is so many times slower than the reference; what they printed."""
+
+    def run(*slowness):
+        clock, measured = Clock(), iter(slowness)
+        pytester.makepyfile(TESTS)
+        pytester.makeini("[pytest]\nmarkers = slow")
+        limit = Limit(5, clock=clock, slowness=lambda: next(measured))
+        return pytester.runpytest_inprocess("-p", "no:speed", "-p", "no:xdist", plugins=[clock, limit])
+
+    return run
+
+
+def test_a_test_that_takes_too_long_fails_with_its_name_and_time(run):
+    result = run(1, 1, 1)
+    result.assert_outcomes(passed=3, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_with_what_is_its_own took 6.0 s. Tests without the marker slow may take 5.0 s on this machine, *",
+            "*test_too_slow took 5.1 s. *",
+            "*a fault*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*test_that_fails_anyway took*")
+
+
+def test_on_a_slower_machine_they_may_take_longer(run):
+    run(1.1, 1.1, 1.1).assert_outcomes(passed=4, failed=2)
+
+
+def test_where_others_use_the_machine_in_the_meantime_they_may_too(run):
+    run(1, 1.2, 1.2).assert_outcomes(passed=5, failed=1)
+
+
+def test_a_stopwatch_counts_no_pause():
+    now = [0]
+    watch = Stopwatch(lambda: now[0])
+    with watch.running():
+        now[0] = 1
+        with watch.paused():
+            now[0] = 10
+            with watch.paused():
+                now[0] = 20
+            now[0] = 30
+        now[0] = 32
+    with watch.paused():
+        now[0] = 40
+    assert watch.seconds == 3
+
+
+def test_no_machine_is_measured_as_quicker_than_the_reference():
+    assert measure_slowness() >= 1
