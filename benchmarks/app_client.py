@@ -13,8 +13,9 @@ import tempfile
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 from PIL import Image, ImageChops
@@ -26,15 +27,19 @@ PHOTO = ROOT / "examples" / "astronaut.jpg"
 
 
 @contextmanager
-def running_app():
-    """Starts `python app.py` on a free port and ends it; yields its address and its process once the page answers."""
+def running_app(root=ROOT):
+    """Starts `python app.py` on a free port and ends it; yields its address and its process once the page answers.
+
+    Args:
+        root: folder of the checkout.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": cache}
         with subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "app.py"], cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as app:
             try:
                 url = f"http://127.0.0.1:{port}"
@@ -47,6 +52,16 @@ def running_app():
 def memory(app):
     """Resident memory of a process in MB. Needs Linux."""
     return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{app.pid}/status").read_text())[1]) / 1000
+
+
+def memory_with_children(app):
+    """Resident memory in MB of a process and those that it started. Needs Linux."""
+    total = memory(app)
+    for children in Path(f"/proc/{app.pid}/task").glob("*/children"):
+        for pid in children.read_text().split():
+            with suppress(FileNotFoundError, TypeError):  # It ends.
+                total += memory(SimpleNamespace(pid=pid))
+    return total
 
 
 def upload(http, photos):

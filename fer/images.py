@@ -204,7 +204,7 @@ def decode(content, name):
     except MemoryError:
         raise ImageError(f"{name}: the picture takes too much memory to be decoded.") from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
-        raise ImageError(f"{name}: the picture is damaged or incomplete ({error}).") from None
+        raise ImageError(f"{name}: the picture is damaged or incomplete ({str(error).strip()}).") from None
 
 
 class JpegOutline(NamedTuple):
