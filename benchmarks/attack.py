@@ -13,7 +13,7 @@ import os
 import statistics
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -67,8 +67,8 @@ def measure_attacks():
                      f"{megabytes:.0f}"])  # fmt: skip
     headers = ["", "attacks", "photos answered meanwhile", "median, s", "slowest, s", "memory at most, MB"]
     return f"""\
-{ATTACKERS} clients attack for {SECONDS} s while another one sends an ordinary photo to `/predict`, upload included. Memory is that
-of the app and all its processes.
+{ATTACKERS} clients attack for {SECONDS} s while another one sends an ordinary photo to `/predict`, upload included.
+Memory is that of the app and all its processes.
 
 {table(headers, rows)}"""
 
@@ -86,10 +86,8 @@ def measure_attack(files):
             with httpx.Client(base_url=url, timeout=120) as http:
                 number = start
                 while not end.is_set():
-                    try:
+                    with suppress(RuntimeError):  # Refused.
                         predict(http, files[number % len(files)])
-                    except RuntimeError:  # Refused.
-                        pass
                     sent.append(number)
                     number += ATTACKERS
 

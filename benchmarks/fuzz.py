@@ -29,7 +29,7 @@ from benchmarks.tables import table
 
 SECONDS, MEGABYTES = 5, 500
 """That an input may take, beyond which it counts as a failure: of a core's work, which other work on the machine does
-not change, and of a process, those that decode for the app being others."""
+not change, and added to a process."""
 PATIENCE, MOST_MEMORY = 30, 4_000_000_000
 """Seconds after which a process is ended, and bytes of its address space, so that the machine survives what fails."""
 SHARES = {
@@ -105,12 +105,14 @@ def describe(results, options, seconds):
     return f"""\
 # Malformed inputs
 
-`python -m benchmarks.fuzz {options}`, measured on {date.today()} in {seconds / 60:.0f} minutes on {os.cpu_count()} cores:
+`python -m benchmarks.fuzz {options}`,
+measured on {date.today()} in {seconds / 60:.0f} minutes on {os.cpu_count()} cores:
 
 {table(["", "inputs", *COLUMNS], rows)}
 
-Refused is what got a sentence of one line. Seconds are those of a core's work; what did not end in {PATIENCE} would count
-as well. The slowest took {slowest:.1f} s, and the largest process had {largest:.0f} MB.
+Refused is what got a sentence of one line. Seconds are those of a core's work; what did not end in {PATIENCE} would
+count as well. Memory is what an input adds to the process that reads it, or what one that decodes for it has, if that
+is more. The slowest took {slowest:.1f} s, the largest {largest:.0f} MB.
 
 {KINDS}
 """

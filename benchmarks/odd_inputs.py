@@ -68,8 +68,8 @@ def archive(random):
 
 def clip(random):
     """A clip of ten small frames in a format that is read, damaged in most cases."""
-    content = random.choice(_clips())
-    return content if random.random() < 0.05 else damage(random, content, _clips())
+    content = random.choice(small_clips())
+    return content if random.random() < 0.05 else damage(random, content, small_clips())
 
 
 def picture(random):
@@ -238,7 +238,8 @@ def _photos():
 
 
 @cache
-def _clips():
+def small_clips():
+    """Files of ten frames, one of each format."""
     clips, noise = [], np.random.default_rng(0).integers(0, 256, (10, 48, 64, 3), dtype=np.uint8)
     kinds = (("mp4", "libx264"), ("matroska", "libx264"), ("mpegts", "libx264"), ("webm", "libvpx"),
              ("avi", "mpeg4"), ("mov", "mjpeg"), ("mpegts", "mpeg2video"))  # fmt: skip
