@@ -40,7 +40,7 @@ else:
         """Never called: the networks are small enough for the processor."""
 
 
-from fer.decoding import DecodingPool
+from fer.decoding import DecodingPool, give_memory_back
 from fer.errors import UserError
 from fer.images import load_image
 from pages.about import build_about_page
@@ -169,6 +169,7 @@ def main():
     """Serves the app until it is interrupted. The page is up at once; the model loads behind it, and warms up behind
     the first answers."""
     quiet_libraries()
+    give_memory_back()
     ending = Ending()
     serving = Future()
     # So many that photos leave frames their places, and frames photos.

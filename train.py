@@ -352,7 +352,7 @@ def push(options):
         again += ["--private"] * bool(options.private) + ["--create-pr"] * options.create_pr
         again += ["--tag", options.tag] if options.tag else []
         again += ["--export", *options.export] if options.export else []
-        raise UserError(f"{error}\nThe model is in {options.output}. To publish it: {shlex.join(again)}") from None
+        raise UserError(f"{error}; the model is in {options.output}. To publish it: {shlex.join(again)}") from None
     print(f"Published: {pushed.url}\ncommit {pushed.revision}\n{pushed.describe()}")
 
 

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -26,15 +26,19 @@ PHOTO = ROOT / "examples" / "astronaut.jpg"
 
 
 @contextmanager
-def running_app():
-    """Starts `python app.py` on a free port and ends it; yields its address and its process once the page answers."""
+def running_app(root=ROOT):
+    """Starts `python app.py` on a free port and ends it; yields its address and its process once the page answers.
+
+    Args:
+        root: folder of the checkout.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": cache}
         with subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "app.py"], cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as app:
             try:
                 url = f"http://127.0.0.1:{port}"
@@ -47,6 +51,19 @@ def running_app():
 def memory(app):
     """Resident memory of a process in MB. Needs Linux."""
     return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{app.pid}/status").read_text())[1]) / 1000
+
+
+def memory_with_children(app):
+    """Resident memory in MB of a process and those that it started; what they share counts once. Needs Linux."""
+    total, pids = 0, [app.pid]
+    for children in Path(f"/proc/{app.pid}/task").glob("*/children"):
+        with suppress(OSError):  # A thread ends.
+            pids += children.read_text().split()
+    for pid in pids:
+        with suppress(OSError, TypeError):  # A process ends.
+            shares = Path(f"/proc/{pid}/smaps_rollup").read_text()
+            total += int(re.search(r"Pss:\s+(\d+) kB", shares)[1]) / 1000
+    return total
 
 
 def upload(http, photos):

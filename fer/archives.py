@@ -58,6 +58,14 @@ def open_zip(path, name=None, most_directory=math.inf):
             yield archive
 
 
+def list_files(archive):
+    """Return the `zipfile.ZipInfo` of an archive's files, in its order; folders are left out.
+
+    `ZipInfo.is_dir` fails at an empty name.
+    """
+    return [member for member in archive.infolist() if not member.filename.endswith("/")]
+
+
 def find_problem(member):
     """Return why a `zipfile.ZipInfo` cannot be unpacked, as the rest of a sentence; "" where nothing is known."""
     if member.flag_bits & _ENCRYPTED:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from fer.archives import find_problem, is_zip, open_zip, read_member, read_member_head
+from fer.archives import find_problem, is_zip, list_files, open_zip, read_member, read_member_head
 from fer.errors import UserError
 from fer.images import describe_left_out, load_image, pick_pictures, read_head
 
@@ -140,7 +140,7 @@ def to_csv(rows, labels):
 def _list_zip(path, listing):
     """Adds what a zip holds to a `Listing`."""
     with open_zip(path, path.name, MAX_DIRECTORY) as archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = list_files(archive)
         if len(members) > MAX_MEMBERS:
             raise UserError(f"{path.name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(members)}")
         members, left_out = pick_pictures(

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from fer.archives import FAILURES, open_member, open_zip, read_member, read_member_head
+from fer.archives import FAILURES, list_files, open_member, open_zip, read_member, read_member_head
 from fer.errors import UserError
 from fer.images import MAX_PIXELS, ImageError, describe_left_out, grey_square, load_grey, pick_pictures, read_head
 from fer.labels import CSV_EMOTIONS, EMOTIONS, check_classes
@@ -268,7 +268,7 @@ def _open_source(path, skip):
         except UserError as error:
             reason = str(error).removeprefix(f"{path}: ")
             raise DataError(f"{path}: neither a folder, a zip nor a CSV that can be read: {reason} {LAYOUT}") from None
-        members = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        members = {info.filename: info for info in list_files(archive)}
         csv_name = _find_csv(sorted(members))
         if csv_name is None:
             names, left_out = pick_pictures(sorted(members), lambda name: read_member_head(archive, members[name]))

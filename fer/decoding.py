@@ -9,6 +9,7 @@ pixels the other: nothing of it is executed.
 is such a process. It ends with the program that started it, however that ends.
 """
 
+import ctypes
 import json
 import math
 import os
@@ -16,7 +17,8 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+import weakref
+from contextlib import ExitStack, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,14 +34,24 @@ MEMORY = 640_000_000
 takes 18 bytes a pixel, and AVIF with transparency. At rest it has 130 MB, of which 35 MB are in memory."""
 LIGHT_PIXELS = 25_000_000
 """Pixels of a JPEG that is decoded at once: those of most cameras."""
+LARGE_PIXELS = 16_000_000
+"""Pixels above which a picture is large: in memory it has four bytes for each, here and in the process that decodes it.
+Only one is decoded and read at a time."""
+LARGE_SECONDS = 20
+"""Seconds that a large picture waits at most for the one before it."""
+KEPT_BYTES = 8_000_000
+"""Bytes of a part of memory above which the C library gives it back to the system once it is free."""
 STRIP_BYTES = 1 << 16
 """Bytes of pixels that are sent together, which stay in the processor's cache on their way."""
 STARTING_SECONDS = 30
 """Seconds that a process may take to start."""
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "TMPDIR")
 """Variables that a process gets. The program's others have its tokens among them."""
-LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-"""Variables that keep NumPy and the C library from reserving memory for each core, which would count."""
+LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES)}
+"""Variables that keep NumPy and the C library from reserving memory for each core, which would count, and from keeping
+what is free."""
+M_MMAP_THRESHOLD = -3
+"""Number of a setting of glibc (`malloc.h`)."""
 AVIF_THREADS = 2
 """Threads that decode an AVIF, each with a stack that counts, too."""
 
@@ -58,25 +70,39 @@ class DecodingPool:
         self._places = threading.Semaphore(workers)
         self._lock = threading.Lock()
         self._idle = []
+        self._large = _OneAtATime()
         self._closed = False
 
     def load_image(self, source, name=None, most_bytes=math.inf):
         """Decode a picture as `fer.images.load_image` does, with its arguments, answer and errors.
 
         A JPEG of the usual kind is decoded here: `fer.images.decode` bounds its work beforehand, and its pixels need
-        not be sent.
+        not be sent. A picture of more than `LARGE_PIXELS` waits until no other thread has one any more.
 
         Raises:
             ImageError: also if it takes more time or memory than it may, or breaks the decoder.
         """
         name = name or str(source)
-        content = read_file(source, name, most_bytes)
-        if _is_light(content):
-            return decode(content, name)
+        content, turn = read_file(source, name, most_bytes), ExitStack()
+
+        def before(pixels):
+            if pixels > LARGE_PIXELS:
+                turn.enter_context(self._large)
+
+        try:
+            image = (decode if _is_light(content) else self._decode)(content, name, before)
+        except BaseException:
+            turn.close()
+            raise
+        weakref.finalize(image, turn.close)
+        return image
+
+    def _decode(self, content, name, before):
+        """As `fer.images.decode`, in one of the processes."""
         with self._places:
             worker = self._take() or _Worker(*self._limits)
             try:
-                answer = worker.decode(content, name)
+                answer = worker.decode(content, name, before)
             except (EOFError, OSError):
                 raise ImageError(f"{name}: {worker.end()}") from None
             except BaseException:
@@ -114,6 +140,25 @@ class DecodingPool:
             self.close()
 
 
+class _OneAtATime:
+    """What one thread has at a time, to be used with `with`; a thread that has it gets it again. Who has waited for
+    `LARGE_SECONDS` gets it all the same."""
+
+    def __init__(self):
+        self._free, self._threads = threading.Condition(), []
+
+    def __enter__(self):
+        me = threading.get_ident()
+        with self._free:
+            self._free.wait_for(lambda: all(thread == me for thread in self._threads), LARGE_SECONDS)
+            self._threads.append(me)
+
+    def __exit__(self, *_):
+        with self._free:
+            self._threads.pop()
+            self._free.notify_all()
+
+
 class _Worker:
     """A process, from the side of the program; the arguments are those of `DecodingPool`."""
 
@@ -132,17 +177,19 @@ class _Worker:
     def is_alive(self):
         return self._process.poll() is None
 
-    def decode(self, content, name):
-        """Return the picture, or what is wrong with it as a text.
+    def decode(self, content, name, before):
+        """Return the picture, or what is wrong with it as a text; `before` is that of `fer.images.decode`.
 
         Raises:
             EOFError, OSError: if the process ends.
         """
         self._connection.send_bytes(json.dumps(name).encode())
         self._connection.send_bytes(content)
-        if not self._connection.poll(STARTING_SECONDS + self._seconds):
-            raise EOFError
-        answer = json.loads(self._connection.recv_bytes())
+        answer = self._receive()
+        if isinstance(answer, int):
+            before(answer)
+            self._connection.send_bytes(b"go on")
+            answer = self._receive()
         if isinstance(answer, str):
             return answer
         width, height = answer
@@ -153,6 +200,11 @@ class _Worker:
             image.paste(Image.frombytes("RGB", (width, rows), strip), (0, top))
             top += rows
         return image
+
+    def _receive(self):
+        if not self._connection.poll(STARTING_SECONDS + self._seconds):
+            raise EOFError
+        return json.loads(self._connection.recv_bytes())
 
     def end(self):
         """End the process; returns what it was about, for a person."""
@@ -180,6 +232,13 @@ def _serve(connection, seconds, memory):
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # What decoders say about a stranger's file is for nobody's log.
     AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
     _limit(memory)
+
+    def before(pixels):
+        left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send_bytes(json.dumps(pixels).encode())
+        connection.recv_bytes()
+        signal.setitimer(signal.ITIMER_REAL, left)
+
     while True:
         try:
             name, content = json.loads(connection.recv_bytes()), connection.recv_bytes()
@@ -188,7 +247,7 @@ def _serve(connection, seconds, memory):
         # Nobody handles its signal: the system ends this process then, whatever it does.
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
-            image = decode(content, name)
+            image = decode(content, name, before)
         except ImageError as error:
             image = None
             answer = str(error)
@@ -202,6 +261,13 @@ def _serve(connection, seconds, memory):
             strip = image.crop((0, top, image.width, min(top + rows, image.height)))
             connection.send_bytes(strip.tobytes())
         del image, content
+
+
+def give_memory_back():
+    """Have the C library give large parts of memory back to the system, instead of keeping them for the next picture:
+    after some of 50 megapixels the app had 900 MB for ever. Changes nothing where the library has no such setting."""
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _limit(memory):

@@ -169,11 +169,12 @@ def read_file(source, name, most_bytes=math.inf):
         raise ImageError(f"{name}: cannot be read ({error.strerror or error}).") from None
 
 
-def decode(content, name):
+def decode(content, name, before=None):
     """Decode a picture that is in memory; name, answer and errors are those of `load_image`.
 
     Args:
         content: bytes.
+        before: function of the number of its pixels that is called before they are decoded.
     """
     formats = find_formats(content[:HEAD_BYTES])
     if not content:
@@ -192,6 +193,8 @@ def decode(content, name):
     try:
         with Image.open(io.BytesIO(content), formats=formats) as image:
             _check_size(image, name)
+            if before:
+                before(image.width * image.height)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return _to_rgb(image)
@@ -204,7 +207,7 @@ def decode(content, name):
     except MemoryError:
         raise ImageError(f"{name}: the picture takes too much memory to be decoded.") from None
     except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
-        raise ImageError(f"{name}: the picture is damaged or incomplete ({error}).") from None
+        raise ImageError(f"{name}: the picture is damaged or incomplete ({str(error).strip()}).") from None
 
 
 class JpegOutline(NamedTuple):

@@ -119,13 +119,14 @@ def _function(demo, event, body):
         return None
     number = None if event["call"] else body.get("fn_index")
     if number is None and event["name"]:
-        return _named(demo, event["name"])
+        return _named(demo, event["name"], public=event["call"])
     if isinstance(number, bool) or not isinstance(number, int) or number not in demo.fns:
         raise HTTPException(404, f"`fn_index` must be the number of an event. Received: {describe(number)}")
     return demo.fns[number]
 
 
 def _named(demo, name, public=False):
+    """The function of that name; `public`: of the API, whose answers are JSON, as those for the page need not be."""
     for fn in demo.fns.values():
         if fn.api_name == name and not (public and fn.api_visibility == "private"):
             return fn

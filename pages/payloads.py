@@ -14,6 +14,7 @@ import httpx
 from gradio_client.utils import is_http_url_like
 
 from fer.batch import MAX_PICTURES
+from fer.errors import one_line
 from pages.upload import Camera
 
 MAX_TEXT = 100
@@ -248,8 +249,7 @@ def _refusal(sentence):
 
 def _clean(text):
     """A text on one line, that UTF-8 can hold."""
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.encode("utf-8", "replace").decode().split())
+    return " ".join(one_line(text).split())
 
 
 def _cut(text, length):

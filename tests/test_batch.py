@@ -88,6 +88,20 @@ def test_two_files_of_one_name_are_two_pictures(tmp_path, png):
     assert len(messages(listing)) == 1
 
 
+def test_files_without_a_name_and_with_a_line_break_in_it_are_pictures_with_reasons_of_one_line(tmp_path, png):
+    path = tmp_path / "odd.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (("", png), ("two\nlines.png", b"broken")):
+            info = zipfile.ZipInfo("a.png")
+            info.filename = name
+            with archive.open(info, "w") as file:
+                file.write(content)
+    listing = batch.list_pictures([path])
+    assert len(listing.pictures) == 2
+    (message,) = messages(listing)
+    assert message.startswith("odd.zip/two lines.png: not a picture")
+
+
 def test_a_bomb_is_read_no_further_than_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "MAX_BYTES", 1_000_000)
     listing = batch.list_pictures([write_zip(tmp_path / "bomb.zip", {"a.png": bytes(50_000_000)})])

@@ -115,6 +115,34 @@ def test_a_picture_that_takes_too_much_memory_is_refused(pool):
     assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
 
 
+def test_large_pictures_come_one_at_a_time_and_others_in_between(pool, monkeypatch):
+    monkeypatch.setattr("fer.decoding.LARGE_PIXELS", 10_000)
+    large = [encode(PHOTO.resize((200, 100)), kind) for kind in ("JPEG", "PNG")]  # Decoded here, and in a process.
+    pool, read, second = pool(), [], threading.Event()
+
+    def another():
+        second.set()
+        read.append(pool.load_image(io.BytesIO(large[1]), "b"))
+
+    for content in large:
+        image = pool.load_image(io.BytesIO(content), "a")
+        again = pool.load_image(io.BytesIO(content), "a")  # The thread that has one does not wait for itself.
+        thread = threading.Thread(target=another)
+        thread.start()
+        second.wait()
+        assert pool.load_image(io.BytesIO(PNG), "small").size == PHOTO.size
+        thread.join(0.1)
+        assert not read
+        del image
+        assert not read
+        del again
+        thread.join()
+        assert read.pop().size == (200, 100)
+    with pytest.raises(ImageError):
+        pool.load_image(io.BytesIO(large[1][:-100]), "cut")
+    assert pool.load_image(io.BytesIO(large[1]), "b").size == (200, 100)
+
+
 def test_a_process_that_was_ended_is_replaced(pool):
     pool = pool()
     pool.warm_up()

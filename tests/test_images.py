@@ -74,6 +74,11 @@ def test_unreadable_file_is_one_sentence_with_its_name(tmp_path, name):
     assert "\n" not in str(error.value)
 
 
+def test_what_a_library_says_on_two_lines_is_one_sentence():
+    with pytest.raises(ImageError, match=r"^cut\.heic: the picture is damaged or incomplete \(.*bounds.*\)\.$"):
+        load_image(io.BytesIO(encode(PHOTO, "HEIF")[:-50]), "cut.heic")
+
+
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_unreadable_file_object_is_called_by_the_given_name(name):
     with pytest.raises(ImageError, match=f"^{name}: .*\\.$"):
