@@ -38,6 +38,9 @@ os.environ.update(
     HF_HUB_DISABLE_XET="1",
     HF_HUB_DISABLE_PROGRESS_BARS="1",
 )
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A thread for each library: the processes of the tests share the cores.
+    os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
 """For the tests marked live alone."""
 GROUPS = ("trained", "app_url")
