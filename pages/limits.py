@@ -21,8 +21,9 @@ KEEP_SECONDS = 540
 """Gradio writes uploads and answers to its cache; a sweep deletes them then, and the app's end does in any case."""
 SWEEP_SECONDS = 60
 """From one sweep to the next: with `KEEP_SECONDS`, what a person sent is gone after ten minutes."""
-CONCURRENT = 2
-"""Photos read at once; the others wait in a visible queue. More would only share the Space's two cores."""
+CONCURRENT = 4
+"""Photos read at once; the others wait in a visible queue. More than the Space's two cores, so that nobody's photo
+waits until two crowds are read, which take seconds: the networks take the parts of all pictures in turns."""
 MAX_WAITING = 100
 """Events that may wait; whoever comes then is told at once to try again. Two busy cores read 138 photos of 512 pixels
 in 12 s, so that the last of a hundred waits some 9 s."""
