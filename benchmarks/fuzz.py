@@ -66,7 +66,7 @@ def main():
     print(text)
     if options.output:
         rest = options.output.read_text(encoding="utf-8").partition("\n## ") if options.output.exists() else ("",) * 3
-        options.output.write_text(f"{text}{rest[1] and chr(10)}{rest[1]}{rest[2]}", encoding="utf-8")
+        options.output.write_text(f"{text}{rest[1]}{rest[2]}", encoding="utf-8")
     sys.exit(any(row["result"] in COLUMNS[2:] for row in results))
 
 
