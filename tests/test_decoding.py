@@ -84,7 +84,7 @@ def test_an_ordinary_photo_starts_no_process_and_one_that_needs_more_does(pool):
 
 
 def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwhile(pool):
-    pool = pool(seconds=0.4)
+    pool = pool(seconds=0.2)
     pool.warm_up()
     (first,) = processes(pool)
     first.send_signal(signal.SIGSTOP)  # So that it takes as long as this test wants it to.
@@ -102,7 +102,7 @@ def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwh
     assert not errors
     first.send_signal(signal.SIGCONT)
     thread.join()
-    assert errors == ["slow.jpg: pictures may take at most 0.4 seconds to decode."]
+    assert errors == ["slow.jpg: pictures may take at most 0.2 seconds to decode."]
     assert first.poll() == -signal.SIGALRM
     assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
 

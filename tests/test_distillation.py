@@ -38,7 +38,7 @@ def folders(tmp_path_factory):
     return folders
 
 
-def run(faces, teachers, folder, epochs, resume=False, policy="float32"):
+def run(faces, teachers, folder, epochs, resume=False, policy="float32", batch_size=8):
     keras.utils.set_random_seed(7)
     keras.config.set_dtype_policy(policy)
     try:
@@ -46,7 +46,7 @@ def run(faces, teachers, folder, epochs, resume=False, policy="float32"):
     finally:
         keras.config.set_dtype_policy("float32")
     folder.mkdir(exist_ok=True)
-    recipe = Recipe(epochs=epochs, batch_size=8, seed=7, learning_rate=0.2)
+    recipe = Recipe(epochs=epochs, batch_size=batch_size, seed=7, learning_rate=0.2)
     history = fit(network, *faces, recipe, folder, resume, keep="last", teachers=teachers)
     return network, history
 
@@ -131,7 +131,7 @@ def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
 
 def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_path, monkeypatch):
     teachers, _ = load_teachers(folders, CLASSES, 16)
-    whole, expected = run(faces, teachers, tmp_path / "whole", epochs=2)
+    whole, expected = run(faces, teachers, tmp_path / "whole", epochs=2, batch_size=24)
 
     def interrupt(self, epoch, logs=None):
         if epoch == 1:
@@ -140,9 +140,9 @@ def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_p
     with monkeypatch.context() as patch:
         patch.setattr(training.EpochSeconds, "on_epoch_begin", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            run(faces, teachers, tmp_path / "cut", epochs=2)
+            run(faces, teachers, tmp_path / "cut", epochs=2, batch_size=24)
     teachers, _ = load_teachers(folders, CLASSES, 16)
-    resumed, history = run(faces, teachers, tmp_path / "cut", epochs=2, resume=True)
+    resumed, history = run(faces, teachers, tmp_path / "cut", epochs=2, resume=True, batch_size=24)
     assert figures(history) == figures(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
