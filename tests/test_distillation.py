@@ -73,7 +73,11 @@ def test_the_loss_is_the_divergence_at_the_temperature():
     assert float(teaching_loss(taught, taught)) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    # Processors without bfloat16 compute it slowly.
+    "policy",
+    ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(
     faces, folders, alone, tmp_path, monkeypatch, policy
 ):
@@ -129,6 +133,7 @@ def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
     assert float(student.compute_loss(y=labels, y_pred=answers, training=False)) == pytest.approx(plain, rel=1e-4)
 
 
+@pytest.mark.slow  # Three trainings with teachers.
 def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_path, monkeypatch):
     teachers, _ = load_teachers(folders, CLASSES, 16)
     whole, expected = run(faces, teachers, tmp_path / "whole", epochs=2, batch_size=24)

@@ -187,6 +187,7 @@ def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, 
     assert {image.tobytes() for images, _ in batches for image in images} <= known
 
 
+@pytest.mark.slow  # Three trainings.
 @pytest.mark.usefixtures("eager")
 def test_a_run_killed_at_any_epoch_goes_on_as_if_it_had_not_been(faces, tmp_path, monkeypatch):
     recipe = {"epochs": 2, "batch_size": 48}
