@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.errors import UserError
-from fer.images import ImageError, load_image
+from fer.images import ImageError, load_image, pick_pictures, read_head
 from fer.labels import EMOTIONS
 from fer.metrics import expected_calibration_error, restrict, wilson_interval
 
@@ -30,7 +30,8 @@ class PhotoSet:
     name: of its folder.
     paths: of the photos, sorted.
     labels: the expression of each.
-    left_out: photos in folders whose name is no expression that the model knows, by folder.
+    left_out: counts of the photos in folders whose name is no expression that the model knows, and of files that are no
+        pictures, by folder.
     """
 
     name: str
@@ -189,7 +190,10 @@ def _has_labels(folder):
 def _list_set(folder, classes):
     paths, labels, left_out = [], [], {}
     for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = sorted(path for path in subfolder.rglob("*") if path.is_file() and not path.name.startswith("."))
+        files = sorted(path for path in subfolder.rglob("*") if path.is_file())
+        files, others = pick_pictures(files, read_head, path_of=Path)
+        if others:
+            left_out[f"{subfolder.name} (no pictures)"] = others.total()
         if subfolder.name in classes:
             paths += files
             labels += [subfolder.name] * len(files)

@@ -93,3 +93,9 @@ def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folde
     assert json.loads(to_json(figures)) == figures
     assert "lab              5  80.0%     58.3%" in format_photos(figures)
     assert "left out: 1 in contempt/" in format_photos(figures)
+
+
+def test_files_that_are_no_pictures_are_counted_apart(folder):
+    (folder / "lab" / "sad" / "notes.txt").write_text("where these are from")
+    lab, _ = list_photo_sets(folder, LABELS)
+    assert (len(lab.paths), lab.left_out) == (5, {"contempt": 1, "sad (no pictures)": 1})
