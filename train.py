@@ -12,16 +12,16 @@ import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from fer.console import exit_on_user_error, own_terminal, quiet_libraries
-from fer.distribution import check_hosts, join, run_watched
+from fer.cli.console import exit_on_user_error, own_terminal, quiet_libraries
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import EMOTIONS, check_classes
-from fer.model_folder import ModelConfig, check_weights, find_model, load_config, save_model
+from fer.models.model_folder import ModelConfig, check_weights, find_model, load_config, save_model
+from fer.models.provenance import last_part
+from fer.models.sizes import SIZES, check_size
 from fer.outputs import check_folder, check_inputs, write_text
-from fer.publishing import last_part
-from fer.recipes import RECIPES, TRANSFERS
-from fer.sizes import SIZES, check_size
+from fer.training.distributed import check_hosts, join, run_watched
+from fer.training.recipes import RECIPES, TRANSFERS
 
 ARGUMENTS = "arguments.json"
 RECIPE = (
@@ -62,16 +62,18 @@ def main(arguments=None):
     # Keras takes seconds to load: all that can be told without it has been.
     import keras
 
-    from fer.backbones import load_base
-    from fer.data import load_faces, load_votes
-    from fer.distillation import TEMPERATURE, WEIGHT, load_teachers
-    from fer.duplicates import check_copies
-    from fer.evaluation import format_metrics
-    from fer.figures import save_curves
-    from fer.model_folder import FIGURES
-    from fer.publishing import clean_training
-    from fer.report import save_report
-    from fer.training import fit, soft_targets
+    from fer.data.duplicates import check_copies
+    from fer.data.fer2013 import load_faces
+    from fer.data.ferplus import load_votes
+    from fer.evaluation.evaluate import format_metrics
+    from fer.evaluation.plots import save_curves
+    from fer.evaluation.report import save_report
+    from fer.models.backbones import load_base
+    from fer.models.model_folder import FIGURES
+    from fer.models.provenance import clean_training
+    from fer.training.distillation import TEMPERATURE, WEIGHT, load_teachers
+    from fer.training.fit import fit
+    from fer.training.targets import soft_targets
 
     image_size = choose_size(options)
     config = trained = ModelConfig(options.network, check_classes(options.classes), image_size)
@@ -317,18 +319,18 @@ def check_output(output, resume):
 def check_publishing(options):
     """Refuses exports and pushes that cannot succeed before anything is trained."""
     if options.export:
-        from fer.export import check_formats
+        from fer.export.convert import check_formats
 
         check_formats(options.export)
     if options.push_to_hub:
-        from fer.hub import check_push
+        from fer.publishing.push import check_push
 
         check_push(options.push_to_hub, options.create_pr, private=options.private)
 
 
 def load_start(folder, config):
     """The network of a model folder to start from, and how it was trained; it must be of the kind to train."""
-    from fer.model_folder import load_model
+    from fer.models.model_folder import load_model
 
     network, earlier = load_model(folder)
     if (earlier.network, earlier.labels) != (config.network, config.labels):
@@ -341,7 +343,8 @@ def load_start(folder, config):
 
 def push(options):
     """Publishes the model folder; if that fails the model is there, and so is the command that publishes it."""
-    from fer.hub import HubError, push_model
+    from fer.hub.errors import HubError
+    from fer.publishing.push import push_model
 
     try:
         pushed = push_model(
@@ -358,8 +361,8 @@ def push(options):
 
 def export(options):
     """Writes the exports into the model folder; its card then says how to run them."""
-    from fer.export import export_model
-    from fer.model_folder import EXPORTS
+    from fer.export.convert import export_model
+    from fer.models.exports import EXPORTS
 
     for format in options.export:
         export_model(options.output, format, options.output / EXPORTS[format])
@@ -367,9 +370,9 @@ def export(options):
 
 
 def write_card(folder, exports=()):
-    """Writes the model card, if this machine has what it needs; `exports` as in `fer.card.render_card`."""
+    """Writes the model card, if this machine has what it needs; `exports` as in `fer.publishing.card.render_card`."""
     if importlib.util.find_spec("huggingface_hub"):
-        from fer.card import save_card
+        from fer.publishing.card import save_card
 
         save_card(folder, folder.as_posix(), exports)
     else:

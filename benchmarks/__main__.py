@@ -17,7 +17,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from fer.console import quiet_libraries
+from fer.cli.console import quiet_libraries
 
 TITLES = {
     "contest": "Beside PyPI `fer` 25.10.3",

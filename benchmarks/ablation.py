@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.__main__ import describe_machine
 from benchmarks.tables import table
-from fer.console import quiet_libraries
+from fer.cli.console import quiet_libraries
 from fer.documents import to_json
 
 STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
@@ -61,9 +61,10 @@ def main():
         parser.error(f"'{STUDENT}' needs them trained. Missing: {', '.join(missing)}")
     quiet_libraries()
 
-    from fer.data import load_faces, load_votes
-    from fer.recipes import RECIPES
-    from fer.training import soft_targets
+    from fer.data.fer2013 import load_faces
+    from fer.data.ferplus import load_votes
+    from fer.training.recipes import RECIPES
+    from fer.training.targets import soft_targets
 
     train, validation = load_faces(options.data, "train", limit=PICTURES), load_faces(options.data, "validation")
     recipe = replace(RECIPES["se_resnet"], epochs=options.epochs, seed=SEEDS[0])
@@ -78,7 +79,7 @@ def main():
 
 def build(classes):
     """The network of all runs, with fresh weights."""
-    from fer.models import build_network
+    from fer.models.networks import build_network
 
     return build_network("se_resnet", 48, classes, stem=STEM, widths=WIDTHS, depth=DEPTH)
 
@@ -102,16 +103,16 @@ def run_once(folders, train, validation, name, recipe, targets=None, taught_by=(
 
     Args:
         folders: of all runs, by name.
-        train, validation: `fer.data.Faces`; all of the latter are measured on, after the last epoch.
+        train, validation: `fer.data.fer2013.Faces`; all of the latter are measured on, after the last epoch.
         name: of the run.
-        recipe, targets: as `fer.training.fit` takes them.
+        recipe, targets: as `fer.training.fit.fit` takes them.
         taught_by: names of finished runs whose networks teach this one.
     """
     import keras
 
-    from fer.forward import classify
-    from fer.model_folder import WEIGHTS
-    from fer.training import fit
+    from fer.models.model_folder import WEIGHTS
+    from fer.recognition.classification import classify
+    from fer.training.fit import fit
 
     folder = folders[name]
     if is_finished(folder):
@@ -142,7 +143,7 @@ def render(runs, validation, epochs):
     """The document of finished runs, `read_run`'s pairs by name."""
     import keras
 
-    from fer.metrics import evaluate
+    from fer.evaluation.metrics import evaluate
 
     seeds = [name for name in PLAIN if name in runs]
     if len(seeds) == len(PLAIN):
@@ -183,10 +184,11 @@ def difference(right, other):
     """How much more often one is right than another on the same pictures, in points, and half of its 95 % interval.
 
     The variance is that of paired shares (McNemar, 1947; Agresti, Categorical Data Analysis, section 10.1). Where they
-    disagree on fewer than `fer.metrics.FEW` pictures, half a picture is added to each of the four cells (Agresti and
-    Min, 2005, "Simple improved confidence intervals for comparing matched proportions"): no variance would be seen.
+    disagree on fewer than `fer.evaluation.metrics.FEW` pictures, half a picture is added to each of the four cells
+    (Agresti and Min, 2005, "Simple improved confidence intervals for comparing matched proportions"): no variance would
+    be seen.
     """
-    from fer.metrics import FEW
+    from fer.evaluation.metrics import FEW
 
     gained = right.astype(float) - other
     added = 0.5 * (np.count_nonzero(gained) < FEW)

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 from PIL import Image, ImageChops
 
-from pages.limits import LIVE_EVERY
+from fer.app.server.limits import LIVE_EVERY
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples" / "astronaut.jpg"

@@ -12,9 +12,9 @@ from PIL import Image
 
 from benchmarks.app_client import PHOTO, ROOT
 from benchmarks.tables import RUNS, spread, table
-from fer.data import load_faces
+from fer.data.fer2013 import load_faces
+from fer.data.scenes import SCENE_SIZE, SEED, build_scene
 from fer.labels import EMOTIONS
-from fer.served import SCENE_SIZE, SEED, build_scene
 
 CONTENDERS = ROOT / "benchmarks" / "contenders"
 OURS = "this project"
@@ -62,7 +62,7 @@ def measure_contest(data, peer, astronaut, folder):
     """The contest's tables as Markdown.
 
     Args:
-        data: FER2013, as `fer.data.load_faces` takes it.
+        data: FER2013, as `fer.data.fer2013.load_faces` takes it.
         peer: interpreter of the virtual environment that PyPI `fer` is installed in.
         astronaut: path of the photo of `write_astronaut`.
         folder: path of a folder for pictures.
@@ -171,7 +171,7 @@ def measure_starts(start, names, photo):
 
 
 def write_scenes(pictures, folder):
-    """Writes `SCENES` pictures with one face each: pairs of path and `fer.served.Scene`, and the faces' labels."""
+    """Writes `SCENES` pictures with one face each: pairs of path and `fer.data.scenes.Scene`, and the faces' labels."""
     random, scenes = np.random.default_rng(SEED), []
     chosen = np.random.default_rng(0).choice(len(pictures), SCENES, replace=False)
     for number, index in enumerate(chosen):

@@ -2,9 +2,9 @@
 
     python -m benchmarks.crop_choices --data fer2013.zip
 
-finds each validation picture's face in a scene (`fer.served`) once, cuts it in every way, and prints a table: how many
-of the faces are read rightly, and how many points more or less than as the app cuts them; with one cut, and with the
-mean of several. Below it is how far off the app's squares are. About seven minutes on 2 cores.
+finds each validation picture's face in a scene (`fer.data.scenes`) once, cuts it in every way, and prints a table: how
+many of the faces are read rightly, and how many points more or less than as the app cuts them; with one cut, and with
+the mean of several. Below it is how far off the app's squares are. About seven minutes on 2 cores.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from PIL.Image import Resampling
 from benchmarks.ablation import difference
 from benchmarks.crop_fit import robust_deviation
 from benchmarks.tables import table
-from fer import crops
-from fer.data import load_faces
-from fer.forward import classify
-from fer.recognizer import Recognizer
-from fer.served import SEED, build_scene
+from fer.data.fer2013 import load_faces
+from fer.data.scenes import SEED, build_scene
+from fer.detection import alignment as crops
+from fer.recognition.classification import classify
+from fer.recognition.recognizer import Recognizer
 
 APP, SMALLER, LARGER = "as the app does", "side 8 % smaller", "side 8 % larger"
 
@@ -65,9 +65,9 @@ WAYS = {
     "2x2 samples, Lanczos filter": sampled(2, Resampling.LANCZOS),
     "3x3 samples, their mean": sampled(3, Resampling.BOX),
 }
-"""Ways to cut: a function from a `fer.faces.DetectedFace` and its `fer.served.Scene` to a square, and a context to cut
-that in. The picture's own place, which the app cannot know, tells what is lost by the place from what is lost by the
-pixels."""
+"""Ways to cut: a function from a `fer.detection.blazeface.DetectedFace` and its `fer.data.scenes.Scene` to a square,
+and a context to cut that in. The picture's own place, which the app cannot know, tells what is lost by the place from
+what is lost by the pixels."""
 MEANS = {
     "mean of the app's and its mirror image": [(APP, False), (APP, True)],
     "mean of 8 % smaller, and 8 % larger mirrored": [(SMALLER, False), (LARGER, True)],

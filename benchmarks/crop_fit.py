@@ -2,9 +2,9 @@
 
     python -m benchmarks.crop_fit --data fer2013.zip
 
-pastes training pictures into scenes (`fer.served`), finds their faces, and fits by ridge regression, from the places
-of the six points that the detector gives, where the picture's centre, side and upright lie. Prints for each how far
-off the fit is beside a constant (interquartile range / 1.35) and writes the file. About four minutes for 3,000
+pastes training pictures into scenes (`fer.data.scenes`), finds their faces, and fits by ridge regression, from the
+places of the six points that the detector gives, where the picture's centre, side and upright lie. Prints for each how
+far off the fit is beside a constant (interquartile range / 1.35) and writes the file. About four minutes for 3,000
 pictures on 2 cores.
 """
 
@@ -14,11 +14,11 @@ import math
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from fer.crops import CROP_FIT, face_frame
-from fer.data import load_faces
+from fer.data.fer2013 import load_faces
+from fer.data.scenes import SEED, build_scene
+from fer.detection.alignment import CROP_FIT, face_frame
+from fer.detection.blazeface import FaceDetector
 from fer.documents import to_json
-from fer.faces import FaceDetector
-from fer.served import SEED, build_scene
 
 PENALTY = 0.3
 """Of the ridge. Without one it fits hardly better (0.113 instead of 0.12 of the side), and its weights, up to 10, make

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tables import spread, table
-from fer.console import quiet_libraries
+from fer.cli.console import quiet_libraries
 
 RUNS, CALLS, WARM_UP = 7, 100, 10
 FORMATS = {"ONNX": "onnx", "LiteRT": "litert", "LiteRT, float16 weights": "litert", "LiteRT, 8-bit weights": "litert"}
@@ -35,7 +35,7 @@ def main():
 
 
 def measure_exports(data, model="bundled"):
-    """The table; `data` is FER2013, as `fer.data.load_faces` takes it."""
+    """The table; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{number}.file" for number, name in enumerate(FORMATS)}
         sizes, differences, accuracies = in_own_process(export, model, files, data)
@@ -62,11 +62,11 @@ def export(model, files, data):
     """Writes the files; sizes in bytes, largest differences as text, and accuracies, by name."""
     import tensorflow as tf
 
-    from fer.data import load_faces
-    from fer.export import build_served, export_model, open_export
-    from fer.forward import BATCH_SIZE, classify
-    from fer.model_folder import WEIGHTS, find_model, load_model
-    from fer.parity import build_crops
+    from fer.data.fer2013 import load_faces
+    from fer.export.convert import build_served, export_model, open_export
+    from fer.export.parity import build_crops
+    from fer.models.model_folder import WEIGHTS, find_model, load_model
+    from fer.recognition.classification import BATCH_SIZE, classify
 
     onnx, litert, half, eight = files
     export_model(model, "onnx", files[onnx])
@@ -100,10 +100,10 @@ def measure_speed(model, files, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
 
-    from fer.export import open_export
-    from fer.forward import classify
-    from fer.model_folder import load_model
-    from fer.parity import build_crops
+    from fer.export.convert import open_export
+    from fer.export.parity import build_crops
+    from fer.models.model_folder import load_model
+    from fer.recognition.classification import classify
 
     network, config = load_model(model)
     ways = {"Keras": lambda crops: classify(network, crops)}

@@ -8,11 +8,11 @@ from concurrent.futures import Future
 
 import httpx
 
-import app as served
 from benchmarks import odd_inputs
 from benchmarks.app_client import PHOTO
+from fer.app.demo import Serving, build_demo, launch
 from fer.errors import UserError
-from fer.hub import resolve_model
+from fer.hub.client import resolve_model
 
 UNHELPFUL = re.compile(r"upstream Gradio|Internal Server Error|Traceback|\n")
 """What no sentence for a person has."""
@@ -28,18 +28,18 @@ class App:
     """The app, with a photo and a clip among its uploads.
 
     Args:
-        recognizer: `fer.recognizer.Recognizer`.
-        pool: `fer.decoding.DecodingPool`.
+        recognizer: `fer.recognition.recognizer.Recognizer`.
+        pool: `fer.images.decoding.DecodingPool`.
     """
 
     def __init__(self, recognizer, pool):
         serving = Future()
-        serving.set_result(served.Serving(recognizer, resolve_model("bundled")))
-        demo = served.build_demo(serving, pool.load_image)
+        serving.set_result(Serving(recognizer, resolve_model("bundled")))
+        demo = build_demo(serving, pool.load_image)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        _, url, _ = served.launch(demo, server_port=port, quiet=True)
+        _, url, _ = launch(demo, server_port=port, quiet=True)
         self.fns, self.http = demo.fns, httpx.Client(base_url=f"{url}gradio_api/", timeout=20)
         sent = {"photo.jpg": PHOTO.read_bytes(), "clip.mp4": odd_inputs.small_clips()[0]}
         paths = self.http.post("upload", files=[("files", file) for file in sent.items()]).json()

@@ -15,14 +15,14 @@ from random import Random
 from benchmarks import odd_inputs
 from benchmarks.fuzz import COLUMNS, MEGABYTES, MOST_MEMORY, SECONDS
 from benchmarks.fuzz_app import UNHELPFUL, App, call_function, send_request
-from fer.batch import list_pictures, open_picture
-from fer.clips import open_clip, read_frames
-from fer.console import quiet_libraries
-from fer.decoding import DecodingPool
+from fer.app.server.limits import CLIP_EVERY, CLIP_SECONDS
+from fer.cli.console import quiet_libraries
 from fer.errors import UserError
-from fer.images import load_image
-from fer.recognizer import Recognizer
-from pages.limits import CLIP_EVERY, CLIP_SECONDS
+from fer.images.archives import list_pictures, open_picture
+from fer.images.clips import open_clip, read_frames
+from fer.images.decoding import DecodingPool
+from fer.images.loading import load_image
+from fer.recognition.recognizer import Recognizer
 
 FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
 

@@ -7,10 +7,10 @@ prints accuracy and negative log-likelihood on validation, with and without.
 
 import argparse
 
-from fer.data import load_faces
-from fer.forward import classify
-from fer.metrics import evaluate
-from fer.model_folder import load_model
+from fer.data.fer2013 import load_faces
+from fer.evaluation.metrics import evaluate
+from fer.models.model_folder import load_model
+from fer.recognition.classification import classify
 
 
 def main():

@@ -9,9 +9,10 @@ import httpx
 
 from benchmarks.app_client import call, predict, running_app, upload
 from benchmarks.tables import RUNS, spread, table
-from fer import faces, recognizer
-from fer.drawing import draw_faces
-from fer.images import load_image
+from fer.detection import blazeface as faces
+from fer.images.drawing import draw_faces
+from fer.images.loading import load_image
+from fer.recognition import recognizer
 
 CALLS = 60
 STEPS = (

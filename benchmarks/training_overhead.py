@@ -1,4 +1,5 @@
-"""Pictures a second of `fer.training.fit` beside a bare Keras loop of the same network, optimizer and augmentation."""
+"""Pictures a second of `fer.training.fit.fit` beside a bare Keras loop of the same network, optimizer and
+augmentation."""
 
 import tempfile
 from dataclasses import replace
@@ -7,16 +8,19 @@ import keras
 import numpy as np
 
 from benchmarks.tables import RUNS, spread
-from fer.data import load_faces
-from fer.models import build_network
-from fer.recipes import RECIPES
-from fer.training import EpochSeconds, augmentation, fit, one_hot
+from fer.data.fer2013 import load_faces
+from fer.models.networks import build_network
+from fer.training.augmentation import augmentation
+from fer.training.callbacks import EpochSeconds
+from fer.training.fit import fit
+from fer.training.recipes import RECIPES
+from fer.training.targets import one_hot
 
 PICTURES = 2400
 
 
 def measure_training_overhead(data):
-    """A paragraph of Markdown; `data` is FER2013, as `fer.data.load_faces` takes it."""
+    """A paragraph of Markdown; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
     train, validation = load_faces(data, "train", limit=PICTURES), load_faces(data, "validation", limit=96)
     # Neither mixup nor averaging: they are what a bare loop does not do, not what ours costs.
     recipe = replace(RECIPES["se_resnet"], epochs=2, mixup=0.0, average=False)

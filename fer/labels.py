@@ -6,8 +6,17 @@ numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation L
 
 from fer.errors import UserError
 
+EMOTION_COLORS = {
+    "angry": "#D55E00",
+    "disgust": "#009E73",
+    "fear": "#CC79A7",
+    "happy": "#E69F00",
+    "neutral": "#8C8C8C",
+    "sad": "#0072B2",
+    "surprise": "#56B4E9",
+}
+"""One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-
 CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Column `emotion` of `fer2013.csv` is an index into this tuple."""
 

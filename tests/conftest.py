@@ -22,9 +22,10 @@ import pytest
 from hub_double import HubDouble
 from PIL import Image, ImageDraw
 
-from fer.decoding import DecodingPool
-from fer.faces import FaceDetector
-from fer.images import load_image
+from fer.app.server.cache import make_cache
+from fer.detection.blazeface import FaceDetector
+from fer.images.decoding import DecodingPool
+from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +42,8 @@ os.environ.update(
 if "PYTEST_XDIST_WORKER" in os.environ:
     # A thread for each library: the processes of the tests share the cores.
     os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+CACHE = make_cache()
+"""Where Gradio writes, which reads it when it is imported."""
 LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
 """For the tests marked live alone."""
 GROUPS = ("trained", "app_url")
@@ -91,24 +94,26 @@ def app_url():
 
 @contextmanager
 def serve_app(answers=None, **limits):
-    """Does what `app.main` does, but in this process, and without sweeping: yields the address of the app.
+    """Does what `fer.app.demo.serve` does, but in this process, and without sweeping: yields the address of the app.
 
     Args:
-        answers: an `app.Serving`; by default the bundled model's.
-        **limits: of `app.build_demo`.
+        answers: a `fer.app.demo.Serving`; by default the bundled model's.
+        **limits: of `fer.app.demo.build_demo`.
     """
     # Gradio imports the Hub's client, which must find the settings above.
     from gradio.state_holder import SessionState
 
-    import app
+    from fer.app.demo import build_demo, launch, load_serving
+    from fer.app.server.limits import CONCURRENT, LIVE_PEOPLE
+    from fer.app.server.startup import share_configurations
 
-    serving, pool = Future(), DecodingPool(app.CONCURRENT + app.LIVE_PEOPLE)
+    serving, pool = Future(), DecodingPool(CONCURRENT + LIVE_PEOPLE)
     with patch.object(SessionState, "__init__", SessionState.__init__):
-        demo = app.build_demo(serving, pool.load_image, **limits)
-        app.share_configurations(demo)
-        _, url, _ = app.launch(demo, server_port=free_port(), quiet=True)
+        demo = build_demo(serving, pool.load_image, **limits)
+        share_configurations(demo)
+        _, url, _ = launch(demo, server_port=free_port(), quiet=True)
         try:
-            serving.set_result(answers or app.load_serving("bundled"))
+            serving.set_result(answers or load_serving("bundled"))
             yield url
         finally:
             demo.close()
@@ -285,7 +290,9 @@ def texts(html):
 @pytest.fixture(scope="session")
 def recognizer():
     """Of the bundled model."""
-    from fer.recognizer import Recognizer  # Keras imports the Hub's client, which must find the settings above.
+    from fer.recognition.recognizer import (
+        Recognizer,  # Keras imports the Hub's client, which must find the settings above.
+    )
 
     return Recognizer.load("bundled")
 
@@ -311,10 +318,10 @@ class Run:
 @contextmanager
 def small_networks():
     """Within it a `se_resnet` is small unless other options are asked for."""
-    from fer import models
+    from fer.models import networks
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, **SMALL))
+        patch.setitem(networks.NETWORKS, "se_resnet", partial(networks.se_resnet, **SMALL))
         yield
 
 
@@ -359,8 +366,8 @@ def trained(draw_dataset, tmp_path_factory):
 def calibrated(trained, tmp_path_factory):
     """A model folder like that one, but small: without what training leaves, of a network that has learnt nothing and
     enlarges its input, and with a temperature and a prior. No test changes it."""
-    from fer.calibration import Calibration
-    from fer.model_folder import METRICS, load_config, save_calibration, save_model
+    from fer.models.calibration import Calibration
+    from fer.models.model_folder import METRICS, load_config, save_calibration, save_model
 
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
@@ -374,8 +381,8 @@ def calibrated(trained, tmp_path_factory):
 @pytest.fixture(scope="session")
 def exported(calibrated, tmp_path_factory):
     """The same with an export in each format. No test changes it."""
-    from fer.export import export_model
-    from fer.model_folder import EXPORTS
+    from fer.export.convert import export_model
+    from fer.models.exports import EXPORTS
 
     folder = shutil.copytree(calibrated, tmp_path_factory.mktemp("models") / "small")
     for name, file in EXPORTS.items():
@@ -388,7 +395,7 @@ def converted(exported, monkeypatch):
     """In place of a conversion, which takes Keras seconds, that of the model `exported`."""
     import keras
 
-    from fer.model_folder import EXPORTS
+    from fer.models.exports import EXPORTS
 
     def copy(model, path, format, **how):
         shutil.copy(exported / EXPORTS[format], path)
@@ -399,7 +406,7 @@ def converted(exported, monkeypatch):
 @pytest.fixture
 def untrained(tmp_path):
     """A model folder with the bundled one's labels, facts and figures, of a small network that has learnt nothing."""
-    from fer.model_folder import BUNDLED, METRICS, load_config, save_calibration, save_model
+    from fer.models.model_folder import BUNDLED, METRICS, load_config, save_calibration, save_model
 
     folder = tmp_path / "untrained"
     folder.mkdir()

@@ -11,10 +11,10 @@ from conftest import write_clip
 from PIL import Image
 
 from fer import outputs
-from fer.__main__ import main
-from fer.clips import write_video
+from fer.cli.commands import main
 from fer.errors import UserError
-from fer.figures import save_confusion_matrix
+from fer.evaluation.plots import save_confusion_matrix
+from fer.images.clips import write_video
 from fer.outputs import OutputError, check_folder, check_outputs, write_text, written_whole
 
 
@@ -60,7 +60,7 @@ def test_the_clip_that_is_read_is_not_replaced(clip, tmp_path, option, capsys):
 
 
 def test_outputs_are_refused_before_the_work(clip, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("fer.recognizer.Recognizer.load", lambda *_: pytest.fail("the work has begun"))
+    monkeypatch.setattr("fer.recognition.recognizer.Recognizer.load", lambda *_: pytest.fail("the work has begun"))
     new = tmp_path / "new.mp4"
     for options, message in (
         (["--csv", new, "--annotated", new], "`--csv` and `--annotated` must be different files."),

@@ -7,8 +7,8 @@ from protocol import answer
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 start = time.perf_counter()
-from fer.images import load_image  # noqa: E402
-from fer.recognizer import Recognizer  # noqa: E402
+from fer.images.loading import load_image  # noqa: E402
+from fer.recognition.recognizer import Recognizer  # noqa: E402
 
 libraries = time.perf_counter() - start
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from fer.images import load_image
+from fer.images.loading import load_image
 
 CHROMIUM = shutil.which("chromium")
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from fer.model_folder import BUNDLED, load_metrics
+from fer.models.model_folder import BUNDLED, load_metrics
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,13 @@ import pytest
 from PIL import Image, ImageColor
 from playwright.sync_api import expect
 
-from fer.drawing import EMOTION_COLORS
-from fer.labels import EMOTIONS
-from fer.recognizer import Face
-from fer.tracking import TrackedFace
-from pages.face_view import face_view
-from pages.live_view import boxes, panel
-from pages.look import CSS
-from pages.timeline import timeline
+from fer.app.components.face_panel import face_view
+from fer.app.components.live_view import boxes, panel
+from fer.app.components.timeline import timeline
+from fer.app.theme import CSS
+from fer.detection.tracking import TrackedFace
+from fer.labels import EMOTION_COLORS, EMOTIONS
+from fer.recognition.recognizer import Face
 
 
 @pytest.fixture

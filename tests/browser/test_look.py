@@ -7,8 +7,7 @@ import pytest
 from PIL import ImageColor
 from playwright.sync_api import expect
 
-from fer.drawing import EMOTION_COLORS
-from fer.labels import EMOTIONS
+from fer.labels import EMOTION_COLORS, EMOTIONS
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from conftest import serve_app, wait_for, write_clip
 from PIL import Image
 from playwright.sync_api import expect
 
-from pages.cache import LOCK, make_cache, sweep
+from fer.app.server.cache import LOCK, make_cache, sweep
 
 
 def files_of_people(folder):

@@ -1,0 +1,121 @@
+"""One face in HTML: its crop as the network sees it, where the network looked, and its probabilities as bars.
+
+The pictures travel inside the page, so that none of them is written to disk.
+"""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from fer.app.texts import say
+from fer.labels import EMOTION_COLORS
+
+HEAT = np.array([(0, 0, 4), (120, 28, 109), (237, 105, 37), (252, 255, 164)], np.float32)
+"""Stops of matplotlib's colour map inferno: its lightness rises steadily, so that it also reads without colour."""
+SIDE = 240
+"""Pixels of the heatmap, which is smooth; the crop is sent as it is and enlarged by the browser, its pixels visible."""
+
+
+def reading(language, face):
+    """What a face's expression is, in words, which say where that is not sure."""
+    return _say(language, "face.reading", face)
+
+
+def caption(language, number, face):
+    """A face in a few words, with its number; a question mark where it is not sure."""
+    return _say(language, "face.caption", face, number=number)
+
+
+def say_left_out(language, count):
+    """A sentence, to follow another, of the faces that were found and not read; "" where there are none."""
+    return f" {say(language, 'face.left_out', count=count)}" if count else ""
+
+
+def face_view(language, labels, face=None, activation=None):
+    """HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
+
+    Args:
+        language: of the page.
+        labels: the model's emotions.
+        face: `fer.recognition.recognizer.Face`.
+        activation: its class activation map, of `fer.recognition.recognizer.Recognizer.explain`; None where there is
+            none.
+    """
+    blank = '<div class="picture"></div>'
+    if face is None:
+        figures = _figure(blank, say(language, "face.seen")) + _figure(blank, say(language, "face.looked"))
+        rows = [(label, 0, "–") for label in labels]
+        return _view(say(language, "face.none"), figures, bars(language, rows))
+    emotion = say(language, f"emotion.{face.label}")
+    crop = _picture(Image.fromarray(face.crop), say(language, "face.seen_alt"), pixelated=True)
+    if activation is None:
+        looked = _figure(blank, say(language, "face.cannot_say"))
+    else:
+        heat = _picture(heatmap(face.crop, activation), say(language, "face.looked_alt", emotion=emotion))
+        looked = _figure(heat, say(language, "face.looked_for", emotion=emotion))
+    swatch = f'<span class="swatch" style="background: {EMOTION_COLORS[face.label]}"></span>'
+    headline = f"{swatch}{reading(language, face)}"
+    rows = [(label, value, f"{value:.0%}") for label, value in face.probabilities.items()]
+    return _view(headline, _figure(crop, say(language, "face.seen")) + looked, bars(language, rows, face.label))
+
+
+def heatmap(crop, activation):
+    """A class activation map over its crop.
+
+    Args:
+        crop: grey uint8 array `(size, size)`.
+        activation: float32 array `(height, width)`; what is negative speaks against the class and is left dark.
+
+    Returns:
+        A PIL image of mode RGB, `SIDE` pixels square: half the crop, half the map scaled to its highest place.
+    """
+    positive = np.maximum(activation, 0)
+    place = Image.fromarray(positive / max(float(positive.max()), 1e-9)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    strength = np.clip(np.asarray(place), 0, 1)
+    stops = np.linspace(0, 1, len(HEAT))
+    colors = np.stack([np.interp(strength, stops, HEAT[:, channel]) for channel in range(3)], axis=-1)
+    grey = np.asarray(Image.fromarray(crop).resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32)
+    return Image.fromarray((0.5 * grey[..., None] + 0.5 * colors).astype(np.uint8))
+
+
+def bars(language, rows, top=None):
+    """HTML of horizontal bars in the emotions' colours.
+
+    Args:
+        language: of the page.
+        rows: of label, length (0-1) and text.
+        top: the label to emphasise.
+    """
+    cells = []
+    for label, length, text in rows:
+        emphasis = " top" if label == top else ""
+        fill = f'<div class="fill" style="width: {100 * length:.1f}%; background: {EMOTION_COLORS[label]}"></div>'
+        cells.append(
+            f'<div class="name{emphasis}">{say(language, f"emotion.{label}")}</div>'
+            f'<div class="track">{fill}</div><div class="number{emphasis}">{text}</div>'
+        )
+    return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _say(language, key, face, **values):
+    key = key if face.confident else f"{key}_not_sure"
+    emotion = say(language, f"emotion.{face.label}")
+    return say(language, key, emotion=emotion, share=face.probabilities[face.label], **values)
+
+
+def _view(headline, figures, bars):
+    return f'<div class="face-view"><p class="answer">{headline}</p><div class="pictures">{figures}</div>{bars}</div>'
+
+
+def _figure(picture, text):
+    return f"<figure>{picture}<figcaption>{text}</figcaption></figure>"
+
+
+def _picture(image, alt, pixelated=False):
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    style = ' style="image-rendering: pixelated"' if pixelated else ""
+    return f'<img class="picture" alt="{alt}"{style} src="data:image/png;base64,{data}">'

@@ -1,0 +1,86 @@
+"""What a clip shows, as HTML: of each face a row an expression, over the seconds, as full as it is probable.
+
+Every row has its name and the shape says the same as the colour. Names are text of the page and keep their size on a
+phone; the drawings alone are stretched to the width that there is.
+"""
+
+from html import escape
+from itertools import pairwise
+
+from fer.app.texts import say
+from fer.labels import EMOTION_COLORS, EMOTIONS
+from fer.recognition.clip_reading import appearances
+
+MAX_FACES = 6
+"""Charts at most, of the faces with the most frames; a pattern that was taken for a face once is none of them."""
+STEPS = (0.5, 1, 2, 5, 10, 15)
+MAX_STEPS = 5
+"""Seconds from one mark of the axis to the next, and how many of them there may be: a phone has room for as many."""
+
+
+def timeline(language, rows=(), seconds=0.0):
+    """HTML of a clip's faces; without one, the shape of one, empty, so that nothing moves when it arrives.
+
+    Args:
+        language: of the page.
+        rows: of `fer.recognition.records.clip_rows`, of all frames.
+        seconds: length of the clip.
+    """
+    faces = appearances(rows)
+    times = sorted({row["seconds"] for row in rows})
+    ends = dict(pairwise([*times, seconds]))
+    shown = sorted(sorted(faces, key=lambda face: len(face.rows), reverse=True)[:MAX_FACES])
+    figures = [_figure(language, face, seconds, ends) for face in shown] or [_blank()]
+    if len(faces) > len(shown):
+        figures.append(f"<p>{say(language, 'video.more', count=len(faces) - len(shown))}</p>")
+    return f'<div class="timeline">{"".join(figures)}</div>'
+
+
+def _blank():
+    lanes = '<div class="name"></div><svg></svg>' * len(EMOTIONS)
+    return f'<figure><figcaption></figcaption><div class="lanes">{lanes}<div class="axis"></div></div></figure>'
+
+
+def _figure(language, face, seconds, ends):
+    first, last = face.rows[0]["seconds"], face.rows[-1]["seconds"]
+    title = say(language, "video.face", number=face.number, first=first, last=last)
+    answers = ", ".join(
+        f"{say(language, f'emotion.{label}' if label else 'table.not_sure')} {share:.0%}"
+        for label, share in face.shares.items()
+    )
+    chart = say(language, "video.chart", number=face.number, seconds=seconds, answers=answers)
+    lanes = "".join(
+        f'<div class="name">{escape(say(language, f"emotion.{label}"))}</div>'
+        f'<svg viewBox="0 0 {_hundredths(seconds)} 100" preserveAspectRatio="none">'
+        f'<path d="{_path(label, face.rows, ends)}" fill="{EMOTION_COLORS[label]}"/></svg>'
+        for label in face.rows[0]["probabilities"]
+    )
+    return (
+        f"<figure><figcaption><b>{escape(title)}</b><br>{escape(answers)}</figcaption>"
+        f'<div class="lanes" role="img" aria-label="{escape(chart)}">{lanes}{_axis(seconds)}</div></figure>'
+    )
+
+
+def _path(label, rows, ends):
+    """SVG path of steps, each as high as the label is probable, from its frame to the next, whose time `ends` has."""
+    path, end = [], None
+    for row in rows:
+        start, height = row["seconds"], round(100 * (1 - row["probabilities"][label]))
+        if start != end:
+            path.append(f"{'V100Z' if path else ''}M{_hundredths(start)} 100")
+        end = ends[start]
+        path.append(f"V{height}H{_hundredths(end)}")
+    return f"{''.join(path)}V100Z"
+
+
+def _axis(seconds):
+    step = next((step for step in STEPS if seconds / step <= MAX_STEPS), STEPS[-1])
+    marks = [step * index for index in range(int(seconds / step) + 1)]
+    spans = "".join(
+        f'<span style="left: {100 * mark / seconds:.1f}%">{mark:g} s</span>' for mark in marks if mark <= 0.96 * seconds
+    )
+    return f'<div class="axis">{spans}</div>'
+
+
+def _hundredths(seconds):
+    return round(100 * seconds)

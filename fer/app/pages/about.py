@@ -1,0 +1,136 @@
+"""The page about the app itself: which model answers, how often it is right, its limits, and how programs call it."""
+
+from html import escape
+
+import gradio as gr
+
+from fer.app.components.figures import percent, show_figures
+from fer.app.texts import I18N, say
+from fer.errors import UserError
+
+HERE = "http://127.0.0.1:7860/"
+"""What the snippets call. In the browser they show the page's own address instead."""
+PYTHON = f"""# pip install gradio_client
+from gradio_client import Client, handle_file
+
+client = Client("{HERE}")
+answer = client.predict(handle_file("photo.jpg"), api_name="/analyze")
+for face in answer["faces"]:
+    print(face["box"], face["label"], face["probabilities"][face["label"]])
+"""
+JAVASCRIPT = f"""// npm install @gradio/client
+import {{ openAsBlob }} from "node:fs"; // a browser has the file of an <input type="file"> instead
+import {{ Client }} from "@gradio/client";
+
+const client = await Client.connect("{HERE}");
+const answer = await client.predict("/analyze", {{ photo: await openAsBlob("photo.jpg") }});
+for (const face of answer.data[0].faces) console.log(face.box, face.label, face.probabilities[face.label]);
+process.exit(); // the client would keep the connection open
+"""
+CURL = f"""# Send the photo, ask for an answer, wait for it.
+FILE=$(curl -s -F files=@photo.jpg {HERE}gradio_api/upload | tr -d '[]"')
+EVENT=$(curl -s -H 'Content-Type: application/json' {HERE}gradio_api/call/v2/analyze \\
+  -d '{{"photo": {{"path": "'"$FILE"'", "meta": {{"_type": "gradio.FileData"}}}}}}' | cut -d '"' -f 4)
+curl -sN {HERE}gradio_api/call/analyze/$EVENT
+"""
+MCP = f"""{{
+  "mcpServers": {{
+    "facial-expressions": {{
+      "url": "{HERE}gradio_api/mcp/"
+    }}
+  }}
+}}
+"""
+SNIPPETS = {
+    "Python": ("python", PYTHON),
+    "JavaScript": ("javascript", JAVASCRIPT),
+    "curl": ("shell", CURL),
+    "MCP": ("json", MCP),
+}
+"""By name: Gradio's name of the language, and the code."""
+SHOW_THE_ADDRESS = f"""(...snippets) => {{
+    const here = location.origin + location.pathname.replace(/\\/?$/, "/");
+    return snippets.map((snippet) => snippet.replaceAll("{HERE}", here));
+}}"""
+
+
+def build_about_page(serving, language, demo):
+    """Lays the page out; call within `gr.Blocks`.
+
+    Args:
+        serving: a future of the app's `Serving`; the page is up before it is done.
+        language: of `fer.app.texts.language_of_the_page`.
+        demo: the `gr.Blocks`, whose tools of the Model Context Protocol are named once it is launched.
+    """
+
+    def about(language):
+        return describe(language, *serving.result())
+
+    def name_tools(language):
+        if demo.mcp_server_obj is None:  # Launched without.
+            return ""
+        names = ", ".join(f"`{name}`" for name in demo.mcp_server_obj.tool_to_endpoint)
+        return say(language, "about.mcp", tools=names)
+
+    model = gr.HTML(I18N("app.loading"), elem_id="about")
+    gr.Markdown(I18N("about.limits"), elem_id="about-limits")
+    gr.Markdown(I18N("about.call"), elem_id="about-call")
+    codes = []
+    for name, (kind, code) in SNIPPETS.items():
+        with gr.Tab(name):
+            if name == "MCP":
+                tools = gr.Markdown(elem_id="about-tools")
+            codes.append(
+                gr.Code(
+                    code, kind, show_label=False, interactive=False, buttons=["copy"], elem_id=f"call-{name}",
+                    elem_classes="snippet",
+                )
+            )  # fmt: skip
+
+    demo.load(None, codes, codes, js=SHOW_THE_ADDRESS, api_visibility="private")
+    # Not queued: the page is complete even where the queue is full.
+    quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+    language.change(about, language, model, **quiet)
+    language.change(name_tools, language, tools, **quiet)
+
+
+def describe(language, recognizer, source, reason=""):
+    """What serves, and its figures as far as its folder has them, as HTML.
+
+    Args:
+        language: code of the page's language.
+        recognizer: `fer.recognition.recognizer.Recognizer`.
+        source: the `fer.hub.client.ModelSource` that it was loaded from.
+        reason: why it is not the model that was asked for, "" if it is.
+    """
+    from fer.models.model_folder import load_config, load_metrics
+
+    fallback = f"<p>{say(language, 'app.fallback', reason=escape(reason))}</p>" if reason else ""
+    facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}
+    threshold = recognizer.calibration.threshold
+    sure = say(
+        language, "about.threshold" if threshold else "about.no_threshold", threshold=percent(language, threshold)
+    )
+    try:
+        metrics = load_metrics(source.folder, "the page")
+        # What serves does not tell the temperature, where that is in its LiteRT file.
+        config, _ = load_config(source.folder)
+        figures = show_figures(language, metrics, config)
+    except UserError:
+        figures = f"<p>{say(language, 'about.no_figures')}</p>"
+    return (
+        f'<div class="about"><h3>{say(language, "about.model")}</h3>{fallback}'
+        f"<p>{say(language, 'about.serving', **facts)}</p><p>{sure}</p>"
+        f"<h3>{say(language, 'about.figures')}</h3>{figures}</div>"
+    )
+
+
+def _link(source):
+    """A model's name; on the Hub, with the commit, and linked to it."""
+    from huggingface_hub import constants
+
+    if source.revision is None:
+        return f"<code>{escape(source.name)}</code>"
+    name, revision = escape(source.name), escape(source.revision)
+    address = f"{constants.ENDPOINT}/{name}/tree/{revision}"
+    return f'<a href="{address}" target="_blank"><code>{name}@{revision}</code></a>'

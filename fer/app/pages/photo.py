@@ -1,0 +1,216 @@
+"""The page that reads a photo: every face boxed, and of the chosen one what the network saw."""
+
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+
+from fer.app.components.downloads import save_text
+from fer.app.components.face_panel import caption, face_view, reading, say_left_out
+from fer.app.components.keyboard import PASTE, PASTED
+from fer.app.components.tables import headers, percentages, sure
+from fer.app.components.upload import Photo
+from fer.app.server.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
+from fer.app.texts import I18N, say
+from fer.errors import UserError
+from fer.images.drawing import draw_faces
+from fer.images.loading import load_image
+from fer.labels import EMOTIONS
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "astronaut.jpg"
+SAVE_PICTURE = """(picture) => {
+    if (!picture) return;
+    const link = document.createElement("a");
+    link.href = picture.url;
+    link.download = "";
+    link.click();
+}"""
+SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
+
+
+def build_photo_page(serving, language, load_image=load_image):
+    """Lays the page out and adds `/predict` and `/analyze`; call within `gr.Blocks`.
+
+    Args:
+        serving: a future with an attribute `recognizer`; the page is up before it is done.
+        language: of `fer.app.texts.language_of_the_page`.
+        load_image: as `fer.images.loading.load_image`.
+    """
+
+    def read(upload, already_cropped, smallest_face):
+        image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
+        return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
+
+    def record_of(upload, image, faces):
+        from fer.recognition.records import photo_record
+
+        return photo_record(upload.name, image, faces, serving.result().recognizer.model)
+
+    def view(language, face=None):
+        recognizer = serving.result().recognizer
+        return face_view(language, recognizer.labels, face, recognizer.explain(face) if face else None)
+
+    def fill(language, text, picture=None, shown=(), record=None):
+        faces = [face for _, face in shown]
+        choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
+        choice = gr.Radio(choices=choices, value=1 if faces else None)
+        table = _table(language, serving.result().recognizer.labels, faces)
+        save = gr.Button(interactive=picture is not None)
+        return picture, list(shown), text, choice, view(language, *faces[:1]), table, record, save, save
+
+    def show(upload, already_cropped, smallest_face, language):
+        if upload is None:
+            return fill(language, say(language, "photo.waiting"))
+        if not Path(upload.path).exists():
+            return fill(language, say(language, "app.gone"))
+        try:
+            image, faces = read(upload, already_cropped, smallest_face)
+        except UserError as error:
+            return fill(language, f"⚠️ {error}")
+        drawn = draw_faces(image, faces, caption=partial(caption, language))
+        drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
+        scale = drawn.width / image.width
+        boxes = [tuple(edge * scale for edge in face.box) for face in faces]
+        shown = list(zip(boxes, faces, strict=True))
+        text = _summary(language, faces, smallest_face)
+        return fill(language, text, drawn, shown, record_of(upload, image, faces))
+
+    def choose(shown, number, language):
+        # What was shown may be forgotten meanwhile.
+        return view(language, shown[number - 1][1]) if number and number <= len(shown) else gr.skip()
+
+    def click(shown, language, event: gr.SelectData):
+        index = face_at(shown, *event.index)
+        return (gr.skip(), gr.skip()) if index is None else (index + 1, view(language, shown[index][1]))
+
+    def predict(photo):
+        """Reads the expression of the largest face in a photo. Without a face the answer is empty.
+
+        Args:
+            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+
+        Returns:
+            the label, and as confidences the probability (0-1) of every expression, the highest first.
+        """
+        faces = _for_clients(read, photo, False, 0)[1]
+        return faces[0].probabilities if faces else None
+
+    def analyze(photo, already_cropped, smallest_face):
+        """Reads the expression of every face in a photo. The answer has image (the photo's name), width and height in
+        pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression), detection_score (0-1) and confident (false where the answer is not sure).
+        Without a face, faces is empty; of more than 256 the smaller ones are not read, and faces_left_out counts them.
+
+        Args:
+            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+            already_cropped: whether the picture is one face already, so that none is looked for.
+            smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
+        """
+        image, faces = _for_clients(read, photo, already_cropped, smallest_face)
+        return record_of(photo, image, faces)
+
+    shown = gr.State([], time_to_live=KEEP_SECONDS)
+    with gr.Row(elem_id="photo-row"):
+        with gr.Column(scale=4, min_width=300):
+            photo = Photo(
+                label=I18N("photo.photo"),
+                sources=["upload", "webcam", "clipboard"],
+                image_mode=None,
+                height=320,
+                elem_id="photo",
+            )
+            cropped = gr.Checkbox(label=I18N("photo.cropped"), elem_id="cropped")
+            smallest = gr.Slider(
+                0, MAX_SMALLEST_FACE, 0, step=1, label=I18N("photo.smallest"), elem_id="smallest"
+            )  # fmt: skip
+            gr.Examples([[str(EXAMPLE)]], [photo], label=I18N("photo.example"), api_visibility="private")
+        with gr.Column(scale=5, min_width=320):
+            annotated = gr.Image(
+                label=I18N("photo.faces"), format="jpeg", interactive=False, height=460, buttons=["fullscreen"],
+                alt_text=str(I18N("photo.alt")), elem_id="annotated",
+            )  # fmt: skip
+            message = gr.Markdown(I18N("photo.waiting"), elem_id="message")
+        with gr.Column(scale=4, min_width=300):
+            number = gr.Radio(choices=[], label=I18N("photo.face"), elem_id="face")
+            panel = gr.HTML(face_view("en", EMOTIONS), container=True, padding=True, elem_id="panel")
+            with gr.Row():
+                save_picture = gr.Button(I18N("photo.save_picture"), size="sm", interactive=False)
+                save_record = gr.Button(I18N("photo.save_record"), size="sm", interactive=False)
+    table = gr.Dataframe(
+        _table("en", EMOTIONS, []), interactive=False, label=I18N("photo.table"), max_height=200, elem_id="table"
+    )
+
+    pasted = gr.HTML(visible="hidden", js_on_load=PASTE)
+    pasted.change(None, pasted, photo, js=PASTED, api_visibility="private")
+
+    record = gr.JSON(visible="hidden")
+    answers = [annotated, shown, message, number, panel, table, record, save_picture, save_record]
+    quiet = {"api_visibility": "private", "show_progress": "hidden"}
+    limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
+    inputs = [photo, cropped, smallest, language]
+    # One event for all: two at once, of the page's start and of a photo, could answer in either order.
+    gr.on(
+        [photo.change, cropped.change, smallest.release, language.change], show, inputs, answers,
+        api_visibility="private", show_progress_on=annotated, trigger_mode="always_last", **limits,
+    )  # fmt: skip
+    number.input(choose, [shown, number, language], panel, trigger_mode="always_last", **quiet)
+    annotated.select(click, [shown, language], [number, panel], trigger_mode="always_last", **quiet)
+    save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
+    save_record.click(None, record, js=SAVE_RECORD, api_visibility="private")
+
+    # The API's own, since its documentation shows their labels, and only in English.
+    photo = Photo(label="photo", visible=False)
+    options = [
+        gr.Checkbox(label="one face already", visible=False),
+        gr.Slider(0, MAX_SMALLEST_FACE, 0, label="smallest face in %", visible=False),
+    ]
+    label, record = gr.Label(label="largest face", visible=False), gr.JSON(label="faces", visible=False)
+    gr.on(triggers=[], fn=predict, inputs=photo, outputs=label, api_name="predict", **limits)
+    gr.on(triggers=[], fn=analyze, inputs=[photo, *options], outputs=record, api_name="analyze", **limits)
+
+
+def face_at(shown, x, y):
+    """Index of the smallest face under a point, so that one before another can be reached; None if there is none.
+
+    Args:
+        shown: pairs of box `(left, top, right, bottom)` and face.
+        x, y: in the boxes' pixels.
+    """
+    hits = [
+        (right - left, index)
+        for index, ((left, top, right, bottom), _) in enumerate(shown)
+        if left <= x <= right and top <= y <= bottom
+    ]
+    return min(hits)[1] if hits else None
+
+
+def _for_clients(read, upload, *options):
+    """Reads a photo for an API client, to whom a person's mistake is an error of one sentence."""
+    if upload is None:
+        raise gr.Error("A photo is needed. Received: none", print_exception=False)
+    try:
+        return read(upload, *options)
+    except UserError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+
+
+def _summary(language, faces, smallest_face):
+    if not faces:
+        return say(language, "photo.none_so_large" if smallest_face else "photo.none")
+    if len(faces) > 1:
+        return say(language, "photo.several", count=len(faces)) + say_left_out(language, faces.left_out)
+    return say(language, "photo.one", reading=reading(language, *faces))
+
+
+def _table(language, labels, faces):
+    rows = [
+        [
+            number,
+            say(language, f"emotion.{face.label}"),
+            *percentages(face.probabilities, labels),
+            sure(language, face.confident),
+            "" if face.detection_score is None else f"{face.detection_score:.0%}",
+        ]
+        for number, face in enumerate(faces, start=1)
+    ]
+    return {"headers": headers(language, labels, ["face", "label"], ["sure", "detection"]), "data": rows}

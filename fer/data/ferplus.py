@@ -1,0 +1,51 @@
+"""The votes of FER+ (Barsoum et al., 2016): what ten people said of each picture of FER2013."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from fer.data.sources import DataError
+
+
+def load_votes(path, names):
+    """Loads the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041): ten people's opinion of each picture.
+
+    Args:
+        path: CSV with the column `file`, a picture's path below the dataset, and a column of counts a category.
+        names: of the pictures, as in `Faces.names`.
+
+    Returns:
+        float64 array `(n, categories)`, shares that sum to 1; a row of NaN where a picture has no votes.
+
+    Raises:
+        DataError: for a file that does not fit, or one that knows none of the pictures.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        if header[:1] != ["file"] or len(header) < 2:
+            raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
+        try:
+            votes = {row[0]: np.array(row[1:], float) for row in rows if row}
+        except ValueError as error:
+            raise DataError(f"{path}: votes must be numbers ({error}).") from None
+    if any(len(counts) != len(header) - 1 for counts in votes.values()):
+        raise DataError(f"{path}: each row must have {len(header)} columns.")
+    wrong = next((name for name, counts in votes.items() if not (np.isfinite(counts) & (counts >= 0)).all()), None)
+    if wrong is not None:
+        raise DataError(f"{path}: votes must be counts, 0 or more. Received: {votes[wrong].tolist()} for {wrong}")
+    nothing = np.full(len(header) - 1, np.nan)
+    counts = np.stack([votes.get(name, nothing) for name in names])
+    total = counts.sum(axis=1, keepdims=True)
+    if not (total > 0).any():
+        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
+    return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+
+
+def load_categories(path):
+    """The names of the columns that `load_votes` answers, from the same CSV."""
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        return next(csv.reader(file))[1:]

@@ -1,0 +1,67 @@
+"""Labelled photos of whole scenes: `<set>/<label>/*`, or one set `<label>/*`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer.errors import UserError
+from fer.images.formats import pick_pictures, read_head
+from fer.labels import EMOTIONS
+
+LAYOUT = "Expected <label>/* or <set>/<label>/*, with labels among " + ", ".join(EMOTIONS)
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Photos of one source.
+
+    name: of its folder.
+    paths: of the photos, sorted.
+    labels: the expression of each.
+    left_out: counts of the photos in folders whose name is no expression that the model knows, and of files that are no
+        pictures, by folder.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    labels: tuple[str, ...]
+    left_out: dict[str, int]
+
+
+def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> list[PhotoSet]:
+    """List the sets of labelled photos in a folder; none of them is opened.
+
+    Args:
+        folder: one set or a folder of sets; see the module's description.
+        classes: expressions that the model knows.
+
+    Raises:
+        UserError: if the folder is missing or holds no such set.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder. {LAYOUT}")
+    candidates = [folder] if _has_labels(folder) else sorted(path for path in folder.iterdir() if _has_labels(path))
+    sets = [_list_set(path, classes) for path in candidates]
+    sets = [each for each in sets if each.paths]
+    if not sets:
+        raise UserError(f"{folder}: no labelled photos found. {LAYOUT}")
+    return sets
+
+
+def _has_labels(folder):
+    return folder.is_dir() and any(path.name in EMOTIONS for path in folder.iterdir() if path.is_dir())
+
+
+def _list_set(folder, classes):
+    paths, labels, left_out = [], [], {}
+    for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+        files = sorted(path for path in subfolder.rglob("*") if path.is_file())
+        files, others = pick_pictures(files, read_head, path_of=Path)
+        if others:
+            left_out[f"{subfolder.name} (no pictures)"] = others.total()
+        if subfolder.name in classes:
+            paths += files
+            labels += [subfolder.name] * len(files)
+        elif files:
+            left_out[subfolder.name] = len(files)
+    return PhotoSet(folder.resolve().name, tuple(paths), tuple(labels), left_out)

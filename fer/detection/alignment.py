@@ -1,0 +1,137 @@
+"""Cut faces out of pictures, and align them, as FER2013's own pictures are."""
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+CROP_FIT = Path(__file__).parent / "crop_fit.json"
+"""Where FER2013 would have cut a face, fitted by `python -m benchmarks.crop_fit` on training pictures.
+
+`weights`: for right, down, the logarithm of the side and the turn, a weight for each coordinate of the six points in
+their `FaceFrame`, and a constant. `bounds`: what each of the four was at least and at most on those pictures.
+"""
+SAMPLES, FILTER = 2, Image.Resampling.BOX
+"""Of the picture, along each side of a pixel of the crop, and what makes one pixel of them. Other filters and numbers
+are no better by more than chance (`python -m benchmarks.crop_choices`)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FaceFrame:
+    """A face's own axes: its box's centre and side, turned as its eyes are.
+
+    origin: x and y in the picture's pixels.
+    unit: pixels.
+    angle: of the eyes' line to the picture's rows, in radians; positive is clockwise.
+    across, down: the axes, float `(2,)` of length 1.
+    points: the six points in these axes, float `(6, 2)`.
+    """
+
+    origin: np.ndarray
+    unit: float
+    angle: float
+    across: np.ndarray
+    down: np.ndarray
+    points: np.ndarray
+
+
+def face_frame(face):
+    """The `FaceFrame` of a `DetectedFace`."""
+    left, top, right, bottom = face.box
+    origin, unit = np.array([(left + right) / 2, (top + bottom) / 2]), max(right - left, bottom - top, 1.0)
+    to_left_eye = face.points[1] - face.points[0]
+    angle = math.atan2(to_left_eye[1], to_left_eye[0])
+    across, down = _axes(angle)
+    points = (face.points - origin) @ np.stack([across, down], axis=1) / unit
+    return FaceFrame(origin, unit, angle, across, down, points)
+
+
+def crop_face(image, face, size):
+    """Cuts a face out of a picture as FER2013's pictures are cut, nearly upright by the eyes.
+
+    Args:
+        image: PIL image of mode RGB.
+        face: a `fer.detection.blazeface.DetectedFace` of that image.
+        size: side of the crop in pixels.
+
+    Returns:
+        Grey uint8 array `(size, size)`. Beyond the picture's edge its outermost pixels are repeated.
+    """
+    return cut_square(image, *place_square(face), size)
+
+
+def place_square(face):
+    """Where FER2013 would have cut a face, by the fit of `CROP_FIT`.
+
+    The turn is not the whole of the eyes' angle: their places are off by some degrees, and FER2013's own heads are
+    tilted.
+
+    Args:
+        face: a `fer.detection.blazeface.DetectedFace`.
+
+    Returns:
+        The square's centre, x and y, and its side, in the picture's pixels; and how far it is turned, in radians,
+        positive clockwise.
+    """
+    frame = face_frame(face)
+    weights, (low, high) = _crop_fit()
+    x, y, log_side, turn = np.clip(weights @ [*frame.points.ravel(), 1], low, high)
+    center = frame.origin + frame.unit * (x * frame.across + y * frame.down)
+    return center, frame.unit * math.exp(log_side), frame.angle + turn
+
+
+def cut_square(image, center, side, angle, size):
+    """Cuts a turned square out of a picture.
+
+    Args:
+        image: PIL image of mode RGB.
+        center, side, angle: as of `place_square`.
+        size: side of the crop in pixels.
+
+    Returns:
+        As `crop_face`.
+    """
+    across, down = _axes(angle)
+    # Shrink first, then turn: an affine transform reads single pixels and would alias.
+    reach = side * (abs(across[0]) + abs(across[1])) / 2 + 2
+    box = [math.floor(center[0] - reach), math.floor(center[1] - reach)]
+    box += [math.ceil(center[0] + reach), math.ceil(center[1] + reach)]
+    patch = _cut(image, box)
+    factor = max(1, int(side / (SAMPLES * size)))
+    patch = patch.reduce(factor)
+    side, center = side / factor, (center - box[:2]) / factor
+    step = side / (SAMPLES * size)
+    origin = center - side / 2 * (across + down)
+    turned = patch.transform(
+        (SAMPLES * size, SAMPLES * size),
+        Image.Transform.AFFINE,
+        (step * across[0], step * down[0], origin[0], step * across[1], step * down[1], origin[1]),
+        resample=Image.Resampling.BICUBIC,
+    )
+    return np.asarray(turned.resize((size, size), FILTER))
+
+
+def _axes(angle):
+    """Unit vectors to the right and downwards of what is turned by an angle."""
+    across = np.array([math.cos(angle), math.sin(angle)])
+    return across, np.array([-across[1], across[0]])
+
+
+@cache
+def _crop_fit():
+    """Weights `(4, 13)`, and lower and upper bounds `(2, 4)` of `CROP_FIT`."""
+    document = json.loads(CROP_FIT.read_text())
+    return np.array(document["weights"]), np.array(document["bounds"]).T
+
+
+def _cut(image, box):
+    """The region `[left, top, right, bottom]` of a picture, grey, its edge pixels repeated where it reaches beyond."""
+    left, top, right, bottom = box
+    columns = np.arange(left, right).clip(0, image.width - 1)
+    rows = np.arange(top, bottom).clip(0, image.height - 1)
+    inside = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)).convert("L")
+    return Image.fromarray(np.asarray(inside)[np.ix_(rows - rows[0], columns - columns[0])])

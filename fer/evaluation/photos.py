@@ -1,0 +1,186 @@
+"""Folders of whole photos with known expressions, and how well a model reads them end to end.
+
+A folder is one set, `<label>/*.jpg`, or several, `<set>/<label>/*.jpg`. Each photo is read as the app reads it: found,
+aligned, classified; of several faces the largest answers. A photo whose face is not found, or that cannot be read,
+counts as answered wrongly.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+from sklearn.metrics import confusion_matrix
+
+from fer.data.photos import PhotoSet
+from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
+from fer.images.loading import ImageError, load_image
+
+BATCH_SIZE = 32
+"""Photos that are opened before their faces are classified together."""
+
+
+def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
+    """Yield the probabilities of each photo's largest face, float `(classes,)`, or None where there is none to read.
+
+    Args:
+        recognizer: `fer.recognition.recognizer.Recognizer`.
+    """
+    for start in range(0, len(photos.paths), BATCH_SIZE):
+        images = [_open(path) for path in photos.paths[start : start + BATCH_SIZE]]
+        answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
+        for image in images:
+            faces = [] if image is None else next(answers)
+            yield np.array(list(faces[0].probabilities.values())) if faces else None
+
+
+def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[np.ndarray | None]]:
+    """Read several sets; returns the answers of `read_photo_set` for each.
+
+    Args:
+        recognizer: `fer.recognition.recognizer.Recognizer`.
+        progress: function of the answers' iterator and their number that returns an iterator, such as `tqdm`.
+    """
+    answers = (answer for photos in sets for answer in read_photo_set(recognizer, photos))
+    if progress:
+        answers = progress(answers, sum(len(photos.paths) for photos in sets))
+    answers = iter(answers)
+    return [list(islice(answers, len(photos.paths))) for photos in sets]
+
+
+def measure_photos(recognizer, sets: list[PhotoSet], progress=None) -> dict:
+    """Measure a model end to end on sets of photos; arguments as `read_photo_sets` takes them.
+
+    Returns:
+        The figures of `measure_answers`.
+    """
+    return measure_answers(read_photo_sets(recognizer, sets, progress), sets, recognizer.labels, recognizer.calibration)
+
+
+def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], calibration) -> dict:
+    """Measure the answers to sets of photos.
+
+    Args:
+        answers: of `read_photo_sets`.
+        labels: names of the model's outputs, in order.
+        calibration: `fer.models.calibration.Calibration`, whose threshold tells sure answers.
+
+    Returns:
+        A dict of plain numbers, ready for JSON: `labels` (the model's), `sets` (by name, of `measure_set`) and `mean`,
+        which weighs each set alike: `balanced_accuracy` among the set's own labels, `balanced_accuracy_all` among all
+        of the model's, `ece`, `coverage` and `accuracy` of sure answers, and `recall` by label over the sets that have
+        it.
+    """
+    measured = {
+        photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
+    }
+    return {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
+
+
+def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration) -> dict:
+    """Measure the answers to one set of photos.
+
+    Args:
+        answers: of `read_photo_set`, one per photo.
+        labels: names of the model's outputs, in order.
+        calibration: `fer.models.calibration.Calibration`, whose threshold tells sure answers.
+
+    Returns:
+        A dict: `n`; `found`; `left_out`; `labels` that occur; `accuracy` with `accuracy_interval` and
+        `balanced_accuracy` where the model chooses among the set's labels; `all_labels`, the same three where it
+        chooses among all of its own; `recall` by label with its `n` and `interval`, among all; `confident`, with
+        `coverage`, `n`, `accuracy` and `interval` of the sure answers; `ece` of the faces found; `confusion_matrix`,
+        rows true and columns predicted among all labels, and a last column for faces not found. Intervals are
+        Wilson's at 95 %.
+    """
+    true = np.array([labels.index(label) for label in photos.labels])
+    found = np.array([answer is not None for answer in answers])
+    probabilities = np.zeros((len(true), len(labels)))
+    if found.any():
+        probabilities[found] = np.stack([answer for answer in answers if answer is not None])
+    own = tuple(label for label in labels if label in photos.labels)
+    among_own = np.array([labels.index(label) for label in own])[restrict(probabilities, labels, own).argmax(axis=1)]
+    predicted = np.where(found, probabilities.argmax(axis=1), len(labels))
+    sure = found & calibration.confident(probabilities)
+    right = int((predicted == true)[sure].sum())
+    return {
+        "n": len(true),
+        "found": int(found.sum()),
+        "left_out": photos.left_out,
+        "labels": list(own),
+        **_accuracy(found & (among_own == true), true),
+        "all_labels": _accuracy(predicted == true, true),
+        "recall": {label: _recall(predicted, true, labels.index(label)) for label in own},
+        "confident": {
+            "coverage": float(sure.mean()),
+            "n": int(sure.sum()),
+            "accuracy": right / int(sure.sum()) if sure.any() else None,
+            "interval": wilson_interval(right, int(sure.sum())) if sure.any() else None,
+        },
+        "ece": expected_calibration_error(probabilities[found], true[found]) if found.any() else None,
+        "confusion_matrix": confusion_matrix(true, predicted, labels=range(len(labels) + 1))[:-1].tolist(),
+    }
+
+
+def format_photos(figures: dict) -> str:
+    """Format the figures of `measure_photos` as a table for people."""
+    lines = ["set         photos  found  balanced  among all  sure (right)   ECE"]
+    for name, row in figures["sets"].items():
+        sure = row["confident"]
+        lines.append(
+            f"{name:10} {row['n']:7} {row['found'] / row['n']:6.1%} {row['balanced_accuracy']:9.1%} "
+            f"{row['all_labels']['balanced_accuracy']:10.1%} {sure['coverage']:6.1%} ({_percent(sure['accuracy'])}) "
+            f"{_percent(row['ece'])}"
+        )
+        lines += [f"  left out: {count} in {folder}/" for folder, count in row["left_out"].items()]
+    mean = figures["mean"]
+    lines.append(
+        f"{'mean':10} {'':7} {'':6} {mean['balanced_accuracy']:9.1%} {mean['balanced_accuracy_all']:10.1%} "
+        f"{mean['coverage']:6.1%} ({_percent(mean['accuracy'])}) {_percent(mean['ece'])}"
+    )
+    lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
+    return "\n".join(lines)
+
+
+def _open(path):
+    try:
+        return load_image(path)
+    except ImageError:
+        return None
+
+
+def _accuracy(correct, true):
+    return {
+        "accuracy": float(correct.mean()),
+        "accuracy_interval": wilson_interval(int(correct.sum()), len(correct)),
+        "balanced_accuracy": float(np.mean([correct[true == index].mean() for index in np.unique(true)])),
+    }
+
+
+def _recall(predicted, true, index):
+    correct = (predicted == index)[true == index]
+    interval = wilson_interval(int(correct.sum()), len(correct))
+    return {"recall": float(correct.mean()), "n": len(correct), "interval": interval}
+
+
+def _average(measured, labels):
+    rows = measured.values()
+
+    def mean(values):
+        values = [value for value in values if value is not None]
+        return float(np.mean(values)) if values else None
+
+    recalls = {
+        label: mean(row["recall"][label]["recall"] for row in rows if label in row["recall"]) for label in labels
+    }
+    return {
+        "balanced_accuracy": mean(row["balanced_accuracy"] for row in rows),
+        "balanced_accuracy_all": mean(row["all_labels"]["balanced_accuracy"] for row in rows),
+        "ece": mean(row["ece"] for row in rows),
+        "coverage": mean(row["confident"]["coverage"] for row in rows),
+        "accuracy": mean(row["confident"]["accuracy"] for row in rows),
+        "recall": {label: value for label, value in recalls.items() if value is not None},
+    }
+
+
+def _percent(value):
+    return "–" if value is None else f"{value:.1%}"

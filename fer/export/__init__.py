@@ -1,0 +1,1 @@
+"""Model folders as LiteRT and ONNX files."""

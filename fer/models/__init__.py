@@ -1,0 +1,1 @@
+"""Networks, and the folder that holds a trained one."""

@@ -1,0 +1,1 @@
+"""Publishing: push a model folder with its card, deploy a Space."""

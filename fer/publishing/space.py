@@ -1,0 +1,193 @@
+"""Deploy the app as a Space of the Hugging Face Hub that serves a model of the Hub at one commit."""
+
+import io
+import os
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi, RepoCard, constants
+
+from fer.errors import UserError
+from fer.hub.client import read_access, resolve_model
+from fer.hub.errors import FAILURES, HubError, explain
+from fer.models.exports import EXPORTS
+from fer.models.model_folder import CARD, CONFIG, METRICS, WEIGHTS
+from fer.publishing.push import check_push, upload
+from fer.recognition.litert_network import load_served
+
+PROJECT = Path(__file__).parents[2]
+FILES = ("app.py", "fer", "examples", "requirements.txt", "LICENSE")
+"""What the app needs of the repository; the Space's README.md is written anew."""
+HARDWARE = "zero-a10g"
+"""The one that a free account may have. The app leaves its GPU alone."""
+PATIENCE = 20 * 60
+"""Seconds to wait for a build; it installs TensorFlow."""
+BODY = """
+# {title}
+
+Every face in a photo, with the probabilities of its expression, read by
+[{model}]({endpoint}/{model}/tree/{revision}): see its card for how well, and for what not to use it.
+
+What is read is an expression, not a feeling. In the EU, inferring emotions at the workplace and in schools is
+prohibited (AI Act, Article 5(1)(f)).
+"""
+
+
+def deploy(repository, model, private=None, hardware=None, wait=False):
+    """Creates or updates a Space that serves a model of the Hub.
+
+    Args:
+        repository: `OWNER/NAME` of the Space.
+        model: `OWNER/NAME` or `OWNER/NAME@REVISION`; the Space is pinned to the commit that this is now.
+        private: whether a new Space is private; None for the owner's default. A public one that is there is refused if
+            it is to be private.
+        hardware: a name of `huggingface_hub.SpaceHardware`; None for `HARDWARE` on a new Space, and for what it has on
+            one that is there.
+        wait: return when the Space runs.
+
+    The Space of a private or gated model needs a token, in `FER_SPACE_TOKEN`, that may read it and can write nothing.
+
+    Returns:
+        The Space's URL.
+
+    Raises:
+        HubError: if the Hub refuses, the token does not fit, or the Space does not come up.
+        UserError: if the model is not on the Hub, does not fit, or this is not a git clone.
+    """
+    check_push(repository, kind="space", private=private)
+    source = resolve_model(model)
+    if source.revision is None:
+        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
+    load_served(source.folder)
+    api = HfApi()
+    try:
+        token = _reading_token(source) if _needs_token(api, source) else None
+        with tempfile.TemporaryDirectory() as folder:
+            write_space(Path(folder), source, preload=token is None)
+            api.create_repo(
+                repository,
+                repo_type="space",
+                space_sdk="gradio",
+                space_hardware=hardware or HARDWARE,
+                private=private,
+                exist_ok=True,
+            )
+            if hardware and api.get_space_runtime(repository).requested_hardware != hardware:
+                api.request_space_hardware(repository, hardware)
+            api.add_space_variable(repository, "FER_MODEL", str(source))
+            if token:
+                api.add_space_secret(repository, "HF_TOKEN", token)
+            upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
+        if wait:
+            _wait(api, repository)
+    except FAILURES as error:
+        raise HubError(f"{repository}: {_explain(error, hardware)}") from None
+    return f"{constants.ENDPOINT}/spaces/{repository}"
+
+
+def write_space(folder, source, preload=True):
+    """Writes a Space's files to an empty folder: what the app needs as it is committed, and the README.md.
+
+    Args:
+        folder: existing folder.
+        source: `fer.hub.client.ModelSource` of a model of the Hub.
+        preload: let the Hub download the model while it builds the Space, so that a start needs no download. It has no
+            token then.
+    """
+    with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", "HEAD", *FILES))) as archive:
+        archive.extractall(folder, filter="data")
+    card = RepoCard(_git("show", f"HEAD:{CARD}").decode())
+    card.data.models = [source.name]
+    if preload:
+        quick = [EXPORTS["litert"]] * (source.folder / EXPORTS["litert"]).is_file()
+        names = ",".join([CONFIG, WEIGHTS, METRICS, *quick])
+        card.data.preload_from_hub = [f"{source.name} {names} {source.revision}"]
+    facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
+    card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
+    card.save(folder / CARD)
+
+
+def uncommitted():
+    """Paths of files that the app needs, or of the README.md, whose changes are not committed and stay here."""
+    lines = _git("status", "--porcelain", "--", *FILES, CARD).decode().splitlines()
+    return [line[3:] for line in lines]
+
+
+def _git(*arguments):
+    try:
+        run = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, check=True)
+    except FileNotFoundError:
+        raise UserError("A deploy takes the committed files, for which it needs git. It is not installed.") from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode().strip().splitlines()[-1]
+        raise UserError(f"A deploy takes the committed files of a git clone. git said: {reason}") from None
+    return run.stdout
+
+
+def _needs_token(api, source):
+    info = api.model_info(source.name)
+    return bool(info.private or info.gated)
+
+
+def _reading_token(source):
+    """The token in `FER_SPACE_TOKEN`, if it may read the model and can write nothing, neither there nor elsewhere.
+
+    Raises:
+        HubError: if it is not such a token. Another, such as the one that deploys, is never taken in its place.
+    """
+    rule = (
+        f"{source.name}: is private or gated, so `FER_SPACE_TOKEN` must be a token that may read it and can write "
+        f"nothing. Make one with the role `read` at {constants.ENDPOINT}/settings/tokens. Received:"
+    )
+    token = os.environ.get("FER_SPACE_TOKEN")
+    if not token:
+        raise HubError(f"{rule} none")
+    api = HfApi(token=token)
+    try:
+        can_write = _can_write(read_access(api.whoami()))
+        if can_write:
+            raise HubError(f"{rule} {can_write}")
+        api.auth_check(source.name)
+    except FAILURES as error:
+        raise HubError(f"{rule} one of which the Hub says: {explain(error)}") from None
+    return token
+
+
+def _can_write(access):
+    """What lets a token write, in words; "" for one that only reads.
+
+    Args:
+        access: of `fer.hub.client.read_access`; one of whose token it does not tell that it only reads counts as
+            writing.
+    """
+    role, rights = access.get("role"), access.get("fineGrained")
+    if role == "read":
+        return ""
+    if role != "fineGrained" or not isinstance(rights, dict):
+        return f"one with the role {role}" if role else "one of a login by browser, which does not tell what it may do"
+    granted = [*(rights.get("global") or ())]
+    for scope in rights.get("scoped") or ():
+        granted += scope.get("permissions") or ()
+    writing = sorted({right for right in granted if not right.endswith(".read")})
+    return f"one that may {', '.join(writing)}" if writing else ""
+
+
+def _wait(api, repository):
+    try:
+        stage = api.wait_for_space(repository, timeout=PATIENCE, poll_interval=5).stage
+    except TimeoutError:
+        raise HubError(f"{repository}: still building after {PATIENCE // 60} minutes; look at its page.") from None
+    if stage not in ("RUNNING", "SLEEPING"):
+        raise HubError(f"{repository}: the Space did not come up ({stage}); its page shows the log.")
+
+
+def _explain(error, hardware):
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 402:
+        return (
+            f"{hardware or HARDWARE} needs a paid plan. Free accounts may have two Gradio Spaces on ZeroGPU: "
+            f"--hardware {HARDWARE}"
+        )
+    return explain(error)

@@ -1,0 +1,1 @@
+"""Answers: a photo or clip in, faces with their probabilities out."""

@@ -1,0 +1,173 @@
+"""The pictures to score: their names, and their bytes."""
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector, FileType, LocalFileSystem
+
+from fer.errors import UserError
+from fer.images.archives import MAX_BYTES
+from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
+from fer.scoring.storage import FAILURES, RUN, explained, first_line, full_name, locate
+
+READ_AT_ONCE = 8
+"""Pictures that an actor fetches together: object storage takes longer to answer than the network to read a face."""
+PAUSES = (1, 4)
+"""Seconds before a read is tried again that failed: storage may have been busy."""
+COLUMNS = ("image", "bytes")
+"""Names of a Parquet column of pictures, as the Hub's data sets and as Ray call it."""
+
+
+def list_pictures(source):
+    """Names of a source's pictures, each once, whether they are rows of Parquet, and a sentence on what is left out."""
+    filesystem, path = locate(source)
+    left_out = Counter()
+    with explained(source):
+        info = filesystem.get_file_info(path)
+        if info.type == FileType.NotFound:
+            raise UserError(f"{source}: no such file or folder.")
+        if info.type == FileType.Directory:
+            inside = filesystem.get_file_info(FileSelector(path, recursive=True))
+            paths = [_path_of(file) for file in inside if file.is_file]
+            files = [full_name(source) + found.removeprefix(path) for found in paths if found]
+            files = [file for file in files if f"/{RUN}" not in file]
+            with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+                pictures, left_out = pick_pictures(files, _read_head, map=pool.map)
+            tables = [] if pictures else [file for file in files if _is_table(file)]
+            left_out -= Counter({".parquet": len(tables)})
+            left_out += Counter({"whose name is no UTF-8": paths.count(None)})
+        elif path.lower().endswith(".parquet"):
+            pictures, tables = [], [full_name(source)]
+        else:
+            pictures, tables = _read_list(source, filesystem, path), []
+    if pictures or not tables:
+        names = pc.unique(pa.array(pictures, pa.large_string()))
+    else:
+        with ThreadPoolExecutor() as pool:
+            names = pa.chunked_array(pool.map(_list_rows, sorted(tables))).combine_chunks()
+    if not len(names):
+        raise UserError(f"{source}: holds no pictures{left_out and f'; {describe_left_out(left_out)}' or ''}.")
+    return names, not pictures, f"{source}: {describe_left_out(left_out)}." if left_out else ""
+
+
+def _is_table(file):
+    name = PurePosixPath(file).name
+    return name.lower().endswith(".parquet") and not name.startswith(".")
+
+
+def _read_head(name):
+    try:
+        filesystem, path = locate(name)
+        with filesystem.open_input_stream(path, compression=None) as stream:
+            return stream.read(HEAD_BYTES)
+    except (UserError, *FAILURES):
+        return b""
+
+
+def _path_of(file):
+    """The path of a file that was found; None where its name is no UTF-8, which no table can hold."""
+    try:
+        return file.path
+    except UnicodeDecodeError:
+        return None
+
+
+def _read_list(source, filesystem, path):
+    with filesystem.open_input_stream(path, compression=None) as stream:
+        content = stream.read()
+    try:
+        lines = content.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        rule = "The pictures must be a folder, Parquet, or a text file in UTF-8 with a path a line"
+        raise UserError(f"{rule}. Received: {source}") from None
+    return [full_name(line) for line in (line.rstrip("\r") for line in lines) if line.strip()]
+
+
+def _list_rows(file):
+    filesystem, path = locate(file)
+    with explained(file), pq.ParquetFile(path, filesystem=filesystem) as table:
+        _find_column(file, table.schema_arrow)
+        rows = pa.array(range(table.metadata.num_rows), pa.int64()).cast(pa.large_string())
+    return pc.binary_join_element_wise(pa.scalar(file, pa.large_string()), rows, pa.scalar("#", pa.large_string()))
+
+
+def _find_column(file, schema):
+    """The column of pictures, in pyarrow's notation: of bytes or, as the Hub's data sets have it, a struct of such."""
+    for name in COLUMNS:
+        kind = schema.field(name).type if name in schema.names else None
+        if kind in (pa.binary(), pa.large_binary()):
+            return name
+        if kind and pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            return f"{name}.bytes"
+    rule = f"{file}: Parquet must have a column {' or '.join(COLUMNS)} with pictures as bytes"
+    raise UserError(f"{rule}. Received: {', '.join(schema.names) or 'no columns'}")
+
+
+def read_files(names):
+    """Yields each name with the file's bytes, or with the `UserError` that stands for them."""
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        for start in range(0, len(names), READ_AT_ONCE):
+            part = names[start : start + READ_AT_ONCE]
+            yield from zip(part, pool.map(_read_file, part), strict=True)
+
+
+def _read_file(name):
+    for pause in (*PAUSES, None):
+        try:
+            filesystem, path = locate(name)
+            with filesystem.open_input_stream(path, compression=None) as stream:
+                content = stream.read(MAX_BYTES + 1)
+            break
+        except UserError as error:
+            return error
+        except FileNotFoundError:
+            return UserError(f"{name}: no such file.")
+        except FAILURES as error:
+            if pause is None or isinstance(filesystem, LocalFileSystem):
+                return UserError(f"{name}: cannot be read: {first_line(error)}")
+            time.sleep(pause)
+    return _check_bytes(name, content)
+
+
+def _check_bytes(name, content):
+    if len(content) > MAX_BYTES:
+        return UserError(f"{name}: pictures may have at most {MAX_BYTES / 1e6:g} MB.")
+    return content
+
+
+def read_rows(names):
+    """Yields each name of a row of Parquet as `_read_files` does those of files; the rows of a file ascend."""
+    for file, same in groupby(names, lambda name: name.rpartition("#")[0]):
+        wanted = {int(name.rpartition("#")[2]): name for name in same}
+        try:
+            for row, content in _open_rows(file, min(wanted), max(wanted)):
+                if row in wanted:
+                    name = wanted.pop(row)
+                    yield name, UserError(f"{name}: the cell is empty.") if not content else _check_bytes(name, content)
+        except (UserError, *FAILURES) as error:
+            for name in wanted.values():
+                yield name, UserError(f"{name}: cannot be read: {first_line(error)}")
+
+
+def _open_rows(file, first, last):
+    """Yields number and content of the rows of all row groups from that of the first row to that of the last."""
+    filesystem, path = locate(file)
+    # With a buffer a column is read bit by bit, without one as a whole.
+    with pq.ParquetFile(path, filesystem=filesystem, buffer_size=1 << 20) as table:
+        column = _find_column(file, table.schema_arrow)
+        end = 0
+        for group in range(table.num_row_groups):
+            start, end = end, end + table.metadata.row_group(group).num_rows
+            if end <= first or start > last:
+                continue
+            for batch in table.iter_batches(READ_AT_ONCE, row_groups=[group], columns=[column]):
+                cells = batch.column(0)
+                for cell in pc.struct_field(cells, "bytes") if pa.types.is_struct(cells.type) else cells:
+                    yield start, cell.as_py()
+                    start += 1

@@ -1,0 +1,1 @@
+"""Training: recipes, targets, batches and the fit."""

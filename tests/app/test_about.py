@@ -1,0 +1,135 @@
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+
+from fer.app.pages.about import HERE, describe
+from fer.hub.client import ModelSource
+from fer.images.loading import load_image
+from fer.labels import EMOTIONS
+from fer.models.calibration import Calibration
+from fer.models.model_folder import BUNDLED, CONFIG, METRICS
+from fer.recognition.recognizer import Recognizer
+
+
+@pytest.fixture
+def metrics():
+    """Those of the bundled model, but for figures that the tests name, whichever model is bundled."""
+    metrics = json.loads((BUNDLED / METRICS).read_text())
+    metrics |= {"n": 3589, "accuracy": 0.7004, "accuracy_interval": [0.6857, 0.7152]}
+    return metrics | {"confident": {"threshold": 0.6776, "coverage": 0.5915, "accuracy": 0.8502}}
+
+
+@pytest.fixture
+def show(metrics, tmp_path):
+    """The page of a model with these metrics, served with a calibration."""
+
+    def show(language="en", calibration=None, labels=EMOTIONS):
+        (tmp_path / METRICS).write_text(json.dumps(metrics))
+        calibration = calibration or Calibration(metrics["temperature"], 0.6776)
+        config = json.loads((BUNDLED / CONFIG).read_text())
+        config |= {"labels": list(labels), "calibration": asdict(calibration)}
+        (tmp_path / CONFIG).write_text(json.dumps(config))
+        served = SimpleNamespace(labels=labels, image_size=48, calibration=calibration)
+        return describe(language, served, ModelSource("runs/mine", tmp_path))
+
+    return show
+
+
+def test_the_figures_are_those_of_the_folder(show):
+    page = show()
+    for text in ("<b>70.0%</b>", "68.6% to 71.5%", "3589 pictures", "validation", "below 67.8%", "59.2%", "85.0%"):
+        assert text in page
+    assert page.count("<td style=") == len(EMOTIONS) ** 2
+    assert 'role="img" aria-label="Curve of the share of right answers' in page
+    assert "left out" not in page
+
+
+def test_the_bundled_figures_are_all_those_of_what_serves():
+    page = describe("en", Recognizer.load(), ModelSource("bundled", BUNDLED))
+    assert "<svg" in page
+    assert "left out" not in page
+
+
+def test_numbers_are_written_as_the_language_does(show):
+    assert "<b>70,0%</b>" in show("de")
+    assert "<th scope" in show("es")
+    assert "fröhlich" in show("de")
+
+
+@pytest.mark.parametrize(
+    ("calibration", "labels", "gone"),
+    [
+        (Calibration(2.0, 0.6776), EMOTIONS, "<svg"),
+        (Calibration(1.0, 0.5), EMOTIONS, "59.2%"),
+        (None, ("happy", "sad"), "70.0%"),
+    ],
+    ids=["another temperature", "another threshold", "other labels"],
+)
+def test_what_is_not_of_the_model_that_serves_is_left_out(show, calibration, labels, gone):
+    assert gone in show()
+    page = show(calibration=calibration, labels=labels)
+    assert gone not in page
+    assert "are left out" in page
+
+
+def test_a_curve_of_a_temperature_that_was_fitted_but_is_not_served_is_left_out(show, metrics):
+    for row in metrics["calibration"]["reliability"]:
+        row["confidence"] *= 0.99
+    assert "<svg" not in show()
+
+
+@pytest.mark.parametrize("broken", ["accuracy_interval", "calibration", "confident", "confusion_matrix", "per_class"])
+def test_older_or_broken_figures_leave_the_others(show, metrics, broken):
+    del metrics[broken]
+    page = show()
+    assert "are left out" in page
+    assert "70.0%" in page or broken == "accuracy_interval"
+    metrics[broken] = "<script>"
+    assert "<script>" not in show()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_a_folder_without_figures_says_so(tmp_path, content):
+    if content is not None:
+        (tmp_path / METRICS).write_text(content)
+    served = SimpleNamespace(labels=EMOTIONS, image_size=48, calibration=Calibration())
+    page = describe("en", served, ModelSource("runs/mine", tmp_path))
+    assert "not known" in page or "are left out" in page
+    assert "never says “not sure”" in page
+    assert str(tmp_path) not in page
+
+
+def test_a_model_of_the_hub_is_linked_at_its_commit_and_a_fallback_says_why(tmp_path):
+    from huggingface_hub import constants
+
+    served = SimpleNamespace(labels=EMOTIONS, image_size=48, calibration=Calibration())
+    page = describe("en", served, ModelSource("owner/name", tmp_path, "0123abc"), "<gone>")
+    assert f'href="{constants.ENDPOINT}/owner/name/tree/0123abc"' in page
+    assert "the bundled one answers. &lt;gone&gt;" in page
+
+
+@pytest.fixture(scope="module")
+def snippets(client, app_url):
+    """The page's snippets by their element's name, with the address that the browser puts in."""
+    components = [component["props"] for component in client.config["components"]]
+    ids = {props["elem_id"]: props["value"] for props in components if str(props.get("elem_id")).startswith("call-")}
+    return {name.removeprefix("call-"): code.replace(HERE, app_url) for name, code in ids.items()}
+
+
+@pytest.mark.parametrize(("name", "program"), [("Python", [sys.executable, "-c"]), ("curl", ["sh", "-c"])])
+def test_the_snippets_run_against_the_app(snippets, astronaut, recognizer, tmp_path, name, program):
+    (face,) = recognizer.recognize(load_image(astronaut))
+    (tmp_path / "photo.jpg").write_bytes(astronaut.read_bytes())
+    run = subprocess.run([*program, snippets[name]], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert "happy" in run.stdout
+    assert str(list(face.box)) in run.stdout
+
+
+def test_the_snippet_for_mcp_names_the_apps_server(snippets, app_url):
+    (server,) = json.loads(snippets["MCP"])["mcpServers"].values()
+    assert server["url"] == f"{app_url}gradio_api/mcp/"

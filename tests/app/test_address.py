@@ -1,0 +1,53 @@
+"""Where the app listens, and what is said where it cannot."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, hub_environment
+
+from fer.app.server.address import check_port, told_address
+from fer.errors import UserError
+
+
+@pytest.mark.parametrize("port", ["", "web", "7860.5", "-1", "0", "65536", "٧٨٦٠", " 7860"])
+def test_a_port_that_is_none_is_told(monkeypatch, port):
+    monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+    with pytest.raises(UserError, match="`GRADIO_SERVER_PORT` must be a number from 1 to 65535. Received: "):
+        check_port()
+
+
+@pytest.mark.parametrize("port", ["1", "7860", "65535"])
+def test_a_port_is_taken(monkeypatch, port):
+    monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+    check_port()
+
+
+def test_an_address_of_another_machine_is_told(monkeypatch):
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "192.0.2.1")
+    with pytest.raises(UserError, match="must be an address of this machine.* Received: 192.0.2.1, "), told_address():
+        socket.create_server(("192.0.2.1", 0))
+
+
+def test_another_error_stays_what_it_is():
+    with pytest.raises(FileNotFoundError), told_address():
+        Path("/nothing/there").read_text()
+
+
+@pytest.mark.parametrize(
+    ("setting", "rule"),
+    [
+        ({"GRADIO_SERVER_PORT": "web"}, "`GRADIO_SERVER_PORT` must be a number from 1 to 65535. Received: 'web'"),
+        (
+            {"GRADIO_TEMP_DIR": "/dev/null/cache"},
+            "`GRADIO_TEMP_DIR` must be a folder that can be made and written to. "
+            "Received: /dev/null/cache (Not a directory)",
+        ),
+    ],
+)
+def test_the_app_ends_with_the_sentence_before_anything_slow(setting, rule):
+    command = [sys.executable, "app.py"]
+    run = subprocess.run(command, cwd=ROOT, env=hub_environment(**setting), capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (2, f"python app.py: {rule}\n")

@@ -1,0 +1,268 @@
+"""The app as a person's program sees it: asked over HTTP."""
+
+import subprocess
+import sys
+import threading
+import zipfile
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from conftest import ROOT, free_port, hub_environment, wait_for, write_clip
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from gradio_client.utils import QueueError, Status
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+from fer.app.demo import Serving, build_demo, launch, load_serving
+from fer.app.server.limits import CONCURRENT
+from fer.models.model_folder import BUNDLED
+
+
+def test_the_api_is_what_the_readme_says(client):
+    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/analyze_video", "/model"}
+
+
+def test_the_api_documents_itself_in_english(client):
+    for endpoint in client.view_api(print_info=False, return_format="dict")["named_endpoints"].values():
+        assert endpoint["description"].endswith(".")
+        for value in endpoint["parameters"] + endpoint["returns"]:
+            # A text that the browser translates would show as an object.
+            assert isinstance(value["label"], str)
+            assert not value["label"].startswith(("parameter_", "value_"))
+
+
+def test_no_event_of_the_page_is_public(client):
+    public = {event["api_name"] for event in client.config["dependencies"] if event["api_visibility"] != "private"}
+    assert public == {"predict", "analyze", "predict_batch", "analyze_video", "model"}
+
+
+def test_predict_answers_the_largest_face(client, astronaut):
+    answer = client.predict(handle_file(astronaut), api_name="/predict")
+    assert answer["label"] == "happy"
+    assert len(answer["confidences"]) == 7
+    assert sum(row["confidence"] for row in answer["confidences"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_analyze_answers_every_face(client, astronaut):
+    record = client.predict(handle_file(astronaut), api_name="/analyze")
+    assert (record["image"], record["width"], record["height"]) == ("astronaut.jpg", 512, 512)
+    assert record["model"] == "bundled"
+    (face,) = record["faces"]
+    assert face["label"] == "happy"
+    left, top, right, bottom = face["box"]
+    assert left < 225 < right
+    assert top < 127 < bottom
+
+
+def test_a_face_crop_is_read_when_the_caller_says_so(client, astronaut, tmp_path):
+    crop = tmp_path / "crop.png"
+    Image.open(astronaut).crop((165, 62, 285, 182)).convert("L").resize((48, 48)).save(crop)
+    record = client.predict(handle_file(crop), already_cropped=True, api_name="/analyze")
+    assert record["faces"][0]["box"] == [0, 0, 48, 48]
+
+
+def test_analyze_leaves_out_faces_below_the_smallest(client, astronaut):
+    record = client.predict(handle_file(astronaut), smallest_face=50, api_name="/analyze")
+    assert record["faces"] == []
+
+
+def test_a_batch_has_a_row_for_a_broken_file(client, astronaut, tmp_path):
+    broken, packed = tmp_path / "broken.jpg", tmp_path / "packed.zip"
+    broken.write_bytes(b"hello")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(astronaut, "folder/astronaut.jpg")
+    rows = client.predict([handle_file(path) for path in (broken, astronaut, packed)], api_name="/predict_batch")
+    assert [row["file"] for row in rows] == ["broken.jpg", "astronaut.jpg", "packed.zip/folder/astronaut.jpg"]
+    assert [row["label"] for row in rows] == [None, "happy", "happy"]
+    assert rows[0]["message"].startswith("broken.jpg: not a picture")
+
+
+def test_analyze_video_answers_a_row_a_face_and_frame(client, astronaut, tmp_path):
+    wall = Image.new("RGB", (320, 320), "gray")
+    pictures = [Image.open(astronaut).crop((64, 0, 384, 320))] * 8 + [wall] * 5
+    clip = write_clip(tmp_path / "clip.mp4", pictures)
+    record = client.predict(handle_file(clip), every=0.2, api_name="/analyze_video")
+    assert (record["clip"], record["model"], record["every"]) == ("clip.mp4", "bundled", 0.2)
+    assert (record["width"], record["height"], record["seconds"]) == (320, 320, pytest.approx(0.52))
+    rows = record["rows"]
+    assert [(row["seconds"], row["face"], row["label"]) for row in rows] == [
+        (0, 1, "happy"), (0.2, 1, "happy"), (0.4, None, None)
+    ]  # fmt: skip
+    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(b"hello")
+    with pytest.raises(AppError, match=r"^broken\.mp4: not a clip .*\.$"):
+        client.predict(handle_file(broken), every=0.2, api_name="/analyze_video")
+    with pytest.raises(AppError, match="A clip is needed"):
+        client.predict(None, every=0.2, api_name="/analyze_video")
+
+
+def test_model_tells_what_serves(client):
+    answer = client.predict(api_name="/model")
+    assert (answer["model"], len(answer["labels"]), answer["image_size"]) == ("bundled", 7, 48)
+
+
+def test_no_face_is_an_answer(client, tmp_path):
+    wall = tmp_path / "wall.png"
+    Image.new("RGB", (320, 240), "white").save(wall)
+    assert client.predict(handle_file(wall), api_name="/predict") == {}
+    assert client.predict(handle_file(wall), api_name="/analyze")["faces"] == []
+
+
+def test_broken_files_get_one_sentence_and_the_server_stays_up(client, astronaut, tmp_path):
+    files = {"text.jpg": b"hello", "empty.jpg": b"", "cut.jpg": astronaut.read_bytes()[:20_000]}
+    for name, content in files.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        for api_name in ("/predict", "/analyze"):
+            with pytest.raises(AppError, match=f"^{name}: .*\\.$") as error:
+                client.predict(handle_file(path), api_name=api_name)
+            assert "\n" not in str(error.value)
+    bomb = tmp_path / "bomb.png"
+    Image.new("1", (30_000, 30_000)).save(bomb)
+    with pytest.raises(AppError, match="at most 50 megapixels"):
+        client.predict(handle_file(bomb), api_name="/predict")
+    with pytest.raises(AppError, match="A photo is needed"):
+        client.predict(None, api_name="/predict")
+    assert client.predict(handle_file(astronaut), api_name="/predict")["label"] == "happy"
+
+
+def test_addresses_that_are_not_public_are_not_fetched(client):
+    for host in (client.src, "http://localhost:1/", "http://169.254.169.254/latest/meta-data/", "http://[::1]/a.jpg"):
+        with pytest.raises(AppError, match=r"^http://.*: could not be fetched\. Addresses must be"):
+            client.predict({"path": host, "meta": {"_type": "gradio.FileData"}}, api_name="/predict")
+
+
+REBOUND = {"Host": "rebound.example"}
+OTHER_PAGE = {"Origin": "http://localhost:3000"}
+
+
+@pytest.mark.parametrize("headers", [REBOUND, OTHER_PAGE])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", ""),
+        ("GET", "config"),
+        ("GET", "gradio_api/queue/data?session_hash=a"),
+        ("POST", "gradio_api/queue/join"),
+        ("POST", "gradio_api/call/model"),
+        ("POST", "gradio_api/upload"),
+        ("GET", "gradio_api/mcp/"),
+        ("POST", "gradio_api/mcp/"),
+    ],
+)
+def test_pages_of_others_are_refused(app_url, method, path, headers):
+    answer = httpx.request(method, app_url + path, headers=headers)
+    assert (answer.status_code, answer.text[:17]) == (403, "This app answers ")
+
+
+def test_answers_tell_browsers_what_the_page_may_do(client):
+    for path in ("", "config", "gradio_api/info", "gradio_api/nothing", "gradio_api/file=/etc/passwd"):
+        headers = httpx.get(client.src + path).headers
+        assert headers["Content-Security-Policy"].endswith("; frame-ancestors 'self'")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_no_file_of_another_server_is_handed_on(client):
+    answer = httpx.get(f"{client.src}gradio_api/file=https://192.0.2.1/photo.jpg")
+    assert (answer.status_code, answer.text) == (403, "Files of other servers are not handed on.")
+
+
+@pytest.fixture
+def busy_app(monkeypatch, tmp_path):
+    """An app in which one may wait, and what lets its photos be read."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    go, serving = threading.Event(), Future()
+    recognizer = SimpleNamespace(model="fake", recognize=lambda *_: go.wait(60) and [])
+    serving.set_result(Serving(recognizer, source=None))
+    demo = build_demo(serving, waiting=1)
+    _, url, _ = launch(demo, server_port=free_port(), quiet=True)
+    yield url, go
+    go.set()
+    demo.close()
+
+
+def test_at_overload_whoever_comes_is_told_and_the_server_stays_up(busy_app, astronaut):
+    url, go = busy_app
+    client = Client(url, verbose=False)
+    jobs = []
+    for status in [Status.PROCESSING] * CONCURRENT + [Status.IN_QUEUE]:
+        jobs.append(client.submit(handle_file(astronaut), api_name="/analyze"))
+        wait_for(lambda job=jobs[-1], status=status: job.status().code == status)
+    with pytest.raises(QueueError, match=r"^Queue is full! Please try again\.$"):
+        client.predict(handle_file(astronaut), api_name="/predict")
+    answer = httpx.post(f"{url}gradio_api/call/model", json={"data": []})
+    assert (answer.status_code, answer.json()["detail"]) == (503, "Queue is full. Max size is 1 and size is 1.")
+    assert httpx.get(url).status_code == 200  # While the photos still wait.
+    go.set()
+    assert [job.result(30)["model"] for job in jobs] == ["fake"] * len(jobs)
+    client.close()
+
+
+def test_files_above_the_limit_are_refused(client, tmp_path):
+    large = tmp_path / "large.jpg"
+    large.write_bytes(bytes(21_000_000))
+    with pytest.raises(AppError, match=r"^large\.jpg: pictures may have at most 20 MB\. Received: 21\.0 MB$"):
+        client.predict(handle_file(large), api_name="/predict")
+    larger = tmp_path / "larger.mp4"
+    larger.write_bytes(bytes(160_000_000))
+    with pytest.raises(Exception, match=r"413|[Mm]aximum|too large"):
+        client.predict(handle_file(larger), every=0.2, api_name="/analyze_video")
+
+
+def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
+    assert httpx.get(f"{client.src}monitoring").status_code != 200
+    assert client.config["analytics_enabled"] is False
+
+
+@pytest.mark.parametrize(
+    ("token", "message"),
+    [("hf_write", "no such repository on the Hub"), ("hf_é", "the token holds a character that no token has")],
+)
+def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monkeypatch, capsys, token, message):
+    monkeypatch.delenv("FER_STRICT", raising=False)
+    monkeypatch.setenv("HF_TOKEN", token)
+    recognizer, source, reason = load_serving("fer-bot/gone")
+    assert recognizer.model == "bundled"
+    assert source.folder == BUNDLED
+    assert message in reason
+    assert reason in capsys.readouterr().err
+    assert "hf_" not in reason
+
+
+def test_a_strict_app_ends_with_one_sentence_instead(hub, tmp_path):
+    environment = hub_environment(FER_MODEL="fer-bot/gone", FER_STRICT="1", GRADIO_TEMP_DIR=str(tmp_path))
+    run = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 2
+    assert "python app.py: fer-bot/gone: no such folder here, and no such repository on the Hub" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_what_is_no_picture_is_told_and_one_bad_upload_does_not_end_the_call(client, astronaut, tmp_path):
+    phone, empty, script = tmp_path / "phone.zip", tmp_path / "empty.zip", tmp_path / "script.py"
+    with zipfile.ZipFile(phone, "w") as archive:
+        archive.write(astronaut, "suffixless")
+        archive.writestr("clip.mov", b"no picture")
+    with zipfile.ZipFile(empty, "w") as archive:
+        archive.writestr("notes.txt", b"no picture")
+    script.write_text("no picture")
+    rows = client.predict([handle_file(path) for path in (script, phone, empty)], api_name="/predict_batch")
+    assert [(row["file"], row["label"]) for row in rows] == [
+        ("script.py", None), ("phone.zip/suffixless", "happy"), ("phone.zip", None), ("empty.zip", None)
+    ]  # fmt: skip
+    assert rows[2]["message"] == "phone.zip: 1 file left out: 1 .mov."
+    assert rows[3]["message"] == "empty.zip: no pictures in this zip; 1 file left out: 1 .txt."
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".heic", ".avif", ".png"])
+def test_what_is_decoded_in_a_process_of_its_own_is_answered_alike(client, astronaut, tmp_path, suffix):
+    register_heif_opener()
+    path = tmp_path / f"astronaut{suffix}"
+    Image.open(astronaut).save(path)
+    assert client.predict(handle_file(path), api_name="/predict")["label"] == "happy"

@@ -1,0 +1,141 @@
+"""What the app's folder holds, and for how long."""
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import wait_for
+from filelock import FileLock
+
+from fer.app.server import cache
+from fer.app.server.cache import LOCK, make_cache, remove_dead, sweep, sweep_leftovers
+from fer.app.server.limits import KEEP_SECONDS, SWEEP_SECONDS
+from fer.errors import UserError
+
+
+@pytest.fixture
+def make(monkeypatch, tmp_path):
+    """Makes a cache as an app does, in the test's folder: a `TemporaryDirectory`."""
+
+    def make():
+        monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+        folder = make_cache()
+        assert os.environ["GRADIO_TEMP_DIR"] == folder.name
+        return folder
+
+    return make
+
+
+def killed(folder):
+    """What is left of an app's folder, with a photo in it, when its process is gone and with it the lock."""
+    path = Path(folder.name)
+    folder.lock.release()
+    (path / "upload").mkdir()
+    (path / "upload" / "photo.jpg").write_bytes(b"a face")
+    return path
+
+
+def test_what_a_killed_app_left_is_deleted_and_what_runs_is_not(make, caplog):
+    dead, alive, own = killed(make()), make(), make()
+    Path(alive.name, "photo.jpg").write_bytes(b"a face")
+    remove_dead(own)
+    assert not dead.exists()
+    assert Path(alive.name, "photo.jpg").exists()
+    assert Path(own.name).exists()
+    assert not caplog.records
+
+
+def test_the_next_app_deletes_it_at_its_start(make):
+    dead, own = killed(make()), make()
+    sweep_leftovers(own, every=3600, age=3600)
+    wait_for(lambda: not dead.exists())
+
+
+def test_the_sweeper_leaves_what_the_pages_have_and_takes_what_came_later(make):
+    folder = make()
+    example, upload = (Path(folder.name, name) for name in ("example.jpg", "upload.jpg"))
+    example.write_bytes(b"a face")
+    sweep_leftovers(folder, every=0.01, age=-3600)  # As in an hour.
+    upload.write_bytes(b"a face")
+    wait_for(lambda: not upload.exists())
+    assert example.exists()
+
+
+def test_what_a_person_sent_is_gone_after_ten_minutes():
+    assert KEEP_SECONDS + SWEEP_SECONDS <= 600
+
+
+def test_what_is_not_ours_stays(make, tmp_path):
+    photos, elsewhere = tmp_path / "fer-photos", tmp_path / "elsewhere"
+    for folder in (photos, elsewhere):
+        folder.mkdir()
+        (folder / "photo.jpg").write_bytes(b"a face")
+    FileLock(elsewhere / LOCK).acquire().lock.release()
+    (tmp_path / "fer-link").symlink_to(elsewhere)
+    (tmp_path / "fer-notes.txt").write_text("notes")
+    remove_dead(make())
+    assert (photos / "photo.jpg").exists()
+    assert (elsewhere / "photo.jpg").exists()
+    assert (tmp_path / "fer-notes.txt").exists()
+
+
+def test_the_sweep_takes_old_files_and_then_their_empty_folders(make):
+    folder = make()
+    path = Path(folder.name)
+    example, upload = path / "example" / "a.jpg", path / "upload" / "b.jpg"
+    for file in (example, upload):
+        file.parent.mkdir()
+        file.write_bytes(b"a face")
+    (path / "broken" / "off").mkdir(parents=True)
+    kept = {*example.parents, example, path / LOCK}
+    sweep(folder, kept, before=time.time() - 60)
+    assert upload.exists()
+    assert (path / "broken" / "off").exists()
+    sweep(folder, kept, before=time.time() + 60)
+    assert sorted(path.rglob("*")) == sorted({path / LOCK, example.parent, example})
+
+
+def test_the_sweep_survives_what_cannot_be_deleted_with_a_line_in_the_log(make, monkeypatch, caplog):
+    folder, unlink = make(), Path.unlink
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        Path(folder.name, name).write_bytes(b"a face")
+
+    def fail(path):
+        if path.name == "b.jpg":
+            raise PermissionError(1, "Operation not permitted", str(path))
+        unlink(path)
+
+    monkeypatch.setattr(Path, "unlink", fail)
+    with caplog.at_level(logging.WARNING):
+        sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
+    assert [path.name for path in Path(folder.name).glob("*.jpg")] == ["b.jpg"]
+    assert ["b.jpg" in record.message for record in caplog.records] == [True]
+
+
+def test_the_sweeper_goes_on_after_any_error_with_a_line_in_the_log(make, monkeypatch, caplog):
+    calls, second = [], threading.Event()
+
+    def fail(*_):
+        calls.append(0)
+        if len(calls) == 2:
+            second.set()
+        raise ValueError("a surprise")
+
+    monkeypatch.setattr(cache, "sweep", fail)
+    sweep_leftovers(make(), every=0.01, age=0)
+    assert second.wait(10)
+    assert caplog.records[0].message == "The cache could not be swept: ValueError: a surprise"
+
+
+@pytest.mark.parametrize("inside", ["file.txt", "file.txt/folder"])
+def test_a_folder_that_cannot_be_made_is_one_sentence(monkeypatch, tmp_path, inside):
+    (tmp_path / "file.txt").write_text("a file")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / inside))
+    with pytest.raises(UserError) as error:
+        make_cache()
+    assert str(error.value).startswith(
+        f"`GRADIO_TEMP_DIR` must be a folder that can be made and written to. Received: {tmp_path / inside} ("
+    )

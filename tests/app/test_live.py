@@ -1,0 +1,112 @@
+import base64
+import io
+
+import gradio as gr
+import pytest
+from conftest import texts
+from gradio.data_classes import ImageData
+from PIL import Image
+
+from fer.app.components.live_view import CHART_SECONDS, boxes, panel, spread
+from fer.app.components.upload import Camera
+from fer.app.pages.live import GONE_SECONDS, RATE_SECONDS, Places, Run
+from fer.app.server.limits import LIVE_BYTES
+from fer.detection.tracking import TrackedFace
+from fer.labels import EMOTIONS
+from fer.models.calibration import UNCALIBRATED
+
+
+def face(number=1, left=0, side=90, label="happy", confident=True):
+    probabilities = {emotion: 0.9 if emotion == label else 0.1 / 6 for emotion in EMOTIONS}
+    return TrackedFace(number, (left, 0, left + side, side), label, probabilities, 0.9, confident)
+
+
+def test_boxes_say_what_the_faces_are_in_the_pages_language():
+    svg = boxes("de", (480, 360), [face(), face(2, left=200, label="sad", confident=False)])
+    assert 'aria-label="1 fröhlich 90%; 2 traurig? 90%"' in svg
+    assert texts(svg) == ["2 traurig? 90%", "1 fröhlich 90%"]
+
+
+def test_the_panel_names_a_line_an_emotion_at_its_end():
+    points = [(float(second), face().probabilities) for second in range(5)]
+    said = texts(panel("en", face(), True, points, 4.0, (4.96, 0.041)))
+    assert "1 happy 90%" in said
+    assert "5.0 frames per second, answered in 41 ms" in said
+    assert {f"{label} {face().probabilities[label]:.0%}" for label in EMOTIONS} < set(said)
+    assert set(texts(panel("en"))) < set(said)
+
+
+def test_a_face_that_left_is_said_to_be_gone():
+    points = [(second, face().probabilities) for second in (0.0, 1.0, 5.0, 6.0)]
+    said = texts(panel("en", face(), False, points, 6.0))
+    assert "1 out of sight" in said
+    assert "happy" in said
+
+
+def test_labels_are_moved_apart_within_the_chart():
+    assert spread([10, 100, 150], 20, 200) == [10, 100, 150]
+    assert spread([10, 12, 199, 199, 200], 20, 200) == [10, 30, 160, 180, 200]
+
+
+def test_a_place_is_kept_until_its_owner_leaves_or_falls_silent():
+    places = Places(1)
+    assert places.take("anna", 0)
+    assert not places.take("ben", 1)
+    assert places.take("anna", 2)
+    assert not places.take("ben", 2 + GONE_SECONDS - 0.1)
+    assert places.take("ben", 2 + GONE_SECONDS)
+    places.leave("ben")
+    assert places.take("carla", 2 + GONE_SECONDS)
+
+
+def test_the_largest_face_is_followed_but_not_exchanged_for_one_hardly_larger():
+    run = Run(0.0)
+    assert run.followed([]) == (None, False, ())
+
+    def follow(seconds, *faces):
+        return run.followed(run.add(faces, UNCALIBRATED, seconds))
+
+    assert follow(0.0, face(left=0), face(left=300, side=80))[0].number == 1
+    assert follow(0.2, face(left=300, side=100), face(left=0))[0].number == 1
+    assert follow(0.4, face(left=300, side=150), face(left=0))[0].number == 2
+    chosen, in_sight, points = follow(0.6)
+    assert (chosen.number, in_sight) == (2, False)
+    assert [seconds for seconds, _ in points] == [0.0, 0.4]
+    assert follow(0.8, face(left=0))[0].number == 1
+
+
+def test_the_chart_forgets_what_is_older_than_it_shows():
+    run = Run(0.0)
+    for second in range(100):
+        faces = run.add([face()], UNCALIBRATED, float(second))
+    points = run.followed(faces)[2]
+    assert [points[0][0], points[-1][0]] == [99 - CHART_SECONDS, 99]
+
+
+def test_rates_are_of_late():
+    run = Run(0.0)
+    assert run.rates(0.0, 0.5) is None
+    frames, seconds = run.rates(1.0, 1.5)
+    assert (frames, seconds) == (1, 0.5)
+    start = 10 * RATE_SECONDS
+    for number in range(11):
+        rates = run.rates(start + number / 10, start + number / 10 + 0.05)
+    assert rates == pytest.approx((10, 0.05))
+
+
+def test_a_frame_arrives_as_it_was_sent_and_nothing_else_does():
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(file, "JPEG")
+    data = base64.b64encode(file.getvalue()).decode()
+    camera = Camera(streaming=True)
+    assert camera.preprocess(ImageData(url=f"data:image/jpeg;base64,{data}")) == file.getvalue()
+    wrong = [
+        None,
+        ImageData(path="/etc/passwd"),
+        ImageData(url="http://127.0.0.1/frame.jpg"),
+        ImageData(url="data:image/jpeg;base64,a"),
+        ImageData(url=f"data:image/jpeg;base64,{'a' * (LIVE_BYTES + 4)}"),
+    ]
+    for payload in wrong:
+        with pytest.raises(gr.Error, match="small picture"):
+            camera.preprocess(payload)

@@ -1,0 +1,114 @@
+"""The tools as a client of the Model Context Protocol sees them."""
+
+import asyncio
+import base64
+import io
+import json
+import zipfile
+from concurrent.futures import Future
+
+import pytest
+from gradio.route_utils import delete_files_created_by_app
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+from PIL import Image
+
+from fer.app.demo import build_demo
+from fer.app.server.mcp import Tools
+
+
+@pytest.fixture
+def ask(app_url):
+    """Calls a coroutine function with a session of the app's server and gives its answer."""
+
+    async def run(question):
+        async with (
+            streamable_http_client(f"{app_url}gradio_api/mcp/") as (receive, send, _),
+            ClientSession(receive, send) as session,
+        ):
+            await session.initialize()
+            return await question(session)
+
+    return lambda question: asyncio.run(run(question))
+
+
+@pytest.fixture
+def call(ask):
+    """Calls a tool: its answer from JSON, or the text of its error."""
+
+    def call(name, **arguments):
+        answer = ask(lambda session: session.call_tool(name, arguments))
+        (content,) = answer.content
+        return content.text if answer.isError else json.loads(content.text)
+
+    return call
+
+
+def data_uri(content, kind):
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+@pytest.fixture
+def photo(astronaut):
+    return data_uri(astronaut.read_bytes(), "image/jpeg")
+
+
+def test_the_tools_are_the_api_and_say_what_they_take(ask, client):
+    tools = {tool.name: tool for tool in ask(lambda session: session.list_tools()).tools}
+    endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
+    assert {f"/{name}" for name in tools} == set(endpoints)
+    for tool in tools.values():
+        assert tool.description
+        assert all(value["description"] for value in tool.inputSchema["properties"].values())
+
+
+def test_a_photo_is_read(call, photo):
+    assert call("predict", photo=photo)["label"] == "happy"
+    record = call("analyze", photo=photo, smallest_face=10)
+    assert [face["label"] for face in record["faces"]] == ["happy"]
+    assert call("model")["model"] == record["model"] == "bundled"
+
+
+def test_many_pictures_are_read_in_one_call(call, astronaut, photo):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(astronaut, "a.jpg")
+    broken = data_uri(b"hello", "image/png")
+    rows = call("predict_batch", files=[photo, broken, data_uri(packed.getvalue(), "application/zip")])
+    assert [row["label"] for row in rows] == ["happy", None, "happy"]
+    assert rows[1]["message"].startswith("file.png: not a picture")
+
+
+def test_no_face_is_an_answer(call):
+    wall = io.BytesIO()
+    Image.new("RGB", (320, 240), "white").save(wall, "PNG")
+    assert call("predict", photo=data_uri(wall.getvalue(), "image/png")) == {}
+
+
+@pytest.mark.parametrize(
+    ("photo", "reason"),
+    [
+        ("data:image/png;base64,aGVsbG8=", "file.png: not a picture that can be read here"),
+        ("data:image/png;base64,a", "A file must be given as an http(s) URL or as a data: URI in base64."),
+        ("/etc/passwd", "A file must be given as an http(s) URL or as a data: URI in base64."),
+        ("http://127.0.0.1/photo.jpg", "http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be"),
+        (
+            {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}},
+            "A file must be given as an http(s) URL or as a data: URI in base64.",
+        ),
+    ],
+)
+def test_a_mistake_is_one_sentence(call, photo, reason):
+    answer = call("predict", photo=photo)
+    assert reason in answer
+    assert "\n" not in answer
+    assert reason in call("predict_batch", files=[photo]) or "not a picture" in reason
+
+
+def test_what_comes_as_a_data_uri_lies_where_the_sweep_finds_it(monkeypatch, tmp_path, photo):
+    monkeypatch.setattr("gradio.mcp.DEFAULT_TEMP_DIR", str(tmp_path))
+    demo = build_demo(Future())
+    Tools(demo).convert_strings_to_filedata({"photo": photo, "files": [photo[:-4]]}, [["photo"], ["files", "items"]])
+    assert len(list(tmp_path.glob("*/file.jpg"))) == 2
+    delete_files_created_by_app(demo, age=None)
+    assert not list(tmp_path.glob("*/file.jpg"))

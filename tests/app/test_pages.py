@@ -1,0 +1,114 @@
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import texts
+
+from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, reading
+from fer.app.components.timeline import MAX_FACES, timeline
+from fer.app.pages.batch import summary
+from fer.app.pages.photo import face_at
+from fer.app.texts import TEXTS
+from fer.images.archives import MAX_PICTURES
+from fer.labels import EMOTIONS
+from fer.recognition.recognizer import Face
+from fer.recognition.records import photo_rows
+
+
+@pytest.fixture
+def face():
+    probabilities = dict(zip(EMOTIONS, (0.01, 0.01, 0.02, 0.9, 0.03, 0.02, 0.01), strict=True))
+    return Face((0, 0, 90, 90), "happy", probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
+
+
+def test_a_face_shows_every_probability(face):
+    said = texts(face_view("en", EMOTIONS, face, np.eye(6, dtype=np.float32)))
+    for label, value in face.probabilities.items():
+        assert said[said.index(label) + 1] == f"{value:.0%}"
+
+
+@pytest.mark.parametrize("labels", [EMOTIONS, ("happy", "sad")])
+def test_without_a_face_the_view_has_the_models_rows(labels):
+    said = texts(face_view("en", labels))
+    assert [text for text in said if text in EMOTIONS] == list(labels)
+    assert said.count("–") == len(labels)
+
+
+def test_a_face_speaks_the_language_of_the_page(face):
+    html = face_view("de", EMOTIONS, face, np.eye(6, dtype=np.float32))
+    assert "fröhlich 90%" in html
+    assert "„fröhlich“" in html
+    assert reading("es", face) == "alegría 90%"
+
+
+def test_an_answer_that_is_not_sure_says_so(face):
+    face = replace(face, confident=False)
+    assert reading("en", face) == "not sure: happy 90%"
+    assert caption("es", 2, face) == "2 ¿alegría? 90%"
+    assert "not sure: happy 90%" in face_view("en", EMOTIONS, face)
+
+
+def test_the_heatmap_is_brightest_where_the_network_looked(face):
+    activation = np.full((6, 6), -1, np.float32)
+    activation[0, 5] = 3
+    pixels = np.asarray(heatmap(face.crop, activation), np.float32).sum(axis=-1)
+    row, column = np.unravel_index(pixels.argmax(), pixels.shape)
+    assert row < SIDE / 6
+    assert column > SIDE * 5 / 6
+
+
+def test_a_map_that_speaks_against_everything_is_dark(face):
+    assert np.asarray(heatmap(face.crop, np.full((6, 6), -1, np.float32))).max() <= 64
+
+
+def test_a_click_takes_the_smallest_face_under_it(face):
+    shown = [((0, 0, 100, 100), face), ((40, 40, 60, 60), face)]
+    assert face_at(shown, 50, 50) == 1
+    assert face_at(shown, 10, 10) == 0
+    assert face_at(shown, 200, 10) is None
+
+
+def test_pictures_of_one_name_are_counted_each(face):
+    rows = photo_rows("a.png", [face, face]) + photo_rows("a.png", [face]) + photo_rows("a.png", [], "a.png: broken.")
+    assert summary("en", rows) == "Pictures: 3. Faces: 3. Without a face or broken: 1."
+
+
+def test_what_a_batch_left_out_is_said_in_the_language_of_the_page(face):
+    left_out = Counter({".mov": 2, "": 1})
+    rows = photo_rows("a.png", [face])
+    assert summary("en", rows, left_out).endswith(". Left out: 2 .mov, 1 without a suffix.")
+    assert summary("de", [], left_out) == "Darin sind keine Bilder. Ausgelassen: 2 .mov, 1 ohne Endung."
+    assert summary("en", []) == "There are no pictures in it."
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_the_limit_of_a_batch_is_said(language):
+    assert str(MAX_PICTURES) in TEXTS[language]["many.files"]
+
+
+def row(seconds, number, happy, confident=True):
+    label = "happy" if happy > 0.5 else "sad"
+    probabilities = {"happy": happy, "sad": 1 - happy} if number else None
+    return dict(
+        seconds=seconds, face=number, box=[0, 0, 9, 9], label=label, probabilities=probabilities, confident=confident
+    )
+
+
+def test_a_timeline_says_what_a_face_showed_and_when():
+    rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8, confident=False)]
+    html = timeline("en", rows, 1.0)
+    assert 'aria-label="Expressions of face 1 over 1.0 s. happy 33%, sad 33%, not sure 33%"' in html
+    assert "Face 1, 0.0 to 0.6 s" in html
+
+
+def test_a_timeline_speaks_the_language_of_the_page():
+    assert texts(timeline("de", [row(0.0, 1, 0.9)], 1.0))[:2] == ["Gesicht 1, 0.0 bis 0.0 s", "fröhlich 100%"]
+
+
+def test_a_timeline_shows_the_faces_with_the_most_frames_and_counts_the_others():
+    rows = [row(0.2 * step, number, 0.9) for number in range(1, 9) for step in range(1 if number < 3 else 2)]
+    said = texts(timeline("en", rows, 2.0))
+    faces = [text.split(",")[0] for text in said if text.startswith("Face ")]
+    assert faces == [f"Face {number}" for number in range(3, 3 + MAX_FACES)]
+    assert "the downloads: 2" in said[-1]

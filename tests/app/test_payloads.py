@@ -1,0 +1,435 @@
+"""What clients send wrong, on every way into the app: no file of the server is read, each answer is a sentence."""
+
+import base64
+import json
+import logging
+import math
+import re
+import socket
+import uuid
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from conftest import free_port, wait_for
+from PIL import Image
+
+from fer.app.demo import Serving, build_demo, launch
+from fer.app.server.limits import MAX_BODY
+from fer.app.server.payloads import describe
+from fer.labels import EMOTIONS
+
+META = {"_type": "gradio.FileData"}
+REFUSED = "Received: a path outside of the uploads"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """An app that finds no face in any photo: its address and its cache, with a photo of somebody's in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("GRADIO_TEMP_DIR", str(cache))
+        serving = Future()
+        recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48, recognize=lambda *_: [])
+        serving.set_result(Serving(recognizer, source=None))
+        demo = build_demo(serving)
+        _, url, _ = launch(demo, server_port=free_port(), quiet=True)
+        photo = cache / "sent" / "photo.png"
+        photo.parent.mkdir()
+        Image.new("RGB", (40, 30)).save(photo)
+        with httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as http:
+            yield SimpleNamespace(
+                http=http, url=url, cache=cache, photo=str(photo), fns=demo.fns, sessions=demo.state_holder.session_data
+            )  # fmt: skip
+        demo.close()
+
+
+@pytest.fixture(autouse=True)
+def log(capfd, caplog):
+    """Everything that the app says in a test; fails where it is a traceback or long."""
+    said = []
+    with caplog.at_level(logging.WARNING):
+        yield said
+    said += [*capfd.readouterr(), caplog.text]
+    assert not any("Traceback" in text or len(text) > 2000 for text in said)
+
+
+@pytest.fixture
+def join(served):
+    """Calls a function by its number over the page's own route: what it answers, or the sentence of its error."""
+
+    def call(name, *values, **more):
+        number = next(key for key, fn in served.fns.items() if fn.api_name == name) if isinstance(name, str) else name
+        session = uuid.uuid4().hex
+        body = json.dumps({"data": values, "fn_index": number, "session_hash": session, **more})
+        answer = served.http.post("queue/join", content=body, headers={"Content-Type": "application/json"})
+        if not answer.is_success:
+            return answer.json()["detail"]
+        lines = served.http.get("queue/data", params={"session_hash": session}).text.split("\n\n")
+        messages = [json.loads(line[6:]) for line in lines if line]
+        (output,) = [message["output"] for message in messages if message["msg"] == "process_completed"]
+        return output.get("error") or output["data"]
+
+    return call
+
+
+@pytest.fixture
+def call(served):
+    """The same by its name, over the route of the API's documentation."""
+
+    def call(name, *values):
+        answer = served.http.post(f"call/{name}", json={"data": values})
+        if not answer.is_success:
+            return answer.json()["detail"]
+        text = served.http.get(f"call/{name}/{answer.json()['event_id']}").text
+        event, data = re.findall("event: (complete|error)\ndata: (.*)\n", text)[-1]
+        return json.loads(data)["error"] if event == "error" else json.loads(data)
+
+    return call
+
+
+@pytest.fixture
+def run(served):
+    """The same by its name, without the queue."""
+
+    def call(name, *values):
+        answer = served.http.post(f"run/{name}", json={"data": values})
+        return answer.json().get("error") or answer.json().get("detail") or answer.json()["data"]
+
+    return call
+
+
+@pytest.fixture
+def tool(served):
+    """The same as a tool of MCP."""
+
+    def call(name, **arguments):
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+        answer = served.http.post(
+            "mcp/",
+            content=json.dumps(body),
+            headers={"Content-Type": "application/json", "Accept": "application/json, text/event-stream"},
+        )
+        result = json.loads(re.search("data: (.*)", answer.text)[1])["result"]
+        text = result["content"][0]["text"]
+        return text if result["isError"] else json.loads(text)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def strangers(served, tmp_path_factory):
+    """Paths that are no uploads: of a picture elsewhere, in all ways to write it, and of one that is not there."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    secret, link = folder / "secret.png", served.cache / "link.png"
+    Image.new("RGB", (40, 30)).save(secret)
+    link.symlink_to(secret)
+    (served.cache / "folder").symlink_to(folder)
+    climbing = f"{served.cache}/sent/../../{folder.name}/secret.png"
+    others = ["../" * 30 + str(secret), "examples/astronaut.jpg", "file://" + str(secret), "\0", "\ud800", "a" * 9000]
+    inside = [str(link), f"{served.cache}/folder/secret.png", climbing]
+    return [str(secret), str(folder / "gone.png"), "/etc/passwd", *inside, *others]
+
+
+PLACES = {
+    "predict": lambda file: [file],
+    "analyze": lambda file: [file, False, 0],
+    "predict_batch": lambda file: [[file]],
+    "analyze_video": lambda file: [file, 0.2],
+    "show": lambda file: [file, False, 0, "en"],
+    "show_1": lambda file: [[file], "en"],
+    "show_2": lambda file: [file, 0.2, "en"],
+    "clear": lambda file: [file, "en"],
+}
+"""Every function that takes a file, and its values with one."""
+PUBLIC = "predict", "analyze", "predict_batch", "analyze_video"
+"""Those of them that the API's documentation has."""
+
+
+def test_every_function_that_takes_a_file_is_tried_here(served):
+    taking = {fn.api_name for fn in served.fns.values() if fn.fn and any(
+        hasattr(block, "file_types") or type(block).__name__ in ("Photo", "Clip") for block in fn.inputs)}  # fmt: skip
+    assert taking == set(PLACES)
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_no_file_but_an_upload_is_read_and_the_answer_does_not_tell_whether_it_is_there(
+    join, call, run, served, strangers, name
+):
+    answers = set()
+    for path in strangers:
+        answers.add(join(name, *PLACES[name]({"path": path, "meta": META})))
+    for meta in ({}, {"meta": {"_type": "other"}}, {"meta": META, "is_stream": True}, {"url": served.photo}):
+        answers.add(join(name, *PLACES[name]({"path": strangers[0], **meta})))
+    answers.add(join(name, *PLACES[name](strangers[0])))
+    for by_name in (run, call) if name in PUBLIC else (run,):
+        answers |= {by_name(name, *PLACES[name]({"path": path})) for path in strangers[:3]}
+    (sentence,) = answers
+    assert sentence.endswith(REFUSED)
+    assert "secret" not in sentence
+
+
+def test_the_tools_read_no_file_of_the_server(tool, strangers):
+    answers = set()
+    for path in strangers[:6]:
+        file = {"path": path, "meta": META}
+        answers |= {tool("predict", photo=wrong) for wrong in (path, file, [file])}
+        answers |= {tool("predict_batch", files=wrong) for wrong in (path, [path], [file], [[file]], {"items": file})}
+    assert answers == {f"`{name}`: A file must be given as an http(s) URL or as a data: URI in base64."
+                       for name in ("photo", "files")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("predict", {}, "`photo` is needed. Received: none"),
+        ("predict", {"photo": None}, "`photo`: A file must be given as an http(s) URL or as a data: URI in base64."),
+        ("predict", {"file": "x"}, 'The arguments are: `photo`. Received: "file"'),
+        ("analyze", {"photo": "http://a.b/", "already_cropped": "false"}, 'must be true or false. Received: "false"'),
+        (
+            "analyze",
+            {"photo": "http://a.b/", "smallest_face": 51},
+            "must be a number from 0 to 50. Received: 51",
+        ),
+        ("analyze_video", {"clip": "http://a.b/", "every": True}, "must be a number from 0.05 to 0.5. Received: true"),
+        ("nope", {}, 'There is no tool of that name. Received: "nope"'),
+        ("model", {"a": 1}, 'The arguments are: none. Received: "a"'),
+    ],
+)
+def test_a_tools_wrong_argument_is_a_sentence_that_names_it(tool, name, arguments, sentence):
+    answer = tool(name, **arguments)
+    assert answer.endswith(sentence)
+    assert "\n" not in answer
+
+
+def test_a_tool_takes_a_data_uri_and_one_file_for_many(tool, served):
+    uri = f"data:image/png;base64,{base64.b64encode(Path(served.photo).read_bytes()).decode()}"
+    assert tool("predict", photo=uri) == {}
+    assert [row["file"] for row in tool("predict_batch", files=uri)] == ["file.png"]
+
+
+def test_a_path_outside_of_the_cache_is_not_even_looked_up(join, strangers, monkeypatch):
+    looked_up = []
+    monkeypatch.setattr("fer.app.server.payloads.os.path.realpath", lambda path: looked_up.append(path) or str(path))
+    assert join("predict", {"path": strangers[0]}).endswith(REFUSED)
+    assert strangers[0] not in looked_up
+
+
+def test_events_that_the_browser_answers_take_nothing(served, join, strangers):
+    numbers = [number for number, fn in served.fns.items() if fn.fn is None]
+    assert numbers
+    for number in numbers:
+        answer = join(number, *[{"path": strangers[0], "meta": META}] * len(served.fns[number].inputs))
+        assert answer == "This event is answered by the browser, not here."
+
+
+def test_a_live_frame_comes_as_data_alone(join, strangers):
+    for frame in ({"path": strangers[0], "meta": META}, {"path": strangers[0]}, strangers[0], None, 5):
+        assert join("read", frame, None, "en").startswith("`frame` must be a picture as a data: URL.")
+    assert join("read", {"url": "http://127.0.0.1/"}, None, "en") == "A frame must be a small picture as a data URL."
+
+
+def test_a_session_keeps_no_frame(served):
+    frame = f"data:image/jpeg;base64,{base64.b64encode(b'frame' * 1000).decode()}"
+    body = {"data": [{"url": frame}, None, "en"], "session_hash": "camera"}
+    assert "not a picture" in served.http.post("run/read", json=body).json()["data"][1]
+    assert frame not in str(list(served.sessions["camera"].components))
+
+
+def test_the_server_hands_out_its_cache_alone(served, strangers):
+    assert served.http.get(f"file={served.photo}").status_code == 200
+    texts = set()
+    for path in (*strangers[:6], "app.py", "/proc/self/environ"):
+        answer = served.http.get(f"file={path}")
+        assert answer.status_code == 403
+        texts.add(re.sub("allowed: .*", "", answer.json()["detail"]))
+    assert texts == {"File not "}
+
+
+@pytest.mark.parametrize("route", ["proxy=http://example.com/", "deep_link?session_hash=a"])
+def test_routes_that_nothing_here_uses_are_closed(served, route):
+    assert served.http.get(route).json() == {"detail": "There is no such page."}
+    for route in ("component_server", "process_recording"):
+        assert served.http.post(route, json={}).status_code == 404
+
+
+def test_what_is_meant_is_taken(join, call, served):
+    upload = served.http.post("upload", files={"files": ("mine.png", Path(served.photo).read_bytes())}).json()[0]
+    assert join("analyze", {"path": upload, "orig_name": "a\nb.png"}, False, 0)[0]["image"] == "a b.png"
+    assert join("analyze", {"path": upload, "orig_name": 5, "size": "x", "meta": 3}, False, 0)[0]["image"] == "mine.png"
+    assert join("predict", upload) == [{}]
+    one = {"path": upload, "meta": META}
+    assert [row["file"] for row in call("predict_batch", one)[0]] == ["mine.png"]
+    assert [row["file"] for row in call("predict_batch", [one, upload])[0]] == ["mine.png", "mine.png"]
+    fetched = (
+        "http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be http or https, of public servers, on port "
+        "80 or 443, and answer at most 150 MB within 20 seconds."
+    )
+    for address in ("http://127.0.0.1/photo.jpg", {"path": "http://127.0.0.1/photo.jpg"},
+                    {"path": None, "url": "http://127.0.0.1/photo.jpg"}):  # fmt: skip
+        assert join("predict", address) == fetched
+    assert call("predict_batch", "http://127.0.0.1/photo.jpg") == fetched
+
+
+def test_the_example_is_read(join):
+    photo = join("load_example", 0)[0]["value"]
+    assert join("analyze", photo, False, 0)[0]["image"] == "astronaut.jpg"
+    assert join("load_example", 1) == "`example_tuple` must be the number of an example. Received: 1"
+
+
+PHOTO = "`photo` must be a file that was uploaded to this app, or its http(s) address. Received: "
+WRONG = [
+    ("predict", [["x"]], PHOTO + "a list of 1"),
+    ("predict", [5], PHOTO + "5"),
+    ("predict", [{"video": {"path": "x"}}], PHOTO + "an object with `video`"),
+    ("predict", [{}], PHOTO + "an empty object"),
+    ("predict", [{"path": 5}], PHOTO + "an object with `path`"),
+    ("predict", ["http://["], PHOTO + "a path outside of the uploads"),
+    ("predict", [None], "A photo is needed. Received: none"),
+    ("predict", [], "The number of values must be 1: `photo`. Received: 0"),
+    ("predict", [None, None], "The number of values must be 1: `photo`. Received: 2"),
+    ("predict_batch", [None], "Pictures are needed. Received: none"),
+    ("predict_batch", [[None]], "or of their http(s) addresses. Received: null"),
+    ("predict_batch", [["x"] * 201], "or of their http(s) addresses. Received: a list of 201"),
+    ("analyze_video", [{"video": "x"}, 0.2], "or its http(s) address. Received: an object with `video`"),
+    ("analyze_video", [None, 0.2], "A clip is needed. Received: none"),
+    ("analyze_video", [None, math.nan], "`every` must be a number from 0.05 to 0.5. Received: NaN"),
+    ("analyze_video", [None, "0.2"], '`every` must be a number from 0.05 to 0.5. Received: "0.2"'),
+    ("show_2", [None, math.inf, "en"], "`every` must be a number from 0.05 to 0.5. Received: Infinity"),
+    ("analyze", [None, "false", 0], '`already_cropped` must be true or false. Received: "false"'),
+    ("analyze", [None, 1, 0], "`already_cropped` must be true or false. Received: 1"),
+    ("analyze", [None, None, 0], "`already_cropped` must be true or false. Received: null"),
+    ("show", [None, "false", 0, "en"], '`already_cropped` must be true or false. Received: "false"'),
+    ("analyze", [None, False, math.nan], "`smallest_face` must be a number from 0 to 50. Received: NaN"),
+    ("analyze", [None, False, True], "`smallest_face` must be a number from 0 to 50. Received: true"),
+    ("analyze", [None, False, 10**400], "`smallest_face` must be a number from 0 to 50. Received: a number too large"),
+    ("analyze", [None, False, 50.5], "`smallest_face` must be a number from 0 to 50. Received: 50.5"),
+    ("show", [None, False, math.nan, "en"], "`smallest_face` must be a number from 0 to 50. Received: NaN"),
+    ("about_model", [["en"]], "`language` must be a text of at most 100 characters. Received: a list of 1"),
+    ("about_model", ["e" * 101], f'`language` must be a text of at most 100 characters. Received: "{"e" * 58}…'),
+    ("choose", [None, 3, "en"], "`number` must be one of the choices. Received: 3"),
+    ("click", [None, "en"], "`event_data` must have an `index` of two numbers."),
+]
+
+
+@pytest.mark.parametrize(("name", "values", "sentence"), WRONG)
+def test_a_wrong_value_is_a_sentence_that_names_it(join, name, values, sentence):
+    answer = join(name, *values)
+    assert answer.endswith(sentence)
+    assert "\n" not in answer
+
+
+@pytest.mark.parametrize("data", [None, 5, {"index": 1}, {"index": [1, "a"], "value": None},
+                                  {"index": [1, 2], "value": {"path": "/etc/passwd"}}])  # fmt: skip
+def test_a_click_is_two_numbers(join, data):
+    assert join("click", None, "en", event_data=data) == "`event_data` must have an `index` of two numbers."
+
+
+def test_a_click_beside_every_face_and_a_choice_of_none_change_nothing(join):
+    assert isinstance(join("click", None, "en", event_data={"index": [1, 2], "value": None}), list)
+    assert isinstance(join("choose", None, None, "en"), list)
+
+
+def test_what_was_sent_is_described_in_a_few_words():
+    assert describe("\ud800\n" * 5000) == r'"\ud800\n\ud800\n\ud800\n\ud800\n\ud800\n\ud800\n\ud800\n\u…'
+    assert describe({"a\nb": 1, "c" * 99: 2, "d": 3, "e": 4}) == f"an object with `a b`, `{'c' * 19}…`, `d`"
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "status", "sentence"),
+    [
+        ("call/nope", '{"data": []}', 404, 'There is no function of that name. Received: "nope"'),
+        ("call/load_example", '{"data": [0]}', 404, 'There is no function of that name. Received: "load_example"'),
+        ("call/show", '{"data": []}', 404, 'There is no function of that name. Received: "show"'),
+        ("run/nope", '{"data": []}', 404, 'There is no function of that name. Received: "nope"'),
+        ("call/v2/nope", "{}", 404, 'There is no function of that name. Received: "nope"'),
+        ("call/v2/show", "{}", 404, 'There is no function of that name. Received: "show"'),
+        ("call/v2/analyze", "{}", 400, "`photo` is needed. Received: none"),
+        ("call/v2/analyze", '{"image": 5}', 400, "The arguments are: `photo`, `already_cropped`, `smallest_face`. "
+                                                 'Received: "image"'),
+        ("queue/join", '{"data": []}', 404, "`fn_index` must be the number of an event. Received: null"),
+        ("queue/join", '{"data": [], "fn_index": 99}', 404, "`fn_index` must be the number of an event. Received: 99"),
+        ("run/predict", '{"data": [], "fn_index": [1]}', 404, "`fn_index` must be the number of an event. "
+                                                               "Received: a list of 1"),
+        ("call/predict", "{", 400, "The body must be JSON."),
+        ("call/predict", "[" * 100_000, 400, "The body must be JSON."),
+        ("call/predict", "[]", 400, "The body must be a JSON object. Received: a list of 0"),
+        ("call/predict", '{"data": {}}', 400, "`data` must be a list. Received: an empty object"),
+        ("stream/x", "{}", 400, "`data` must be a list. Received: null"),
+        ("queue/join", '{"data": [], "fn_index": 8, "session_hash": "\\ud800"}', 400,
+         r'`session_hash` must be up to 100 letters and digits. Received: "\ud800"'),
+        ("queue/join", '{"data": [], "fn_index": 8, "trigger_id": "a"}', 400,
+         "`trigger_id`: Input should be a valid integer, unable to parse string as an integer."),
+        ("cancel", "{}", 400, "`session_hash`: Field required."),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_is_a_sentence(served, route, body, status, sentence):
+    answer = served.http.post(route, content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
+
+
+@pytest.mark.parametrize("route", ["queue/data?session_hash=nobody", "call/predict/nothing"])
+def test_to_wait_for_nothing_ends_with_a_message(served, route):
+    answer = served.http.get(route)
+    assert "Not Found" in answer.text
+
+
+CORRUPT = ["bytes=1-2-3", "bytes=a-b", "bytes=²-³", "bytes=", "x", f"bytes={'9' * 5000}-", "bytes=9-1"]
+
+
+@pytest.mark.parametrize("wanted", CORRUPT)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_corrupt_range_is_no_failure(served, wanted, method):
+    answer = served.http.request(method, f"file={served.photo}", headers={"Range": wanted.encode()})
+    assert answer.status_code in (200, 400, 416)
+
+
+PARTS = [("bytes=0-9", slice(10)), ("bytes=5-", slice(5, None)), ("bytes=-5", slice(-5, None))]
+
+
+@pytest.mark.parametrize(("wanted", "part"), PARTS)
+def test_a_part_of_a_file_is_answered(served, wanted, part):
+    answer = served.http.get(f"file={served.photo}", headers={"Range": wanted, "X-Mine": "mine"})
+    assert answer.status_code == 206
+    assert answer.content == Path(served.photo).read_bytes()[part]
+    assert "x-mine" not in answer.headers
+
+
+TOO_LARGE = {"detail": "A request may have at most 4 MB; files are uploaded first."}
+
+
+@pytest.mark.parametrize("route", ["queue/join", "call/predict", "mcp/", "stream/x"])
+def test_a_body_has_a_limit_whether_it_tells_its_size_or_not(served, route):
+    body = b" " * (MAX_BODY + 1)
+    for content in (body, (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))):
+        answer = served.http.post(route, content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()) == (413, TOO_LARGE)
+
+
+def test_a_body_below_the_limit_that_is_wrong_is_not_repeated(join):
+    answer = join("predict", {"path": f"data:image/png;base64,{'a' * 3_500_000}", "meta": META})
+    assert answer == PHOTO + "a path outside of the uploads"
+
+
+def test_an_upload_may_be_larger_but_has_files_only(served):
+    large = bytes(MAX_BODY + 1)
+    assert served.http.post("upload", files={"files": ("large.jpg", large)}).status_code == 200
+    answer = served.http.post("upload?upload_id=a", files={"files": (None, large)})
+    assert (answer.status_code, answer.text) == (400, "Too many fields. Maximum number of fields is 0.")
+
+
+@pytest.mark.parametrize("route", ["upload", "queue/join"])
+def test_a_request_that_is_broken_off_is_not_worth_a_word(served, route, log):
+    head = (
+        f"POST /gradio_api/{route} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+        'Content-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc'
+    )
+    before = set(served.cache.iterdir())
+    with socket.create_connection((served.http.base_url.host, served.http.base_url.port)) as connection:
+        connection.sendall(head.encode())
+        if route == "upload":
+            wait_for(lambda: set(served.cache.iterdir()) - before)
+    served.http.get("queue/status")

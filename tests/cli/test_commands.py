@@ -1,0 +1,156 @@
+import json
+import shutil
+
+import pytest
+from conftest import write_clip
+
+from fer.cli.commands import main
+from fer.images.clips import open_clip
+from fer.labels import EMOTIONS
+from fer.models.model_folder import BUNDLED
+
+
+def test_predict_says_what_it_sees(astronaut, capsys):
+    assert main(["predict", str(astronaut)]) == 0
+    out = capsys.readouterr().out
+    assert "1 face" in out
+    assert "1. happy" in out
+
+
+def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
+    from PIL import Image
+
+    wall = tmp_path / "wall.png"
+    Image.new("RGB", (64, 48), "white").save(wall)
+    assert main(["predict", "--json", str(astronaut), str(wall)]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert set(first) == {"image", "model", "width", "height", "faces", "faces_left_out"}
+    (face,) = first["faces"]
+    assert set(face) == {"box", "label", "probabilities", "detection_score", "confident"}
+    assert list(face["probabilities"]) == list(EMOTIONS)
+    facts = {"image": str(wall), "model": "bundled", "width": 64, "height": 48}
+    assert second == {**facts, "faces": [], "faces_left_out": 0}
+
+
+def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_path, capsys):
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("hello")
+    assert main(["predict", str(broken), str(astronaut), str(tmp_path / "missing.jpg")]) == 2
+    captured = capsys.readouterr()
+    assert "happy" in captured.out
+    assert len([line for line in captured.err.splitlines() if line.startswith(str(tmp_path))]) == 2
+    assert "Traceback" not in captured.err
+
+
+def test_video_says_what_it_sees_and_writes_it_down(astronaut, tmp_path, capsys):
+    from PIL import Image
+
+    clip = write_clip(tmp_path / "clip.mp4", [Image.open(astronaut)] * 15)
+    table, annotated = tmp_path / "faces.csv", tmp_path / "faces.mp4"
+    options = ["--every", "0.25", "--csv", str(table), "--annotated", str(annotated)]
+    assert main(["video", str(clip), *options]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{clip}: 3 frames, 1 face",
+        "  1. 0-0.52 s, 3 frames: happy 100%",
+    ]
+    assert [line.split(",")[:3] for line in table.read_text().splitlines()[1:]] == [
+        ["0.0", "1", "happy"], ["0.28", "1", "happy"], ["0.52", "1", "happy"]
+    ]  # fmt: skip
+    assert open_clip(annotated).seconds == pytest.approx(0.75, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["video", "nowhere.mp4"], "nowhere.mp4: no such file"),
+        (["predict", "--model", "nowhere", "photo.jpg"], "config.json is missing"),
+        (["evaluate", "--data", "nowhere"], "nowhere: no such file or folder"),
+        (["evaluate", "--data", "nowhere", "--classes", "happy", "happy"], "two different classes"),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_a_sentence(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_evaluate_reports_to_people_and_programs(draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", per_class=2)
+    report, picture = tmp_path / "report.json", tmp_path / "matrix.png"
+    assert main(["evaluate", "--data", str(data), "--json", str(report), "--figure", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "14 pictures of the validation split" in out
+    assert "surprise" in out
+    metrics = json.loads(report.read_text())
+    keys = "n accuracy balanced_accuracy macro_f1 nll ece per_class confusion_matrix labels split model"
+    assert set(keys.split()) <= set(metrics)
+    assert metrics["n"] == 14
+    assert metrics["split"] == "validation"
+    assert metrics["model"] == "bundled"
+    assert metrics["accuracy_interval"][0] <= metrics["accuracy"] <= metrics["accuracy_interval"][1]
+    assert len(metrics["data_sha256"]) == 64
+    assert sum(map(sum, metrics["confusion_matrix"])) == 14
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_on_two_classes_chooses_between_the_two(draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", per_class=2)
+    report = tmp_path / "report.json"
+    main(["evaluate", "--data", str(data), "--split", "test", "--classes", "sad", "happy", "--json", str(report)])
+    metrics = json.loads(report.read_text())
+    assert metrics["labels"] == ["happy", "sad"]
+    assert metrics["n"] == sum(map(sum, metrics["confusion_matrix"])) == 4
+
+
+def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_dataset, tmp_path, capsys):
+    data, votes, report = draw_dataset(tmp_path / "data", per_class=2), tmp_path / "votes.csv", tmp_path / "report.json"
+    names = [path.relative_to(data).as_posix() for path in sorted(data.rglob("PublicTest_*"))]
+    votes.write_text("file,neutral,happiness\n" + "".join(f"{name},8,2\n" for name in names))
+    options = ["--votes", str(votes), "--duplicates", "--json", str(report)]
+    assert main(["evaluate", "--data", str(data), *options]) == 0
+    metrics = json.loads(report.read_text())
+    assert metrics["agreement"]["top_share"] == pytest.approx(0.8)
+    assert metrics["agreement"]["agreed"]["n"] == 14
+    near = {"max_distance": 0.3, "found": 14, "identical": 0, "example": None}
+    assert metrics["duplicates"] == {**near, "n": 0, "accuracy": None}
+    assert "without the 14 near-duplicates of training pictures, pixel distance up to 0.3" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--data", str(data), "--split", "train", "--duplicates"])
+
+
+def test_a_split_cut_from_a_copy_of_training_is_not_measured_unless_it_is_asked_for(draw_dataset, tmp_path, capsys):
+    data, folder = draw_dataset(tmp_path / "data", per_class=2), tmp_path / "model"
+    for original, copy in list(zip(*map(sorted, map(data.rglob, ("Training_*", "PublicTest_*"))), strict=True))[:10]:
+        shutil.copy(original, copy)
+    shutil.copytree(BUNDLED, folder)
+    evaluate = ["evaluate", "--data", str(data), "--duplicates"]
+    for command in (evaluate, ["calibrate", str(folder), "--data", str(data)]):
+        with pytest.raises(SystemExit, match="2"):
+            main(command)
+        error = capsys.readouterr().err
+        assert "At most 50% of the pictures to measure on may be training pictures; --allow-duplicates" in error
+        assert "Received: 10 of 14 pictures (71.4%), such as test/angry/PublicTest_" in error
+    report = tmp_path / "report.json"
+    assert main([*evaluate, "--allow-duplicates", "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["duplicates"]["identical"] == 10
+    assert "of these 10 are training pictures to the pixel, such as test/angry/PublicTest_" in capsys.readouterr().out
+
+
+def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset, tmp_path):
+    data, folder = draw_dataset(tmp_path / "data", per_class=3), tmp_path / "model"
+    shutil.copytree(BUNDLED, folder)
+    weights = (folder / "model.weights.h5").read_bytes()
+    assert main(["calibrate", str(folder), "--data", str(data), "--target", "0.5"]) == 0
+    assert (folder / "model.weights.h5").read_bytes() == weights
+    metrics = json.loads((folder / "metrics.json").read_text())
+    calibration = json.loads((folder / "config.json").read_text())["calibration"]
+    assert calibration["temperature"] == metrics["temperature"]
+    assert calibration["threshold"] == metrics["confident"]["threshold"]
+    assert calibration["temperature"] != 1
+    assert metrics["nll"] < metrics["calibration"]["nll_before"]
+    assert metrics["agreement"] is None
+    assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
+    card = (folder / "README.md").read_text()
+    assert f"these same pictures, {metrics['calibration']['fitted_temperature']}, divides the logits" in card
+    assert "was not measured" in card

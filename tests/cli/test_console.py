@@ -1,0 +1,223 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, hub_environment
+
+import train
+from fer.cli.commands import main
+from fer.cli.console import VERBOSITY, exit_on_user_error, own_terminal
+from fer.recognition.recognizer import Recognizer
+
+
+@pytest.mark.parametrize("command", [["train.py", "--output", "never"], ["-m", "fer", "evaluate"]])
+def test_a_backend_that_keras_does_not_have_is_no_traceback(command, draw_dataset, tmp_path):
+    environment, data = {**os.environ, "KERAS_BACKEND": "theano"}, draw_dataset(tmp_path, per_class=1)
+    run = subprocess.run(
+        [sys.executable, *command, "--data", data], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    rule = "`KERAS_BACKEND` must be one of tensorflow, jax, torch, and installed. Received: theano"
+    assert run.stderr.splitlines()[-1].endswith(rule)
+    assert "Traceback" not in run.stderr
+
+
+def test_a_backend_that_is_not_installed_is_no_traceback(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    with pytest.raises(SystemExit), exit_on_user_error("python train.py"):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+    assert capsys.readouterr().err.endswith("and installed. Received: torch\n")
+
+
+@pytest.mark.parametrize("backend", ["", "theano"])
+def test_what_no_backend_is_to_blame_for_stays_what_it_is(monkeypatch, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(ValueError, match="a defect"), exit_on_user_error("python train.py"):
+        raise ValueError("a defect")
+
+
+def run_as_people_do(*command):
+    environment = {name: value for name, value in os.environ.items() if name != VERBOSITY}
+    return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def test_predict_says_nothing_but_its_own(astronaut):
+    run = run_as_people_do("-m", "fer", "predict", astronaut, "nowhere.jpg")
+    assert run.stderr.splitlines() == ["nowhere.jpg: no such file."]
+    assert run.returncode == 2
+
+
+@pytest.mark.slow
+def test_training_says_nothing_but_its_own(draw_dataset, tmp_path):
+    data = draw_dataset(tmp_path / "data", per_class=1)
+    command = ["--data", data, "--output", tmp_path / "run", "--epochs", "1", "--classes", "sad", "happy"]
+    run = run_as_people_do("tests/train_small.py", *command, "--export", "litert")
+    assert run.stderr == ""
+    assert run.returncode == 0
+
+
+REFUSED = """
+import json, os, sys
+import train
+from fer.cli.commands import main
+from fer.cli.console import exit_on_user_error
+
+def run_train(words):
+    with exit_on_user_error("python train.py"):
+        train.main(words)
+
+for command, *words in json.loads(sys.argv[1]):
+    try:
+        run_train(words) if command == "train" else main([command, *words])
+    except SystemExit as end:
+        assert end.code == 2, (command, words, end.code)
+    else:
+        raise AssertionError((command, words))
+    loaded = {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
+    assert not loaded, (command, words, loaded)
+"""
+
+
+def test_mistakes_are_told_before_keras_loads(draw_dataset, tmp_path, hub_server):
+    data, taken = str(draw_dataset(tmp_path / "data", per_class=1)), tmp_path / "taken"
+    taken.mkdir()
+    (taken / "file").touch()
+    new = ["--output", str(tmp_path / "new")]
+    trained = ["train", "--data", data, *new]
+    commands = [
+        ["train", "--data", "nowhere", *new],
+        ["train", "--data", "nowhere", *new, "--export", "onnx", "litert"],
+        ["train", "--data", data, "--output", str(taken)],
+        ["train", "--data", data, "--output", str(taken / "file" / "below")],
+        [*trained, "--network", "nope"],
+        [*trained, "--classes", "happy", "glad"],
+        [*trained, "--epochs", "0"],
+        [*trained, "--image-size", "20"],
+        [*trained, "--network", "vgg16", "--image-size", "16"],
+        [*trained, "--enlarged", "60"],
+        [*trained, "--votes", "nowhere.csv"],
+        [*trained, "--start", "nowhere"],
+        [*trained, "--teacher", "bundled", "nowhere"],
+        [*trained, "--network", "vgg16", "--weights", "nowhere.h5"],
+        [*trained, "--export", "coreml"],
+        [*trained, "--push-to-hub", "no-owner"],
+        [*trained, "--push-to-hub", "fer-bot/model"],
+        ["evaluate", "--data", "nowhere"],
+        ["evaluate", "--data", data, "--votes", "nowhere.csv"],
+        ["evaluate", "--data", data, "--model", "nowhere"],
+        ["evaluate", "--data", data, "--classes", "happy", "happy"],
+        ["evaluate", "--data", data, "--json", str(taken)],
+        ["evaluate", "--data", data, "--limit", "1"],
+        ["calibrate", "nowhere", "--data", data],
+        ["calibrate", "bundled", "--data", "nowhere"],
+        ["compare", "nowhere", *new],
+        ["compare", "bundled", "--output", str(taken)],
+        ["export", "bundled", "--format", "coreml", *new],
+        ["export", "bundled", "--format", "onnx", "--output", str(taken)],
+        ["export", "nowhere", "--format", "onnx", *new],
+        ["push", "bundled", "no-owner"],
+        ["push", "bundled", "fer-bot/model"],
+        ["push", "nowhere", "fer-bot/model"],
+        ["predict", "nowhere.jpg", "--model", "nowhere"],
+        ["video", "nowhere.mp4"],
+    ]
+    environment = {**hub_environment(), "HF_TOKEN": ""}
+    run = subprocess.run(
+        [sys.executable, "-c", REFUSED, json.dumps(commands)], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(run.stderr.splitlines()) == len(commands), run.stderr
+    assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_training_that_is_interrupted_says_how_to_go_on(draw_dataset, tmp_path, monkeypatch, capsys, number, code):
+    from fer.training import fit as training
+
+    def interrupted(*arguments, **more):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(training, "fit", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    data = draw_dataset(tmp_path / "data", per_class=1)
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--network", "seed", "--image-size", "8"]
+    monkeypatch.setenv(VERBOSITY, "2")
+    try:
+        with pytest.raises(SystemExit) as end, own_terminal(), exit_on_user_error("python train.py"):
+            train.main(command)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert end.value.code == code
+    again = "The same command with --resume goes on after the last finished epoch."
+    assert capsys.readouterr().err.splitlines() == ["", f"python train.py: interrupted. {again}"]
+
+
+@pytest.fixture
+def to(monkeypatch):
+    """Sends standard output to an open file for the time of a program."""
+
+    def send(file):
+        monkeypatch.setattr(sys, "stdout", file)
+        monkeypatch.setenv(VERBOSITY, "2")
+
+    return send
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+def test_where_nobody_reads_the_rest_is_done(draw_dataset, astronaut, tmp_path, monkeypatch, to, capsys):
+    read, recognize = [], Recognizer.recognize
+    monkeypatch.setattr(Recognizer, "recognize", lambda self, *rest: read.append(rest) or recognize(self, *rest))
+    to(closed_pipe())
+    with own_terminal():
+        assert main(["predict", *[str(astronaut)] * 3]) == 0
+    assert len(read) == 1  # Of what comes after nobody would learn.
+
+    data, report = draw_dataset(tmp_path / "data", per_class=1), tmp_path / "report.json"
+    with own_terminal():
+        assert main(["evaluate", "--data", str(data), "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["n"] == 7
+    assert not capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_sentence(astronaut, to, capsys):
+    with open("/dev/full", "w") as full:
+        to(full)
+        with pytest.raises(SystemExit) as end, own_terminal():
+            main(["predict", str(astronaut), "nowhere.jpg"])
+    assert end.value.code == 2
+    told = ["nowhere.jpg: no such file.", "Standard output could not be written: No space left on device"]
+    assert capsys.readouterr().err.splitlines() == told
+
+
+def test_a_name_that_is_no_text_is_printed_as_it_is(astronaut, tmp_path, to):
+    photo = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
+    photo.write_bytes(astronaut.read_bytes())
+    with open(tmp_path / "out", "w") as file:
+        to(file)
+        with own_terminal():
+            assert main(["predict", str(photo)]) == 0
+            assert main(["predict", "--json", str(photo)]) == 0
+    sentence, *_, document = (tmp_path / "out").read_bytes().splitlines()
+    assert sentence == os.fsencode(photo) + b": 1 face"
+    assert json.loads(document)["image"] == str(photo)
+
+
+def test_an_error_of_a_library_that_ends_the_process_is_shown():
+    program = (
+        "import os\nfrom fer.cli.console import own_terminal\nwith own_terminal():\n"
+        "    os.write(2, b'I0000 00:00:1.1    7 a.cc:1] a note\\nF0000 00:00:1.1    7 a.cc:1] the end\\n')\n"
+        "    os.abort()"
+    )
+    run = run_as_people_do("-c", program)
+    assert run.stderr.splitlines() == ["F0000 00:00:1.1    7 a.cc:1] the end"]

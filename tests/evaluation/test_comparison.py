@@ -1,0 +1,66 @@
+import json
+import shutil
+
+import pytest
+from keras import applications
+
+from fer.cli.commands import main
+from fer.evaluation.comparison import BEGIN, END, count_multiply_adds
+from fer.models.model_folder import BUNDLED, CONFIG, METRICS
+from fer.models.networks import build_network
+
+
+def test_multiply_adds_are_those_of_convolutions_and_dense_layers():
+    network = build_network("seed", 16, 2)
+    assert count_multiply_adds(network) == 16 * 16 * (9 * 32 + 9 * 32 * 16) + 8 * 8 * 16 * 200 + 200 * 2
+
+
+def test_the_default_network_has_the_documented_work():
+    assert round(count_multiply_adds(build_network("se_resnet", 48, 7)) / 1e6) == 206
+
+
+def test_depthwise_convolutions_are_counted():
+    # Howard et al. (2017), table 8: 569 million for MobileNet at 224 pixels.
+    assert round(count_multiply_adds(applications.MobileNet(weights=None)) / 1e6) == 569
+
+
+def test_models_are_compared_in_a_document_that_keeps_its_prose(untrained, tmp_path, capsys):
+    run, output = untrained, tmp_path / "experiments.md"
+    (run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n1,0.6\n")
+    output.write_text(f"# Ours\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
+    for _ in range(2):
+        assert main(["compare", "bundled", str(run), "--output", str(output)]) == 0
+    document, accuracy = output.read_text(), json.loads((BUNDLED / METRICS).read_text())["accuracy"]
+    assert document.startswith("# Ours\n")
+    assert document.endswith(f"{END}\n\nThe end.\n")
+    assert "old" not in document
+    rows = [line for line in document.splitlines() if f" {accuracy:.1%} " in line]
+    assert [row.split(" | ")[0] for row in rows] == ["| bundled", "| untrained"]
+    assert "1.95 M" in rows[0]
+    assert rows[0] in capsys.readouterr().out
+    assert "(experiments.png)" in document
+    assert (tmp_path / "experiments.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_compared_is_said(tmp_path, capsys):
+    prose = tmp_path / "prose.md"
+    prose.write_text("no place\n")
+    incomplete = shutil.copytree(BUNDLED, tmp_path / "incomplete")
+    document = json.loads((incomplete / CONFIG).read_text())
+    del document["training"]["seconds"]
+    (incomplete / CONFIG).write_text(json.dumps(document))
+    empty = shutil.copytree(BUNDLED, tmp_path / "empty")
+    (empty / METRICS).unlink()
+    new = str(tmp_path / "new.md")
+    for arguments, message in (
+        (["nowhere", "--output", new], "a model folder holds"),
+        ([str(empty), "--output", new], "a comparison needs the model's figures"),
+        ([str(incomplete), "--output", new], "a comparison needs seconds"),
+        (["bundled", "--output", str(prose)], "the document must hold"),
+        (["bundled", "--output", str(tmp_path / "none" / "x.md")], "a folder that is there"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main(["compare", *arguments])
+        assert end.value.code == 2
+        assert message in capsys.readouterr().err
+    assert prose.read_text() == "no place\n"

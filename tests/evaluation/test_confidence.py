@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from fer.errors import UserError
+from fer.evaluation.confidence import TEMPERATURES, choose_threshold, fit_temperature, risk_coverage, temper_held_out
+from fer.evaluation.metrics import expected_calibration_error
+from fer.models.calibration import Calibration, temper
+
+
+@pytest.fixture(scope="module")
+def overconfident():
+    """Probabilities whose logits are twice too large, and labels drawn from the true ones."""
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet((0.7, 0.7, 0.7), 4000)
+    labels = (rng.random((4000, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(max=2)
+    return true**2 / (true**2).sum(axis=1, keepdims=True), labels
+
+
+def test_the_temperature_undoes_too_much_confidence(overconfident):
+    probabilities, labels = overconfident
+    temperature = fit_temperature(probabilities, labels)
+    assert temperature == pytest.approx(2, abs=0.15)
+    before = expected_calibration_error(probabilities, labels)
+    assert expected_calibration_error(temper(probabilities, temperature), labels) < 0.3 * before
+    assert expected_calibration_error(temper_held_out(probabilities, labels), labels) < 0.3 * before
+
+
+def test_held_out_pictures_do_not_choose_their_own_temperature(overconfident):
+    probabilities, labels = overconfident
+    held_out = temper_held_out(probabilities, labels)
+    one = temper(probabilities, fit_temperature(probabilities, labels))
+    assert not np.allclose(held_out, one, atol=1e-6)
+    np.testing.assert_allclose(held_out, one, atol=0.05)
+
+
+def test_a_temperature_keeps_the_order_and_one_changes_nothing():
+    probabilities = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]], np.float32)
+    np.testing.assert_allclose(temper(probabilities, 1.0), probabilities, atol=1e-6)
+    for temperature in TEMPERATURES:
+        answer = temper(probabilities, temperature)
+        assert np.isfinite(answer).all()
+        np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
+        assert list(answer.argmax(axis=1)) == [0, 0]
+    assert temper(probabilities, 2.0)[0].max() < 0.7 < temper(probabilities, 0.5)[0].max()
+
+
+def test_risk_falls_as_coverage_does():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
+    thresholds, coverages, accuracies = risk_coverage(probabilities, np.array([0, 0, 1, 1]))
+    np.testing.assert_allclose(thresholds, [0.9, 0.8, 0.6])
+    np.testing.assert_allclose(coverages, [0.25, 0.75, 1])
+    np.testing.assert_allclose(accuracies, [1, 2 / 3, 1 / 2])
+
+
+@pytest.mark.parametrize(("target", "threshold"), [(0.5, 0.6), (0.6, 0.8), (0.9, 0.9), (1.1, 1.0)])
+def test_the_threshold_answers_as_much_as_the_target_allows(target, threshold):
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
+    chosen = choose_threshold(probabilities, np.array([0, 0, 1, 1]), target)
+    assert chosen == pytest.approx(threshold, abs=1e-4)
+    assert Calibration(threshold=chosen).confident(probabilities).sum() == (probabilities.max(axis=1) >= chosen).sum()
+
+
+def test_the_prior_divides_by_the_class_shares_before_the_temperature():
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], np.float32)
+    shares = (0.7, 0.2, 0.1)
+    adjusted = probabilities / np.power(shares, 1.0)
+    adjusted /= adjusted.sum(axis=1, keepdims=True)
+    calibration = Calibration(1.5, 0.0, 1.0, shares)
+    answers = calibration.apply(probabilities)
+    np.testing.assert_allclose(answers, temper(adjusted, 1.5), atol=1e-6)
+    assert answers.dtype == np.float32
+    assert (answers.argmax(axis=1) == [1, 2]).all()
+    np.testing.assert_array_equal(Calibration(1.5).apply(probabilities), temper(probabilities, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        ((3.0, (0.5, 0.5)), "`prior_exponent` must be a number from 0.0 to 2.0. Received: 3.0"),
+        ((float("nan"), (0.5, 0.5)), "`prior_exponent` must be"),
+        ((0.5, ()), "`prior_exponent` needs the `class_shares`"),
+        ((0.5, (0.5, 0.6)), "must be above 0 and sum to 1"),
+        ((0.5, (1.0, 0.0)), "must be above 0 and sum to 1"),
+        ((0.5, ("a", 1)), "must be above 0 and sum to 1"),
+    ],
+)
+def test_a_prior_that_does_not_fit_is_refused(prior, message):
+    with pytest.raises(UserError, match=message):
+        Calibration(1.0, 0.0, *prior)

@@ -1,0 +1,102 @@
+"""Folders of labelled photos, measured with a recognizer that answers by the photo's colour."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer.data.photos import list_photo_sets
+from fer.documents import to_json
+from fer.errors import UserError
+from fer.evaluation.photos import format_photos, measure_photos
+from fer.models.calibration import Calibration
+from fer.recognition.recognizer import Face
+
+LABELS = ("happy", "neutral", "sad")
+ANSWERS = {
+    "red": {"happy": 0.9, "neutral": 0.06, "sad": 0.04},
+    "blue": {"happy": 0.1, "neutral": 0.5, "sad": 0.4},
+    "gray": None,
+}
+
+
+class Reader:
+    """Answers with what `ANSWERS` has for the photo's colour."""
+
+    labels, calibration = LABELS, Calibration(threshold=0.8)
+
+    def recognize_batch(self, images):
+        for image in images:
+            colour = {(255, 0, 0): "red", (0, 0, 255): "blue"}.get(image.getpixel((0, 0)), "gray")
+            answer = ANSWERS[colour]
+            crop = np.zeros((1, 1), np.uint8)
+            yield [Face((0, 0, 1, 1), max(answer, key=answer.get), answer, 0.9, True, crop)] if answer else []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    photos = {
+        "lab/happy": ["red", "red", "blue"],
+        "lab/sad": ["blue", "gray"],
+        "lab/contempt": ["red"],
+        "street/happy": ["red"],
+        "street/neutral": ["blue", "broken"],
+        "street/.git": ["red"],
+    }
+    for place, colours in photos.items():
+        (tmp_path / place).mkdir(parents=True)
+        for number, colour in enumerate(colours):
+            path = tmp_path / place / f"{number}.png"
+            path.write_bytes(b"no picture") if colour == "broken" else Image.new("RGB", (8, 8), colour).save(path)
+    return tmp_path
+
+
+def test_sets_and_labels_are_read_from_the_folders_and_the_rest_is_counted(folder):
+    lab, street = list_photo_sets(folder, LABELS)
+    assert (lab.name, lab.labels, lab.left_out) == ("lab", ("happy",) * 3 + ("sad",) * 2, {"contempt": 1})
+    assert (street.name, street.labels, street.left_out) == ("street", ("happy", "neutral", "neutral"), {})
+    (alone,) = list_photo_sets(folder / "lab", LABELS)
+    assert alone.paths == lab.paths
+
+
+@pytest.mark.parametrize("wrong", ["nowhere", "lab/happy"])
+def test_a_folder_without_sets_is_told(folder, wrong):
+    with pytest.raises(UserError, match="Expected <label>/.* or <set>/<label>/"):
+        list_photo_sets(folder / wrong, LABELS)
+
+
+def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folder):
+    seen = []
+
+    def progress(answers, total):
+        assert total == 8
+        for answer in answers:
+            seen.append(answer)
+            yield answer
+
+    figures = measure_photos(Reader(), list_photo_sets(folder, LABELS), progress)
+    assert len(seen) == 8
+    lab, street = figures["sets"]["lab"], figures["sets"]["street"]
+    assert (lab["n"], lab["found"], lab["labels"]) == (5, 4, ["happy", "sad"])
+    # Among happy and sad alone the blue photos are sad, among all three they are neutral.
+    assert lab["accuracy"] == pytest.approx(3 / 5)
+    assert lab["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert lab["all_labels"]["balanced_accuracy"] == pytest.approx((2 / 3 + 0) / 2)
+    assert lab["recall"]["sad"] == {"recall": 0.0, "n": 2, "interval": pytest.approx([0, 0.658], abs=1e-3)}
+    assert lab["confident"]["coverage"] == pytest.approx(2 / 5)
+    assert lab["confident"]["accuracy"] == 1
+    assert lab["confusion_matrix"] == [[2, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 1]]
+    assert (street["n"], street["found"]) == (3, 2)
+    assert street["all_labels"]["accuracy"] == pytest.approx(2 / 3)
+    assert figures["mean"]["balanced_accuracy"] == pytest.approx((7 / 12 + 3 / 4) / 2)
+    assert figures["mean"]["recall"]["happy"] == pytest.approx((2 / 3 + 1) / 2)
+    assert json.loads(to_json(figures)) == figures
+    assert "lab              5  80.0%     58.3%" in format_photos(figures)
+    assert "left out: 1 in contempt/" in format_photos(figures)
+
+
+def test_files_that_are_no_pictures_are_counted_apart(folder):
+    (folder / "lab" / "sad" / "notes.txt").write_text("where these are from")
+    lab, _ = list_photo_sets(folder, LABELS)
+    assert (len(lab.paths), lab.left_out) == (5, {"contempt": 1, "sad (no pictures)": 1})

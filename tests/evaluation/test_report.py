@@ -1,0 +1,125 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from fer.data.fer2013 import Faces
+from fer.evaluation.report import save_report
+from fer.images.loading import load_image
+from fer.labels import EMOTIONS
+from fer.models.calibration import temper
+from fer.models.model_folder import BUNDLED, CONFIG, METRICS, ModelConfig, load_config, load_model, save_model
+from fer.publishing.card import render_card
+from fer.recognition.classification import classify
+
+
+def always_right_and_never_sure(probabilities, labels):
+    """Likelier answers than any temperature gives, whose calibration error is 40 %."""
+    return 0.6 * np.eye(len(EMOTIONS))[labels] + 0.4 / 6 * (1 - np.eye(len(EMOTIONS))[labels])
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "held_out", "helps"),
+    [
+        (2.0, None, True),
+        # Chance decides where nothing is to be gained.
+        (1.0, lambda probabilities, labels: temper(probabilities, 3.0), False),
+        (1.0, always_right_and_never_sure, True),
+    ],
+    ids=["too sure of itself", "right as it is", "the likelihood decides"],
+)
+def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharpness, held_out, helps):
+    if held_out:
+        monkeypatch.setattr("fer.evaluation.report.temper_held_out", held_out)
+    random = np.random.default_rng(3)
+    folder = untrained
+    truth = random.dirichlet(np.full(len(EMOTIONS), 0.4), 600)
+    labels = np.array([random.choice(len(EMOTIONS), p=row) for row in truth])
+    images = random.integers(0, 256, (600, 48, 48, 1), np.uint8)
+    names = tuple(f"{index}.png" for index in range(600))
+    faces = Faces(images, labels, EMOTIONS, names, ())
+    other = Faces(255 - images[:50], labels[:50], EMOTIONS, names[:50], ())
+    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: temper(truth, 1 / sharpness))
+    metrics = save_report(folder, other, faces, "mine")
+
+    fitted, temperature = metrics["calibration"]["fitted_temperature"], load_config(folder)[0].calibration.temperature
+    assert fitted == pytest.approx(sharpness, rel=0.15)
+    assert temperature == json.loads((folder / CONFIG).read_text())["calibration"]["temperature"]
+    assert temperature == (fitted if helps else 1.0)
+    assert metrics["ece"] == pytest.approx(metrics["calibration"]["ece_fitted" if helps else "ece_before"])
+    assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
+    # The folder's figures were the bundled model's, whose served path had been measured.
+    assert metrics["served_path"] is None
+    assert "was not measured" in render_card(folder, "mine")
+
+
+def test_two_expressions_and_the_served_path_are_measured_too(tmp_path, astronaut):
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    smile = np.asarray(load_image(astronaut).crop((160, 45, 290, 175)).convert("L").resize((48, 48)))
+    images = np.stack([smile, smile, np.full_like(smile, 90), smile])[..., None]
+    labels = np.array([EMOTIONS.index(name) for name in ("happy", "sad", "happy", "fear")])
+    faces = Faces(images, labels, EMOTIONS, tuple("abcd"), ())
+    metrics = save_report(folder, faces, faces, "mine", served=True)
+    dark = classify(load_model(folder)[0], images[2:3, ..., 0])[0]
+    read_as_happy = dark[EMOTIONS.index("happy")] > dark[EMOTIONS.index("sad")]
+    assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
+    served = metrics["served_path"]
+    assert (served["pictures"], served["found"]) == (4, 3)
+    assert served["accuracy"] == served["loader_accuracy"] == pytest.approx(1 / 3)
+    assert json.loads((folder / METRICS).read_text())["served_path"] == served
+    assert "75.0% of the faces" in render_card(folder, "mine")
+
+
+@pytest.fixture
+def rare(tmp_path, monkeypatch):
+    """A model folder of two classes, its training pictures (nine happy to one sad) and 200 to validate, as many of each
+    as of the other, and a network that leans to happy as far as training did."""
+    folder = tmp_path / "rare"
+    folder.mkdir()
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    save_model(folder, config.build(), config)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (200, 16, 16, 1), np.uint8)
+    labels = np.arange(200) % 2
+    own = random.beta(4, 2, 200)
+    sad = np.where(labels, own, 1 - own)
+    leaning = np.stack([0.9 * (1 - sad), 0.1 * sad], axis=1)
+    leaning /= leaning.sum(axis=1, keepdims=True)
+    names = tuple(map(str, range(200)))
+    validation = Faces(images, labels, config.labels, names)
+    train = Faces(255 - images[:20], (np.arange(20) >= 18).astype(int), config.labels, names[:20])
+    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: leaning)
+    return folder, train, validation, leaning
+
+
+def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_kept_until_another_is_asked_for(rare):
+    folder, train, validation, leaning = rare
+    plain = save_report(folder, train, validation, "mine")
+    assert load_config(folder)[0].calibration.prior_exponent == 0
+    metrics = save_report(folder, train, validation, "mine", prior=1.0)
+    calibration = load_config(folder)[0].calibration
+    assert (calibration.prior_exponent, calibration.class_shares) == (1.0, (0.9, 0.1))
+    adjusted = leaning / (0.9, 0.1)
+    assert metrics["accuracy"] == np.mean(adjusted.argmax(axis=1) == validation.labels) > plain["accuracy"]
+    assert metrics["nll"] < plain["nll"]
+    assert [row["exponent"] for row in metrics["prior"]["tried"]] == [0.0, 1.0]
+    assert save_report(folder, train, validation, "mine")["accuracy"] == metrics["accuracy"]
+
+
+def test_photos_choose_the_prior_and_are_measured(rare, tmp_path, monkeypatch):
+    folder, train, validation, leaning = rare
+    for label in ("happy", "sad"):
+        (tmp_path / "lab" / label).mkdir(parents=True)
+        for number in range(100):
+            (tmp_path / "lab" / label / f"{number:03}.png").touch()
+    answers = [*leaning[::2], *leaning[1::2]]
+    answers[0] = None
+    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda network, labels, sets: [answers])
+    metrics = save_report(folder, train, validation, "mine", photos=tmp_path / "lab")
+    assert metrics["prior"]["exponent"] == 1.0 == load_config(folder)[0].calibration.prior_exponent
+    scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
+    assert len(scores) == 5
+    assert metrics["photos"]["sets"]["lab"]["found"] == 199
+    assert metrics["photos"]["mean"]["balanced_accuracy"] == pytest.approx(max(scores))
+    assert json.loads((folder / METRICS).read_text())["photos"] == metrics["photos"]

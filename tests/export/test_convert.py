@@ -1,0 +1,230 @@
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import draw_face
+from PIL import Image
+
+import fer.export
+import train
+from fer.cli.commands import main
+from fer.errors import UserError
+from fer.export.convert import check_formats, export_model, open_export
+from fer.export.parity import build_crops
+from fer.hub.client import pull_model
+from fer.labels import EMOTIONS
+from fer.models.calibration import Calibration
+from fer.models.exports import EXPORTS
+from fer.models.model_folder import CARD, load_config, load_model, save_calibration
+from fer.publishing.push import push_model
+from fer.recognition.classification import classify
+from fer.recognition.litert_network import LiteRTNetwork, load_served
+
+MODEL = "fer-bot/model"
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """The bundled model in each format, by command line: a path by name."""
+    folder = tmp_path_factory.mktemp("exported")
+    files = {name: folder / EXPORTS[name] for name in EXPORTS} | {"quantised": folder / "half.tflite"}
+    for name, path in files.items():
+        kind = ["litert", "--quantize"] if name == "quantised" else [name]
+        assert main(["export", "bundled", "--output", str(path), "--format", *kind]) == 0
+    assert set(folder.iterdir()) == set(files.values())
+    return files
+
+
+@pytest.fixture
+def small(calibrated, tmp_path):
+    return shutil.copytree(calibrated, tmp_path / "small")
+
+
+@pytest.mark.slow  # Converts the network of 2 million parameters.
+@pytest.mark.parametrize(("name", "limit"), [("onnx", 1e-4), ("litert", 1e-4), ("quantised", 1e-2)])
+def test_files_answer_as_keras_does_whatever_the_batch(bundled, name, limit):
+    classify_crops = open_export(bundled[name], "onnx" if name == "onnx" else "litert")
+    crops = np.stack([np.asarray(draw_face(emotion, number)) for number, emotion in enumerate(EMOTIONS)])
+    network, config = load_model("bundled")
+    for count in (1, 5, 7):
+        received = classify_crops(crops[:count])
+        assert received.dtype == np.float32
+        expected = config.calibration.apply(classify(network, crops[:count]))
+        np.testing.assert_allclose(received, expected, rtol=0, atol=limit)
+
+
+@pytest.mark.slow  # Converts the network of 2 million parameters.
+def test_quantised_is_half_the_size(bundled):
+    assert bundled["quantised"].stat().st_size < 0.51 * bundled["litert"].stat().st_size
+
+
+@pytest.mark.slow  # Converts the network of 2 million parameters, and starts two interpreters.
+def test_the_cards_lines_run_the_files(hub, bundled, monkeypatch, tmp_path):
+    # The files are there already; that a push makes them is another test.
+    monkeypatch.setattr(fer.export.convert, "export_model", lambda _, name, output: shutil.copy(bundled[name], output))
+    push_model("bundled", MODEL, exports=("onnx", "litert"))
+    files = hub.model(MODEL).head.files
+    for name in EXPORTS.values():
+        (tmp_path / name).write_bytes(hub.state.large[files[name].sha256])
+    crop = build_crops(48)[12]
+    Image.fromarray(crop).save(tmp_path / "face.png")
+    network, config = load_model("bundled")
+    expected = dict(zip(EMOTIONS, config.calibration.apply(classify(network, crop[None]))[0], strict=True))
+    _, *programs = re.findall(r"```python\n(.+?)```", files[CARD].content.decode(), re.DOTALL)
+    for program, package in zip(programs, ("onnxruntime", "ai_edge_litert"), strict=True):
+        assert package in program
+        command = [sys.executable, "-W", "ignore", "-c", program]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert run.returncode == 0, run.stderr
+        printed = ast.literal_eval(run.stdout)
+        assert list(printed) == list(EMOTIONS)
+        assert printed == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_enlargement_temperature_and_prior_are_inside(exported, name):
+    network, config = load_model(exported)
+    crops = build_crops(16)
+    received = open_export(exported / EXPORTS[name], name)(crops)
+    as_trained = classify(network, crops)
+    np.testing.assert_allclose(received, config.calibration.apply(as_trained), atol=1e-4)
+    assert np.abs(received - as_trained).max() > 1e-2
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, capsys):
+    save_calibration(small, Calibration(temperature=1.0))
+    output = tmp_path / "out" / "model.tflite"
+    output.parent.mkdir()
+    with pytest.raises(SystemExit) as end:
+        main(["export", str(small), "--format", "litert", "--output", str(output)])
+    assert end.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.fullmatch(r"python -m fer export: .+ within 0.0001 of Keras' own. Received: a difference of 0\.\d+", said)
+    assert not list(output.parent.iterdir())
+
+
+@pytest.mark.usefixtures("converted")
+def test_no_number_is_no_parity(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(fer.export.convert, "open_export", lambda *_: lambda crops: np.full((len(crops), 2), np.nan))
+    with pytest.raises(UserError, match="Received: a difference of nan"):
+        export_model(small, "litert", tmp_path / "model.tflite")
+
+
+@pytest.mark.usefixtures("converted")
+def test_accuracy_stands_beside_keras(small, draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
+    arguments = ["export", str(small), "--format", "litert", "--quantize", "--output", str(tmp_path / "half.tflite")]
+    assert main([*arguments, "--data", str(data)]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"accuracy on 4 pictures of the validation split: Keras (\S+), this file \1", line)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--format", "tensorrt"], "`format` must be onnx or litert. Received: 'tensorrt'"),
+        (["--format", "onnx", "--quantize"], "`quantize` goes with the format litert. Received: 'onnx'"),
+        (
+            ["--output", "missing/model.onnx"],
+            "`--output` must be in a folder that is there. Received: missing/",
+        ),
+        (["--output", "."], "`--output` must be a file. Received the folder ."),
+        (["--data", "nowhere"], "nowhere: no such file or folder"),
+        (["nowhere"], "nowhere: a model folder holds config.json and model.weights.h5; config.json is missing."),
+    ],
+)
+def test_a_mistake_ends_with_code_2_and_a_sentence(changes, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    model, changes = (changes, []) if changes == ["nowhere"] else (["bundled"], changes)
+    with pytest.raises(SystemExit) as end:
+        main(["export", *model, "--format", "onnx", "--output", "model.onnx", *changes])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m fer export: {message}")
+    assert said.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else name)
+    with pytest.raises(UserError, match="needs tf2onnx, .+: pip install -r requirements-export.txt"):
+        check_formats(["litert", "onnx"])
+
+
+def test_an_unknown_format_is_told_before_training(tmp_path):
+    with pytest.raises(UserError, match="`format` must be onnx or litert. Received: 'coreml'"):
+        train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
+    (small / "model.onnx").write_text("of an earlier calibration")
+    assert main(["push", str(small), MODEL, "--export", "onnx", "litert"]) == 0
+    files = hub.read(MODEL)
+    assert {"model.weights.h5", *EXPORTS.values()} < set(files)
+    assert len(hub.model(MODEL).commits) == 2  # the first one makes the repository
+    (tmp_path / "pushed").write_bytes(files["model.onnx"])
+    network, config = load_model(small)
+    expected = config.calibration.apply(classify(network, build_crops(16)))
+    np.testing.assert_allclose(open_export(tmp_path / "pushed", "onnx")(build_crops(16)), expected, atol=1e-4)
+
+
+@pytest.mark.usefixtures("converted")
+def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, small, capsys):
+    def push():
+        assert main(["push", str(small), MODEL]) == 0
+        return capsys.readouterr().out.splitlines()[2:]
+
+    assert push() == ["added: README.md, config.json, metrics.json, model.weights.h5"]
+    file = small / EXPORTS["litert"]
+    assert main(["export", str(small), "--format", "litert", "--output", str(file)]) == 0
+    capsys.readouterr()
+    assert push() == ["added: model.tflite", "changed: README.md, config.json"]
+    assert hub.read(MODEL)["model.tflite"] == file.read_bytes()
+    pushed = hub.read(MODEL)
+    kept = "kept, of the same weights and calibration: model.tflite"
+
+    # The folder has it no longer, or has one that is not recorded: the Hub's is of the same weights, and stays.
+    content = file.read_bytes()
+    file.unlink()
+    assert push() == ["nothing has changed", kept]
+    (small / EXPORTS["onnx"]).write_text("of an earlier calibration")
+    reason = f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. To export it again: "
+    lines = push()
+    assert lines[:2] == ["nothing has changed", kept]
+    assert lines[2].startswith(reason)
+    (small / EXPORTS["onnx"]).unlink()
+    assert hub.read(MODEL) == pushed
+    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+
+    # One on the Hub of another calibration goes.
+    before = load_config(small)[0].calibration
+    save_calibration(small, replace(before, temperature=0.3))
+    assert push() == ["changed: README.md, config.json", "removed: model.tflite"]
+    assert "## Without Keras" not in hub.read(MODEL)["README.md"].decode()
+
+    # A damaged one is not published.
+    save_calibration(small, before)
+    file.write_bytes(content[:-1] + b"x")
+    with pytest.raises(UserError, match="model.tflite: sha256 .* expected by config.json; export it again"):
+        push_model(small, MODEL)
+
+
+def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, small):
+    export_model(small, "litert", small / EXPORTS["litert"], quantize=True)
+    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    push_model(small, MODEL)
+    assert "`model.tflite`, whose weights are float16, within 0.01" in hub.read(MODEL)["README.md"].decode()
+
+
+def test_calibrate_tells_which_files_are_not_of_its_calibration(small, draw_dataset, tmp_path, capsys):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"))
+    (small / "model.tflite").touch()
+    assert main(["calibrate", str(small), "--data", str(data)]) == 0
+    assert f"{small / 'model.tflite'}: not used, since config.json has no sha256 of it. " in capsys.readouterr().err

@@ -1,0 +1,205 @@
+import gc
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from conftest import write_clip, write_silence
+from PIL import Image
+
+from fer.errors import UserError
+from fer.images import clips
+
+SIZE = (320, 240)
+
+
+def still(count, size=SIZE):
+    return [Image.new("RGB", size, "gray")] * count
+
+
+def read(path, every=0.2, **options):
+    return list(clips.read_frames(clips.open_clip(path, path.name, **options), every))
+
+
+def test_a_frame_is_taken_every_so_many_seconds_with_its_own_time(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", still(30))
+    assert [frame.seconds for frame in read(path, 0.2)] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert [frame.seconds for frame in read(path, 0.5)] == [0, 0.52, 1.0]
+    assert clips.open_clip(path).seconds == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.webm", "libvpx"), ("clip.mkv", "libx264"), ("clip.avi", "mpeg4"),
+                                             ("clip.ts", "libx264"), ("clip.mov", "libx264")])  # fmt: skip
+def test_each_container_gives_the_same_frames(tmp_path, name, codec):
+    frames = read(write_clip(tmp_path / name, still(26), codec=codec))
+    assert [frame.seconds for frame in frames] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert {frame.image.size for frame in frames} == {SIZE}
+
+
+def test_a_single_frame_without_a_length_is_a_clip(tmp_path):
+    clip = clips.open_clip(write_clip(tmp_path / "one.webm", still(1), codec="libvpx"))
+    assert clip.seconds > 0
+    assert [frame.seconds for frame in clips.read_frames(clip, 0.2)] == [0]
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
+    upright = Image.new("RGB", SIZE, "black")
+    upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
+    stored = upright
+    if mirrored:
+        stored = stored.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    stored = stored.rotate(-rotation, expand=True)
+    (frame,) = read(write_clip(tmp_path / "phone.mp4", [stored], rotation=rotation, mirrored=mirrored))
+    assert frame.image.size == frame.size == SIZE
+    assert np.abs(np.asarray(frame.image, int) - np.asarray(upright, int)).mean() < 4
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize(("pixel", "stored"), [(Fraction(2), (160, 240)), (Fraction(1, 2), (320, 120))])
+def test_pixels_that_are_not_square_are_shown_in_their_proportions(tmp_path, pixel, stored, rotation):
+    upright = Image.new("RGB", SIZE, "black")
+    upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
+    path = write_clip(tmp_path / "clip.mp4", [upright.resize(stored)] * 2, pixel=pixel, rotation=rotation)
+    shown = upright.rotate(rotation, expand=True)
+    (frame,) = read(path)
+    assert frame.image.size == frame.size == shown.size
+    assert np.abs(np.asarray(frame.image, int) - np.asarray(shown, int)).mean() < 4
+
+
+def test_the_annotated_video_has_the_proportions_of_what_is_shown(tmp_path):
+    wide = write_clip(tmp_path / "wide.mp4", still(10, (160, 240)), pixel=Fraction(2))
+    with clips.write_video(tmp_path / "annotated.mp4", 0.2) as add:
+        for frame in read(wide):
+            add(frame.seconds, frame.image)
+    (first, *_) = read(tmp_path / "annotated.mp4")
+    assert first.image.size == first.size == SIZE
+
+
+def joined(path, *parts):
+    """A clip of others' bytes one after the other, as recorders and `cat` join them."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec"), [("clip.ts", "libx264"), ("clip.webm", "libvpx"), ("clip.mkv", "libx264")])
+def test_time_goes_on_where_a_joined_clip_starts_its_clock_again(tmp_path, name, codec):
+    black = write_clip(tmp_path / f"1{name}", [Image.new("RGB", SIZE, "black")] * 30, codec=codec)
+    white = write_clip(tmp_path / f"2{name}", [Image.new("RGB", SIZE, "white")] * 30, codec=codec)
+    frames = read(joined(tmp_path / name, black, white))
+    assert [frame.seconds for frame in frames] == pytest.approx([number / 5 for number in range(12)], abs=0.05)
+    bright = [np.asarray(frame.image).mean() > 128 for frame in frames]
+    assert bright == [False] * 6 + [True] * 6
+    assert clips.open_clip(tmp_path / name).seconds == pytest.approx(2.4, abs=0.05)
+
+
+@pytest.mark.parametrize("starts", [(0, 0, 0), (90_000, 0, 0), (0, 90_000, 0), (0, 2_500, 90_000)])
+def test_parts_of_any_clock_are_as_long_as_they_are_together(tmp_path, starts):
+    parts = [
+        write_clip(tmp_path / f"{number}.ts", still(30, (64, 64)), times=range(start, start + 30))
+        for number, start in enumerate(starts)
+    ]
+    path = joined(tmp_path / "clip.ts", *parts)
+    assert clips.open_clip(path).seconds == pytest.approx(3.6, abs=0.05)
+    seconds = [frame.seconds for frame in read(path)]
+    assert seconds == pytest.approx([number / 5 for number in range(18)], abs=0.05)
+    with pytest.raises(UserError, match=r"clips may last at most 2 s\. Received: 3\.6 s$"):
+        read(path, longest=2)
+
+
+def test_a_clock_that_jumps_far_ahead_leaves_no_gap_and_a_pause_does(tmp_path):
+    def seconds(ahead):
+        times = [*range(15), *range(15 + ahead, 30 + ahead)]
+        path = write_clip(tmp_path / "clip.ts", still(30, (64, 64)), times=times)
+        return clips.open_clip(path).seconds, [frame.seconds for frame in read(path)][-1]
+
+    # Frames that are decoded out of their order may overlap.
+    assert seconds(25 * 3600) == pytest.approx((1.2, 1.0), abs=0.15)
+    assert seconds(25 * 5) == pytest.approx((6.2, 6.0), abs=0.05)
+
+
+def test_large_frames_are_made_smaller_and_their_boxes_are_not(tmp_path):
+    (frame,) = read(write_clip(tmp_path / "large.mp4", still(1, (1920, 1080))))
+    assert (frame.image.size, frame.size) == ((960, 540), (1920, 1080))
+
+
+def test_a_size_that_changes_within_the_clip_is_fitted_to_the_first(tmp_path):
+    # As a browser's recording of a phone that is turned: WebM may change size from one key frame to the next.
+    path = tmp_path / "turned.mkv"
+    with av.open(str(path), "w") as file:
+        stream, one = file.add_stream("mjpeg", rate=1), Fraction(1)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuvj420p"
+        for index, size in enumerate((SIZE, SIZE[::-1])):
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = *size, "yuvj420p", one
+            for packet in encoder.encode(av.VideoFrame.from_image(Image.new("RGB", size, "white"))):
+                packet.stream, packet.time_base, packet.pts, packet.dts = stream, one, index, index
+                file.mux(packet)
+    first, second = read(path, 0.5)
+    assert first.image.size == second.image.size == SIZE
+    assert second.image.getpixel((5, 120)) == (0, 0, 0)
+    assert min(second.image.getpixel((160, 120))) > 240
+
+
+def test_a_clip_is_never_in_memory_as_a_whole(tmp_path):
+    clip = clips.open_clip(write_clip(tmp_path / "clip.mp4", still(100)))
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in clips.read_frames(clip, 0.1):
+            assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects(generation=0)) < 20
+    finally:
+        gc.enable()
+
+
+def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "clip.mp4", still(75))
+    assert len(read(path, 0.5, longest=2)) == 6
+    with pytest.raises(UserError, match=r"^clip\.mp4: clips may last at most 1 s\. Received: 3\.0 s$"):
+        read(path, longest=1)
+    for every in (0, 0.01, 1, float("nan")):
+        with pytest.raises(UserError, match="`every` must be from 0.05 to 0.5 seconds. Received: "):
+            read(path, every)
+    with monkeypatch.context() as patch:
+        patch.setattr(clips, "MAX_RATE", 1)
+        with pytest.raises(UserError, match=r"^clip\.mp4: clips may have at most 61 frames\.$"):
+            read(path, longest=60)
+    large = write_clip(tmp_path / "large.mp4", still(1, (4800, 2400)))
+    with pytest.raises(UserError, match=r"^large\.mp4: frames may have at most 4096x2304 pixels. Received: 4800x2400$"):
+        read(large)
+    packed = write_clip(tmp_path / "packed.mkv", still(1), codec="ffv1")
+    with pytest.raises(UserError, match=r"^packed\.mkv: clips must be H\.264, .* Received: ffv1$"):
+        read(packed)
+
+
+def test_a_title_in_another_encoding_is_no_matter(tmp_path):
+    path = write_clip(tmp_path / "clip.mkv", still(1))
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
+    assert len(read(path)) == 1
+
+
+def test_a_bad_file_costs_a_sentence(tmp_path, astronaut):
+    whole = write_clip(tmp_path / "whole.mp4", still(100), container={"movflags": "faststart"}).read_bytes()
+    late = write_clip(tmp_path / "late.mp4", still(100)).read_bytes()
+    with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as file:
+        write_silence(file, file.add_stream("aac", rate=48_000))
+    (tmp_path / "folder.mp4").mkdir()
+    for name, content, reason in (
+        ("empty.mp4", b"", "the file is empty"),
+        ("text.mp4", b"hello", "not a clip"),
+        ("photo.mp4", astronaut.read_bytes(), "not a clip"),
+        ("cut.mp4", late[: len(late) // 2], "not all of one"),
+        ("half.mp4", whole[: len(whole) // 2], r"incomplete; \d\.\d of its 4\.0 s are there"),
+        ("list.mp4", b"ffconcat version 1.0\nfile whole.mp4\n", "not a clip"),
+        ("sound.m4a", None, "no moving pictures"),
+        ("folder.mp4", None, "no such file"),
+        ("gone.mp4", None, "no such file"),
+    ):
+        path = tmp_path / name
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(UserError, match=f"^{name}: .*{reason}") as error:
+            read(path)
+        assert "\n" not in str(error.value)
+        assert str(tmp_path) not in str(error.value)

@@ -1,0 +1,155 @@
+import io
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+from conftest import wait_for
+from PIL import Image
+
+from fer.images.decoding import DecodingPool
+from fer.images.loading import ImageError, load_image
+
+PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
+
+
+def encode(image, kind, **options):
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+PNG = encode(PHOTO, "PNG")
+JPEG = encode(PHOTO, "JPEG")
+
+
+def slow_jpeg():
+    """A JPEG of 590 scans of a megapixel, as many as it may have; not of the usual kind, by a byte of padding."""
+    content = encode(Image.new("RGB", (1000, 1000), "gray"), "JPEG", progressive=True)
+    return content[:2] + b"\xff" + content[2:-2] + content[content.rindex(b"\xff\xda") : -2] * 580 + b"\xff\xd9"
+
+
+@pytest.fixture
+def pool():
+    """Makes pools, which end with the test."""
+    pools = []
+
+    def make(**limits):
+        pools.append(DecodingPool(**limits))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def processes(pool):
+    return [worker._process for worker in pool._idle]
+
+
+def test_it_answers_and_refuses_as_load_image_does(pool, tmp_path):
+    pool, path = pool(workers=1), tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    pictures = [PNG, encode(PHOTO.convert("RGBA"), "WEBP"), encode(PHOTO, "AVIF"), encode(PHOTO, "GIF"), JPEG]
+    for source in (path, str(path), *map(io.BytesIO, pictures)):
+        expected = load_image(source)
+        if isinstance(source, io.BytesIO):
+            source.seek(0)
+        answer = pool.load_image(source)
+        assert (answer.mode, answer.size) == (expected.mode, expected.size)
+        assert answer.tobytes() == expected.tobytes()
+    for content in (b"", b"text", PNG[:100], JPEG[:1000]):
+        with pytest.raises(ImageError) as ours:
+            load_image(io.BytesIO(content), "a.png")
+        with pytest.raises(ImageError) as theirs:
+            pool.load_image(io.BytesIO(content), "a.png")
+        assert str(theirs.value) == str(ours.value)
+    for source, name, most in ((path, None, 10), (tmp_path / "gone.png", "gone", 1e6)):
+        with pytest.raises(ImageError) as ours:
+            load_image(source, name, most)
+        with pytest.raises(ImageError) as theirs:
+            pool.load_image(source, name, most)
+        assert str(theirs.value) == str(ours.value)
+    assert len(processes(pool)) == 1
+
+
+def test_an_ordinary_photo_starts_no_process_and_one_that_needs_more_does(pool):
+    pool = pool()
+    pool.load_image(io.BytesIO(JPEG), "photo.jpg")
+    assert not processes(pool)
+    # Between its segments Pillow goes on byte by byte.
+    pool.load_image(io.BytesIO(JPEG[:2] + b"\xff" * 1000 + JPEG[2:]), "odd.jpg")
+    assert len(processes(pool)) == 1
+
+
+def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwhile(pool):
+    pool = pool(seconds=0.2)
+    pool.warm_up()
+    (first,) = processes(pool)
+    first.send_signal(signal.SIGSTOP)  # So that it takes as long as this test wants it to.
+    errors = []
+
+    def attack():
+        with pytest.raises(ImageError) as error:
+            pool.load_image(io.BytesIO(slow_jpeg()), "slow.jpg")
+        errors.append(str(error.value))
+
+    thread = threading.Thread(target=attack)
+    thread.start()
+    wait_for(lambda: not processes(pool))  # Until it is taken.
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+    assert not errors
+    first.send_signal(signal.SIGCONT)
+    thread.join()
+    assert errors == ["slow.jpg: pictures may take at most 0.2 seconds to decode."]
+    assert first.poll() == -signal.SIGALRM
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+
+
+def test_a_picture_that_takes_too_much_memory_is_refused(pool):
+    content = encode(Image.new("1", (7000, 7000)), "PNG")
+    pool = pool(memory=250_000_000)
+    with pytest.raises(ImageError, match=r"^large\.png: the picture takes too much memory to be decoded\.$"):
+        pool.load_image(io.BytesIO(content), "large.png")
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+
+
+def test_large_pictures_come_one_at_a_time_and_others_in_between(pool, monkeypatch):
+    monkeypatch.setattr("fer.images.decoding.LARGE_PIXELS", 10_000)
+    large = [encode(PHOTO.resize((200, 100)), kind) for kind in ("JPEG", "PNG")]  # Decoded here, and in a process.
+    pool, read, second = pool(), [], threading.Event()
+
+    def another():
+        second.set()
+        read.append(pool.load_image(io.BytesIO(large[1]), "b"))
+
+    for content in large:
+        image = pool.load_image(io.BytesIO(content), "a")
+        again = pool.load_image(io.BytesIO(content), "a")  # The thread that has one does not wait for itself.
+        thread = threading.Thread(target=another)
+        thread.start()
+        second.wait()
+        assert pool.load_image(io.BytesIO(PNG), "small").size == PHOTO.size
+        thread.join(0.1)
+        assert not read
+        del image
+        assert not read
+        del again
+        thread.join()
+        assert read.pop().size == (200, 100)
+    with pytest.raises(ImageError):
+        pool.load_image(io.BytesIO(large[1][:-100]), "cut")
+    assert pool.load_image(io.BytesIO(large[1]), "b").size == (200, 100)
+
+
+def test_a_process_that_was_ended_is_replaced(pool):
+    pool = pool()
+    pool.warm_up()
+    (process,) = processes(pool)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
+    (other,) = processes(pool)
+    pool.close()
+    assert other.poll() is not None

@@ -1,0 +1,304 @@
+import io
+import struct
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+from fer.images.formats import find_formats, pick_pictures
+from fer.images.loading import MAX_PIXELS, MAX_SCAN_PIXELS, ImageError, load_grey, load_image, outline_jpeg
+
+
+def encode(image, image_format, **options):
+    file = io.BytesIO()
+    image.save(file, image_format, **options)
+    return file.getvalue()
+
+
+def png_header(width, height):
+    """A PNG that promises a 1-bit picture of that size and holds none of it."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+
+
+def flip(content, position):
+    return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
+
+
+PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
+PNG = encode(PHOTO, "PNG")
+PNG_CHUNK = bytes(4) + b"aaAa" + struct.pack(">I", zlib.crc32(b"aaAa"))
+JPEG = encode(PHOTO, "JPEG")
+WEBP = encode(PHOTO, "WEBP")
+HEIC = struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200)
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
+
+UNREADABLE = {
+    "truncated.jpg": (JPEG[: len(JPEG) // 2], "damaged or incomplete"),
+    "truncated.png": (PNG[: len(PNG) // 2], "damaged or incomplete"),
+    "truncated.webp": (WEBP[: len(WEBP) // 2], "damaged or incomplete"),
+    "broken_data.png": (flip(PNG, PNG.index(b"IDAT") + 20), "damaged or incomplete"),
+    "broken_checksum.png": (flip(PNG, PNG.index(b"IHDR") + 18), "not a picture"),
+    "truncated.tif": (encode(PHOTO, "TIFF")[:100], "not a picture"),
+    "text.jpg": (b"I am no picture.\n", "not a picture"),
+    "phone.heic": (HEIC, "send JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"),
+    "program.eps": (EPS, "not a picture"),
+    "empty.jpg": (b"", "the file is empty"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_unreadable_file_is_one_sentence_with_its_name(tmp_path, name):
+    content, reason = UNREADABLE[name]
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ImageError) as error:
+        load_image(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert reason in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_a_library_says_on_two_lines_is_one_sentence():
+    with pytest.raises(ImageError, match=r"^cut\.heic: the picture is damaged or incomplete \(.*bounds.*\)\.$"):
+        load_image(io.BytesIO(encode(PHOTO, "HEIF")[:-50]), "cut.heic")
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_unreadable_file_object_is_called_by_the_given_name(name):
+    with pytest.raises(ImageError, match=f"^{name}: .*\\.$"):
+        load_image(io.BytesIO(UNREADABLE[name][0]), name)
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(ImageError, match=r"gone\.jpg: no such file\.$"):
+        load_image(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match="a folder, not a picture"):
+        load_image(str(tmp_path))
+
+
+@pytest.mark.parametrize("size", [(7100, 7100), (10_000, 10_000), (30_000, 30_000), (1_000_000, 1_000_000)])
+def test_huge_picture_is_refused_before_it_is_decoded(size):
+    with pytest.raises(ImageError, match=r"bomb\.png: pictures may have at most 50 megapixels"):
+        load_image(io.BytesIO(png_header(*size)), "bomb.png")
+
+
+def test_garbled_files_are_read_or_refused_but_never_crash():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    small = PHOTO.resize((16, 16))
+    files = [encode(small, kind, exif=exif) for kind in ("JPEG", "PNG", "WEBP", "AVIF")]
+    files += [encode(small, kind) for kind in ("GIF", "BMP", "TIFF")]
+    random = np.random.default_rng(0)
+    read = refused = 0
+    for content in files:
+        for _ in range(80):
+            garbled = bytearray(content)
+            for position in random.integers(0, min(len(garbled), 300), 3):
+                garbled[position] = random.integers(256)
+            try:
+                assert load_image(io.BytesIO(garbled), "garbled").mode == "RGB"
+                read += 1
+            except ImageError:
+                refused += 1
+    assert read > 20
+    assert refused > 20
+
+
+def test_one_pixel(tmp_path):
+    path = tmp_path / "pixel.png"
+    Image.new("RGB", (1, 1), (10, 20, 30)).save(path)
+    image = load_image(path)
+    assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (1, 1), (10, 20, 30))
+
+
+def test_path_as_text_path_and_file_give_the_same(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    with path.open("rb") as file:
+        images = [load_image(path), load_image(str(path)), load_image(file), load_image(io.BytesIO(PNG), "upload")]
+    for image in images:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(PHOTO))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF"])
+def test_a_format_is_known_by_its_content(kind):
+    register_heif_opener()
+    options = {"save_all": True, "append_images": [PHOTO]} if kind == "MPO" else {}
+    content = encode(PHOTO, kind, **options)
+    assert find_formats(content[:32])
+    image = load_image(io.BytesIO(content), "without a suffix")
+    assert (image.mode, image.size) == ("RGB", PHOTO.size)
+    assert np.abs(np.asarray(image, float) - np.asarray(PHOTO)).mean() < 90
+
+
+@pytest.mark.parametrize(
+    "head", [b"", b"BM is how this text begins, not a bitmap", b"....ftypqt  ", b"....ftypisom", EPS]
+)
+def test_other_files_are_no_pictures(head):
+    assert not find_formats(head[:32])
+
+
+def test_pictures_are_picked_by_content_and_the_others_counted():
+    heads = {
+        "a": PNG,
+        "b.dat": JPEG,
+        "c.txt": b"text",
+        "d.TXT": b"",
+        "e.tar.gz": b"x",
+        "f.jpg": b"never asked",
+        ".g": PNG,
+    }
+    asked = []
+
+    def read_head(name):
+        asked.append(name)
+        return heads[name][:32]
+
+    pictures, left_out = pick_pictures(list(heads), read_head)
+    assert pictures == ["a", "b.dat", "f.jpg"]
+    assert left_out == {".txt": 2, ".gz": 1}
+    assert "f.jpg" not in asked
+
+
+def many_scans(size, count, before=b""):
+    """A progressive JPEG whose last scan comes again and again."""
+    content = encode(Image.new("RGB", size, "gray"), "JPEG", progressive=True)
+    return content[:-2] + before + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
+
+
+GIF = encode(PHOTO.convert("P"), "GIF")
+FRAME = 13 + 3 * 256
+BMP_START = struct.pack("<2sIHHIIiiHHI", b"BM", 0, 0, 0, 1078, 40, 7000, 7000, 1, 8, 1) + bytes(1044)
+LABORIOUS = {
+    "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG of this size may have at most 2000 scans"),
+    "scans of a large one": (many_scans((1000, 1000), 700), "a JPEG of this size may have at most 600 scans"),
+    "scans after an end in a comment": (
+        many_scans((1000, 1000), 700, before=b"\xff\xfe\x00\x04\xff\xd9"),
+        "a JPEG of this size may have at most 600 scans",
+    ),
+    "JPEG segments": (JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:], "a JPEG of this size may have at most"),
+    "JPEG padding": (JPEG[:2] + b"\xff" * 15_000_000 + JPEG[2:], "a JPEG may have at most 65536 bytes of padding"),
+    "a GIF comment": (
+        GIF[:FRAME] + b"!\xfe" + (b"\xff" + b"c" * 255) * 70_000 + b"\0" + GIF[FRAME:],
+        "a GIF may have at most 4000 blocks",
+    ),
+    "GIF comments": (GIF[:FRAME] + b"!\xfe\x01c\0" * 3_000_000 + GIF[FRAME:], "a GIF may have at most 4000 blocks"),
+    "runs of a BMP": (
+        BMP_START + b"\1\0" * 1_500_000,
+        "a run-length encoded BMP may have at most 2 MB",
+    ),
+    "PNG chunks": (PNG[:33] + PNG_CHUNK * 1_500_000 + PNG[33:], "a PNG may have at most 20000 blocks"),
+}
+
+
+@pytest.mark.parametrize("kind", LABORIOUS)
+def test_a_picture_that_is_too_much_work_is_refused_before_it_is_decoded(kind, monkeypatch):
+    content, rule = LABORIOUS[kind]
+    monkeypatch.setattr(Image, "open", None)
+    with pytest.raises(ImageError, match=f"^a: {rule}.*\\. Received: "):
+        load_image(io.BytesIO(content), "a")
+
+
+def test_the_same_blocks_in_reasonable_numbers_are_read():
+    gif = GIF[:FRAME] + (b"!\xfe\x01c\0") * 1000 + GIF[FRAME:]
+    for content in (gif, PNG[:33] + PNG_CHUNK * 1000 + PNG[33:], JPEG[:2] + b"\xff" * 1000 + JPEG[2:]):
+        assert load_image(io.BytesIO(content), "a").size == PHOTO.size
+
+
+def test_the_usual_progressive_jpeg_of_the_largest_size_is_not_refused():
+    outline = outline_jpeg(encode(PHOTO, "JPEG", progressive=True))
+    assert outline.pixels == 64 * 96
+    assert outline.scans * MAX_PIXELS <= MAX_SCAN_PIXELS
+    assert outline.padding == 0
+
+
+HALF_RED = (255, 127, 127)
+
+COLOURS = {
+    "grey": (encode(Image.new("L", (4, 4), 77), "PNG"), (77, 77, 77)),
+    "one bit": (encode(Image.new("1", (4, 4), 1), "PNG"), (255, 255, 255)),
+    "CMYK JPEG": (encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"), (255, 0, 0)),
+    "grey with alpha": (encode(Image.new("LA", (4, 4), (0, 128)), "PNG"), (127, 127, 127)),
+    "transparent": (encode(Image.new("RGBA", (4, 4), (0, 0, 0, 0)), "PNG"), (255, 255, 255)),
+    "half transparent": (encode(Image.new("RGBA", (4, 4), (255, 0, 0, 128)), "PNG"), HALF_RED),
+    "opaque": (encode(Image.new("RGBA", (4, 4), (1, 2, 3, 255)), "PNG"), (1, 2, 3)),
+    "colour key": (encode(Image.new("RGB", (4, 4), (9, 9, 9)), "PNG", transparency=(9, 9, 9)), (255, 255, 255)),
+}
+
+
+@pytest.mark.parametrize("kind", COLOURS)
+def test_every_mode_becomes_rgb_on_white(kind):
+    content, expected = COLOURS[kind]
+    image = load_image(io.BytesIO(content), kind)
+    assert image.mode == "RGB"
+    np.testing.assert_allclose(image.getpixel((1, 1)), expected, atol=2)
+
+
+def test_transparent_colour_of_a_palette_becomes_white():
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    image = load_image(io.BytesIO(encode(image, "PNG", transparency=0)), "palette.png")
+    assert [image.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (0, 0, 255)]
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
+def test_16_bit_grey_is_scaled_by_its_format_not_by_its_content(image_format):
+    bright = Image.fromarray(np.array([[0, 200, 32_768, 65_535]], np.uint16))
+    dark = Image.fromarray(np.array([[0, 200, 250, 255]], np.uint16))
+    bright, dark = (load_image(io.BytesIO(encode(image, image_format)), "grey") for image in (bright, dark))
+    assert [bright.getpixel((x, 0))[0] for x in range(4)] == [0, 0, 127, 255]
+    assert [dark.getpixel((x, 0)) for x in range(4)] == [(0, 0, 0)] * 4
+
+
+def test_float_tiff():
+    image = Image.fromarray(np.array([[0, 100, 300, np.nan]], np.float32))
+    image = load_image(io.BytesIO(encode(image, "TIFF")), "float.tif")
+    assert [image.getpixel((x, 0))[0] for x in range(4)] == [0, 100, 255, 0]
+
+
+@pytest.mark.parametrize(("image_format", "options"), [("GIF", {}), ("WEBP", {"lossless": True})])
+def test_animation_gives_its_first_frame(image_format, options):
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    content = encode(red, image_format, save_all=True, append_images=[blue], **options)
+    with Image.open(io.BytesIO(content)) as animation:
+        assert animation.n_frames == 2
+    assert load_image(io.BytesIO(content), "animation").getpixel((4, 4)) == (255, 0, 0)
+
+
+def test_exif_orientation_is_applied():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera stood upright, so the stored rows run down the right side
+    image = Image.new("RGB", (32, 16), "black")
+    image.paste("white", (0, 0, 16, 16))
+    image = load_image(io.BytesIO(encode(image, "JPEG", exif=exif)), "upright.jpg")
+    assert image.size == (16, 32)
+    assert image.getpixel((8, 4))[0] > 250
+    assert image.getpixel((8, 28))[0] < 5
+
+
+def test_load_grey_is_a_square_of_the_size(tmp_path):
+    path = tmp_path / "photo.png"
+    path.write_bytes(PNG)
+    grey = load_grey(path, 48)
+    assert (grey.shape, grey.dtype) == ((48, 48), np.uint8)
+    drawn = np.arange(48 * 48, dtype=np.uint32).astype(np.uint8).reshape(48, 48)
+    np.testing.assert_array_equal(load_grey(io.BytesIO(encode(Image.fromarray(drawn), "PNG")), 48, "same"), drawn)
+
+
+def test_what_other_threads_do_about_warnings_meanwhile_stays():
+    class Source(io.BytesIO):
+        def read(self, *size):
+            warnings.filterwarnings("ignore", "of another thread")
+            return super().read(*size)
+
+    load_image(Source(encode(Image.new("RGB", (8, 8)), "PNG")))
+    warnings.warn("of another thread", stacklevel=1)

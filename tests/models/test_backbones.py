@@ -1,0 +1,350 @@
+import json
+from dataclasses import replace
+from functools import cache
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import applications
+
+import train
+from fer.data.fer2013 import load_faces
+from fer.errors import UserError
+from fer.evaluation.comparison import count_multiply_adds
+from fer.images.loading import load_image
+from fer.models import backbones
+from fer.models.backbones import BACKBONES, freeze_to_joint, load_base
+from fer.models.model_folder import ModelConfig, load_model, save_model
+from fer.models.networks import build_network
+from fer.recognition.activation_maps import ClassActivation
+from fer.recognition.classification import classify
+from fer.recognition.recognizer import Recognizer
+from fer.training import callbacks
+from fer.training import fit as training
+from fer.training.batches import FaceBatches
+from fer.training.fit import fit
+from fer.training.recipes import RECIPES, Recipe
+
+CLASSES = ("happy", "sad")
+LEAST = {"inception_v3": 75, "mobilenet": 32, "resnet50": 32, "vgg16": 32}
+OWN = {
+    "inception_v3": applications.inception_v3,
+    "mobilenet": applications.mobilenet,
+    "resnet50": applications.resnet50,
+    "vgg16": applications.vgg16,
+}
+"""Keras' modules, each with its preprocess_input."""
+DEEP = {"inception_v3", "resnet50"}
+"""Whose hundreds of layers take seconds to build."""
+BUILD = {
+    "inception_v3": applications.InceptionV3,
+    "mobilenet": applications.MobileNet,
+    "resnet50": applications.ResNet50,
+    "vgg16": applications.VGG16,
+}
+
+
+def each_backbone(**more):
+    """Parameters of a test: the name of each, and what is in `more` for it; the deep ones are slow."""
+    return [pytest.param(name, *more.get(name, ()), marks=[pytest.mark.slow] * (name in DEEP)) for name in BACKBONES]
+
+
+@pytest.fixture(scope="module")
+def data(draw_dataset, tmp_path_factory):
+    return draw_dataset(tmp_path_factory.mktemp("data"), CLASSES, per_class=6)
+
+
+def build_thin(include_top, weights, input_tensor=None, convolutions=(2, 2, 3, 3, 3)):
+    """VGG16 without top, or with other `convolutions` a block, but of 4 to 20 filters each."""
+    x = keras.Input((None, None, 3)) if input_tensor is None else input_tensor
+    for block, count in enumerate(convolutions, start=1):
+        for number in range(1, count + 1):
+            name = f"block{block}_conv{number}"
+            x = keras.layers.Conv2D(4 * block, 3, padding="same", activation="relu", name=name)(x)
+        x = keras.layers.MaxPooling2D(name=f"block{block}_pool")(x)
+    return keras.Model(keras.utils.get_source_inputs(x), x)
+
+
+@pytest.fixture
+def vgg16(tmp_path, monkeypatch):
+    """A base without top, and the file that Keras writes of it. For the test `vgg16` is thin."""
+    monkeypatch.setitem(backbones.BACKBONES, "vgg16", replace(BACKBONES["vgg16"], build=build_thin))
+    base, path = build_thin(include_top=False, weights=None), tmp_path / "base.weights.h5"
+    base.save_weights(path)
+    return base, path
+
+
+@pytest.fixture(scope="module")
+def networks():
+    """Backbones by name, each as small as it can be, and built once."""
+    return cache(lambda name: build_network(name, LEAST[name], 2))
+
+
+@pytest.fixture
+def network(networks, name):
+    """The one of that name, as it was built."""
+    network = networks(name)
+    before = network.get_weights()
+    yield network
+    network.set_weights(before)
+    for layer in network.layers:
+        layer.trainable = True
+
+
+def load_both(data, size):
+    return [load_faces(data, split, CLASSES, size) for split in ("train", "validation")]
+
+
+def pictures(size, count=2):
+    return np.random.default_rng(0).uniform(0, 255, (count, size, size, 1)).astype("float32")
+
+
+@pytest.mark.parametrize("name", each_backbone())
+def test_the_base_sees_and_answers_what_keras_own_does(network, name):
+    size = LEAST[name]
+    base = BUILD[name](include_top=False, weights=None)
+    network.set_weights(base.get_weights() + network.get_weights()[-2:])
+    before = [layer.name for layer in network.layers].index("grey_to_color")
+    first = network.layers[before + 1]
+    features = keras.Model(network.input, [first.input, network.get_layer("features").output])
+    seen, answered = features(pictures(size), training=False)
+    faces = pictures(size)
+    if name == "mobilenet":
+        faces = np.asarray(keras.ops.image.resize(faces, (128, 128), interpolation="bilinear"))
+    expected = OWN[name].preprocess_input(np.repeat(faces, 3, axis=-1))
+    np.testing.assert_allclose(seen, expected, atol=1e-4)
+    np.testing.assert_allclose(answered, base(expected, training=False), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "billions"), [("inception_v3", 299, 5.7), ("resnet50", 224, 3.9), ("vgg16", 224, 15.3)]
+)
+def test_the_work_is_the_published_one(name, size, billions):
+    assert round(count_multiply_adds(build_network(name, size, 2)) / 1e9, 1) == billions
+
+
+@pytest.mark.slow  # Of its full depth each is built, stored and loaded.
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize("name", BACKBONES)
+def test_each_trains_a_step_and_is_loaded_as_it_was_saved(name, data, tmp_path):
+    size = LEAST[name]
+    config = ModelConfig(name, CLASSES, size)
+    network, (faces, validation) = config.build(), load_both(data, size)
+    before = network.get_weights()
+    history = fit(network, faces, validation, replace(RECIPES[name], epochs=1, batch_size=12), tmp_path)
+    assert len(history) == 1
+    assert any(not np.array_equal(new, old) for new, old in zip(network.get_weights()[:-2], before[:-2], strict=True))
+    save_model(tmp_path, network, config)
+    loaded, _ = load_model(tmp_path)
+    crops = validation.images[..., 0]
+    probabilities = classify(loaded, crops)
+    np.testing.assert_allclose(probabilities, classify(network, crops), atol=5e-3)
+    logits = [ClassActivation(loaded).map(crops[0], index).mean() for index in range(2)]
+    logits += np.asarray(loaded.get_layer("probabilities").bias)
+    np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), probabilities[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_picture_below_the_least_size_is_refused(name):
+    least = LEAST[name]
+    with pytest.raises(UserError, match=f"`image_size` must be at least {least} for {name}. Received: {least - 1}"):
+        build_network(name, least - 1, 2)
+
+
+def test_files_that_keras_wrote_of_the_base_are_loaded(vgg16, tmp_path):
+    base, path = vgg16
+    base.save(tmp_path / "model.h5")
+    # The files that keras.applications publishes have these groups alone.
+    with h5py.File(tmp_path / "model.h5") as model, h5py.File(tmp_path / "notop.h5", "w") as file:
+        for name in model["model_weights"]:
+            model.copy(f"model_weights/{name}", file)
+        file.attrs.update(model["model_weights"].attrs)
+    network = build_network("vgg16", 32, 2)
+    network.set_weights(base.get_weights() + network.get_weights()[-2:])
+    network.save_weights(tmp_path / "network.weights.h5")
+    for file in (path, tmp_path / "notop.h5", tmp_path / "model.h5", tmp_path / "network.weights.h5"):
+        loaded, facts = load_base("vgg16", file)
+        assert facts["name"] == file.name
+        assert len(facts["sha256"]) == 64
+        for array, expected in zip(loaded, base.get_weights(), strict=True):
+            np.testing.assert_array_equal(array, expected)
+
+
+def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
+    base, path = vgg16
+    content = path.read_bytes()
+    (tmp_path / "cut.weights.h5").write_bytes(content[: len(content) // 2])
+    (tmp_path / "damaged.weights.h5").write_bytes(content[:200] + bytes(3800) + content[4000:])
+    base.save(tmp_path / "model.h5")
+    (tmp_path / "cut.h5").write_bytes((tmp_path / "model.h5").read_bytes()[:50_000])
+    (tmp_path / "words.h5").write_text("no weights")
+    (tmp_path / "weights.txt").write_text("no weights")
+    build_thin(False, None, convolutions=(2, 2, 4, 4, 4)).save_weights(tmp_path / "nineteen.weights.h5")
+    small = build_network("se_resnet", 16, 2, stem=8, widths=(8,), depth=1)
+    small.save_weights(tmp_path / "small.weights.h5")
+    small.save(tmp_path / "small.h5")
+    whole = "must be an HDF5 file that is whole"
+    right = "must hold the weights of vgg16 without its top"
+    there = "must be imagenet, none or a file"
+    for name, rule in {
+        "cut.weights.h5": whole,
+        "cut.h5": whole,
+        "damaged.weights.h5": whole,
+        "words.h5": whole,
+        "nineteen.weights.h5": right,
+        "small.weights.h5": right,
+        "small.h5": right,
+        "weights.txt": "must be a file named",
+        "none.h5": there,
+        "": there,
+    }.items():
+        with pytest.raises(UserError, match=f"`--weights` {rule}.* Received: ") as error:
+            train.main(
+                ["--data", str(tmp_path), "--output", str(tmp_path / "run"), "--network", "vgg16"]
+                + ["--weights", str(tmp_path / name)]
+            )
+        assert "\n" not in str(error.value)
+    with pytest.raises(UserError, match="without its top"):
+        load_base("mobilenet", path)
+
+
+def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
+    def fail(include_top, weights):
+        raise Exception("URL fetch failure on https://somewhere/vgg16.h5: None -- [Errno -2] Name or service not known")
+
+    monkeypatch.setitem(backbones.BACKBONES, "vgg16", replace(BACKBONES["vgg16"], build=fail))
+    with pytest.raises(
+        UserError, match=r"vgg16 could not .*https://somewhere/vgg16.h5.*`--weights PATH` takes a local"
+    ):
+        load_base("vgg16", "imagenet")
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"),
+    each_backbone(
+        inception_v3=[None],
+        mobilenet=[tuple(f"conv_{kind}_{block}" for block in range(4, 14) for kind in ("dw", "pw"))],
+        resnet50=[("conv5_block3",)],
+        vgg16=[("block5",)],
+    ),
+)
+def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learns(network, name, blocks):
+    images = pictures(LEAST[name])
+    norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    for layer in norms:
+        layer.moving_mean.assign(layer.moving_mean + 0.1)
+    freeze_to_joint(network)
+    before = network.get_weights()
+    trained, inferred = network(images, training=True), network(images, training=False)
+    np.testing.assert_allclose(np.asarray(trained), np.asarray(inferred), atol=1e-6)
+    for new, old in zip(network.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert not any(layer.trainable_weights for layer in norms)
+    learning = [layer.name for layer in network.layers if layer.trainable_weights]
+    assert learning[-1] == "probabilities"
+    if blocks:
+        convolutions = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+        assert learning[:-1] == [
+            layer.name for layer in network.layers if layer.name.startswith(blocks) and isinstance(layer, convolutions)
+        ]
+    else:
+        # Of the eleven modules of InceptionV3 the last has nine convolutions (Szegedy et al., 2016, figure 7).
+        assert len(learning) == 9 + 1
+
+
+def run(data, base, folder, resume=False, teachers=(), **recipe):
+    keras.utils.set_random_seed(7)
+    network = build_network("vgg16", 32, len(CLASSES))
+    network.set_weights(base.get_weights() + network.get_weights()[-2:])
+    folder.mkdir(exist_ok=True)
+    recipe = Recipe(**{"epochs": 4, "head_epochs": 2, "batch_size": 4, "seed": 7, "mixup": 0.0, **recipe})
+    return network, fit(network, *load_both(data, 32), recipe, folder, resume, keep="last", teachers=teachers)
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_path, monkeypatch):
+    base, _ = vgg16
+    between, batches = [], []
+
+    def leave(network, original=freeze_to_joint):
+        between.append(network.get_weights())
+        original(network)
+
+    class Recorded(FaceBatches):
+        def __init__(self, faces, *arguments, **how):
+            super().__init__(faces, *arguments, **how)
+            batches.append(faces.images.shape)
+
+    monkeypatch.setattr(training, "freeze_to_joint", leave)
+    monkeypatch.setattr(training, "FaceBatches", Recorded)
+    network, history = run(data, base, tmp_path, epochs=3, learning_rate=1e-2, tuning_rate=1e-3)
+    assert [row["epoch"] for row in history] == [0, 1, 2]
+    # The pictures go through the base once, before the head's epochs see what came of them.
+    assert batches == [(12, 32, 32, 1)] * 2 + [(12, 20)] * 2 + [(12, 32, 32, 1)] * 2
+    (after_head,), after = between, network.get_weights()
+    for new, old in zip(after_head[:-2], base.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert not np.array_equal(after_head[-1], np.zeros(2))
+    changed = [not np.array_equal(new, old) for new, old in zip(after, after_head, strict=True)]
+    assert changed == [weight.path.startswith(("block5", "probabilities")) for weight in network.weights]
+
+
+@pytest.mark.usefixtures("eager")
+def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_path):
+    base, _ = vgg16
+    last = base.get_layer("block5_conv3")
+    last.set_weights([array / 100 for array in last.get_weights()])  # So that a head's first answers are even.
+    teacher = build_network("se_resnet", 32, len(CLASSES), stem=8, widths=(8,), depth=1)
+    teacher.get_layer("probabilities").bias.assign([9.0, 0.0])
+    # One batch an epoch, so that a loss is that of the weights which the epoch began with.
+    (_, alone), (_, taught) = (
+        run(data, base, tmp_path / name, epochs=2, head_epochs=1, batch_size=12, teachers=teachers)
+        for name, teachers in (("alone", ()), ("taught", (teacher,)))
+    )
+    assert taught[0]["loss"] == pytest.approx(alone[0]["loss"], rel=1e-3)
+    # Of a student at even odds: a tenth of what the labels alone would cost, and nine tenths of what this teacher does.
+    assert taught[1]["loss"] > 2 * alone[1]["loss"]
+
+
+@pytest.mark.slow  # Five runs of two trainings each.
+@pytest.mark.usefixtures("eager")
+def test_a_run_killed_in_either_training_goes_on_as_if_it_had_not_been(data, vgg16, tmp_path, monkeypatch):
+    base, _ = vgg16
+    whole, expected = run(data, base, tmp_path / "whole", batch_size=6)
+    for cut in (1, 2, 3):
+
+        def interrupt(self, epoch, logs=None, cut=cut):
+            if epoch == cut:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                run(data, base, tmp_path / "cut", resume=cut > 1, batch_size=6)
+    resumed, history = run(data, base, tmp_path / "cut", resume=True, batch_size=6)
+    for row, other in zip(history, expected, strict=True):
+        assert {**row, "seconds": 0} == {**other, "seconds": 0}
+    for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, same, atol=1e-6)
+
+
+@pytest.mark.slow  # A whole run of VGG16, in graphs, as people start it.
+def test_transfer_by_the_command_line_gives_a_model_that_is_served(data, tmp_path, astronaut):
+    path = tmp_path / "base.weights.h5"
+    applications.VGG16(include_top=False, weights=None).save_weights(path)
+    output = tmp_path / "run"
+    command = ["--data", str(data), "--output", str(output), "--classes", *CLASSES, "--network", "vgg16"]
+    command += ["--image-size", "32", "--epochs", "2", "--head-epochs", "1", "--weights", str(path)]
+    train.main(command)
+    facts = json.loads((output / "config.json").read_text())["training"]
+    assert facts["weights"] == load_base("vgg16", path)[1]
+    assert (facts["head_epochs"], facts["tuning_rate"]) == (1, Recipe.tuning_rate)
+    assert str(path.parent) not in facts["command"]
+    assert f"the weights of a file, {path.name}" in (output / "README.md").read_text()
+    (face,) = Recognizer.load(output).recognize(load_image(astronaut))
+    assert set(face.probabilities) == set(CLASSES)
+    other = path.with_name("other.weights.h5")
+    applications.VGG16(include_top=False, weights=None).save_weights(other)
+    with pytest.raises(UserError, match="weights={'name': 'base.*Received: weights={'name': 'other"):
+        train.main([*command[:-1], str(other), "--resume"])

@@ -1,0 +1,166 @@
+import hashlib
+import json
+import shutil
+import warnings
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from fer.labels import EMOTIONS
+from fer.models.model_folder import BUNDLED, CONFIG, WEIGHTS, ModelConfig, ModelFolderError, load_model, save_model
+
+SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
+
+
+def make_folder(folder, labels=("happy", "sad"), **options):
+    config = ModelConfig("se_resnet", labels, 16, {**SMALL, **options})
+    network = config.build()
+    folder.mkdir(exist_ok=True)
+    save_model(folder, network, config)
+    return network
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "saved"
+    make_folder(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(saved, tmp_path):
+    """A model folder to be changed."""
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def edit_config(folder, **changes):
+    path = folder / CONFIG
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_saved_model_loads_and_answers_the_same(tmp_path):
+    network = make_folder(tmp_path)
+    loaded, config = load_model(tmp_path)
+    assert config.labels == ("happy", "sad")
+    assert config.image_size == 16
+    pixels = np.random.default_rng(1).uniform(0, 255, (3, 16, 16, 1)).astype("float32")
+    np.testing.assert_allclose(loaded.predict_on_batch(pixels), network.predict_on_batch(pixels), atol=2e-3)
+    again, _ = load_model(tmp_path)
+    np.testing.assert_array_equal(again.predict_on_batch(pixels), loaded.predict_on_batch(pixels))
+
+
+def test_a_model_trained_in_mixed_precision_is_served_in_full(tmp_path):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        make_folder(tmp_path)
+        loaded, _ = load_model(tmp_path)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+
+
+def test_weights_are_stored_in_half_precision_without_optimizer_state(tmp_path):
+    network = make_folder(tmp_path)
+    assert (tmp_path / WEIGHTS).stat().st_size < 2 * network.count_params() + 200_000
+
+
+def test_weights_too_large_for_half_precision_are_stored_in_full(tmp_path):
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
+    network = config.build()
+    norm = next(layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
+    norm.moving_variance.assign(norm.moving_variance * 1e5)
+    save_model(tmp_path, network, config)
+    loaded, _ = load_model(tmp_path)
+    for array, expected in zip(loaded.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
+    _, config = load_model("bundled")
+    assert config.labels == EMOTIONS
+    assert (BUNDLED / WEIGHTS).stat().st_size <= 8_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 2}, "`format_version` must be 1. Received: 2"),
+        ({"network": "transformer"}, "`network` must be one of"),
+        ({"labels": ["glad", "sad"]}, "Received: glad"),
+        ({"labels": ["sad", "happy"]}, "must be in the order"),
+        ({"labels": ["happy"]}, "At least two"),
+        ({"labels": "happy"}, "`labels` must be a JSON list"),
+        ({"options": {"depht": 3}}, "cannot be built"),
+        ({"image_size": 17}, "multiple of 8"),
+        ({"calibration": {"temperature": 0, "threshold": 0.5}}, "`temperature` must be a number from 0.1 to 10"),
+        ({"calibration": {"temperature": float("nan"), "threshold": 0.5}}, "`temperature` must be a number"),
+        ({"calibration": {"temperature": 1.0, "threshold": 1.1}}, "`threshold` must be a number from 0.0 to 1.0"),
+        ({"calibration": {"temperature": "1", "threshold": True}}, "`temperature` must be a number"),
+        ({"calibration": {"temperature": 1.0}}, "`calibration` must give temperature and threshold"),
+        ({"weights": {"file": "../model.weights.h5", "size": 1, "sha256": "0"}}, "must give file model.weights.h5"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(folder, changes, message):
+    edit_config(folder, **changes)
+    with pytest.raises(ModelFolderError, match=message):
+        load_model(folder)
+
+
+def test_damaged_files_are_refused(folder):
+    weights = folder / WEIGHTS
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1])
+    with pytest.raises(ModelFolderError, match=f"{len(content)} bytes expected. Received: {len(content) - 1}"):
+        load_model(folder)
+    weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ModelFolderError, match="sha256"):
+        load_model(folder)
+    weights.unlink()
+    with pytest.raises(ModelFolderError, match="model.weights.h5 is missing"):
+        load_model(folder)
+    (folder / CONFIG).write_text("{")
+    with pytest.raises(ModelFolderError, match="no valid JSON"):
+        load_model(folder)
+    with pytest.raises(ModelFolderError, match="config.json is missing"):
+        load_model(folder / "nowhere")
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    make_folder(tmp_path / "small")
+    make_folder(tmp_path / "large", widths=(8, 24))
+    content = (tmp_path / "large" / WEIGHTS).read_bytes()
+    (tmp_path / "small" / WEIGHTS).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    edit_config(tmp_path / "small", weights={"file": WEIGHTS, "size": len(content), "sha256": digest})
+    with pytest.raises(ModelFolderError, match="not the weights of a se_resnet"):
+        load_model(tmp_path / "small")
+
+
+def test_weights_that_leave_layers_out_are_refused(tmp_path):
+    make_folder(tmp_path)
+    with h5py.File(tmp_path / WEIGHTS, "a") as file:
+        del file["layers/batch_normalization"]
+    content = (tmp_path / WEIGHTS).read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    edit_config(tmp_path, weights={"file": WEIGHTS, "size": len(content), "sha256": digest})
+    with pytest.raises(
+        ModelFolderError, match="not the weights of a se_resnet: A total of 1 objects could not be loaded"
+    ):
+        load_model(tmp_path)
+
+
+def test_what_other_threads_do_about_warnings_meanwhile_stays(tmp_path, monkeypatch):
+    load = keras.Model.load_weights
+
+    def load_while_another_thread_runs(network, path):
+        warnings.filterwarnings("ignore", "of another thread")
+        warnings.warn("of another thread", stacklevel=1)
+        load(network, path)
+
+    make_folder(tmp_path)
+    monkeypatch.setattr(keras.Model, "load_weights", load_while_another_thread_runs)
+    load_model(tmp_path)
+    warnings.warn("of another thread", stacklevel=1)

@@ -1,0 +1,133 @@
+"""What is published tells nothing of the machine that trained it."""
+
+import json
+import re
+import socket
+import tempfile
+from functools import partial
+
+import pytest
+
+import train
+from fer.models import networks as models
+from fer.models.exports import EXPORTS
+from fer.models.model_folder import BUNDLED, CONFIG, METRICS, ModelConfig, load_config, save_model
+from fer.models.provenance import clean_command, last_part
+from fer.publishing.push import push_model
+
+MODEL = "fer-bot/model"
+SMALL = {"stem": 8, "widths": (8,), "depth": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/home/alice/fer2013.zip", "fer2013.zip"),
+        ("runs/first/", "first"),
+        ("C:\\Users\\alice\\fer2013.zip", "fer2013.zip"),
+        ("imagenet", "imagenet"),
+        (".", "."),
+    ],
+)
+def test_a_path_is_known_by_its_last_part(path, name):
+    assert last_part(path) == name
+
+
+@pytest.mark.parametrize(
+    ("command", "cleaned"),
+    [
+        ("python train.py --data=/home/alice/a.zip --output ~/runs/b", "python train.py --data=a.zip --output b"),
+        ("python train.py --teacher /x/a '/x y/b c' --keep last", "python train.py --teacher a 'b c' --keep last"),
+        ("python train.py --data 'never closed /home/alice/x", "python train.py --data ''\"'\"'never' closed x"),
+    ],
+)
+def test_commands_of_earlier_versions_are_cleaned(command, cleaned):
+    assert clean_command(command) == cleaned
+
+
+def test_the_published_command_is_made_of_the_options(tmp_path):
+    given = [
+        *(
+            f"--data={tmp_path}/fer2013.zip",
+            "--output",
+            f"{tmp_path}/runs/taught",
+            f"--votes={tmp_path}/fer2013new.csv",
+        ),
+        *("--teacher", f"{tmp_path}/first", "bundled", "--start", f"{tmp_path}/second", "--no-augment", "--seed", "0"),
+        *("--learning-rate", "5e-4", "--mixed-precision", "--resume", "--hosts", "alice-pc:1", "--processes", "2"),
+        *("--process-id", "0", "--push-to-hub", "alice/secret", "--private", "--tag", "v1"),
+    ]
+    words = train.command_to_publish(train.parse(given))
+    assert words == (
+        "python train.py --data fer2013.zip --output taught --learning-rate 0.0005 --no-augment --seed 0 "
+        "--votes fer2013new.csv --start second --teacher first bundled --mixed-precision"
+    )
+    # It is a command line again, with the options that were given.
+    again = train.parse(words.split()[2:])
+    assert (again.augment, again.seed, again.teacher, again.learning_rate) == (False, 0, ["first", "bundled"], 5e-4)
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A folder whose name is easy to find again."""
+    folder = tmp_path / "alice-at-home"
+    folder.mkdir()
+    return folder
+
+
+def save_small(folder, training):
+    """Saves a small, untrained network as a model folder."""
+    folder.mkdir(parents=True)
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {**SMALL, "dropout": 0.2, "enlarged": None}, training)
+    save_model(folder, config.build(), config)
+
+
+@pytest.mark.slow(reason="trains, and writes an export of each format")
+@pytest.mark.usefixtures("eager")
+def test_nothing_that_is_pushed_names_a_folder_or_the_host(hub, draw_dataset, home, monkeypatch):
+    data, run, first = draw_dataset(home / "data", ("happy", "sad"), 2), home / "runs" / "taught", home / "first"
+    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, **SMALL))
+    save_small(first, {"command": f"python train.py --data={data} --output {first}", "epochs": 1, "seconds": 1})
+    command = [f"--data={data}", f"--output={run}", f"--start={first}", "--teacher", str(first), "--epochs", "1"]
+    command += ["--classes", "happy", "sad", "--image-size", "16"]
+    train.main([*command, "--push-to-hub", MODEL, "--export", "onnx", "litert"])
+    pushed = hub.read(MODEL)
+    assert {*EXPORTS.values(), "history.csv", "figures/curves.png", CONFIG, METRICS} < set(pushed)
+    assert any(path.startswith("logs/train/events.out.tfevents.") for path in pushed)
+    card = pushed["README.md"].decode()
+    assert "python train.py --data data --output taught" in card
+    assert "python train.py --data=data --output first" in card
+    assert not find_private(pushed, home)
+
+
+def test_what_runs_of_earlier_versions_recorded_is_cleaned_in_a_push(hub, home):
+    dirty = {"command": f"python train.py --data={home}/data --output {home}/first", "epochs": 1, "seconds": 60}
+    facts = load_config(BUNDLED)[0].training
+    teachers = {"models": [{"name": "first", "sha256": "0", "training": dirty}], "weight": 0.9, "temperature": 2.0}
+    run = home / "runs" / "taught"
+    save_small(run, {**facts, **dirty, "start": dirty, "teachers": teachers})
+    metrics = json.loads((BUNDLED / METRICS).read_text())
+    (run / METRICS).write_text(json.dumps(metrics | {"model": str(run)}))
+    for part, number in (("train", 1700000000), ("validation", 1700000100)):
+        log = run / "logs" / part / f"events.out.tfevents.{number}.{socket.gethostname()}.12.0.v2"
+        log.parent.mkdir(parents=True)
+        log.write_bytes(b"\0log")
+    before = (run / CONFIG).read_bytes()
+    push_model(run, MODEL)
+    pushed = hub.read(MODEL)
+    assert not find_private(pushed, home)
+    assert {path for path in pushed if "tfevents" in path} == {
+        "logs/train/events.out.tfevents.1700000000.0", "logs/validation/events.out.tfevents.1700000100.1"
+    }  # fmt: skip
+    assert json.loads(pushed[METRICS])["model"] == "taught"
+    assert (run / CONFIG).read_bytes() == before
+
+
+def find_private(files, home):
+    """What names a folder or this host, in the names or the bytes of files, given by path."""
+    words = [home.name, str(home.parent), tempfile.gettempdir() + "/"]
+    found = [(path, word) for path, content in files.items() for word in words if word.encode() in content]
+    host = re.compile(rb"\b%b\b" % re.escape(socket.gethostname()).encode())
+    texts = (".md", ".json", ".csv")
+    found += [(path, "host") for path in files if host.search(path.encode())]
+    return found + [(path, "host") for path, content in files.items() if path.endswith(texts) and host.search(content)]

@@ -1,0 +1,199 @@
+"""Deploying against the Hub's double, and what the Hub is known to ask of a Space."""
+
+import subprocess
+import sys
+
+import gradio
+import pytest
+from conftest import ROOT
+from hub_double.card_rules import complaints, metadata_of
+
+from fer.cli.commands import main
+from fer.errors import UserError
+from fer.hub.errors import HubError
+from fer.models.model_folder import BUNDLED
+from fer.publishing import space
+from fer.publishing.space import deploy
+
+MODEL = "fer-bot/model"
+SPACE = "fer-bot/space"
+
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a deploy takes the files of a git clone")
+
+
+def the_space(hub):
+    return hub.repos["spaces", SPACE]
+
+
+def test_a_space_serves_the_model_at_its_commit(hub, capsys):
+    sha = hub.put(BUNDLED, MODEL)
+    assert main(["deploy", SPACE, "--model", MODEL, "--wait"]) == 0
+    assert capsys.readouterr().out.strip() == f"{hub.url}/spaces/{SPACE}"
+    assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+    assert the_space(hub).runtime["hardware"]["requested"] == "zero-a10g"
+    assert not the_space(hub).secrets
+    readme = the_space(hub).head.files["README.md"].content.decode()
+    metadata = metadata_of(readme)
+    assert complaints(metadata, "space") == []
+    assert metadata["models"] == [MODEL]
+    files = "config.json,model.weights.h5,metrics.json,model.tflite"
+    assert metadata["preload_from_hub"] == [f"{MODEL} {files} {sha}"]
+    assert (metadata["sdk_version"], metadata["python_version"]) == (gradio.__version__, "3.12")
+    assert f"{MODEL}/tree/{sha}" in readme
+
+
+def test_only_committed_files_that_the_app_needs_are_deployed(hub):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    files = set(the_space(hub).head.files) - {".gitattributes", "README.md"}
+    assert {"app.py", "fer/app/pages/photo.py", "requirements.txt", "fer/models/bundled/model.weights.h5"} < files
+    committed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert files <= set(committed.splitlines())
+    assert not [path for path in files if path.startswith(("tests/", "runs/", "benchmarks/", "docs/", "."))]
+
+
+def test_deploying_again_moves_the_space_to_the_new_commit(hub):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    the_space(hub).head.files["stale.py"] = the_space(hub).head.files["app.py"]
+    sha = hub.model(MODEL).commit("main", dict(hub.model(MODEL).head.files), "again").sha
+    deploy(SPACE, MODEL, hardware="t4-small")
+    assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+    assert the_space(hub).runtime["hardware"]["requested"] == "t4-small"
+    assert "stale.py" not in the_space(hub).head.files
+
+
+READS = {"scoped": [{"entity": {"name": MODEL}, "permissions": ["repo.content.read"]}], "global": []}
+WRITES = {"scoped": [{"entity": {"name": MODEL}, "permissions": ["repo.content.read", "repo.write"]}], "global": []}
+DISCUSSES = {**READS, "global": ["discussion.write"]}
+
+
+@pytest.fixture
+def tokens(hub):
+    """Tokens of each kind, by what they are called; all but a stranger's belong to the model's owner."""
+    state = hub.state
+    state.tokens |= {f"hf_{name}": "fer-bot" for name in ("read", "reads", "writes", "discusses", "oauth")}
+    state.tokens["hf_stranger"] = "stranger"
+    state.read_only |= {"hf_read", "hf_stranger"}
+    state.fine_grained |= {"hf_reads": READS, "hf_writes": WRITES, "hf_discusses": DISCUSSES}
+    state.oauth.add("hf_oauth")
+
+
+@pytest.mark.usefixtures("tokens")
+@pytest.mark.parametrize("token", ["hf_read", "hf_reads"])
+def test_a_private_model_comes_with_a_token_that_reads_and_without_preloading(hub, monkeypatch, token):
+    hub.put(BUNDLED, MODEL, private=True)
+    monkeypatch.setenv("FER_SPACE_TOKEN", token)
+    deploy(SPACE, MODEL, private=True)
+    assert the_space(hub).private
+    assert the_space(hub).secrets["HF_TOKEN"]["value"] == token
+    assert "preload_from_hub" not in metadata_of(the_space(hub).head.files["README.md"].content.decode())
+
+
+@pytest.mark.usefixtures("tokens")
+@pytest.mark.parametrize("rules", [{"private": True}, {"gated": True}], ids=["private", "gated"])
+@pytest.mark.parametrize(
+    ("token", "received"),
+    [
+        (None, "none"),
+        ("hf_write", "one with the role write"),
+        ("hf_writes", "one that may repo.write"),
+        ("hf_discusses", "one that may discussion.write"),
+        ("hf_oauth", "one of a login by browser, which does not tell what it may do"),
+        ("hf_stranger", "one of which the Hub says: "),
+        ("hf_wrong", "one of which the Hub says: the token is not valid"),
+        ("hf_é", "one of which the Hub says: the token holds a character that no token has"),
+    ],
+)
+def test_a_token_that_can_write_is_never_handed_on(hub, monkeypatch, token, received, rules):
+    hub.put(BUNDLED, MODEL, **rules)
+    if token:
+        monkeypatch.setenv("FER_SPACE_TOKEN", token)
+    rule = "`FER_SPACE_TOKEN` must be a token that may read it and can write nothing"
+    with pytest.raises(HubError, match=f"{MODEL}: is private or gated, so {rule}. .* Received: {received}") as error:
+        deploy(SPACE, MODEL)
+    assert "hf_" not in str(error.value)
+    assert ("spaces", SPACE) not in hub.repos
+
+
+def test_a_public_space_is_not_taken_for_a_private_one(hub, capsys):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    head = the_space(hub).head
+    with pytest.raises(SystemExit) as end:
+        main(["deploy", SPACE, "--model", MODEL, "--private"])
+    assert end.value.code == 2
+    assert f"Make it private first, with `hf repos settings {SPACE} --type space --private`" in capsys.readouterr().err
+    assert the_space(hub).head is head
+
+
+def test_hardware_that_the_account_may_not_have_is_explained(hub):
+    hub.put(BUNDLED, MODEL)
+    with pytest.raises(HubError, match="cpu-basic needs a paid plan. Free accounts .* --hardware zero-a10g"):
+        deploy(SPACE, MODEL, hardware="cpu-basic")
+
+
+def test_a_space_that_does_not_come_up_is_said(hub, monkeypatch):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    the_space(hub).runtime["stage"] = "BUILD_ERROR"
+    monkeypatch.setattr(space, "upload", lambda *_, **__: None)
+    with pytest.raises(HubError, match=r"did not come up \(BUILD_ERROR\)"):
+        deploy(SPACE, MODEL, wait=True)
+
+
+def test_a_model_must_be_on_the_hub(hub):
+    with pytest.raises(UserError, match="Publish it first: python -m fer push bundled OWNER/NAME"):
+        deploy(SPACE, "bundled")
+    with pytest.raises(HubError, match="no such repository on the Hub"):
+        deploy(SPACE, "fer-bot/nothing")
+    assert not hub.repos
+
+
+def test_a_space_of_others_is_refused_first(hub):
+    hub.put(BUNDLED, MODEL)
+    with pytest.raises(HubError, match="the token belongs to fer-bot"):
+        deploy("other/space", MODEL)
+    assert ("spaces", "other/space") not in hub.repos
+
+
+def test_outside_of_a_clone_a_deploy_says_what_it_needs(hub, monkeypatch, tmp_path):
+    hub.put(BUNDLED, MODEL)
+    monkeypatch.setattr(space, "PROJECT", tmp_path)
+    with pytest.raises(UserError, match="takes the committed files of a git clone"):
+        deploy(SPACE, MODEL)
+
+
+def test_changes_that_are_not_committed_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(space, "PROJECT", tmp_path)
+    for name in ("app.py", "notes.txt"):
+        (tmp_path / name).write_text("")
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    assert space.uncommitted() == ["app.py"]
+
+
+IMPORTS = """
+import sys
+sys.modules["spaces"] = None
+import app
+del sys.modules["spaces"], sys.modules["app"]
+import spaces
+spaces.GPU = lambda function: print(function.__name__) or function
+import app
+"""
+
+
+def test_the_app_has_a_function_for_zerogpu_where_it_must_and_starts_where_there_is_none():
+    run = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "use_no_gpu"
+
+
+def test_the_readmes_front_matter_is_that_of_a_space():
+    metadata = metadata_of((ROOT / "README.md").read_text())
+    assert complaints(metadata, "space") == []
+    assert metadata["sdk"] == "gradio"
+    assert metadata["sdk_version"] == gradio.__version__
+    assert metadata["python_version"] == "3.12"
+    assert (ROOT / metadata["app_file"]).is_file()
+    assert len(metadata["short_description"]) <= 60

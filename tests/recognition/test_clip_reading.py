@@ -1,0 +1,85 @@
+import csv
+import io
+
+import av
+import numpy as np
+import pytest
+from conftest import write_clip
+from PIL import Image
+
+from fer.images.clips import Frame, open_clip, read_frames, write_video
+from fer.images.drawing import draw_faces
+from fer.recognition import clip_reading as video
+from fer.recognition import records
+
+RATE = 25
+
+
+@pytest.fixture(scope="module")
+def panned(astronaut):
+    """Two seconds in which two faces wander: one to the right, and from half a second on one below it to the left."""
+    photo = Image.open(astronaut).crop((140, 40, 310, 210))
+    pictures = []
+    for index in range(2 * RATE):
+        picture = Image.new("RGB", (640, 480), "gray")
+        picture.paste(photo, (20 + 4 * index, 20))
+        if index >= RATE // 2:
+            picture.paste(photo, (420 - 4 * index, 280))
+        pictures.append(picture)
+    return pictures
+
+
+def test_faces_keep_their_numbers_and_have_a_row_in_each_frame(tmp_path, panned, recognizer):
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", panned), "clip.mp4")
+    readings = list(video.read_faces(read_frames(clip, 0.25), recognizer))
+    rows = [row for reading in readings for row in reading.rows]
+    first, second = ([row for row in rows if row["face"] == number] for number in (1, 2))
+    assert len(first) + len(second) == len(rows)
+    assert [row["seconds"] for row in first] == [reading.frame.seconds for reading in readings]
+    assert 0.5 <= second[0]["seconds"] <= 0.8
+    lefts = [[row["box"][0] for row in face] for face in (first, second)]
+    assert lefts[0] == sorted(lefts[0])
+    assert lefts[1] == sorted(lefts[1], reverse=True)
+    assert [face.probabilities[face.label] for reading in readings for face in reading.faces] == pytest.approx(
+        [max(row["probabilities"].values()) for row in rows], abs=1e-5
+    )
+    record = records.clip_record(clip, 0.25, readings[0].frame.size, rows, "bundled")
+    assert (record["clip"], record["seconds"], record["width"], record["height"]) == ("clip.mp4", 2.0, 640, 480)
+
+
+def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(panned, recognizer):
+    faces = recognizer.recognize(panned[0])
+    frame = Frame(0.4, panned[0], (1280, 960))
+    (row,) = records.clip_rows(frame, faces, [3])
+    assert row["box"] == [2 * edge for edge in faces[0].box]
+    assert (row["seconds"], row["face"], row["label"]) == (0.4, 3, faces[0].label)
+    rows = [row, *records.clip_rows(frame, [], [])]
+    table = list(csv.DictReader(io.StringIO(records.clip_csv(rows, recognizer.labels))))
+    assert list(table[0]) == [
+        "seconds",
+        "face",
+        "label",
+        *recognizer.labels,
+        "confident",
+        *["left", "top", "right", "bottom"],
+    ]
+    assert (table[0]["seconds"], table[0]["face"], int(table[0]["bottom"])) == ("0.4", "3", row["box"][3])
+    assert (table[1]["seconds"], table[1]["face"], table[1]["label"], table[1]["left"]) == ("0.4", "", "", "")
+
+
+def test_the_annotated_video_has_a_frame_a_reading_its_boxes_and_no_sound(tmp_path, panned, recognizer):
+    clip = open_clip(write_clip(tmp_path / "clip.mp4", panned, sound=True))
+    path, drawn = tmp_path / "annotated.mp4", []
+    with write_video(path, 0.25) as add:
+        for frame, faces, numbers, _ in video.read_faces(read_frames(clip, 0.25), recognizer):
+            drawn.append(draw_faces(frame.image, faces, numbers))
+            add(frame.seconds, drawn[-1])
+    with av.open(str(path)) as file:
+        assert [stream.type for stream in file.streams] == ["video"]
+        (stream,) = file.streams.video
+        assert (stream.codec.name, stream.pix_fmt, stream.width, stream.height) == ("h264", "yuv420p", 640, 480)
+        assert file.duration / av.time_base == pytest.approx(2, abs=0.05)
+        frames = list(file.decode(stream))
+    assert [frame.time for frame in frames] == pytest.approx([0.0, 0.28, 0.52, 0.76, 1.0, 1.28, 1.52, 1.76], abs=0.001)
+    for frame, picture in zip(frames, drawn, strict=True):
+        assert np.abs(np.asarray(frame.to_image(), int) - np.asarray(picture, int)).mean() < 5

@@ -1,0 +1,205 @@
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fer.cli.commands import main
+from fer.detection.blazeface import NEAR
+from fer.errors import UserError
+from fer.export.parity import build_crops
+from fer.models.calibration import Calibration
+from fer.models.exports import EXPORTS, describe_origin, record_export, save_exports
+from fer.models.model_folder import (
+    BUNDLED,
+    CONFIG,
+    WEIGHTS,
+    ModelFolderError,
+    change_document,
+    load_config,
+    load_model,
+    save_calibration,
+    save_model,
+)
+from fer.recognition.activation_maps import ClassActivation, find_map
+from fer.recognition.classification import classify
+from fer.recognition.litert_network import LiteRTNetwork, load_served
+from fer.recognition.recognizer import Recognizer
+
+
+@pytest.fixture
+def small(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "small")
+
+
+def test_the_bundled_model_is_answered_from_its_file():
+    served, labels, calibration = load_served("bundled")
+    assert isinstance(served, LiteRTNetwork)
+    network, config = load_model("bundled")
+    assert labels == config.labels
+    assert calibration == replace(config.calibration, temperature=1.0)
+    assert served.input_shape == network.input_shape
+    crops = build_crops(48)
+    expected = config.calibration.apply(classify(network, crops))
+    np.testing.assert_allclose(classify(served, crops), expected, atol=1e-4)
+    activation = ClassActivation(network)
+    for index in (0, 3):
+        mapped = find_map(served)(crops[5], index)
+        assert mapped.shape == (6, 6)
+        np.testing.assert_allclose(mapped, activation.map(crops[5], index), atol=1e-3)
+
+
+def test_the_command_line_reads_a_photo_without_keras(astronaut):
+    program = (
+        "import sys\n"
+        "from fer.cli.commands import main\n"
+        "code = main(['predict', '--json', sys.argv[1]])\n"
+        "print([name for name in ('keras', 'tensorflow', 'sklearn') if name in sys.modules])\n"
+    )
+    command = [sys.executable, "-c", program, str(astronaut)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    record, loaded = run.stdout.splitlines()
+    assert json.loads(record)["faces"][0]["label"] == "happy"
+    assert loaded == "[]"
+
+
+def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
+    served, _, calibration = load_served(small)
+    assert isinstance(served, LiteRTNetwork)
+    assert calibration == Calibration(temperature=1.0, threshold=0.6)
+    network, config = load_model(small)
+    crops = build_crops(16)
+    expected = config.calibration.apply(classify(network, crops))
+    np.testing.assert_allclose(calibration.apply(classify(served, crops)), expected, atol=1e-4)
+    save_calibration(small, replace(config.calibration, threshold=0.7))
+    assert isinstance(load_served(small)[0], LiteRTNetwork)
+
+
+def test_a_file_of_an_earlier_calibration_is_not_used(small, capsys):
+    save_calibration(small, Calibration(temperature=0.3))
+    load_served(small)
+    assert "not used, since it was made of other weights or an earlier calibration" in capsys.readouterr().err
+    served, _, calibration = load_served(small)
+    assert not isinstance(served, LiteRTNetwork)
+    assert calibration.temperature == 0.3
+
+
+def test_a_file_of_other_weights_is_not_used(small):
+    config = load_config(small)[0]
+    save_model(small, config.build(), config)
+    save_calibration(small, config.calibration)
+    assert not isinstance(load_served(small)[0], LiteRTNetwork)
+
+
+def record_again(folder):
+    """Records a folder's LiteRT file as it is now, as one would who also writes `config.json`."""
+    config, weights = load_config(folder)
+    made_of = describe_origin(weights, config.calibration)
+    save_exports(folder, {"litert": record_export(folder / EXPORTS["litert"], made_of)})
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "end", "other"])
+def test_a_file_that_is_no_export_or_not_whole_is_told(small, damage):
+    file = small / EXPORTS["litert"]
+    content = file.read_bytes()
+    other = (NEAR).read_bytes()
+    damaged = {"empty": b"", "text": b"no file", "cut": content[:5000], "end": content[:-100], "other": other}
+    file.write_bytes(damaged[damage])
+    with pytest.raises(ModelFolderError, match="expected by config.json; export it again, or delete it. Received: "):
+        load_served(small)
+    record_again(small)
+    with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
+        load_served(small)
+
+
+def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_path, monkeypatch):
+    folder = shutil.copytree(BUNDLED, tmp_path / "bundled")
+    content = bytearray((folder / EXPORTS["litert"]).read_bytes())
+    content[-3_000_000:-2_999_972] = bytes(28)
+    (folder / EXPORTS["litert"]).write_bytes(content)
+    monkeypatch.setattr("fer.recognition.litert_network.Interpreter", None)
+    with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
+        load_served(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": ["angry", "sad"]}, "`labels` must be that of config.json, .*'angry', 'sad'.*'happy', 'sad'"),
+        ({"labels": ["angry", "fear", "sad"]}, "`class_shares` must be 3 numbers. Received: "),
+        (
+            {"image_size": 24},
+            r"`input` must be that of config.json, \(None, 24, 24, 1\). Received: .* 16, 16, 1",
+        ),
+    ],
+)
+def test_a_file_of_other_labels_or_another_size_is_refused(small, changes, message):
+    change_document(small, **changes)
+    with pytest.raises(ModelFolderError, match=message):
+        load_served(small)
+
+
+@pytest.mark.usefixtures("converted")
+def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_it_is_said(small, capsys, monkeypatch):
+    document = json.loads((small / CONFIG).read_text())
+    del document["exports"]
+    (small / CONFIG).write_text(json.dumps(document))
+    monkeypatch.setattr("fer.recognition.litert_network.Interpreter", None)
+    assert not isinstance(load_served(small)[0], LiteRTNetwork)
+    said = capsys.readouterr().err
+    assert said.startswith(f"{small / EXPORTS['litert']}: not used, since config.json has no sha256 of it. ")
+    assert said.count("\n") == 1
+    monkeypatch.undo()
+    assert main(shlex.split(said.split("python -m fer ")[1])) == 0
+    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"file": "../model.tflite", "size": 1, "sha256": "0", "made_of": ""},
+        {"file": "model.tflite", "size": "1", "sha256": "0", "made_of": ""},
+        {"file": "model.tflite", "size": 1},
+        [],
+    ],
+)
+def test_a_record_that_is_none_is_refused(small, entry):
+    change_document(small, exports={"litert": entry})
+    with pytest.raises(ModelFolderError, match="`exports` must give file, size, sha256, made_of and quantized"):
+        load_served(small)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_answers_that_are_no_numbers_are_an_error(astronaut, detector, photo, value):
+    class Broken:
+        input_shape = (None, 16, 16, 1)
+        layers = ()
+
+        def predict_on_batch(self, pixels):
+            return np.full((len(pixels), 2), value, np.float32)
+
+    recognizer = Recognizer(Broken(), ("happy", "sad"), detector, "broken")
+    with pytest.raises(UserError, match=f"A network must answer finite numbers.* Received: {value}"):
+        recognizer.recognize(photo)
+
+
+def test_weights_that_are_not_those_of_the_folder_are_told_all_the_same(small):
+    (small / WEIGHTS).write_bytes(b"cut short")
+    with pytest.raises(ModelFolderError, match="bytes expected. Received: 9"):
+        load_served(small)
+
+
+def test_threads_get_their_own_answers(exported):
+    served = load_served(exported)[0]
+    crops = build_crops(16)
+    alone = [classify(served, crops[number : number + 1 + number % 3]) for number in range(60)]
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda number: classify(served, crops[number : number + 1 + number % 3]), range(60))
+        for one, other in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(one, other)

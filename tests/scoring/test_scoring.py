@@ -1,0 +1,341 @@
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import ROOT, draw_face, wait_for
+
+from fer.cli.commands import main
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.models.exports import EXPORTS, ExportRecord, save_exports
+from fer.models.model_folder import BUNDLED, CONFIG, WEIGHTS, ModelConfig, ModelFolderError, save_model
+from fer.recognition.records import NO_FACE
+from fer.scoring import job as scoring
+from fer.scoring.storage import ABOUT
+
+pytestmark = pytest.mark.xdist_group("ray")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Head and another node of a cluster, each with processes of its own and one CPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        from ray._private.node import Node
+        from ray.cluster_utils import Cluster
+
+        # As in `fer.scoring.job`: tests ask no cloud.
+        patch.setattr(Node, "start_api_server", lambda node, **_: setattr(node, "_webui_url", ""))
+        node = {"num_cpus": 1, "object_store_memory": 100_000_000}
+        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        try:
+            cluster.add_node(**node)
+            cluster.wait_for_nodes()
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+@pytest.fixture
+def faces(tmp_path):
+    """Draws so many pictures of one face each into a folder, in folders of it."""
+
+    def draw(count):
+        folder = tmp_path / "faces"
+        for number in range(count):
+            path = folder / f"{number % 3}" / f"{number} a#b.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draw_face("happy", number).save(path)
+        return folder
+
+    return draw
+
+
+def to_png(emotion, number):
+    file = io.BytesIO()
+    draw_face(emotion, number).save(file, "PNG")
+    return file.getvalue()
+
+
+def read_output(output):
+    return pq.read_table(output).sort_by([("path", "ascending"), ("face", "ascending")]).to_pylist()
+
+
+@pytest.mark.slow(reason="processes of Ray")
+def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tmp_path, capsys):
+    folder, output = tmp_path / "pictures", tmp_path / "scored"
+    (folder / "deep").mkdir(parents=True)
+    photo = folder / "deep" / "astronaut.JPG"
+    photo.write_bytes(astronaut.read_bytes())
+    (folder / "broken.png").write_text("hello")
+    (folder / "notes.txt").write_text("no picture")
+    from PIL import Image
+
+    Image.new("RGB", (64, 48), "white").save(folder / "wall.png")
+    arguments = ["score", str(folder), str(output), "--address", cluster.address]
+    assert main(arguments) == 0
+    assert "3 pictures, 1 faces; 1 pictures without a face, 1 not read" in capsys.readouterr().out
+    broken, face, wall = read_output(output)
+    assert broken["path"] == str(folder / "broken.png")
+    assert broken["error"].startswith(f"{folder / 'broken.png'}: not a picture")
+    assert wall == {**dict.fromkeys(broken), "path": str(folder / "wall.png"), "error": NO_FACE}
+    left, top, right, bottom = face.pop("box")
+    assert 0 < left < right < 512
+    assert 0 < top < bottom < 512
+    probabilities = face.pop("probabilities")
+    assert list(probabilities) == list(EMOTIONS)
+    assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert face == {"path": str(photo), "face": 1, "label": "happy", "confident": True, "error": None}
+
+    before = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
+    (folder / "second.jpg").write_bytes(astronaut.read_bytes())
+    (output / ".left.tmp").write_text("a person's")
+    assert main(arguments) == 0
+    assert "1 pictures, 1 faces" in capsys.readouterr().out
+    assert before.items() <= {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}.items()
+    assert Counter(row["path"] for row in read_output(output)) == Counter(
+        map(str, (folder / "broken.png", photo, folder / "second.jpg", folder / "wall.png"))
+    )
+    assert [path.name for path in output.glob(".*")] == [".left.tmp"]
+
+
+@pytest.mark.slow(reason="a cluster of Ray, of two nodes")
+def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "SHARD_SIZE", (4, 4))
+    output, listed, waited_for = tmp_path / "scored", tmp_path / "list.txt", tmp_path / "pipe.png"
+    os.mkfifo(waited_for)  # Whoever reads it waits until somebody writes.
+    paths = [*sorted(faces(30).rglob("*.png")), waited_for]
+    listed.write_text("\n".join(map(str, paths)))
+    killed = []
+
+    def kill():
+        try:
+            wait_for(lambda: len(list(output.glob("*.parquet"))) == 7, 240)  # So the eighth waits, or will.
+            killed.extend(pid for node in cluster.list_all_nodes() for pid in find_scorers(node))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            draw_face("happy", 30).save(tmp_path / "face.png")
+            os.link(waited_for, tmp_path / "pipe")
+            (tmp_path / "face.png").replace(waited_for)  # For the next worker.
+            os.close(os.open(tmp_path / "pipe", os.O_RDWR))  # And nobody waits any more.
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert main(["score", str(listed), str(output), "--already-cropped", "--address", cluster.address]) == 0
+    killer.join()
+    assert killed
+    written = pq.read_table(output)
+    assert Counter(written["path"].to_pylist()) == Counter(map(str, paths))
+    assert written["error"].null_count == len(paths)
+
+
+def find_scorers(node):
+    """Process ids of the actors of a node."""
+    raylet, found = node.all_processes["raylet"][0].process.pid, []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+            if parent == raylet and b"Scorer" in (status.parent / "cmdline").read_bytes():
+                found.append(int(status.parent.name))
+    return found
+
+
+@pytest.mark.slow(reason="processes of Ray")
+def test_alone_it_starts_ray_on_the_loopback_and_ends_it(faces, tmp_path):
+    folder, output, listed = faces(2), tmp_path / "scored", tmp_path / "list.txt"
+    lines = [
+        *sorted(folder.rglob("*.png")),
+        folder / "nowhere.png",
+        folder,
+        "http://x/y.png",
+        sorted(folder.rglob("*.png"))[0],
+    ]
+    listed.write_text("\r\n".join(map(str, lines)) + "\n\n")
+    command = [sys.executable, "-m", "fer", "score", str(listed), str(output), "--already-cropped"]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr
+    assert "Traceback" not in run.stderr
+    rows = read_output(output)
+    assert len(rows) == 5
+    errors = {row["path"]: row["error"] for row in rows}
+    assert errors[str(folder / "nowhere.png")] == f"{folder / 'nowhere.png'}: no such file."
+
+
+def test_rows_of_parquet_are_pictures(tmp_path):
+    for number, column in enumerate(("image", "bytes")):
+        pictures = [to_png("happy", 1), None]
+        values = [{"bytes": picture, "path": None} for picture in pictures] if column == "image" else pictures
+        pq.write_table(pa.table({"id": [1, 2], column: values}), tmp_path / f"{number}.parquet")
+    plan = scoring.plan_scoring(str(tmp_path), str(tmp_path.parent / f"{tmp_path.name}-scored"))
+    assert plan.parquet
+    assert plan.names.to_pylist() == [f"{tmp_path}/{number}.parquet#{row}" for number in (0, 1) for row in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "message"),
+    [
+        ("nowhere", [], "no such file or folder."),
+        ("empty", [], "holds no pictures."),
+        ("other.parquet", [], "must have a column image or bytes with pictures as bytes. Received: text"),
+        ("face.png", [], "or a text file in UTF-8 with a path a line. Received:"),
+        ("faces", ["--model", "empty"], "config.json is missing."),
+        ("faces", ["--address", "here"], "must be `auto` or HOST:PORT of a Ray cluster. Received: here"),
+        ("faces", ["--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers there"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_sentence(tmp_path, monkeypatch, capsys, source, more, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "face.png").write_bytes(to_png("happy", 1))
+    (tmp_path / "face.png").write_bytes(to_png("happy", 1))
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "other.parquet")
+    check_refusal(["score", source, "scored", *more], message, capsys)
+
+
+def test_an_output_that_cannot_be_written_or_is_another_models_is_refused(tmp_path, faces, capsys):
+    source, taken, scored = str(faces(1)), tmp_path / "taken", tmp_path / "scored"
+    taken.write_text("a file")
+    check_refusal(["score", source, str(taken)], "cannot be written", capsys)
+    scoring.plan_scoring(source, str(scored))
+    check_refusal(["score", source, str(scored), "--already-cropped"], "other answers need another output", capsys)
+    pq.write_table(pa.table({"text": ["a"]}), tmp_path / "other.parquet")
+    check_refusal(["score", source, str(tmp_path)], "holds Parquet that is not of this command", capsys)
+
+
+def test_two_runs_into_one_output_share_the_pictures_and_keep_their_files(tmp_path, faces):
+    source, output = str(faces(3)), tmp_path / "scored"
+    first = scoring.plan_scoring(source, str(output))
+    (own,) = output.glob(".scoring-*")
+    (own / "half").write_text("of a file that is being written")
+    (output / "thesis.tmp").write_text("a person's")
+    draw_face("sad", 9).save(tmp_path / "faces" / "new.png")
+    second = scoring.plan_scoring(source, str(output))
+    assert (len(first.names), first.claimed) == (3, 0)
+    assert (second.names.to_pylist(), second.claimed) == ([str(tmp_path / "faces" / "new.png")], 3)
+    second.run.close()
+    assert (own / "half").exists()
+    first.run.close()
+    assert {path.name for path in output.iterdir()} == {"_scoring.json", "thesis.tmp"}
+
+
+def test_what_a_killed_run_left_goes_where_it_is_certain_that_it_is_dead(tmp_path, faces):
+    source, output = str(faces(1)), tmp_path / "scored"
+    killed, elsewhere = (scoring.plan_scoring(source, str(output)) for _ in range(2))
+    dead, unknown = (output / plan.run.place.run for plan in (killed, elsewhere))
+    (unknown / "lock").write_text("another host")
+    for plan in (killed, elsewhere):
+        plan.run._lock.close()  # As the system does with a process' files.
+    (output / ".scoring-mine").mkdir()
+    plan = scoring.plan_scoring(source, str(output))
+    assert not dead.exists()
+    assert unknown.exists()
+    assert (output / ".scoring-mine").exists()
+    assert len(plan.names) == 1  # That the second was to answer none is in its claim.
+    plan.run.close()
+
+
+def test_answers_appear_whole(tmp_path, faces):
+    output = tmp_path / "scored"
+    plan = scoring.plan_scoring(str(faces(2)), str(output), already_cropped=True)
+    place = plan.run.place
+    place.put("a.parquet", b"all")
+    assert (output / "a.parquet").read_bytes() == b"all"
+    assert {path.name for path in (output / place.run).iterdir()} == {"lock", "claim"}
+    place.put("_scoring.json", b"another", first=True)
+    assert json.loads((output / "_scoring.json").read_text())["already_cropped"]
+    plan.run.close()
+
+
+def test_a_name_that_is_no_text_is_left_out_and_told(tmp_path, faces):
+    folder = Path(faces(1).parent, "faces")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).write_bytes(to_png("happy", 1))
+    plan = scoring.plan_scoring(str(folder), str(folder / "scored"))
+    assert plan.names.to_pylist() == [str(folder / "0" / "0 a#b.png")]
+    assert plan.left_out == f"{folder}: 1 file left out: 1 whose name is no UTF-8."
+    again = scoring.plan_scoring(str(folder), str(folder / "scored"))  # What the first has there is no picture.
+    assert (len(again.names), again.claimed) == (0, 1)
+    for each in (plan, again):
+        each.run.close()
+
+
+def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
+    for module in [name for name in sys.modules if name.startswith("fer.scoring")]:
+        monkeypatch.delitem(sys.modules, module)
+    check_refusal(["score", "in", "out"], "pip install -r requirements-scale.txt", capsys)
+
+
+def check_refusal(command, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(command)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
+
+
+def test_a_changed_litert_file_is_told_before_anything_is_scored(faces, tmp_path):
+    model = shutil.copytree(BUNDLED, tmp_path / "model")
+    with (model / EXPORTS["litert"]).open("r+b") as file:
+        file.seek(4_000_000)
+        file.write(bytes(28))
+    with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
+        scoring.plan_scoring(str(faces(1)), str(tmp_path / "scored"), model)
+    assert not (tmp_path / "scored").exists()
+
+
+def test_recording_an_export_is_no_other_model(faces, tmp_path):
+    model, output = tmp_path / "model", tmp_path / "scored"
+    model.mkdir()
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
+    save_model(model, config.build(), config)
+    before = hashlib.sha256((model / CONFIG).read_bytes() + (model / WEIGHTS).read_bytes()).hexdigest()
+    scoring.plan_scoring(str(faces(1)), str(output), model)
+    assert json.loads((output / ABOUT).read_text())["sha256"] == before
+    save_exports(model, {"litert": ExportRecord(1, "0", "weights 0, temperature 1")})
+    scoring.plan_scoring(str(faces(1)), str(output), model)
+
+
+def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for name in ("saved.jfif", "suffixless", "odd.data", ".hidden"):
+        (folder / name).write_bytes(to_png("happy", 0))
+    for name in ("clip.mov", "a.txt", "b.txt"):
+        (folder / name).write_bytes(b"no picture")
+    plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
+    assert sorted(Path(name).name for name in plan.names.to_pylist()) == ["odd.data", "saved.jfif", "suffixless"]
+    assert plan.left_out == f"{folder}: 3 files left out: 2 .txt, 1 .mov."
+
+
+def test_a_folder_without_pictures_says_what_there_is(tmp_path):
+    (tmp_path / "clip.mov").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"holds no pictures; 1 file left out: 1 \.mov\.$"):
+        scoring.plan_scoring(str(tmp_path), str(tmp_path / "scored"))
+
+
+def test_parquet_is_scored_and_the_files_beside_it_are_counted(tmp_path):
+    folder = tmp_path / "table"
+    folder.mkdir()
+    pq.write_table(pa.table({"image": [to_png("happy", 0)]}), folder / "a.parquet")
+    (folder / "README.md").write_text("about")
+    plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
+    assert len(plan.names) == 1
+    assert plan.left_out == f"{folder}: 1 file left out: 1 .md."

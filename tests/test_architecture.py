@@ -1,0 +1,108 @@
+"""The house stands: its floors, its circles, its sizes."""
+
+import ast
+
+import pytest
+from conftest import ROOT
+
+FLOORS = (
+    ("errors", "labels", "documents", "outputs", "fair_lock"),
+    ("images",),
+    ("detection",),
+    ("models",),
+    ("hub",),
+    ("recognition",),
+    ("data",),
+    ("training",),
+    ("export",),
+    ("evaluation",),
+    ("publishing",),
+    ("scoring",),
+    ("app",),
+    ("cli", "__main__"),
+)
+"""The packages of `fer`, from the ground: each imports from its own floor and from those below."""
+NETWORKS = {f"fer.models.{name}" for name in ("networks", "layers", "backbones")}
+FILES = sorted((ROOT / "fer").rglob("*.py"))
+
+
+def name_of(file):
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(file): file for file in FILES}
+
+
+def imports(file, late=True):
+    """Names of the modules that a file imports; with `late` those within functions too."""
+    nodes = ast.walk(ast.parse(file.read_text())) if late else _early(ast.parse(file.read_text()))
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module
+            for name in node.names:
+                yield f"{module}.{name.name}" if f"{module}.{name.name}" in MODULES else module
+
+
+def _early(node):
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.Lambda):
+            yield child
+            yield from _early(child)
+
+
+def floor_of(module):
+    part = module.split(".")[1] if "." in module else ""
+    return next((number for number, floor in enumerate(FLOORS) if part in floor), None)
+
+
+def test_every_package_has_its_floor():
+    assert {name for name in MODULES if "." in name and floor_of(name) is None} == set()
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if "." in name])
+def test_no_import_goes_upwards(module):
+    above = {name for name in imports(MODULES[module]) if name.startswith("fer.") and floor_of(name) > floor_of(module)}
+    assert above == set()
+
+
+def test_no_import_goes_in_a_circle():
+    graph = {module: {name for name in imports(file) if name in MODULES} for module, file in MODULES.items()}
+    seen, path, circles = set(), [], []
+
+    def walk(module):
+        if module in path:
+            circles.append([*path[path.index(module) :], module])
+        elif module not in seen:
+            path.append(module)
+            for name in sorted(graph[module]):
+                walk(name)
+            path.pop()
+            seen.add(module)
+
+    for module in graph:
+        walk(module)
+    assert circles == []
+
+
+@pytest.mark.parametrize(("library", "package"), [("gradio", "fer.app"), ("ray", "fer.scoring")])
+def test_a_large_library_is_used_in_one_place(library, package):
+    users = {module for module, file in MODULES.items() if library in {name.split(".")[0] for name in imports(file)}}
+    assert users
+    assert {user for user in users if not user.startswith(package)} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_answers_imports_no_keras(module):
+    """At or below recognition, Keras is imported where a function needs it; only the networks are made of it."""
+    if module == "fer" or (floor_of(module) <= floor_of("fer.recognition") and module not in NETWORKS):
+        roots = {name.split(".")[0] for name in imports(MODULES[module], late=False)}
+        assert not roots & {"keras", "tensorflow", "sklearn", "matplotlib"}
+
+
+def test_no_module_is_long():
+    assert {
+        name: length for name, file in MODULES.items() if (length := len(file.read_text().splitlines())) > 300
+    } == {}

@@ -1,0 +1,160 @@
+import keras
+import numpy as np
+import pytest
+from conftest import SMALL, eager_training
+
+from fer.data.fer2013 import load_faces
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.models.model_folder import ModelConfig, save_model
+from fer.models.networks import build_network
+from fer.recognition.classification import classify
+from fer.training import callbacks, distillation, targets
+from fer.training.callbacks import BEST
+from fer.training.distillation import load_teachers, teaching_loss
+from fer.training.fit import fit
+from fer.training.recipes import Recipe
+
+CLASSES = ("angry", "happy", "surprise")
+pytestmark = pytest.mark.usefixtures("eager")
+
+
+@pytest.fixture(scope="module")
+def faces(draw_dataset, tmp_path_factory):
+    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=8)
+    return [load_faces(folder, split, CLASSES, 16) for split in ("train", "validation")]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Model folders of two teachers who answer `angry`, and `angry` or `happy`, whatever they see."""
+    folders = []
+    for name, bias in (("a", [4, 0, 0]), ("b", [4, 4, 0])):
+        config = ModelConfig("se_resnet", CLASSES, 16, SMALL)
+        network = config.build()
+        network.get_layer("probabilities").bias.assign(np.array(bias, "float32"))
+        folder = tmp_path_factory.mktemp(name)
+        save_model(folder, network, config)
+        folders.append(folder)
+    return folders
+
+
+def run(faces, teachers, folder, epochs, resume=False, policy="float32", batch_size=8):
+    keras.utils.set_random_seed(7)
+    keras.config.set_dtype_policy(policy)
+    try:
+        network = build_network("se_resnet", 16, len(CLASSES), **SMALL)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    folder.mkdir(exist_ok=True)
+    recipe = Recipe(epochs=epochs, batch_size=batch_size, seed=7, learning_rate=0.2)
+    history = fit(network, *faces, recipe, folder, resume, keep="last", teachers=teachers)
+    return network, history
+
+
+@pytest.fixture(scope="module")
+def alone(faces, tmp_path_factory):
+    """A network that has no teacher, and its folder."""
+    folder = tmp_path_factory.mktemp("alone")
+    with eager_training():
+        return run(faces, (), folder, epochs=2)[0], folder
+
+
+def figures(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def test_the_loss_is_the_divergence_at_the_temperature():
+    rng = np.random.default_rng(0)
+    taught, answered = rng.dirichlet(np.ones(3), (2, 5)).astype("float32")
+    soft, own = (p ** (1 / distillation.TEMPERATURE) for p in (taught, answered))
+    soft, own = soft / soft.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True)
+    expected = distillation.TEMPERATURE**2 * (soft * np.log(soft / own)).sum(axis=1).mean()
+    assert float(teaching_loss(taught, answered)) == pytest.approx(expected, rel=1e-4)
+    assert float(teaching_loss(taught, taught)) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    # Processors without bfloat16 compute it slowly.
+    "policy",
+    ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
+def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(
+    faces, folders, alone, tmp_path, monkeypatch, policy
+):
+    monkeypatch.setattr(distillation, "WEIGHT", 0.999)
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    before = [teacher.get_weights() for teacher in teachers]
+    pictures = faces[1].images[..., 0]
+    mean = np.mean([classify(teacher, pictures) for teacher in teachers], axis=0)
+
+    def distance(network):
+        return float(teaching_loss(mean, classify(network, pictures)))
+
+    taught, _ = run(faces, teachers, tmp_path, epochs=2, policy=policy)
+    untaught, folder = alone
+    assert distance(taught) < 0.5 * distance(untaught)
+    for teacher, weights in zip(teachers, before, strict=True):
+        for new, old in zip(teacher.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(new, old)
+    # Nothing of the teachers is kept beside the student, so the files are no larger than without them.
+    for file in (BEST, "checkpoint/latest.weights.h5"):
+        assert (tmp_path / file).stat().st_size < 1.2 * (folder / file).stat().st_size
+
+
+def test_teachers_see_the_pictures_that_the_student_sees(faces):
+    teacher = build_network("se_resnet", 16, len(CLASSES), **SMALL)
+    darker = keras.layers.Rescaling(0.2)
+    student = distillation.build_student(teacher, [teacher], [darker])
+    pictures = faces[0].images[:4].astype("float32")
+    student(pictures, training=False)
+    assert not student.losses
+    answers = student(pictures, training=True)
+
+    def share(seen):
+        return distillation.WEIGHT * float(teaching_loss(teacher(seen, training=False), answers))
+
+    (loss,) = student.losses
+    assert float(loss) == pytest.approx(share(darker(pictures)), rel=1e-3)
+    assert float(loss) != pytest.approx(share(pictures), rel=1e-3)
+
+
+def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    student = distillation.build_student(build_network("se_resnet", 16, 3, **SMALL), teachers, [])
+    student.compile(loss="categorical_crossentropy")
+    pictures, labels = faces[0].images[:4].astype("float32"), targets.one_hot(faces[0])[:4].astype("float32")
+    answers = student(pictures, training=True)
+    mean = sum(teacher(pictures) for teacher in teachers) / 2
+    plain = float(keras.ops.mean(keras.losses.categorical_crossentropy(labels, answers)))
+    expected = (1 - distillation.WEIGHT) * plain + distillation.WEIGHT * float(teaching_loss(mean, answers))
+    assert float(student.compute_loss(y=labels, y_pred=answers, training=True)) == pytest.approx(expected, rel=1e-4)
+    answers = student(pictures, training=False)
+    plain = float(keras.ops.mean(keras.losses.categorical_crossentropy(labels, answers)))
+    assert float(student.compute_loss(y=labels, y_pred=answers, training=False)) == pytest.approx(plain, rel=1e-4)
+
+
+@pytest.mark.slow  # Three trainings with teachers.
+def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_path, monkeypatch):
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    whole, expected = run(faces, teachers, tmp_path / "whole", epochs=2, batch_size=24)
+
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(faces, teachers, tmp_path / "cut", epochs=2, batch_size=24)
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    resumed, history = run(faces, teachers, tmp_path / "cut", epochs=2, resume=True, batch_size=24)
+    assert figures(history) == figures(expected)
+    for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, same, atol=1e-6)
+
+
+@pytest.mark.parametrize(("labels", "size"), [(CLASSES, 64), (EMOTIONS, 16), (CLASSES[:2], 16)])
+def test_teachers_of_another_kind_are_refused(folders, labels, size):
+    with pytest.raises(UserError, match="`--teacher` must tell .* apart in .* pixels. Received: "):
+        load_teachers(folders, labels, size)

@@ -1,0 +1,251 @@
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import train
+from fer.cli.commands import main as fer_main
+from fer.data.fer2013 import load_faces
+from fer.errors import UserError
+from fer.models.model_folder import BUNDLED, load_config, load_model, read_history, save_model
+from fer.publishing.card import list_commands
+from fer.recognition.classification import classify
+from fer.training import callbacks
+from fer.training.recipes import RECIPES
+from fer.training.targets import one_hot
+
+
+@pytest.fixture(scope="module")
+def data(trained):
+    return trained.data
+
+
+def without_seconds(folder):
+    return [{**row, "seconds": None} for row in read_history(folder)]
+
+
+def test_a_run_writes_a_whole_model_folder(trained):
+    folder = trained.folder
+    assert {path.name for path in folder.iterdir()} >= {
+        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
+    }  # fmt: skip
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        "curves.png", "confusion_matrix.png", "reliability.png", "risk_coverage.png"
+    }  # fmt: skip
+    assert any((folder / "logs").rglob("events.out.tfevents*"))
+    config = json.loads((folder / "config.json").read_text())
+    assert (config["labels"], config["image_size"]) == (["happy", "sad"], 16)
+    assert config["training"]["epochs"] == len(read_history(folder)) == 2
+    assert config["training"]["command"].startswith(f"python train.py --data {trained.data.name} ")
+    assert config["training"]["seconds"] > 0
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["n"], metrics["split"], metrics["skipped"]) == (24, "validation", 0)
+
+
+def test_what_was_trained_reads_a_photo(trained, astronaut, capsys):
+    assert fer_main(["predict", "--model", str(trained.folder), "--json", str(astronaut)]) == 0
+    (face,) = json.loads(capsys.readouterr().out.splitlines()[-1])["faces"]
+    assert set(face["probabilities"]) == {"happy", "sad"}
+
+
+def test_a_folder_that_is_taken_or_trained_otherwise_is_refused(trained, tmp_path):
+    there = [*trained.command, "--output", str(trained.folder)]
+    with pytest.raises(UserError, match="new or empty folder"):
+        train.main(there)
+    with pytest.raises(UserError, match=r"batch_size=2. Received: batch_size=3"):
+        train.main([*there, "--batch-size", "3", "--resume"])
+    other = ["--data", str(trained.data), "--output", str(tmp_path / "other"), "--classes", "angry", "happy"]
+    with pytest.raises(UserError, match="`--start` must be a se_resnet for angry, happy. Received: .* for happy, sad"):
+        train.main([*other, "--start", str(trained.folder)])
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anything_is_trained(
+    draw_dataset, tmp_path, monkeypatch, capsys
+):
+    data = draw_dataset(tmp_path / "data", ["happy", "sad"], per_class=4)
+    copies = sorted(data.rglob("PublicTest_*"))[:5]
+    for number, copy in enumerate(copies):
+        shutil.copy(sorted(data.rglob("Training_*"))[number], copy)
+    monkeypatch.setattr("fer.training.fit.fit", lambda *_, **__: pytest.fail("it trains"))
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "--epochs", "1"]
+    with pytest.raises(UserError, match=r"^At most 50% .* Received: 5 of 8 pictures \(62\.5%\), such as "):
+        train.main(command)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(pytest.fail.Exception, match="it trains"):
+        train.main([*command, "--allow-duplicates"])
+    assert "5 of 8 pictures (62.5%) to measure on are training pictures, to the pixel" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # Traces the graph of a training twice.
+@pytest.mark.usefixtures("small_network")
+def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monkeypatch):
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / trained.folder.name
+    command = [*trained.command, "--output", str(folder)]
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="interrupted. The same command with --resume goes on"):
+            train.main(command)
+    # The same seed gives the same numbers.
+    assert without_seconds(folder) == without_seconds(trained.folder)[:1]
+    train.main([*command, "--resume", "--export", "litert"])
+    assert without_seconds(folder) == without_seconds(trained.folder)
+    networks = [load_config(trained.folder)[0].build() for _ in range(2)]
+    for network, run in zip(networks, (folder, trained.folder), strict=True):
+        network.load_weights(run / callbacks.BEST)
+    for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
+        np.testing.assert_allclose(weights, same, atol=1e-6)
+    # Nothing is left to do: the log, the figures and the record of the export stay as they are.
+    history, metrics = ((folder / name).read_text() for name in ("history.csv", "metrics.json"))
+    exports = load_config(folder)[0].exports
+    train.main([*command, "--resume"])
+    assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
+    assert load_config(folder)[0].exports == exports
+    assert set(exports) == {"litert"}
+
+
+@pytest.mark.usefixtures("small_network", "eager")
+def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(trained, tmp_path):
+    train.main(
+        [*trained.command, "--output", str(tmp_path / "run"), "--enlarged", "32", "--epochs", "1", "--batch-size", "24"]
+    )
+    network, config = load_model(tmp_path / "run")
+    assert (network.input_shape, config.options["enlarged"]) == ((None, 16, 16, 1), 32)
+    faces = load_faces(trained.data, "validation", config.labels, 16)
+    answers = classify(network, faces.images[..., 0])
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=RECIPES["se_resnet"].label_smoothing)
+    (epoch,) = read_history(tmp_path / "run")
+    # float16 weights, and an enlargement that does not round.
+    assert float(loss(one_hot(faces), answers)) == pytest.approx(epoch["val_loss"], abs=1e-3)
+
+
+@pytest.mark.usefixtures("small_network", "eager")
+def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monkeypatch):
+    def interrupt(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    other = shutil.copytree(trained.folder, tmp_path / "other")
+    config = load_config(other)[0]
+    save_model(other, config.build(), config)
+    output = tmp_path / "taught"
+    taught = [*trained.command, "--epochs", "1", "--batch-size", "24", "--output", str(output), "--teacher"]
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
+        with pytest.raises(KeyboardInterrupt, match="interrupted"):
+            train.main([*taught, str(trained.folder)])
+    with pytest.raises(UserError, match="resumed with its own settings"):
+        train.main([*taught, str(other), "--resume"])
+    exports = []
+    monkeypatch.setattr("fer.export.convert.export_model", lambda *file: exports.append(file))
+    train.main([*taught, str(trained.folder), "--resume", "--export", "onnx", "litert"])
+    facts = json.loads((output / "config.json").read_text())["training"]["teachers"]
+    teacher = json.loads((trained.folder / "config.json").read_text())
+    kept = {"name": trained.folder.name, "sha256": teacher["weights"]["sha256"], "training": teacher["training"]}
+    assert facts["models"] == [kept]
+    card = (output / "README.md").read_text()
+    assert f"```\n{teacher['training']['command']}\npython train.py" in card
+    # That files are written, and right, is another test.
+    assert exports == [(output, "onnx", output / "model.onnx"), (output, "litert", output / "model.tflite")]
+    assert 'InferenceSession("model.onnx")' in card
+    assert 'open("model.tflite", "rb")' in card
+
+
+@pytest.mark.slow  # Trains, measures and converts the network of 2 million parameters.
+def test_the_default_network_is_trained_and_exported(data, tmp_path):
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "sad", "happy", "--epochs", "1"]
+    train.main([*command, "--export", "onnx", "litert"])
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= {"model.weights.h5", "model.onnx", "model.tflite"}
+    assert set(load_config(tmp_path / "run")[0].exports) == {"onnx", "litert"}
+    options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
+    assert options == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": None}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere"], "no such file or folder"),
+        (["--network", "vgg999"], "`network` must be one of"),
+        (["--classes", "happy"], "At least two"),
+        (["--classes", "happy", "glad"], "Received: glad"),
+        (["--epochs", "0"], "`epochs` must be at least 1"),
+        (["--image-size", "0"], "`image_size` must be"),
+        (["--network", "seed", "--label-smoothing", "1"], "`label_smoothing` must be"),
+        (["--limit", "0"], "`limit` must be at least 7"),
+        (["--network", "inception_v3", "--image-size", "48"], "`image_size` must be at least 75 for inception_v3"),
+        (
+            ["--weights", "none"],
+            "`--weights` goes with the networks inception_v3, mobilenet, resnet50, vgg16. Received: se_resnet",
+        ),
+        (["--network", "vgg16", "--weights", "nowhere.h5"], "must be imagenet, none or a file. Received: nowhere.h5"),
+        (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
+        (["--network", "vgg16", "--enlarged", "64"], "--enlarged goes with the network se_resnet. Received: vgg16"),
+        (["--zoom", "0.3", "--no-augment"], "--zoom goes with augmentation. Received: --no-augment"),
+        (["--zoom", "0.3", "--network", "seed"], "--zoom goes with augmentation. Received: the network seed"),
+        (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
+        (
+            ["--network", "vgg16", "--weights", "imagenet", "--start", "x"],
+            "--start goes without --weights. Received: --weights imagenet",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("small_network")
+def test_mistakes_are_told_before_training(data, tmp_path, arguments, message):
+    with pytest.raises(UserError, match=message):
+        train.main(["--data", str(data), "--output", str(tmp_path / "run"), *arguments])
+
+
+def test_a_class_without_pictures_is_told_before_training(draw_dataset, tmp_path):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
+    with pytest.raises(UserError, match="the train split has no picture of class angry"):
+        train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "angry"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow  # In an interpreter of its own, which imports JAX and compiles.
+def test_training_runs_with_jax_alone(trained, tmp_path):
+    """As on a machine for training, which has no use for what only the app and its tools need."""
+    program = (
+        "import runpy, sys\n"
+        "from importlib.machinery import PathFinder\n"
+        "missing = ('tensorflow', 'tensorboard', 'ai_edge_litert', 'huggingface_hub', 'gradio')\n"
+        "find = PathFinder.find_spec\n"
+        "PathFinder.find_spec = lambda name, *rest: None if name in missing else find(name, *rest)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    script = Path(__file__).parent / "train_small.py"
+    arguments = [*trained.command, "--output", tmp_path / "run"]
+    run = subprocess.run(
+        [sys.executable, "-c", program, script, *arguments],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "No card: it needs huggingface_hub" in run.stdout
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 24
+
+
+def test_make_recipe_runs_the_bundled_networks_commands():
+    make = ["make", "--always-make", "--dry-run", "recipe"]
+    told = subprocess.run([*make, "DATA=fer2013.zip"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    runs = [shlex.split(line) for line in told.splitlines() if "train.py" in line]
+    planned = [["python", *(word for word in run[1:] if word != "--resume")] for run in runs]
+    trained = list(dict.fromkeys(list_commands(load_config(BUNDLED)[0].training)))
+    assert planned == [shlex.split(command) for command in trained]
+
+    refused = subprocess.run([*make[:1], "recipe", "DATA="], cwd=ROOT, capture_output=True, text=True)
+    assert "make recipe DATA=fer2013.zip: the dataset is needed. Received: none" in refused.stderr

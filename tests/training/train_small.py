@@ -1,0 +1,17 @@
+"""`train.py` with a smaller `se_resnet`, for tests that start it in processes of their own."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import train  # noqa: E402
+from fer.cli.console import exit_on_user_error, own_terminal  # noqa: E402
+
+if __name__ == "__main__":
+    with own_terminal(), exit_on_user_error("python train.py"):
+        from fer.models import networks as models
+
+        models.NETWORKS["se_resnet"] = partial(models.se_resnet, stem=8, widths=(8,), depth=1)
+        train.main()
