@@ -2,7 +2,7 @@
 
 from fer.app.server.address import check_port
 from fer.app.server.cache import make_cache
-from fer.app.server.startup import lean_gradio_import
+from fer.app.server.startup import import_gradio
 from fer.cli.console import exit_on_user_error, own_terminal, quiet_libraries
 
 
@@ -16,8 +16,7 @@ def main(program):
         quiet_libraries()
         check_port()
         cache = make_cache()  # Gradio reads where it is when it is imported.
-        with lean_gradio_import():
-            import gradio  # noqa: F401
+        import_gradio()
         from fer.app.demo import serve
 
         serve(cache)

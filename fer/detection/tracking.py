@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer.images.clips import MAX_EVERY
+from fer.images.sampling import MAX_EVERY
 
 SMOOTHING_SECONDS = 0.5
 """Time constant: the answer takes this long for 63 % of the way to a new expression, three times it for 95 %."""

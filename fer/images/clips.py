@@ -16,10 +16,9 @@ from av.stream import Disposition
 from PIL import Image, ImageOps
 
 from fer.errors import UserError
+from fer.images.sampling import MIN_EVERY, check_every
 from fer.outputs import check_suffix, written_whole
 
-MIN_EVERY, MAX_EVERY = 0.05, 0.5
-"""Seconds from one frame of a clip to the next, at least and at most. With rarer ones every face would be a new one."""
 SPARE_SECONDS = 1
 """A recorder's minute is a little longer than a minute."""
 MAX_RATE = 240
@@ -115,7 +114,7 @@ def read_frames(clip, every):
     Raises:
         UserError: for another `every`, or where the clip is damaged.
     """
-    _check_every(every)
+    check_every(every)
     start, size, due = None, None, 0.0
     with _one_sentence(clip.name), _open(clip.path) as container:
         stream = _pictures(container, clip.name)
@@ -153,7 +152,7 @@ def write_video(path, every):
         UserError: for another `every` or name.
         OutputError: at the end of the block, if the file cannot be written, such as on a full disk.
     """
-    _check_every(every)
+    check_every(every)
     check_suffix("An annotated clip", path, ".mp4")
     rate, failures = 1 / Fraction(str(every)), []
     with written_whole(path) as file:
@@ -193,11 +192,6 @@ def _kept(failures):
         yield
     except av.FFmpegError as error:
         failures.append(error)
-
-
-def _check_every(every):
-    if not MIN_EVERY <= every <= MAX_EVERY:
-        raise UserError(f"`every` must be from {MIN_EVERY:g} to {MAX_EVERY:g} seconds. Received: {every:g}")
 
 
 def _open(path):

@@ -13,10 +13,9 @@ from fer.app.components.timeline import timeline
 from fer.app.components.upload import Clip
 from fer.app.server.limits import CLIP_EVERY, CLIP_SECONDS, CLIPS
 from fer.app.texts import I18N, say
-from fer.detection.tracking import MAX_EVERY
 from fer.errors import UserError
-from fer.images.clips import MIN_EVERY
 from fer.images.drawing import draw_faces
+from fer.images.sampling import MAX_EVERY, MIN_EVERY
 from fer.labels import EMOTIONS
 from fer.recognition.clip_reading import appearances, read_faces
 from fer.recognition.records import clip_csv, clip_record

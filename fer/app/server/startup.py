@@ -41,6 +41,12 @@ def lean_gradio_import():
     utils.MatplotlibBackendMananger = nullcontext
 
 
+def import_gradio():
+    """Imports Gradio as `lean_gradio_import` does."""
+    with lean_gradio_import():
+        import gradio  # noqa: F401
+
+
 @contextmanager
 def serve_at_launch():
     """Keeps Gradio, for the page that is built within, from making a web application of it again and again: at the end
