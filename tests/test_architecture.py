@@ -100,9 +100,3 @@ def test_what_answers_imports_no_keras(module):
     if module == "fer" or (floor_of(module) <= floor_of("fer.recognition") and module not in NETWORKS):
         roots = {name.split(".")[0] for name in imports(MODULES[module], late=False)}
         assert not roots & {"keras", "tensorflow", "sklearn", "matplotlib"}
-
-
-def test_no_module_is_long():
-    assert {
-        name: length for name, file in MODULES.items() if (length := len(file.read_text().splitlines())) > 300
-    } == {}
