@@ -44,6 +44,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 CACHE = make_cache()
 """Where Gradio writes, which reads it when it is imported."""
+# A shell that starts the tests in the background has Ctrl+C ignored, and every program of theirs would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
 """For the tests marked live alone."""
 GROUPS = ("trained", "app_url")
