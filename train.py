@@ -20,8 +20,9 @@ from fer.models.model_folder import ModelConfig, check_weights, find_model, load
 from fer.models.provenance import last_part
 from fer.models.sizes import SIZES, check_size
 from fer.outputs import check_folder, check_inputs, write_text
-from fer.training.distributed import check_hosts, join, run_watched
+from fer.training.distributed import check_hosts, join
 from fer.training.recipes import RECIPES, TRANSFERS
+from fer.training.supervisor import run_supervised
 
 ARGUMENTS = "arguments.json"
 RECIPE = (
@@ -53,7 +54,7 @@ def main(arguments=None):
     """Trains as the command line says; every file goes to `--output`."""
     options = parse(arguments)
     if options.hosts and arguments is None:
-        run_watched()
+        run_supervised()
     quiet_libraries()
     recipe = choose_recipe(options)
     if not options.hosts:

@@ -1,4 +1,4 @@
-"""The batches that a network is trained on."""
+"""Batches that a network is trained and validated on."""
 
 import math
 
@@ -10,18 +10,31 @@ from fer.training.targets import one_hot
 
 
 class FaceBatches(keras.utils.PyDataset):
-    """Batches of float32 pictures `(n, size, size, 1)`, or features that stand for them, and targets `(n, classes)`, by
-    default one-hot labels.
+    """Batches of float32 pictures `(n, size, size, 1)`, or of features computed from them, and targets `(n, classes)`.
 
-    Order and mixup are functions of the seed and the epoch alone, so that a resumed run sees what an uninterrupted one
-    does, and several processes together what one does: each has its own rows of the same batches.
+    Order and mixup depend on the seed and the epoch alone: a resumed run gets the batches of an uninterrupted one, and
+    each process of a group gets its own rows of the batches that one process gets.
+
+    In a group each batch has sample weights `(n,)` too. Where the devices do not divide a batch, the last picture is
+    repeated with weight 0; the other weights make up for that, so that Keras' mean over rows is the mean over pictures.
+
+    Args:
+        faces: `fer.data.fer2013.Faces`.
+        batch_size: pictures per batch of all processes together.
+        seed: seed of order and mixup.
+        shuffle: whether each epoch has its own order.
+        targets: float array `(n, classes)`; by default one-hot labels.
+        mixup: alpha of the beta distribution that mixes pictures; 0 mixes none.
+        whole: leave out the pictures of an epoch that fill no batch; a group always does where it shuffles, since rows
+            that repeat a picture would count in batch normalization.
+        group: `fer.training.distributed.Group`.
     """
 
     def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, whole=False, group=ALONE):
         super().__init__()
         self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
         self.faces, self.batch_size, self.seed, self.shuffle = faces, batch_size, seed, shuffle
-        self.mixup, self.whole, self.group = mixup, whole, group
+        self.mixup, self.whole, self.group = mixup, whole or (shuffle and group.size > 1), group
         self.start_epoch(0)
 
     def __len__(self):
@@ -31,10 +44,19 @@ class FaceBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        own = self.group.rows(len(chosen), self.batch_size)
+        rows = self.group.rows(len(chosen))
+        own = np.minimum(rows, len(chosen) - 1)
         images, targets = self._read(chosen[own])
-        if not self.mixup:
+        if self.mixup:
+            images, targets = self._mix(index, chosen, own, images, targets)
+        if self.group.size == 1:
             return images, targets
+        pictures = min(len(self) * self.batch_size, len(self.faces))
+        weight = self.group.pad(pictures) / pictures
+        return images, targets, np.where(rows < len(chosen), weight, 0).astype("float32")
+
+    def _mix(self, index, chosen, own, images, targets):
+        """Mix a process' rows `own` of the batch `chosen` with other pictures of that batch."""
         random = np.random.default_rng((self.seed, self.epoch, index))
         shares = random.beta(self.mixup, self.mixup, len(chosen)).astype("float32")[own]
         others = random.permutation(len(chosen))[own]
@@ -50,7 +72,7 @@ class FaceBatches(keras.utils.PyDataset):
         return self.faces.images[indices].astype("float32"), self.targets[indices]
 
     def start_epoch(self, epoch):
-        """Draws the order of the pictures for `epoch`."""
+        """Draw the order of the pictures for `epoch`."""
         self.epoch = epoch
         self.order = np.arange(len(self.faces))
         if self.shuffle:

@@ -56,11 +56,10 @@ def fit(network, train, validation, recipe, folder, resume=False, targets=None, 
         model.compile(
             optimizer=_optimizer(recipe, learning_rate, len(epochs) * len(batches)),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-            metrics=["accuracy"],
+            weighted_metrics=["accuracy"],
             jit_compile=_jit_compile(),
         )
         rest = FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False, group=group)
-        group.fit_without_padding(model, *((len(each.faces), each.batch_size) for each in (batches, rest)))
         model.fit(
             batches,
             validation_data=rest,

@@ -1,11 +1,11 @@
 import csv
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import keras
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from jax.errors import JaxRuntimeError
 import train
 from fer.data.fer2013 import load_faces
 from fer.errors import UserError
-from fer.training import distributed as distribution
+from fer.training import distributed
 from fer.training.batches import FaceBatches
 from fer.training.distributed import Group, check_hosts, join
 
@@ -25,10 +25,10 @@ EPOCHS = 5
 
 @pytest.fixture(scope="module")
 def data(draw_dataset, tmp_path_factory):
-    """A folder with pictures of which 16 and 32 fill no last batch, and the devices of two processes divide none."""
-    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=19)
+    """A folder with 48 pictures to train, three batches of 16, and 27 to validate, a number that two do not divide."""
+    folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=16)
     for path in folder.rglob("PublicTest_*"):
-        if int(path.stem.split("_")[1]) % 19 > 8:
+        if int(path.stem.split("_")[1]) % 16 > 8:
             path.unlink()
     return folder
 
@@ -50,7 +50,7 @@ def one(data, compiled, tmp_path_factory):
 
 def start(data, compiled, folder, *more):
     """Starts `train.py` with a small network on JAX; what it writes to standard error goes beside `folder`."""
-    command = ["tests/train_small.py", "--data", data, "--output", folder, "--classes", *CLASSES, "--image-size", "16"]
+    command = ["tests/training/train_small.py", "--data", data, "--output", folder, "--classes", *CLASSES, "--image-size", "16"]
     command += ["--batch-size", "16", "--epochs", str(EPOCHS), *more]
     environment = hub_environment(
         KERAS_BACKEND="jax",
@@ -122,8 +122,8 @@ def test_a_process_that_dies_ends_the_others_and_resuming_goes_on(data, compiled
 def meet_nobody(monkeypatch):
     """Lets `join` start a group without other processes, and leaves this one alone at its end."""
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    monkeypatch.setattr(keras.distribution, "initialize", lambda *arguments: None)
-    monkeypatch.setattr(distribution.atexit, "register", lambda function, code: None)
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *arguments, **timeouts: None)
+    monkeypatch.setattr(distributed.atexit, "register", lambda function, code: None)
 
 
 @pytest.mark.parametrize("error", [JaxRuntimeError, ValueError])
@@ -147,49 +147,6 @@ def test_other_errors_stay_what_they_are(meet_nobody, error):
     with pytest.raises(type(error)) as raised, join("a:1", 2, 0, 16):
         raise error
     assert raised.value is error
-
-
-TOLD = "import os; os.write(0, b'first\\0the others are gone\\0'); "
-"""A program that tells the one that watches it why it may be aborted."""
-
-
-def run_watched(monkeypatch, program):
-    """What `run_watched` comes to in a process whose command runs this program: its exit code."""
-    monkeypatch.setattr(sys, "orig_argv", ["python", "-c", program])
-    with pytest.raises(SystemExit) as ended:
-        distribution.run_watched()
-    return ended.value.code
-
-
-def test_an_aborted_process_is_told_by_what_it_said_last(monkeypatch):
-    with pytest.raises(UserError, match="^the others are gone$"):
-        run_watched(monkeypatch, TOLD + "os.abort()")
-    with pytest.raises(UserError, match=r"^the process that trains was aborted\.$"):
-        run_watched(monkeypatch, "import os; os.abort()")
-
-
-@pytest.mark.parametrize(
-    ("end", "code"),
-    [
-        ("pass", 0),
-        ("raise SystemExit(2)", 2),
-        ("os.kill(os.getpid(), 9)", 137),
-        ("import time; os.kill(os.getppid(), 2); time.sleep(60)", 130),
-    ],
-)
-def test_any_other_end_is_passed_on_and_so_is_an_interruption(monkeypatch, end, code):
-    assert run_watched(monkeypatch, TOLD + end) == code
-
-
-def test_a_process_ends_when_the_one_that_watches_it_is_gone():
-    program = f"{TOLD} from fer.training.distributed import run_watched; run_watched(); import time; time.sleep(60)"
-    own, its = socket.socketpair()
-    environment = {**os.environ, distribution.WATCHED: "1"}
-    with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment, stdin=its) as process:
-        its.close()
-        own.recv(1)  # So it runs, and there is more that nobody reads.
-        own.close()
-        assert process.wait(30) == 2
 
 
 @pytest.mark.nightly
@@ -235,7 +192,7 @@ def test_a_mistake_ends_with_a_sentence_and_exit_code_2():
 
 
 def test_jax_is_asked_for_where_it_is_missing(monkeypatch):
-    monkeypatch.setattr(distribution.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(distributed.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"--hosts needs JAX: pip install -r requirements-jax\.txt"):
         check_hosts("a:1", 2, 0)
 
@@ -257,7 +214,7 @@ def test_a_batch_that_the_processes_do_not_divide_is_refused(monkeypatch):
 
 def test_a_first_process_that_is_not_there_is_told(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    monkeypatch.setattr(distribution, "MEETING_SECONDS", 1)
+    monkeypatch.setattr(distributed, "MEETING_SECONDS", 1)
     with (
         pytest.raises(UserError, match="process 0 could not be reached at 127.0.0.1:.* within 1 seconds: .*refused"),
         join(f"127.0.0.1:{free_port()}", 2, 1, 16),
@@ -274,21 +231,57 @@ def test_weights_are_refused(tmp_path):
 @pytest.mark.parametrize(("size", "devices"), [(2, 2), (3, 3), (2, 8)])
 @pytest.mark.parametrize("count", [1, 5, 23, 24])
 def test_the_rows_of_all_processes_are_the_batch(size, devices, count):
-    rows = [Group(index, size, devices).rows(count, 24) for index in range(size)]
+    groups = [Group(index, size, devices) for index in range(size)]
+    rows = [group.rows(count) for group in groups]
     assert len({len(own) for own in rows}) == 1
-    together = np.concatenate(rows)
-    np.testing.assert_array_equal(together[:count], np.arange(count))
-    assert len(together) % devices == 0
-    assert (len(together) == 24) == (count == 24)  # So that a padded batch is told from a whole one.
+    padded = groups[0].pad(count)
+    np.testing.assert_array_equal(np.concatenate(rows), np.arange(padded))
+    assert padded % devices == 0
+    assert 0 <= padded - count < devices
 
 
-def test_the_batches_of_all_processes_are_those_of_one(data):
-    faces = load_faces(data, "train", CLASSES)
-    how = {"batch_size": 16, "seed": 7, "shuffle": True, "mixup": 0.4}
+def read_shares(faces, index, **how):
+    """Return a batch of one process, and the same batch put together from the shares of two."""
     alone, *shares = (FaceBatches(faces, group=group, **how) for group in (Group(), Group(0, 2, 2), Group(1, 2, 2)))
-    for index in range(len(alone)):
-        pictures, targets = alone[index]
-        parts = [share[index] for share in shares]
-        assert len(parts[0][0]) == len(parts[1][0]) < len(pictures)
-        np.testing.assert_array_equal(np.concatenate([part[0] for part in parts])[: len(pictures)], pictures)
-        np.testing.assert_array_equal(np.concatenate([part[1] for part in parts])[: len(pictures)], targets)
+    parts = [share[index] for share in shares]
+    assert len(parts[0][0]) == len(parts[1][0])
+    assert len({len(share) for share in shares}) == 1
+    return alone[index], [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def test_two_processes_train_on_the_whole_batches_of_one(data):
+    faces = load_faces(data, "train", CLASSES).take(range(41))
+    how = {"batch_size": 16, "seed": 7, "shuffle": True, "mixup": 0.4}
+    assert len(FaceBatches(faces, **how)) == 3
+    assert len(FaceBatches(faces, group=Group(0, 2, 2), **how)) == 2
+    for index in range(2):
+        (pictures, targets), (own_pictures, own_targets, weights) = read_shares(faces, index, **how)
+        np.testing.assert_array_equal(own_pictures, pictures)
+        np.testing.assert_array_equal(own_targets, targets)
+        np.testing.assert_array_equal(weights, np.ones(16, "float32"))
+
+
+@pytest.mark.parametrize(("pictures", "shuffle"), [(27, False), (13, True)])
+def test_repeated_pictures_have_no_weight(data, pictures, shuffle):
+    faces = load_faces(data, "train", CLASSES).take(range(pictures))
+    how = {"batch_size": 32, "seed": 7, "shuffle": shuffle}
+    whole, (own_pictures, own_targets, weights) = read_shares(faces, 0, **how)
+    assert (weights[-1], (weights > 0).sum()) == (0, pictures)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")]
+    model = keras.Sequential(layers)
+    model.compile(loss="categorical_crossentropy", weighted_metrics=["accuracy"])
+    expected = model.evaluate(*whole, batch_size=64, verbose=0, return_dict=True)
+    padded = model.evaluate(own_pictures, own_targets, 64, sample_weight=weights, verbose=0, return_dict=True)
+    assert padded == pytest.approx(expected, abs=1e-6)
+
+
+def test_two_processes_validate_each_picture_once_over_several_batches(data):
+    faces = load_faces(data, "train", CLASSES).take(range(27))
+    how = {"batch_size": 16, "seed": 7, "shuffle": False}
+    _, (first, _, weights) = read_shares(faces, 0, **how)
+    _, (rest, _, other_weights) = read_shares(faces, 1, **how)
+    weights = np.concatenate([weights, other_weights])
+    np.testing.assert_array_equal(np.concatenate([first, rest])[weights > 0], faces.images)
+    # Keras weighs the mean of each batch by the number of its rows.
+    assert weights.mean() == pytest.approx(1)
+    assert set(weights) == {0, np.float32(28 / 27)}
