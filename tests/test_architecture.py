@@ -1,6 +1,7 @@
 """The house stands: its floors, its circles, its sizes."""
 
 import ast
+import re
 
 import pytest
 from conftest import ROOT
@@ -100,3 +101,12 @@ def test_what_answers_imports_no_keras(module):
     if module == "fer" or (floor_of(module) <= floor_of("fer.recognition") and module not in NETWORKS):
         roots = {name.split(".")[0] for name in imports(MODULES[module], late=False)}
         assert not roots & {"keras", "tensorflow", "sklearn", "matplotlib"}
+
+
+PRIVATE = re.compile(r"(ray|jax|jaxlib|keras|tensorflow|pyarrow)\.(.*\.)?(_\w+|src|python)(\.|$)")
+"""Names of modules that libraries keep to themselves."""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_private_module_of_a_library_is_imported(module):
+    assert [name for name in imports(MODULES[module]) if PRIVATE.match(name)] == []

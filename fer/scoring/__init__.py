@@ -1,9 +1,9 @@
-"""Very many pictures on Ray."""
+"""Scoring: recognize the faces of very many pictures on Ray."""
 
 import importlib.util
 
 from fer.errors import UserError
 
-# Ray itself is imported later: it reads its settings when it is.
+# Ray itself is imported later, in `cluster`: it reads its settings from the environment at import.
 if not (importlib.util.find_spec("ray") and importlib.util.find_spec("pyarrow")):
     raise UserError("Scoring needs ray[data], not installed here: pip install -r requirements-scale.txt")

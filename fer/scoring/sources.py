@@ -1,4 +1,4 @@
-"""The pictures to score: their names, and their bytes."""
+"""The pictures to score: find their names, and read their bytes."""
 
 import time
 from collections import Counter
@@ -14,36 +14,47 @@ from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from fer.errors import UserError
 from fer.images.archives import MAX_BYTES
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
-from fer.scoring.storage import FAILURES, RUN, explained, first_line, full_name, locate
+from fer.scoring.storage import FAILURES, RUN_PREFIX, explain_read_errors, first_line, locate, make_absolute
 
 READ_AT_ONCE = 8
-"""Pictures that an actor fetches together: object storage takes longer to answer than the network to read a face."""
-PAUSES = (1, 4)
-"""Seconds before a read is tried again that failed: storage may have been busy."""
-COLUMNS = ("image", "bytes")
-"""Names of a Parquet column of pictures, as the Hub's data sets and as Ray call it."""
+"""Pictures that an actor fetches concurrently, because object storage is slower than the network that reads a face."""
+RETRY_PAUSES = (1, 4)
+"""Seconds to wait before each further attempt at a failed read; storage may have been busy."""
+PICTURE_COLUMNS = ("image", "bytes")
+"""Names that a Parquet column of pictures may have: that of the Hub's data sets, and Ray's."""
 
 
 def list_pictures(source):
-    """Names of a source's pictures, each once, whether they are rows of Parquet, and a sentence on what is left out."""
+    """List the pictures of a source.
+
+    Args:
+        source: as `fer.scoring.job.plan_scoring` takes it.
+
+    Returns:
+        The names of the pictures, each once, as an Arrow array of strings; whether they are rows of Parquet; and a
+        sentence on the files that are left out, "" if there are none.
+
+    Raises:
+        UserError: if the source is missing, unreadable, or holds no pictures.
+    """
     filesystem, path = locate(source)
     left_out = Counter()
-    with explained(source):
+    with explain_read_errors(source):
         info = filesystem.get_file_info(path)
         if info.type == FileType.NotFound:
             raise UserError(f"{source}: no such file or folder.")
         if info.type == FileType.Directory:
             inside = filesystem.get_file_info(FileSelector(path, recursive=True))
             paths = [_path_of(file) for file in inside if file.is_file]
-            files = [full_name(source) + found.removeprefix(path) for found in paths if found]
-            files = [file for file in files if f"/{RUN}" not in file]
+            files = [make_absolute(source) + found.removeprefix(path) for found in paths if found]
+            files = [file for file in files if f"/{RUN_PREFIX}" not in file]
             with ThreadPoolExecutor(READ_AT_ONCE) as pool:
                 pictures, left_out = pick_pictures(files, _read_head, map=pool.map)
             tables = [] if pictures else [file for file in files if _is_table(file)]
             left_out -= Counter({".parquet": len(tables)})
             left_out += Counter({"whose name is no UTF-8": paths.count(None)})
         elif path.lower().endswith(".parquet"):
-            pictures, tables = [], [full_name(source)]
+            pictures, tables = [], [make_absolute(source)]
         else:
             pictures, tables = _read_list(source, filesystem, path), []
     if pictures or not tables:
@@ -57,11 +68,13 @@ def list_pictures(source):
 
 
 def _is_table(file):
+    """Return whether a path is that of a Parquet file that is not hidden."""
     name = PurePosixPath(file).name
     return name.lower().endswith(".parquet") and not name.startswith(".")
 
 
 def _read_head(name):
+    """Return the first bytes of a file, by which pictures are recognized; none where it cannot be read."""
     try:
         filesystem, path = locate(name)
         with filesystem.open_input_stream(path, compression=None) as stream:
@@ -71,7 +84,7 @@ def _read_head(name):
 
 
 def _path_of(file):
-    """The path of a file that was found; None where its name is no UTF-8, which no table can hold."""
+    """Return the path of a pyarrow file; None if the name is not UTF-8, because no table can hold it."""
     try:
         return file.path
     except UnicodeDecodeError:
@@ -79,6 +92,7 @@ def _path_of(file):
 
 
 def _read_list(source, filesystem, path):
+    """Return the names that a text file lists, one per line."""
     with filesystem.open_input_stream(path, compression=None) as stream:
         content = stream.read()
     try:
@@ -86,31 +100,36 @@ def _read_list(source, filesystem, path):
     except UnicodeDecodeError:
         rule = "The pictures must be a folder, Parquet, or a text file in UTF-8 with a path a line"
         raise UserError(f"{rule}. Received: {source}") from None
-    return [full_name(line) for line in (line.rstrip("\r") for line in lines) if line.strip()]
+    return [make_absolute(line) for line in (line.rstrip("\r") for line in lines) if line.strip()]
 
 
 def _list_rows(file):
+    """Return the names of the rows of a Parquet file, `FILE#ROW`, as an Arrow array of strings."""
     filesystem, path = locate(file)
-    with explained(file), pq.ParquetFile(path, filesystem=filesystem) as table:
+    with explain_read_errors(file), pq.ParquetFile(path, filesystem=filesystem) as table:
         _find_column(file, table.schema_arrow)
         rows = pa.array(range(table.metadata.num_rows), pa.int64()).cast(pa.large_string())
     return pc.binary_join_element_wise(pa.scalar(file, pa.large_string()), rows, pa.scalar("#", pa.large_string()))
 
 
 def _find_column(file, schema):
-    """The column of pictures, in pyarrow's notation: of bytes or, as the Hub's data sets have it, a struct of such."""
-    for name in COLUMNS:
+    """Return pyarrow's name of the column of pictures, bytes, or the field `bytes` of a struct.
+
+    Raises:
+        UserError: if there is none.
+    """
+    for name in PICTURE_COLUMNS:
         kind = schema.field(name).type if name in schema.names else None
         if kind in (pa.binary(), pa.large_binary()):
             return name
         if kind and pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
             return f"{name}.bytes"
-    rule = f"{file}: Parquet must have a column {' or '.join(COLUMNS)} with pictures as bytes"
+    rule = f"{file}: Parquet must have a column {' or '.join(PICTURE_COLUMNS)} with pictures as bytes"
     raise UserError(f"{rule}. Received: {', '.join(schema.names) or 'no columns'}")
 
 
 def read_files(names):
-    """Yields each name with the file's bytes, or with the `UserError` that stands for them."""
+    """Yield each name with the bytes of the file, or with the `UserError` that says why it cannot be read."""
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
         for start in range(0, len(names), READ_AT_ONCE):
             part = names[start : start + READ_AT_ONCE]
@@ -118,7 +137,8 @@ def read_files(names):
 
 
 def _read_file(name):
-    for pause in (*PAUSES, None):
+    """Return the bytes of a file, or a `UserError`; try again where storage may have been busy."""
+    for pause in (*RETRY_PAUSES, None):
         try:
             filesystem, path = locate(name)
             with filesystem.open_input_stream(path, compression=None) as stream:
@@ -136,13 +156,14 @@ def _read_file(name):
 
 
 def _check_bytes(name, content):
+    """Return the bytes of a picture, or a `UserError` if there are too many."""
     if len(content) > MAX_BYTES:
         return UserError(f"{name}: pictures may have at most {MAX_BYTES / 1e6:g} MB.")
     return content
 
 
 def read_rows(names):
-    """Yields each name of a row of Parquet as `_read_files` does those of files; the rows of a file ascend."""
+    """Yield each name of a Parquet row as `read_files` yields those of files; the rows of a file must ascend."""
     for file, same in groupby(names, lambda name: name.rpartition("#")[0]):
         wanted = {int(name.rpartition("#")[2]): name for name in same}
         try:
@@ -156,9 +177,9 @@ def read_rows(names):
 
 
 def _open_rows(file, first, last):
-    """Yields number and content of the rows of all row groups from that of the first row to that of the last."""
+    """Yield the number and the content of each row of the row groups between a first and a last row."""
     filesystem, path = locate(file)
-    # With a buffer a column is read bit by bit, without one as a whole.
+    # With a buffer a column is read piece by piece, otherwise as a whole.
     with pq.ParquetFile(path, filesystem=filesystem, buffer_size=1 << 20) as table:
         column = _find_column(file, table.schema_arrow)
         end = 0

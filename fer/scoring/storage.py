@@ -1,4 +1,4 @@
-"""Where answers are written: file systems, and the folder of a run in its output."""
+"""The output of scoring: its file system, and the folder that each run has in it."""
 
 import fcntl
 import io
@@ -21,33 +21,44 @@ from fer.documents import to_json
 from fer.errors import UserError
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
-"""Of `pyarrow.fs`: what is written appears there when it is complete, and cannot be renamed."""
-ABOUT = "_scoring.json"
-"""In the output: which model answers, and how. Readers of Parquet pass over a name that begins so."""
-RUN = ".scoring-"
-"""Beginning of the names of runs' folders in the output, which readers of Parquet pass over."""
-LOCK, CLAIM = "lock", "claim"
-"""In a run's folder: a file that its process has locked, with the name of its host; and, as Parquet, the names of the
-pictures that it is going to answer."""
+"""Types of `pyarrow.fs` file systems in which a file appears only when it is complete, and cannot be renamed."""
+DESCRIPTION = "_scoring.json"
+"""Name of the file in the output that states which model answers, and how; readers of Parquet skip the underscore."""
+RUN_PREFIX = ".scoring-"
+"""Beginning of the names of runs' folders in the output; readers of Parquet skip the dot."""
+LOCK = "lock"
+"""Name of the file in a run's folder that the run's process has locked; it holds the name of the host."""
+CLAIM = "claim"
+"""Name of the Parquet file in a run's folder with the names of the pictures that the run is going to answer."""
 FAILURES = (OSError, UnicodeError, pa.ArrowException)
-"""What pyarrow raises for files that are not there, not readable or not what they should be."""
+"""Errors that pyarrow raises for files that are missing, unreadable or of another format."""
 
 
-class Place(NamedTuple):
-    """Where a run writes: the output, and the name of the run's folder in it; None on an object store."""
+class Destination(NamedTuple):
+    """Place that a run writes to.
+
+    output: folder or URI for the answers.
+    folder: name of the run's folder in the output; None on an object store.
+    """
 
     output: str
-    run: str | None
+    folder: str | None
 
-    def put(self, name, content, first=False):
-        """Writes a file of the output, whole or not at all; with `first` only where none is, if the disk can tell."""
-        filesystem, folder = locate(self.output)
-        target = f"{folder}/{name}"
-        if not self.run:
+    def write(self, name, content, first=False):
+        """Write a file into the output, whole or not at all.
+
+        Args:
+            name: name of the file in the output.
+            content: bytes.
+            first: keep a file of this name that is already there; only a local disk can tell.
+        """
+        filesystem, path = locate(self.output)
+        target = f"{path}/{name}"
+        if not self.folder:
             _write(filesystem, target, content)
             return
-        # Ray may take a worker for dead that is not: each writes a file of its own.
-        temporary = f"{folder}/{self.run}/{uuid.uuid4().hex}"
+        # Ray may take a worker for dead that still runs, so each worker writes a file of its own.
+        temporary = f"{path}/{self.folder}/{uuid.uuid4().hex}"
         _write(filesystem, temporary, content)
         if first and isinstance(filesystem, LocalFileSystem):
             with suppress(OSError):
@@ -59,66 +70,70 @@ class Place(NamedTuple):
 
 
 class Run:
-    """A run with its folder in the output, from its plan to its end.
+    """One run with its folder in the output, from its plan to its end.
+
+    Args:
+        output: folder or URI for the answers.
 
     Raises:
-        UserError: where the output cannot be written.
+        UserError: if the output cannot be written.
     """
 
     def __init__(self, output):
         self._lock = None
-        with _writable(output):
+        with _explain_write_errors(output):
             filesystem, path = locate(output)
             if filesystem.type_name in OBJECT_STORES:
-                self.place = Place(output, None)
+                self.destination = Destination(output, None)
                 return
-            self.place = Place(output, f"{RUN}{uuid.uuid4().hex}")
-            filesystem.create_dir(f"{path}/{self.place.run}")
+            self.destination = Destination(output, f"{RUN_PREFIX}{uuid.uuid4().hex}")
+            filesystem.create_dir(f"{path}/{self.destination.folder}")
             if isinstance(filesystem, LocalFileSystem):
-                self._lock = open(f"{path}/{self.place.run}/{LOCK}", "x")  # noqa: SIM115 - until the run ends
-                with suppress(OSError):  # Without a lock it is never known to be dead.
+                self._lock = open(f"{path}/{self.destination.folder}/{LOCK}", "x")  # noqa: SIM115 - open until the run ends
+                with suppress(OSError):  # Without a lock no other run can know that this one is dead.
                     fcntl.flock(self._lock, fcntl.LOCK_EX)
                     self._lock.write(socket.gethostname())
                     self._lock.flush()
 
     def list_claimed(self):
-        """Names of the pictures that other runs are answering; removes the folders of those that are dead."""
-        filesystem, path = locate(self.place.output)
+        """Return the names of the pictures that other runs are answering; remove the folders of dead runs."""
+        filesystem, path = locate(self.destination.output)
+        own = self.destination.folder
         claims = [pa.array([], pa.large_string())]
-        with _writable(self.place.output):
-            for file in filesystem.get_file_info(FileSelector(path)) if self.place.run else []:
-                if not file.base_name.startswith(RUN) or file.base_name == self.place.run or file.is_file:
+        with _explain_write_errors(self.destination.output):
+            for file in filesystem.get_file_info(FileSelector(path)) if own else []:
+                if not file.base_name.startswith(RUN_PREFIX) or file.base_name == own or file.is_file:
                     continue
                 if isinstance(filesystem, LocalFileSystem) and _remove_dead(Path(file.path)):
                     continue
                 if filesystem.get_file_info(f"{file.path}/{CLAIM}").is_file:
-                    with suppress(FileNotFoundError):  # It ends at this moment.
+                    with suppress(FileNotFoundError):  # The other run ends at this moment.
                         table = pq.read_table(f"{file.path}/{CLAIM}", filesystem=filesystem)
                         claims.append(table["path"].cast(pa.large_string()).combine_chunks())
         return pa.concat_arrays(claims)
 
     def claim(self, names):
-        """Tells other runs which pictures this one is going to answer."""
-        if self.place.run:
+        """Tell other runs which pictures this run is going to answer."""
+        if self.destination.folder:
             file = io.BytesIO()
             pq.write_table(pa.table({"path": names}), file)
-            with _writable(self.place.output):
-                self.place.put(f"{self.place.run}/{CLAIM}", file.getvalue())
+            with _explain_write_errors(self.destination.output):
+                self.destination.write(f"{self.destination.folder}/{CLAIM}", file.getvalue())
 
     def close(self):
-        """Removes the folder: the run is over."""
-        filesystem, path = locate(self.place.output)
-        if self.place.run:
+        """End the run: remove its folder."""
+        filesystem, path = locate(self.destination.output)
+        if self.destination.folder:
             with suppress(OSError):
-                filesystem.delete_dir(f"{path}/{self.place.run}")
+                filesystem.delete_dir(f"{path}/{self.destination.folder}")
         if self._lock:
             self._lock.close()
 
 
 def _remove_dead(folder):
-    """Removes the folder of a run that ended without doing so; returns whether it did.
+    """Remove the folder of a killed run, and return whether it was removed.
 
-    That is certain only of a run of this host, whose lock would be held if it lived.
+    Only a run of this host is known to be dead: its process would hold the lock if it lived.
     """
     try:
         with (folder / LOCK).open() as lock:
@@ -131,29 +146,35 @@ def _remove_dead(folder):
         return False
 
 
-def claim_output(run, about, model):
-    """Puts a file into the output that says which answers it holds.
+def claim_output(run, settings, model):
+    """Write a file into the output that states which answers it holds, unless the output has one.
+
+    Args:
+        run: `Run` into the output.
+        settings: dict of what decides the answers: the model's `sha256`, and `already_cropped`.
+        model: name of the model.
 
     Raises:
-        UserError: where it cannot be written, or holds other answers or Parquet that is none.
+        UserError: if the output cannot be written, or holds other answers or other Parquet files.
     """
-    output = run.place.output
+    output = run.destination.output
     filesystem, path = locate(output)
-    with _writable(output):
-        if not filesystem.get_file_info(f"{path}/{ABOUT}").is_file:
+    with _explain_write_errors(output):
+        if not filesystem.get_file_info(f"{path}/{DESCRIPTION}").is_file:
             if any(file.endswith(".parquet") for file in _list_output(output)):
                 raise UserError(f"{output}: holds Parquet that is not of this command; name another output.")
-            run.place.put(ABOUT, to_json({"model": model, **about}).encode(), first=True)
-        with filesystem.open_input_stream(f"{path}/{ABOUT}") as stream:
+            run.destination.write(DESCRIPTION, to_json({"model": model, **settings}).encode(), first=True)
+        with filesystem.open_input_stream(f"{path}/{DESCRIPTION}") as stream:
             before = json.loads(stream.read())
-        if not about.items() <= before.items():
+        if not settings.items() <= before.items():
             cropped = " of pictures that are one face each" if before["already_cropped"] else ""
             rule = f"{output}: holds answers{cropped} by the model {before['model']}"
             raise UserError(f"{rule}; other answers need another output.")
 
 
 @contextmanager
-def _writable(output):
+def _explain_write_errors(output):
+    """Raise errors of the block as a `UserError` that names the output."""
     try:
         yield
     except UserError:
@@ -163,14 +184,15 @@ def _writable(output):
 
 
 def _list_output(output):
+    """Return the paths of the files in the output."""
     filesystem, path = locate(output)
     return [file.path for file in filesystem.get_file_info(FileSelector(path, allow_not_found=True)) if file.is_file]
 
 
 def list_answered(output):
-    """Names of the pictures that have an answer."""
+    """Return the names of the pictures that have an answer, an Arrow array of strings."""
     filesystem, _ = locate(output)
-    with explained(output):
+    with explain_read_errors(output):
         shards = [file for file in _list_output(output) if file.endswith(".parquet")]
         if not shards:
             return pa.array([], pa.large_string())
@@ -183,13 +205,13 @@ def _write(filesystem, path, content):
         stream.write(content)
 
 
-def full_name(name):
-    """A name that means the same in every folder: a URI, or an absolute path."""
+def make_absolute(name):
+    """Return a path as an absolute path, or a URI as it is."""
     return name.rstrip("/") if "://" in name else os.path.abspath(name)
 
 
 def locate(name):
-    """The file system of a path or URI, and its path there."""
+    """Return the pyarrow file system of a path or URI, and the path in that file system."""
     scheme, separator, rest = name.partition("://")
     if not separator:
         return _open_filesystem("file:///")[0], os.path.abspath(name)
@@ -200,12 +222,13 @@ def locate(name):
 
 @cache
 def _open_filesystem(root):
-    with explained(root):
+    with explain_read_errors(root):
         return FileSystem.from_uri(root)
 
 
 @contextmanager
-def explained(name):
+def explain_read_errors(name):
+    """Raise pyarrow's errors in the block as a `UserError` that names the file."""
     try:
         yield
     except UserError:
@@ -215,4 +238,5 @@ def explained(name):
 
 
 def first_line(error):
+    """Return the first line of an error's message, or the name of its class where there is no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

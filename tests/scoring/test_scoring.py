@@ -24,21 +24,27 @@ from fer.models.exports import EXPORTS, ExportRecord, save_exports
 from fer.models.model_folder import BUNDLED, CONFIG, WEIGHTS, ModelConfig, ModelFolderError, save_model
 from fer.recognition.records import NO_FACE
 from fer.scoring import job as scoring
-from fer.scoring.storage import ABOUT
+from fer.scoring.storage import DESCRIPTION
 
 pytestmark = pytest.mark.xdist_group("ray")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def offline():
+    """Name a proxy that does not exist: Ray's request to the metadata servers of clouds ends on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        for scheme in ("http", "https"):
+            patch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+        yield
+
+
 @pytest.fixture(scope="module")
-def cluster():
+def cluster(offline):
     """Head and another node of a cluster, each with processes of its own and one CPU."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        from ray._private.node import Node
         from ray.cluster_utils import Cluster
 
-        # As in `fer.scoring.job`: tests ask no cloud.
-        patch.setattr(Node, "start_api_server", lambda node, **_: setattr(node, "_webui_url", ""))
         node = {"num_cpus": 1, "object_store_memory": 100_000_000}
         cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         try:
@@ -236,7 +242,7 @@ def test_two_runs_into_one_output_share_the_pictures_and_keep_their_files(tmp_pa
 def test_what_a_killed_run_left_goes_where_it_is_certain_that_it_is_dead(tmp_path, faces):
     source, output = str(faces(1)), tmp_path / "scored"
     killed, elsewhere = (scoring.plan_scoring(source, str(output)) for _ in range(2))
-    dead, unknown = (output / plan.run.place.run for plan in (killed, elsewhere))
+    dead, unknown = (output / plan.run.destination.folder for plan in (killed, elsewhere))
     (unknown / "lock").write_text("another host")
     for plan in (killed, elsewhere):
         plan.run._lock.close()  # As the system does with a process' files.
@@ -252,11 +258,11 @@ def test_what_a_killed_run_left_goes_where_it_is_certain_that_it_is_dead(tmp_pat
 def test_answers_appear_whole(tmp_path, faces):
     output = tmp_path / "scored"
     plan = scoring.plan_scoring(str(faces(2)), str(output), already_cropped=True)
-    place = plan.run.place
-    place.put("a.parquet", b"all")
+    destination = plan.run.destination
+    destination.write("a.parquet", b"all")
     assert (output / "a.parquet").read_bytes() == b"all"
-    assert {path.name for path in (output / place.run).iterdir()} == {"lock", "claim"}
-    place.put("_scoring.json", b"another", first=True)
+    assert {path.name for path in (output / destination.folder).iterdir()} == {"lock", "claim"}
+    destination.write("_scoring.json", b"another", first=True)
     assert json.loads((output / "_scoring.json").read_text())["already_cropped"]
     plan.run.close()
 
@@ -308,7 +314,7 @@ def test_recording_an_export_is_no_other_model(faces, tmp_path):
     save_model(model, config.build(), config)
     before = hashlib.sha256((model / CONFIG).read_bytes() + (model / WEIGHTS).read_bytes()).hexdigest()
     scoring.plan_scoring(str(faces(1)), str(output), model)
-    assert json.loads((output / ABOUT).read_text())["sha256"] == before
+    assert json.loads((output / DESCRIPTION).read_text())["sha256"] == before
     save_exports(model, {"litert": ExportRecord(1, "0", "weights 0, temperature 1")})
     scoring.plan_scoring(str(faces(1)), str(output), model)
 

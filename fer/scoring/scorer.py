@@ -1,0 +1,128 @@
+"""The work of one Ray actor: read the pictures of a shard, recognize their faces, write one Parquet file.
+
+path            path as it was found or listed; `FILE#ROW` for a row of Parquet, counted from 0
+face            number of the face from 1, the largest first; null where there is no face, and then all columns that
+                follow are null, except `error`
+box             left, top, right, bottom in pixels
+label           most probable emotion
+probabilities   struct with one field per emotion
+confident       false if the answer is "not sure"
+error           reason why the picture could not be read, or `fer.recognition.records.NO_FACE`; null where there is
+                a face
+"""
+
+import hashlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fer.errors import UserError
+from fer.images.loading import load_image
+from fer.recognition.records import NO_FACE
+from fer.scoring.sources import read_files, read_rows
+
+
+class Tally(NamedTuple):
+    """Counts of pictures, of faces in them, of pictures without a face, and of pictures that could not be read."""
+
+    pictures: int
+    faces: int
+    faceless: int
+    unread: int
+
+
+class Scorer:
+    """Actor class of `ray.data`: a recognizer that answers shards of names and writes the answers.
+
+    Args:
+        model: Ray's reference to the files of the model, bytes by name.
+        destination: `fer.scoring.storage.Destination` of the answers.
+        parquet: whether the pictures are rows of Parquet.
+        already_cropped: whether each picture is one face.
+    """
+
+    def __init__(self, model, destination, parquet, already_cropped):
+        # An actor has one CPU, however many the machine has.
+        os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+        import ray
+
+        from fer.recognition.recognizer import Recognizer
+
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in ray.get(model).items():
+                (Path(folder) / name).write_bytes(content)
+            self.recognizer = Recognizer.load(folder, threads=1)
+        self.destination, self.already_cropped = destination, already_cropped
+        self.read = read_rows if parquet else read_files
+        self.schema = _build_schema(self.recognizer.labels)
+
+    def __call__(self, shard):
+        """Answer one shard.
+
+        Args:
+            shard: Arrow table with the column `path`.
+
+        Returns:
+            An Arrow table of one row: the fields of the shard's `Tally`, and `reason`, "" or why the shard failed.
+        """
+        tally, reason = Tally(0, 0, 0, 0), ""
+        try:
+            tally = self._answer(shard["path"].to_pylist())
+        except Exception as error:  # For example a full disk; the other shards are still answered.
+            reason = f"{type(error).__name__}: {error}"
+        return pa.Table.from_pylist([{**tally._asdict(), "reason": reason}])
+
+    def _answer(self, names):
+        """Write the answers for the pictures with these names, and return their `Tally`."""
+        rows, faceless, unread = [], 0, 0
+        for name, content in self.read(names):
+            try:
+                faces = self._recognize(name, content)
+            except UserError as error:
+                rows.append({"path": name, "error": str(error)})
+                unread += 1
+                continue
+            rows += [
+                {
+                    "path": name,
+                    "face": number,
+                    "box": face.box,
+                    "label": face.label,
+                    "probabilities": face.probabilities,
+                    "confident": face.confident,
+                }
+                for number, face in enumerate(faces, start=1)
+            ]
+            if not faces:
+                rows.append({"path": name, "error": NO_FACE})
+                faceless += 1
+        file = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, self.schema), file)
+        digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
+        self.destination.write(f"{digest[:32]}.parquet", file.getvalue())
+        return Tally(len(names), len(rows) - faceless - unread, faceless, unread)
+
+    def _recognize(self, name, content):
+        """Return all faces of a picture, however many; `content` is its bytes, or the error to raise."""
+        if isinstance(content, UserError):
+            raise content
+        return self.recognizer.recognize(load_image(io.BytesIO(content), name), self.already_cropped, most=None)
+
+
+def _build_schema(labels):
+    return pa.schema(
+        [
+            ("path", pa.string()),
+            ("face", pa.int32()),
+            ("box", pa.list_(pa.int32())),
+            ("label", pa.string()),
+            ("probabilities", pa.struct([(label, pa.float32()) for label in labels])),
+            ("confident", pa.bool_()),
+            ("error", pa.string()),
+        ]
+    )
