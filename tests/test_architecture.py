@@ -105,8 +105,10 @@ def test_what_answers_imports_no_keras(module):
 
 PRIVATE = re.compile(r"(ray|jax|jaxlib|keras|tensorflow|pyarrow)\.(.*\.)?(_\w+|src|python)(\.|$)")
 """Names of modules that libraries keep to themselves."""
+ALLOWED = {"tensorflow.lite.python.schema_py_generated"}
+"""Private modules that are imported: the classes of LiteRT's file format, which `flatbuffer_utils` takes and returns."""
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_no_private_module_of_a_library_is_imported(module):
-    assert [name for name in imports(MODULES[module]) if PRIVATE.match(name)] == []
+    assert [name for name in imports(MODULES[module]) if PRIVATE.match(name) and name not in ALLOWED] == []
