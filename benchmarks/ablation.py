@@ -184,14 +184,14 @@ def difference(right, other):
     """How much more often one is right than another on the same pictures, in points, and half of its 95 % interval.
 
     The variance is that of paired shares (McNemar, 1947; Agresti, Categorical Data Analysis, section 10.1). Where they
-    disagree on fewer than `fer.evaluation.metrics.FEW` pictures, half a picture is added to each of the four cells
-    (Agresti and Min, 2005, "Simple improved confidence intervals for comparing matched proportions"): no variance would
-    be seen.
+    disagree on fewer than `fer.evaluation.metrics.MIN_OUTCOMES` pictures, half a picture is added to each of the four
+    cells (Agresti and Min, 2005, "Simple improved confidence intervals for comparing matched proportions"): no variance
+    would be seen.
     """
-    from fer.evaluation.metrics import FEW
+    from fer.evaluation.metrics import MIN_OUTCOMES
 
     gained = right.astype(float) - other
-    added = 0.5 * (np.count_nonzero(gained) < FEW)
+    added = 0.5 * (np.count_nonzero(gained) < MIN_OUTCOMES)
     count = len(gained) + 4 * added
     variance = ((gained**2).sum() + 2 * added) / count - (gained.sum() / count) ** 2
     return 100 * gained.mean(), 100 * 1.96 * (variance / count) ** 0.5

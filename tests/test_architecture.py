@@ -106,7 +106,7 @@ def test_what_answers_imports_no_keras(module):
 PRIVATE = re.compile(r"(ray|jax|jaxlib|keras|tensorflow|pyarrow)\.(.*\.)?(_\w+|src|python)(\.|$)")
 """Names of modules that libraries keep to themselves."""
 ALLOWED = {"tensorflow.lite.python.schema_py_generated"}
-"""Private modules that are imported: the classes of LiteRT's file format, which `flatbuffer_utils` takes and returns."""
+"""Private modules that are imported: classes of the LiteRT file format that `flatbuffer_utils` works with."""
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -1,1 +1,1 @@
-"""Data sets to train and to measure with."""
+"""Data sets to train on and to evaluate on."""

@@ -1,4 +1,4 @@
-"""Duplicates and near-duplicates between splits: pictures that a network may know by heart."""
+"""Duplicates and near-duplicates between splits: pictures that a network may have memorized."""
 
 import hashlib
 
@@ -8,27 +8,32 @@ from sklearn.neighbors import NearestNeighbors
 from fer.errors import UserError
 
 MAX_COPIES = 0.5
-"""Share of the pictures to measure on that may be training pictures, to the pixel. FER2013 itself has 280 such pictures
-among the 3,589 of its validation split, 7.8 %; of surprise alone it is 27.5 %, of disgust 26.8 %. Of a split that is
-cut from a copy of the training pictures nearly all are."""
-SHRINK = 2
-"""Side of the squares that are averaged: 24 pixels of 48 forgive recompression and the shift of a pixel."""
-MAX_DISTANCE = 0.3
-"""Between pictures shrunk, freed of brightness and contrast: the correlation is `1 - MAX_DISTANCE**2 / 2` = 0.955.
+"""Largest share of the evaluated pictures that may be exact copies of training pictures.
 
-Chosen by looking at pairs of FER2013's validation and training pictures, 9 to 14 a step of 0.05: all of those up to
-0.35 are one photo cut or compressed differently, from there on different people begin to appear.
+Of the 3,589 validation pictures of FER2013 itself, 280 are such copies, 7.8 %; of surprise alone 27.5 %, of disgust
+26.8 %. In a split that is cut from a copy of the training pictures nearly all are.
+"""
+SHRINK = 2
+"""Side in pixels of the squares that are averaged; pictures of 24 pixels instead of 48 tolerate recompression and a
+shift by one pixel."""
+MAX_DISTANCE = 0.3
+"""Largest Euclidean distance between the signatures of near-duplicates; their correlation is then at least
+`1 - MAX_DISTANCE**2 / 2` = 0.955.
+
+It was chosen by looking at pairs of validation and training pictures of FER2013, 9 to 14 pairs per step of 0.05. All
+pairs up to 0.35 are the same photo, cropped or compressed differently; beyond that, pairs of different people appear.
 """
 
 
 def find_copies(faces, others):
-    """Which pictures are, to the pixel, among others.
+    """Find the pictures that are exact copies of others.
 
     Args:
-        faces, others: `fer.data.fer2013.Faces` of one size.
+        faces, others: `fer.data.fer2013.Faces` of the same image size.
 
     Returns:
-        A list of pairs: the name of a picture of `faces`, and that of the first of `others` that is the same.
+        A list of pairs: the name of a picture in `faces`, and the name of the first picture in `others` with the same
+        pixels.
     """
     names = dict(zip(reversed(_digests(others)), reversed(others.names), strict=True))
     pairs = ((name, names.get(digest)) for name, digest in zip(faces.names, _digests(faces), strict=True))
@@ -36,17 +41,18 @@ def find_copies(faces, others):
 
 
 def check_copies(faces, train, allowed=False):
-    """Counts the pictures to measure on that are training pictures, to the pixel.
+    """Count the evaluated pictures that are exact copies of training pictures.
 
     Args:
-        faces, train: `fer.data.fer2013.Faces` of one size.
-        allowed: whether any number may be.
+        faces: `fer.data.fer2013.Faces` to evaluate on.
+        train: `fer.data.fer2013.Faces` of the training split, of the same image size.
+        allowed: whether any number of copies is allowed.
 
     Returns:
-        A sentence with the count and an example; "" where there are none.
+        A sentence with the count and an example; "" if there are no copies.
 
     Raises:
-        UserError: for more than the share `MAX_COPIES` of `faces`, unless they are `allowed`.
+        UserError: if the share of copies is above `MAX_COPIES`, unless `allowed`.
     """
     copies = find_copies(faces, train)
     if not copies:
@@ -60,27 +66,28 @@ def check_copies(faces, train, allowed=False):
 
 
 def find_duplicates(faces, others):
-    """Which pictures have a near-duplicate, as they are or mirrored, among others.
+    """Find the pictures that have a near-duplicate among others, mirrored or not.
 
     Args:
         faces: uint8 array `(n, size, size, 1)`.
         others: uint8 array `(m, size, size, 1)`.
 
     Returns:
-        bool array `(n,)`.
+        A bool array `(n,)`.
     """
-    # Brute force is a matrix product, and quicker than any tree with hundreds of dimensions.
+    # Brute force is a matrix product: in hundreds of dimensions it is faster than a tree.
     neighbors = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(_signatures(others))
     both = (neighbors.kneighbors(_signatures(pictures))[0][:, 0] for pictures in (faces, faces[:, :, ::-1]))
     return np.minimum(*both) <= MAX_DISTANCE
 
 
 def _digests(faces):
+    """Return the sha256 of the pixels of each picture."""
     return [hashlib.sha256(image).digest() for image in faces.images]
 
 
 def _signatures(images):
-    """Pictures shrunk, with mean 0 and length 1: float32 `(n, (size // SHRINK)**2)`."""
+    """Return shrunk pictures without brightness and contrast: float32 `(n, (size // SHRINK)**2)`, mean 0 and norm 1."""
     count, side = len(images), images.shape[1] // SHRINK
     even = images[:, : side * SHRINK, : side * SHRINK]
     means = even.reshape(count, side, SHRINK, side, SHRINK).mean(axis=(2, 4), dtype=np.float32).reshape(count, -1)

@@ -1,11 +1,12 @@
-"""FER2013 from what people really have: a folder, a zip or a CSV.
+"""FER2013 in the forms in which people have it: a folder, a zip or a CSV.
 
-- a folder or zip in Kaggle's layout: `train/<emotion>/*.jpg` and `test/<emotion>/*.jpg`, where the prefixes
-  `PublicTest_` and `PrivateTest_` tell validation from test; or `train/`, `validation/` and `test/`;
-- the original `fer2013.csv` or `icml_face_data.csv` with the columns emotion, pixels, Usage: alone, in a folder or zip.
+- A folder or zip in Kaggle's layout: `train/<emotion>/*.jpg` and `test/<emotion>/*.jpg`, where the prefixes
+  `PublicTest_` and `PrivateTest_` tell validation from test; or `train/`, `validation/` and `test/`.
+- The original `fer2013.csv` or `icml_face_data.csv` with the columns emotion, pixels, Usage: alone, in a folder or in a
+  zip.
 
-Only pictures of the split that was asked for are ever opened; of files without a picture's suffix, the first bytes are
-read to know what they are.
+Only the pictures of the requested split are opened. Of files without the suffix of a picture, only the first bytes are
+read, to see whether they are pictures.
 """
 
 import hashlib
@@ -24,20 +25,21 @@ from fer.images.loading import ImageError, grey_square
 from fer.labels import EMOTIONS, check_classes
 
 VALIDATION_SHARE = 0.1
+"""Share of the training pictures that becomes the validation split where there is none."""
 SPLIT_SEED = 2013
-"""One seed for everybody, apart from the training seed: a split must not change with the run that is measured on it."""
+"""Seed of that split and of `limit`; it is not the training seed, because a split must not change from run to run."""
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
     """Labelled pictures of one split.
 
-    images: uint8 `(n, size, size, 1)`, values 0-255.
-    labels: int64 `(n,)`, indices into `classes`.
+    images: uint8 array `(n, size, size, 1)`, values 0-255.
+    labels: int64 array `(n,)`, indices into `classes`.
     classes: names of the labels, in the order of `EMOTIONS`.
-    names: where each picture came from: its path below the dataset, or its CSV row.
-    skipped: messages of the unreadable pictures and broken rows that were left out.
-    left_out: how many files of the dataset are no pictures, by kind, as a sentence; "" for none.
+    names: origin of each picture: its path below the data set, or its CSV row.
+    skipped: error messages of the unreadable pictures and broken rows that were left out.
+    left_out: sentence on the files of the data set that are not pictures, counted by kind; "" if there are none.
     """
 
     images: np.ndarray
@@ -51,44 +53,44 @@ class Faces:
         return len(self.labels)
 
     def take(self, indices):
-        """The pictures at some indices, in their order, as `Faces`."""
+        """Return the pictures at some indices, in the order of the indices."""
         names = tuple(self.names[index] for index in indices)
         return replace(self, images=self.images[indices], labels=self.labels[indices], names=names)
 
     def resize(self, size):
-        """The same with pictures of `size` pixels a side, scaled as `load_faces` scales them."""
+        """Return the same faces with pictures of `size` pixels per side, scaled as `load_faces` scales them."""
         if size == self.images.shape[1]:
             return self
         scaled = [grey_square(Image.fromarray(image), size) for image in self.images[..., 0]]
         return replace(self, images=np.stack(scaled)[..., None])
 
     def sha256(self):
-        """Digest of pictures and labels in hexadecimal: the same for two people who measure on the same data."""
+        """Return the sha256 of pictures and labels in hexadecimal; the same data have the same digest."""
         digest = hashlib.sha256(self.images.tobytes())
         digest.update(" ".join(self.classes[label] for label in self.labels).encode())
         return digest.hexdigest()
 
 
 def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, skip_bad=False):
-    """Loads one split of FER2013.
+    """Load one split of FER2013.
 
     Args:
         path: folder, zip or CSV; see the module's description.
-        split: `train`, `validation` or `test`. Without a validation split, a stratified tenth of training is taken
-            (seeded with `SPLIT_SEED`) and is no longer part of `train`; files and rows with the same content stay
-            together.
-        classes: emotions to load, at least two; others are left out.
-        image_size: side of the answered pictures in pixels.
-        limit: at most so many pictures, each class keeping its share but at least one picture; None for all.
-        skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may not tell
-            its split, so it is reported with every split.
+        split: `train`, `validation` or `test`. A data set without a validation split gets one: a stratified tenth of
+            the training pictures, drawn with `SPLIT_SEED` and no longer part of `train`. Files and rows with the same
+            content stay in the same split.
+        classes: emotions to load, at least two; pictures of other emotions are left out.
+        image_size: side of the returned pictures in pixels.
+        limit: largest number of pictures; each class keeps its share, but at least one picture. None loads all.
+        skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may lack its
+            split, so it is reported for every split.
 
     Returns:
         `Faces`, sorted by name.
 
     Raises:
-        DataError: for a path, layout, class folder, row or picture that does not fit.
-        UserError: for an unknown split or class, or a limit below the number of classes.
+        DataError: if a path, layout, class folder, row or picture does not fit.
+        UserError: if the split or a class is unknown, or if the limit is below the number of classes.
     """
     if split not in SPLITS:
         raise UserError(f"`split` must be 'train', 'validation' or 'test'. Received: split={split!r}")
@@ -122,7 +124,7 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
 
 
 def _select(items, split, classes, path, content_of):
-    """The items of one split and some classes, sorted by name; makes the validation split where there is none."""
+    """Return the items of one split and some classes, sorted by name; cut a validation split where there is none."""
     if not items:
         raise DataError(f"{path}: no pictures found. {LAYOUT}")
     if split != "test" and not any(item.split == "validation" for item in items):
@@ -140,7 +142,7 @@ def _select(items, split, classes, path, content_of):
 
 
 def _stratified(items, share, path, content_of):
-    """Two lists of the items; those of the same content are in the same one, and counted once for its share."""
+    """Split items into two stratified lists; items of the same content stay together and count once for the share."""
     groups = {}
     for item in items:
         groups.setdefault(content_of(item), []).append(item)
@@ -156,7 +158,7 @@ def _stratified(items, share, path, content_of):
 
 
 def _limit(items, limit):
-    """Some of the items: the first of every class, then of each as many as its share (chosen with `SPLIT_SEED`)."""
+    """Return a sample of the items, drawn with `SPLIT_SEED`; each class keeps its share, but at least one item."""
     sizes = Counter(item.emotion for item in items)
     if limit < len(sizes):
         raise UserError(f"`limit` must be at least {len(sizes)}, a picture a class. Received: {limit}")

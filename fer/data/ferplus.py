@@ -1,4 +1,4 @@
-"""The votes of FER+ (Barsoum et al., 2016): what ten people said of each picture of FER2013."""
+"""The votes of FER+ (Barsoum et al., 2016): labels that ten people gave to each picture of FER2013."""
 
 import csv
 from pathlib import Path
@@ -9,17 +9,18 @@ from fer.data.sources import DataError
 
 
 def load_votes(path, names):
-    """Loads the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041): ten people's opinion of each picture.
+    """Load the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041).
 
     Args:
-        path: CSV with the column `file`, a picture's path below the dataset, and a column of counts a category.
-        names: of the pictures, as in `Faces.names`.
+        path: CSV with the column `file`, the path of a picture below the data set, and one column of counts per
+            category.
+        names: names of the pictures, as in `fer.data.fer2013.Faces`.
 
     Returns:
-        float64 array `(n, categories)`, shares that sum to 1; a row of NaN where a picture has no votes.
+        A float64 array `(n, categories)` of shares; rows sum to 1, and the row of a picture without votes is NaN.
 
     Raises:
-        DataError: for a file that does not fit, or one that knows none of the pictures.
+        DataError: if the file does not fit, or has votes for none of the pictures.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")
@@ -46,6 +47,6 @@ def load_votes(path, names):
 
 
 def load_categories(path):
-    """The names of the columns that `load_votes` answers, from the same CSV."""
+    """Return the names of the categories, the columns of `load_votes`, from the same CSV."""
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file))[1:]

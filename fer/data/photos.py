@@ -14,11 +14,11 @@ LAYOUT = "Expected <label>/* or <set>/<label>/*, with labels among " + ", ".join
 class PhotoSet:
     """Photos of one source.
 
-    name: of its folder.
-    paths: of the photos, sorted.
-    labels: the expression of each.
-    left_out: counts of the photos in folders whose name is no expression that the model knows, and of files that are no
-        pictures, by folder.
+    name: name of its folder.
+    paths: paths of the photos, sorted.
+    labels: expression in each photo.
+    left_out: numbers, by folder, of photos whose expression the model does not know, and of files that are not
+        pictures.
     """
 
     name: str
@@ -28,14 +28,14 @@ class PhotoSet:
 
 
 def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> list[PhotoSet]:
-    """List the sets of labelled photos in a folder; none of them is opened.
+    """List the sets of labelled photos in a folder, without opening the photos.
 
     Args:
-        folder: one set or a folder of sets; see the module's description.
+        folder: one set, or a folder of sets; see the module's description.
         classes: expressions that the model knows.
 
     Raises:
-        UserError: if the folder is missing or holds no such set.
+        UserError: if the folder is missing or holds no set.
     """
     folder = Path(folder)
     if not folder.is_dir():

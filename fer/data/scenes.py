@@ -1,4 +1,4 @@
-"""Dataset pictures the way the app meets faces: somewhere in a larger picture, to be found, cut and shrunk again."""
+"""Scenes: data set pictures pasted into larger pictures, so that the app's way of finding faces can be evaluated."""
 
 import io
 import math
@@ -8,21 +8,24 @@ import numpy as np
 from PIL import Image
 
 SCENE_SIZE = (640, 480)
+"""Width and height of a scene in pixels."""
 SIDES = (96, 240)
-"""Smallest and largest side of a pasted picture in pixels, two to five times its own."""
+"""Smallest and largest side of a pasted picture in pixels, two to five times its original side."""
 MAX_ANGLE = 10
-"""Degrees that it is turned by at most, to either side."""
+"""Largest rotation of a pasted picture in degrees, to either side."""
 QUALITY = (70, 95)
-"""Of the JPEG that the scene is."""
+"""Lowest and highest JPEG quality of a scene."""
 SEED = 2013
+"""Seed of the scenes that `find_pasted` builds."""
 
 
 class Scene(NamedTuple):
-    """A picture with a face pasted in.
+    """A picture with a face picture pasted in.
 
     image: PIL image of mode RGB and `SCENE_SIZE`.
-    center, side, angle: where the pasted picture lies: x and y and its own side in pixels, and by how many degrees it
-        is turned, counterclockwise.
+    center: x and y of the centre of the pasted picture in pixels.
+    side: side of the pasted picture in pixels, before its rotation.
+    angle: rotation of the pasted picture in degrees, counterclockwise.
     """
 
     image: Image.Image
@@ -32,25 +35,25 @@ class Scene(NamedTuple):
 
     @property
     def square(self):
-        """Where the pasted picture lies: centre, side and turn as `fer.detection.alignment.place_square` gives them."""
+        """Centre, side and rotation of the pasted picture as `fer.detection.alignment.place_square` returns them."""
         return np.array(self.center), self.side, -math.radians(self.angle)
 
     def is_in(self, box):
-        """Whether the pasted picture's centre lies in a box."""
+        """Return whether the centre of the pasted picture lies in a box."""
         left, top, right, bottom = box
         return left <= self.center[0] <= right and top <= self.center[1] <= bottom
 
     def pick(self, faces):
-        """The first of faces, each with a `box`, that the pasted picture is in; None if there is none."""
+        """Return the first face whose `box` contains the centre of the pasted picture, or None."""
         return next((face for face in faces if self.is_in(face.box)), None)
 
 
 def build_scene(face, random):
-    """Pastes a face picture, enlarged and slightly turned, into a larger one of soft colours, and stores that as JPEG.
+    """Paste a face picture, enlarged and slightly rotated, into a blurred coloured background, and compress it as JPEG.
 
     Args:
         face: grey uint8 array `(size, size)`.
-        random: NumPy generator.
+        random: NumPy random generator.
 
     Returns:
         A `Scene`.
@@ -70,15 +73,16 @@ def build_scene(face, random):
 
 
 def find_pasted(recognizer, images):
-    """Looks for each face picture in a scene of its own, as the app does for a photo.
+    """Recognize each face picture in its own scene, as the app recognizes a face in a photo.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
         images: uint8 array `(n, size, size, 1)`.
 
     Returns:
-        Indices of the pictures whose face was found, int array `(found,)`, and the `fer.recognition.recognizer.Face` of
-        each. A face counts as found if its box holds the pasted picture's centre; of several the largest does.
+        The indices of the pictures whose face was found, an int array `(found,)`, and the
+        `fer.recognition.recognizer.Face` of each. A face is found if its box contains the centre of the pasted picture;
+        of several such faces the largest counts.
     """
     random = np.random.default_rng(SEED)
     found, faces = [], []

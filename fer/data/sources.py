@@ -1,4 +1,4 @@
-"""Items of a data set in a folder, a zip or a CSV, before anything is decoded."""
+"""Items of a data set in a folder, a zip or a CSV, listed before any picture is decoded."""
 
 import csv
 import hashlib
@@ -17,11 +17,15 @@ from fer.images.loading import MAX_PIXELS, grey_square, load_grey
 from fer.labels import CSV_EMOTIONS, EMOTIONS
 
 SPLITS = ("train", "validation", "test")
+"""Names of the splits."""
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
+"""Names of the CSV files in which FER2013 is distributed."""
 USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+"""Splits by their name in the column `Usage` of the CSV."""
 FACE_SIZE = 48
+"""Side of FER2013's pictures in pixels."""
 MAX_MEMBER_BYTES = 6 * MAX_PIXELS
-"""Bytes of a picture in a zip: the largest in 16 bits a channel, without compression."""
+"""Largest size of a picture in a zip in bytes: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
 LAYOUT = (
     "Expected train/<emotion>/ beside test/<emotion>/ or validation/<emotion>/, "
     f"or a CSV with the columns emotion, pixels, Usage; emotions are {', '.join(EMOTIONS)}."
@@ -29,12 +33,18 @@ LAYOUT = (
 
 
 class DataError(UserError):
-    """A dataset that cannot be used. The message names the file or row and what was expected."""
+    """Error for a data set that cannot be used; the message names the file or row and what was expected."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A picture that has not been opened: its name, its emotion, its split and how to read it."""
+    """A picture that has not been opened.
+
+    name: path below the data set, or number of the CSV row.
+    emotion: label.
+    split: one of `SPLITS`.
+    content: what its source needs to read it.
+    """
 
     name: str
     emotion: str
@@ -44,10 +54,19 @@ class Item:
 
 @contextmanager
 def open_source(path, skip):
-    """Yields the items below `path`, a function that reads one of them to uint8 `(size, size)`, one whose answer is the
-    same for items of the same content, and what was left out.
+    """Open a data set.
 
-    Rows of a CSV that are no items go to `skip` as errors.
+    Args:
+        path: folder, zip or CSV.
+        skip: function that is called with the `DataError` of each broken row of a CSV.
+
+    Yields:
+        An iterator of the `Item`s; a function of an item and a size that reads the picture as a uint8 array `(size,
+        size)`; a function of an item that returns the same value for items of the same content; and a sentence on the
+        files that are left out, "" if there are none.
+
+    Raises:
+        DataError: if the path is missing or is none of these.
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {LAYOUT}")
@@ -83,32 +102,37 @@ def open_source(path, skip):
 
 
 def _digest(path, item):
+    """Return the sha256 of a file, or its name if it cannot be read."""
     try:
         return hashlib.sha256((path / item.content).read_bytes()).digest()
-    except OSError:  # Reading the picture says what is wrong.
+    except OSError:  # The error is reported when the picture is read.
         return item.name
 
 
 def _sum(member):
+    """Return the checksum and the size of a file in a zip."""
     return member.CRC, member.file_size
 
 
 def _pixels_of(item):
+    """Return the pixels of an item of a CSV as text."""
     return item.content[1].strip()
 
 
 def _find_csv(names):
-    """The CSV among a dataset's files; None if its pictures lie there too."""
+    """Return the name of a data set's CSV; None if it has none, or has a folder `train` as well."""
     if any("train" in PurePosixPath(name).parts[:-1] for name in names):
         return None
     return next((name for name in names if PurePosixPath(name).name in CSV_NAMES), None)
 
 
 def _left_out(path, counts):
+    """Return the sentence on files that are left out; "" if there are none."""
     return f"{path}: {describe_left_out(counts)}." if counts else ""
 
 
 def _read_member(archive, member, size, path):
+    """Read a picture in a zip as a uint8 array `(size, size)`."""
     name = f"{path}:{member.filename}"
     try:
         return load_grey(io.BytesIO(read_member(archive, member, name, MAX_MEMBER_BYTES)), size, name)
@@ -117,7 +141,7 @@ def _read_member(archive, member, size, path):
 
 
 def _folder_items(names, path):
-    """Items of Kaggle's layout; a folder around it (`fer2013/train/…`) is allowed, and a second one is not."""
+    """Yield the items of files in Kaggle's layout, which may lie in one folder around it (`fer2013/train/…`)."""
     places = {}
     for name in names:
         parts = PurePosixPath(name).parts
@@ -135,6 +159,7 @@ def _folder_items(names, path):
 
 
 def _csv_rows(file, path):
+    """Yield the rows of a CSV as lists of strings."""
     try:
         yield from csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
     except (csv.Error, *FAILURES) as error:
@@ -142,6 +167,7 @@ def _csv_rows(file, path):
 
 
 def _csv_items(file, path, skip):
+    """Yield the items of a CSV, and pass the errors of broken rows to `skip`."""
     rows = _csv_rows(file, path)
     header = [name.strip().lower() for name in next(rows, [])]
     missing = {"emotion", "pixels", "usage"} - set(header)
@@ -159,6 +185,7 @@ def _csv_items(file, path, skip):
 
 
 def _row_item(row, header, number, where):
+    """Return the item of a row of a CSV, or raise a `DataError`."""
     if len(row) != len(header):
         raise DataError(f"{where}: {len(header)} columns expected. Received: {len(row)}.")
     cells = dict(zip(header, row, strict=True))
@@ -171,6 +198,7 @@ def _row_item(row, header, number, where):
 
 
 def _read_pixels(item, size):
+    """Read the pixels of an item of a CSV as a uint8 array `(size, size)`."""
     where, text = item.content
     values = text.split()
     if len(values) != FACE_SIZE**2:

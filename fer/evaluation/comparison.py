@@ -1,4 +1,4 @@
-"""Model folders side by side: one table, one figure."""
+"""Comparison of model folders: one table, one figure."""
 
 import math
 import time
@@ -14,21 +14,21 @@ from fer.outputs import check_outputs, write_text
 from fer.recognition.classification import classify
 
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
-"""What is between them in a document is written anew."""
+"""Markers in a document around the comparison, which is replaced each time."""
 ROUNDS = 20
-"""Timed passes of each network; they take turns, so that what else the machine does meets all alike."""
+"""Timed forward passes per network; the networks take turns, so that other work of the machine slows all alike."""
 
 
 @dataclass(frozen=True)
 class Contestant:
     """A model to compare.
 
-    name: of its folder.
+    name: name of its folder.
     network: Keras network.
     config: `fer.models.model_folder.ModelConfig`.
-    metrics: its `metrics.json`.
-    history: of `fer.models.model_folder.read_history`; empty where the folder has none.
-    size: of its weights in bytes.
+    metrics: content of its `metrics.json`.
+    history: rows as `fer.models.model_folder.read_history` returns them; empty if the folder has none.
+    size: size of its weights file in bytes.
     """
 
     name: str
@@ -40,10 +40,10 @@ class Contestant:
 
 
 def load_contestant(folder):
-    """Loads a model folder with its figures.
+    """Load a model folder with its metrics and history.
 
     Raises:
-        UserError: for a folder that does not fit, or has no figures.
+        UserError: if the folder does not fit, or has no metrics.
     """
     from fer.models.model_folder import read_history
 
@@ -54,7 +54,7 @@ def load_contestant(folder):
 
 
 def count_multiply_adds(network):
-    """Multiplications and additions of one face's forward pass, convolutions and dense layers alone."""
+    """Count the multiply-adds of one forward pass of one face, in convolutions and dense layers."""
     from keras import layers
 
     total = 0
@@ -67,7 +67,7 @@ def count_multiply_adds(network):
 
 
 def measure_seconds(networks):
-    """Median seconds of one face's forward pass, each network in turn, `ROUNDS` times after two to warm up."""
+    """Return the median seconds of each network's forward pass of one face, over `ROUNDS` rounds after two warm-ups."""
     crops = [np.zeros((1, *network.input_shape[1:3]), np.uint8) for network in networks]
     times = np.empty((ROUNDS + 2, len(networks)))
     for row in times:
@@ -79,7 +79,7 @@ def measure_seconds(networks):
 
 
 def render_table(contestants, seconds):
-    """The comparison in Markdown; `seconds` as `measure_seconds` gives them."""
+    """Render the comparison as a Markdown table; `seconds` are those of `measure_seconds`."""
     lines = [
         "| model | network | input | classes | parameters | multiply-adds | weights | epochs | training | accuracy "
         "| balanced accuracy | ECE | a face |",
@@ -107,18 +107,18 @@ def render_table(contestants, seconds):
 
 
 def save_comparison(folders, output, show):
-    """Compares model folders in a Markdown document, and their validation curves in a PNG beside it.
+    """Write a comparison of models into a Markdown document, and their validation curves into a PNG beside it.
 
     Args:
-        folders: of the models, or `bundled`.
-        output: path of the document. If it is there, what stands between `BEGIN` and `END` is replaced and the rest
-            stays. A device or a pipe gets the document alone.
-        show: a function that is given the table before anything is written.
+        folders: model folders, or `bundled`.
+        output: path of the document. In an existing document the text between `BEGIN` and `END` is replaced. A device
+            or a pipe gets the document without the PNG.
+        show: function that is called with the table before anything is written.
 
     Raises:
-        UserError: for a folder that does not fit, a document without a place for the comparison, or a PNG of its name
-            that it does not show.
-        OutputError: for a file that cannot be written.
+        UserError: if a folder does not fit, if the document lacks the markers, or if there is a PNG of the same name
+            that the document does not show.
+        OutputError: if a file cannot be written.
     """
     output = Path(output)
     paths = [find_model(folder) for folder in folders]

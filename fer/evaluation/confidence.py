@@ -1,4 +1,4 @@
-"""How the calibration of a network is fitted: temperature, threshold of "sure", exponent of the classes' shares."""
+"""Fit the calibration of a network: its temperature, its threshold of confidence, the exponent of its class prior."""
 
 import math
 
@@ -9,19 +9,21 @@ from fer.models.calibration import TEMPERATURES, temper
 PRIOR_EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Exponents that `choose_prior_exponent` tries."""
 TARGET = 0.85
-"""Accuracy wanted of the answers that are not "not sure"."""
+"""Selective accuracy that the threshold should reach: the accuracy of all answers except "not sure"."""
 FOLDS = 5
+"""Number of cross-validation folds of `temper_held_out`."""
 FOLD_SEED = 2013
+"""Seed that assigns pictures to folds."""
 
 
 def fit_temperature(probabilities, labels):
-    """The temperature in `TEMPERATURES` with the least negative log-likelihood.
+    """Return the temperature within `TEMPERATURES` with the lowest negative log-likelihood.
 
     Args:
         probabilities: float array `(n, classes)`.
         labels: int array `(n,)`.
     """
-    from scipy.optimize import minimize_scalar  # Slow to import, and of no use to who only serves.
+    from scipy.optimize import minimize_scalar  # Slow to import, and not needed to answer photos.
 
     def loss(logarithm):
         tempered = temper(np.asarray(probabilities, np.float64), math.exp(logarithm))
@@ -32,15 +34,15 @@ def fit_temperature(probabilities, labels):
 
 
 def temper_held_out(probabilities, labels):
-    """Each picture's probabilities at the temperature that the other folds' pictures give.
+    """Return the probabilities of each picture at the temperature that is fitted on the other folds.
 
-    What is measured on them is honest, where the temperature fitted on all of the pictures has seen each of them.
+    Metrics of them are unbiased, because no picture has influenced its own temperature.
 
     Args:
         probabilities, labels: as `fit_temperature` takes them, at least `FOLDS` pictures.
 
     Returns:
-        float64 array `(n, classes)`.
+        A float64 array `(n, classes)`.
     """
     probabilities = np.asarray(probabilities, np.float64)
     fold_of = np.random.default_rng(FOLD_SEED).permutation(len(labels)) % FOLDS
@@ -53,15 +55,15 @@ def temper_held_out(probabilities, labels):
 
 
 def risk_coverage(probabilities, labels):
-    """What is answered and how well, at every threshold there is.
+    """Return the risk-coverage curve: the share of pictures answered, and their accuracy, at every threshold.
 
     Args:
         probabilities: float array `(n, classes)`.
         labels: int array `(n,)`.
 
     Returns:
-        Three float arrays `(m,)` by falling threshold, one for each different top probability: the thresholds, the
-        share of pictures at or above them (coverage), and the accuracy on those (one minus the risk).
+        Three float arrays `(m,)`, one element per distinct top probability, in descending order of the thresholds: the
+        thresholds, the share of pictures at or above each (coverage), and the accuracy on those (one minus the risk).
     """
     confidence, correct = np.max(probabilities, axis=1), np.argmax(probabilities, axis=1) == labels
     order = np.argsort(-confidence, kind="stable")
@@ -71,14 +73,14 @@ def risk_coverage(probabilities, labels):
 
 
 def choose_threshold(probabilities, labels, target=TARGET):
-    """The lowest threshold that answers with the accuracy wanted: the most answers at that accuracy.
+    """Return the lowest threshold that reaches a selective accuracy, which answers the most pictures at that accuracy.
 
     Args:
         probabilities, labels: as `risk_coverage` takes them, already tempered.
-        target: accuracy wanted of what is answered, 0-1.
+        target: accuracy to reach on the pictures that are answered, from 0 to 1.
 
     Returns:
-        The threshold, rounded down to four places; 1 where none reaches the target.
+        The threshold, rounded down to four places; 1 if no threshold reaches the target.
     """
     thresholds, _, accuracies = risk_coverage(probabilities, labels)
     reached = np.flatnonzero(accuracies >= target)
@@ -86,7 +88,7 @@ def choose_threshold(probabilities, labels, target=TARGET):
 
 
 def choose_prior_exponent(score) -> float:
-    """Return the exponent of `PRIOR_EXPONENTS` with the highest score, the smallest of equals.
+    """Return the exponent in `PRIOR_EXPONENTS` with the highest score; of equal scores the smallest exponent.
 
     Args:
         score: function of an exponent that returns a float.

@@ -1,11 +1,11 @@
-"""A network among people: the votes of FER+ beside its answers."""
+"""Agreement of people with each other, and of a network with people, by the votes of FER+."""
 
 import numpy as np
 
 from fer.evaluation.metrics import accuracy_where
 
-CLEAR = 0.8
-"""Share of the votes from which on people agree on a picture."""
+AGREED_SHARE = 0.8
+"""Smallest share of the most frequent vote at which people count as agreed on a picture."""
 FERPLUS_EMOTIONS = {
     "anger": "angry",
     "disgust": "disgust",
@@ -15,24 +15,26 @@ FERPLUS_EMOTIONS = {
     "sadness": "sad",
     "surprise": "surprise",
 }
-"""FER+ categories (Barsoum et al., 2016, arXiv:1608.01041) that are emotions of FER2013; contempt, unknown and NF (not
-a face) are not."""
+"""Emotions of FER2013 by their FER+ category (Barsoum et al., 2016, arXiv:1608.01041); the categories contempt, unknown
+and NF (not a face) have none."""
 
 
 def compare_with_votes(predicted, faces, votes, categories):
-    """How often people agree with each other, and a network with them.
+    """Measure how often people agree with each other, and a network with them.
 
     Args:
         predicted: int array `(n,)`, indices into `faces.classes`.
-        faces: the `fer.data.fer2013.Faces` that were answered.
-        votes: of `fer.data.ferplus.load_votes`, float `(n, categories)`, rows of NaN where a picture has none.
-        categories: of `fer.data.ferplus.load_categories`, the names of the columns.
+        faces: `fer.data.fer2013.Faces` that the network answered.
+        votes: float array `(n, categories)` as `fer.data.ferplus.load_votes` returns it; the row of a picture without
+            votes is NaN.
+        categories: names of the columns, as `fer.data.ferplus.load_categories` returns them.
 
     Returns:
-        A dict, in which all shares are None without pictures: `n`, pictures with votes; `top_share`, the mean share of
-        the most frequent vote; `agreed` (that share is at least `CLEAR`) and `disputed`, each with `n` and `accuracy`
-        against FER2013's label; `majority`, `n` and `accuracy` against the most frequent vote. A tie, and a majority
-        for something that is no class of `faces`, are no majority: `majority.left_out` counts them.
+        A dict. `n`: number of pictures with votes. `top_share`: mean share of the most frequent vote. `agreed` and
+        `disputed`: `n` and `accuracy` against FER2013's label of the pictures on which that share is at least
+        `AGREED_SHARE`, and of the others. `majority`: `n` and `accuracy` against the most frequent vote, and
+        `left_out`, the number of pictures without a majority, because of a tie or because the most frequent vote is
+        not a class of `faces`. Shares and accuracies of no pictures are None.
     """
     known = ~np.isnan(votes).any(axis=1)
     votes, predicted, labels = votes[known], predicted[known], faces.labels[known]
@@ -40,11 +42,11 @@ def compare_with_votes(predicted, faces, votes, categories):
     class_of = [FERPLUS_EMOTIONS.get(name) for name in categories]
     class_of = np.array([faces.classes.index(name) if name in faces.classes else -1 for name in class_of])
     majority = np.where((votes == top[:, None]).sum(axis=1) == 1, class_of[votes.argmax(axis=1)], -1)
-    clear, decided = top >= CLEAR - 1e-9, majority >= 0
+    agreed, decided = top >= AGREED_SHARE - 1e-9, majority >= 0
     return {
         "n": int(known.sum()),
         "top_share": float(top.mean()) if len(top) else None,
-        "agreed": accuracy_where(predicted == labels, clear),
-        "disputed": accuracy_where(predicted == labels, ~clear),
+        "agreed": accuracy_where(predicted == labels, agreed),
+        "disputed": accuracy_where(predicted == labels, ~agreed),
         "majority": {**accuracy_where(predicted == majority, decided), "left_out": int((~decided).sum())},
     }

@@ -1,4 +1,4 @@
-"""Figures from predictions."""
+"""Metrics of predicted probabilities."""
 
 import numpy as np
 from scipy.stats import binomtest
@@ -11,14 +11,18 @@ from sklearn.metrics import (
 )
 
 ECE_BINS = 15
+"""Number of bins of the expected calibration error."""
 RESAMPLES = 10_000
+"""Number of bootstrap resamples."""
 RESAMPLING_SEED = 2013
-FEW = 10
-"""Right answers, or wrong ones, below which a bootstrap knows too little: it only draws what it has seen."""
+"""Seed of the bootstrap."""
+MIN_OUTCOMES = 10
+"""Smallest number of right answers, and of wrong ones, for which an interval is bootstrapped; a bootstrap draws only
+outcomes that it has seen."""
 
 
 def evaluate(probabilities, labels, classes):
-    """Compares predicted probabilities with the true labels.
+    """Compare predicted probabilities with the true labels.
 
     Args:
         probabilities: float array `(n, classes)`, rows sum to 1.
@@ -26,9 +30,10 @@ def evaluate(probabilities, labels, classes):
         classes: names of the outputs.
 
     Returns:
-        A dict of plain numbers, ready for JSON: `n`; `accuracy`; `accuracy_interval` (of that function);
-        `balanced_accuracy` (mean recall of the classes that occur); `macro_f1`; `nll` in nats; `ece`; `per_class`
-        (precision, recall, f1, support by name); `confusion_matrix` (rows are true, columns predicted); `labels`.
+        A dict of plain numbers, ready for JSON: `n`; `accuracy`; `accuracy_interval` (see the function of that name);
+        `balanced_accuracy` (mean recall over the classes that occur); `macro_f1`; `nll`, the negative log-likelihood in
+        nats; `ece`, the expected calibration error; `per_class` (precision, recall, f1, support by class name);
+        `confusion_matrix` (rows are true classes, columns predicted ones); `labels`.
     """
     probabilities = np.asarray(probabilities, np.float64)
     indices = np.arange(len(classes))
@@ -55,9 +60,11 @@ def evaluate(probabilities, labels, classes):
 
 
 def accuracy_interval(correct):
-    """95 % interval of a share by the percentile bootstrap (Efron, 1979), `RESAMPLES` draws with a fixed seed; where
-    fewer than `FEW` answers are right, or wrong, by the score interval of Wilson (1927), which of 5 right answers of 5
-    says 57 % to 100 %.
+    """Return the 95 % interval of an accuracy.
+
+    It is a percentile bootstrap (Efron, 1979) of `RESAMPLES` resamples with a fixed seed. With fewer than
+    `MIN_OUTCOMES` right answers, or wrong ones, it is the score interval of Wilson (1927): 5 right answers out of 5
+    give 57 % to 100 %.
 
     Args:
         correct: bool array `(n,)`, n at least 1.
@@ -66,9 +73,9 @@ def accuracy_interval(correct):
         `[low, high]`, floats from 0 to 1.
     """
     n, right = len(correct), int(np.count_nonzero(correct))
-    if min(right, n - right) < FEW:
+    if min(right, n - right) < MIN_OUTCOMES:
         return wilson_interval(right, n)
-    # Drawing n of n zeros and ones with replacement and counting the ones is one binomial draw.
+    # The number of ones among n draws with replacement from n zeros and ones is a single binomial draw.
     shares = np.random.default_rng(RESAMPLING_SEED).binomial(n, np.mean(correct), RESAMPLES) / n
     return [float(edge) for edge in np.percentile(shares, (2.5, 97.5))]
 
@@ -79,28 +86,29 @@ def wilson_interval(right: int, n: int) -> list[float]:
 
 
 def accuracy_where(correct, chosen):
-    """The accuracy on some of the answers.
+    """Return the accuracy of the chosen answers.
 
     Args:
         correct: bool array `(n,)`.
         chosen: bool array `(n,)`.
 
     Returns:
-        A dict: `n`, how many are chosen, and their `accuracy`, None if there are none.
+        A dict: `n`, the number of chosen answers, and their `accuracy`, None if there are none.
     """
     return {"n": int(chosen.sum()), "accuracy": float(correct[chosen].mean()) if chosen.any() else None}
 
 
 def reliability(probabilities, labels, bins=ECE_BINS):
-    """Confidence and accuracy by equally wide bins of the top probability.
+    """Return the data of a reliability diagram: confidence and accuracy in equally wide bins of the top probability.
 
     Args:
         probabilities: float array `(n, classes)`.
         labels: int array `(n,)`.
-        bins: number of bins between 0 and 1; a bin holds its upper edge, not its lower one.
+        bins: number of bins between 0 and 1; a bin contains its upper edge, not its lower one.
 
     Returns:
-        A list of `{"n", "confidence", "accuracy"}` of the bins that are not empty: pictures, and means from 0 to 1.
+        A list with one dict per bin that is not empty: `n`, the number of pictures, and the means `confidence` and
+        `accuracy`, from 0 to 1.
     """
     probabilities = np.asarray(probabilities, np.float64)
     confidence = probabilities.max(axis=1)
@@ -117,21 +125,21 @@ def reliability(probabilities, labels, bins=ECE_BINS):
 
 
 def expected_calibration_error(probabilities, labels, bins=ECE_BINS):
-    """Mean gap between confidence and accuracy over the bins of `reliability`.
+    """Return the mean gap between confidence and accuracy over the bins of `reliability`.
 
-    Each bin counts by its share of the pictures (Guo et al., 2017, "On Calibration of Modern Neural Networks").
+    Each bin is weighted by its share of the pictures (Guo et al., 2017, "On Calibration of Modern Neural Networks").
     """
     rows = reliability(probabilities, labels, bins)
     return sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(labels)
 
 
 def restrict(probabilities, labels, classes):
-    """The columns of some of the classes, scaled to sum to 1: what the network says knowing it is one of them.
+    """Return the probabilities of some classes, given that the answer is one of them: rows again sum to 1.
 
     Args:
         probabilities: float array `(n, len(labels))`.
         labels: names of the columns.
-        classes: names to keep.
+        classes: names of the columns to keep.
     """
     chosen = np.asarray(probabilities, np.float64)[:, [labels.index(name) for name in classes]]
     return chosen / np.maximum(chosen.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)

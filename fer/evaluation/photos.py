@@ -1,8 +1,8 @@
-"""Folders of whole photos with known expressions, and how well a model reads them end to end.
+"""End-to-end evaluation on folders of whole photos with known expressions.
 
-A folder is one set, `<label>/*.jpg`, or several, `<set>/<label>/*.jpg`. Each photo is read as the app reads it: found,
-aligned, classified; of several faces the largest answers. A photo whose face is not found, or that cannot be read,
-counts as answered wrongly.
+A folder is one set, `<label>/*.jpg`, or several sets, `<set>/<label>/*.jpg`. Each photo is answered as in the app:
+detection, alignment, classification. Of several faces the largest counts. A photo in which no face is found, or that
+cannot be read, counts as a wrong answer.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_
 from fer.images.loading import ImageError, load_image
 
 BATCH_SIZE = 32
-"""Photos that are opened before their faces are classified together."""
+"""Number of photos whose faces are classified together."""
 
 
 def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
-    """Yield the probabilities of each photo's largest face, float `(classes,)`, or None where there is none to read.
+    """Yield the probabilities of each photo's largest face, a float array `(classes,)`, or None without a face.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
@@ -34,11 +34,11 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
 
 
 def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[np.ndarray | None]]:
-    """Read several sets; returns the answers of `read_photo_set` for each.
+    """Return the answers of `read_photo_set` for several sets.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
-        progress: function of the answers' iterator and their number that returns an iterator, such as `tqdm`.
+        progress: function of an iterator and its length that returns an iterator, such as `tqdm`.
     """
     answers = (answer for photos in sets for answer in read_photo_set(recognizer, photos))
     if progress:
@@ -51,7 +51,7 @@ def measure_photos(recognizer, sets: list[PhotoSet], progress=None) -> dict:
     """Measure a model end to end on sets of photos; arguments as `read_photo_sets` takes them.
 
     Returns:
-        The figures of `measure_answers`.
+        The metrics of `measure_answers`.
     """
     return measure_answers(read_photo_sets(recognizer, sets, progress), sets, recognizer.labels, recognizer.calibration)
 
@@ -60,15 +60,16 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
     """Measure the answers to sets of photos.
 
     Args:
-        answers: of `read_photo_sets`.
+        answers: answers as `read_photo_sets` returns them.
+        sets: the sets of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, whose threshold tells sure answers.
+        calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
 
     Returns:
-        A dict of plain numbers, ready for JSON: `labels` (the model's), `sets` (by name, of `measure_set`) and `mean`,
-        which weighs each set alike: `balanced_accuracy` among the set's own labels, `balanced_accuracy_all` among all
-        of the model's, `ece`, `coverage` and `accuracy` of sure answers, and `recall` by label over the sets that have
-        it.
+        A dict of plain numbers, ready for JSON: `labels`, those of the model; `sets`, by name as `measure_set` returns
+        them; and `mean`, the unweighted mean over the sets. The mean has `balanced_accuracy` among the labels of the
+        set, `balanced_accuracy_all` among all labels of the model, `ece`, `coverage` and `accuracy` of confident
+        answers, and `recall` by label over the sets that have the label.
     """
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
@@ -80,17 +81,19 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
     """Measure the answers to one set of photos.
 
     Args:
-        answers: of `read_photo_set`, one per photo.
+        answers: answers as `read_photo_set` yields them, one per photo.
+        photos: the set of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, whose threshold tells sure answers.
+        calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
 
     Returns:
-        A dict: `n`; `found`; `left_out`; `labels` that occur; `accuracy` with `accuracy_interval` and
-        `balanced_accuracy` where the model chooses among the set's labels; `all_labels`, the same three where it
-        chooses among all of its own; `recall` by label with its `n` and `interval`, among all; `confident`, with
-        `coverage`, `n`, `accuracy` and `interval` of the sure answers; `ece` of the faces found; `confusion_matrix`,
-        rows true and columns predicted among all labels, and a last column for faces not found. Intervals are
-        Wilson's at 95 %.
+        A dict. `n`: number of photos. `found`: number of photos in which a face was found. `left_out`: as in `photos`.
+        `labels`: labels that occur. `accuracy`, `accuracy_interval`, `balanced_accuracy`: those of the model if it
+        chooses among the labels of the set. `all_labels`: the same three if it chooses among all of its labels.
+        `recall`: `recall`, `n` and `interval` by label, among all labels. `confident`: `coverage`, `n`, `accuracy` and
+        `interval` of the confident answers. `ece`: expected calibration error on the faces found. `confusion_matrix`:
+        counts among all labels, rows true and columns predicted, with a last column for photos without a face.
+        Intervals are Wilson's at 95 %.
     """
     true = np.array([labels.index(label) for label in photos.labels])
     found = np.array([answer is not None for answer in answers])
@@ -142,6 +145,7 @@ def format_photos(figures: dict) -> str:
 
 
 def _open(path):
+    """Return a photo, or None if it cannot be read."""
     try:
         return load_image(path)
     except ImageError:
@@ -149,6 +153,7 @@ def _open(path):
 
 
 def _accuracy(correct, true):
+    """Return accuracy, its interval and balanced accuracy."""
     return {
         "accuracy": float(correct.mean()),
         "accuracy_interval": wilson_interval(int(correct.sum()), len(correct)),
@@ -157,12 +162,14 @@ def _accuracy(correct, true):
 
 
 def _recall(predicted, true, index):
+    """Return the recall of one label, with its interval."""
     correct = (predicted == index)[true == index]
     interval = wilson_interval(int(correct.sum()), len(correct))
     return {"recall": float(correct.mean()), "n": len(correct), "interval": interval}
 
 
 def _average(measured, labels):
+    """Return the unweighted means over the sets."""
     rows = measured.values()
 
     def mean(values):

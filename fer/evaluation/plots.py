@@ -1,4 +1,4 @@
-"""Pictures from numbers, as PNG files."""
+"""Plots of metrics, as PNG files."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,13 +7,13 @@ from fer.outputs import written_whole
 
 
 def save_confusion_matrix(path, matrix, labels, title):
-    """Draws a confusion matrix, each row in percent of its true label.
+    """Plot a confusion matrix, each row in percent of its true label.
 
     Args:
-        path: of the PNG.
-        matrix: counts `(classes, classes)`, rows true, columns predicted.
+        path: path of the PNG.
+        matrix: counts `(classes, classes)`; rows are true classes, columns predicted ones.
         labels: names of the classes.
-        title: of the figure.
+        title: title of the plot.
     """
     side = 2.6 + 0.62 * len(labels)
     figure = Figure(figsize=(side, side), layout="constrained")
@@ -22,11 +22,11 @@ def save_confusion_matrix(path, matrix, labels, title):
 
 
 def save_confusion_matrices(path, figures):
-    """Draw the confusion matrices of several sets of photos in one figure, each row in percent of its true label.
+    """Plot the confusion matrices of several sets of photos side by side, each row in percent of its true label.
 
     Args:
-        path: of the PNG.
-        figures: of `fer.evaluation.photos.measure_photos`.
+        path: path of the PNG.
+        figures: metrics as `fer.evaluation.photos.measure_photos` returns them.
     """
     labels, sets = figures["labels"], figures["sets"]
     side = 2.6 + 0.62 * len(labels)
@@ -49,11 +49,12 @@ def _draw_confusion_matrix(axes, matrix, true, predicted, title):
 
 
 def save_curves(path, history):
-    """Draws loss and accuracy of training and validation by epoch.
+    """Plot loss and accuracy of training and validation by epoch.
 
     Args:
-        path: of the PNG.
-        history: of `fer.training.fit.fit`, dicts with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`.
+        path: path of the PNG.
+        history: dicts with `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`, as `fer.training.fit.fit` returns
+            them.
     """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     epochs = [row["epoch"] + 1 for row in history]
@@ -67,11 +68,11 @@ def save_curves(path, history):
 
 
 def save_validation_curves(path, histories):
-    """Draws the validation accuracy of several runs by epoch.
+    """Plot the validation accuracy of several runs by epoch.
 
     Args:
-        path: of the PNG.
-        histories: by name, each as `save_curves` takes it.
+        path: path of the PNG.
+        histories: dict of the runs by name, each as `save_curves` takes it.
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -86,11 +87,11 @@ def save_validation_curves(path, histories):
 
 
 def save_reliability(path, before, after):
-    """Draws accuracy over confidence before and after calibration; on the diagonal they are the same.
+    """Plot reliability diagrams before and after calibration; on the diagonal accuracy equals confidence.
 
     Args:
-        path: of the PNG.
-        before, after: of `fer.evaluation.metrics.reliability`.
+        path: path of the PNG.
+        before, after: bins as `fer.evaluation.metrics.reliability` returns them.
     """
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -104,12 +105,12 @@ def save_reliability(path, before, after):
 
 
 def save_risk_coverage(path, coverages, accuracies, chosen):
-    """Draws the accuracy of the surest answers over their share, and where "not sure" begins.
+    """Plot the selective accuracy over the coverage, with a dot at the chosen threshold.
 
     Args:
-        path: of the PNG.
-        coverages, accuracies: of `fer.evaluation.confidence.risk_coverage`.
-        chosen: `coverage` and `accuracy` at the threshold; the accuracy may be None.
+        path: path of the PNG.
+        coverages, accuracies: arrays as `fer.evaluation.confidence.risk_coverage` returns them.
+        chosen: dict with `coverage` and `accuracy` at the threshold; the accuracy may be None.
     """
     figure = Figure(figsize=(4.6, 4.2), layout="constrained")
     axes = figure.subplots()

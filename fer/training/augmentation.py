@@ -1,4 +1,4 @@
-"""Random changes of training pictures."""
+"""Data augmentation: random changes of training pictures."""
 
 import math
 
@@ -7,11 +7,13 @@ from keras import layers, ops
 
 
 def augmentation(seed, zoom):
-    """Layers that vary training pictures `(n, size, size, 1)` of values 0-255 and are the identity in inference.
+    """Return the augmentation layers, which leave pictures as they are in inference.
+
+    The layers take and return pictures `(n, size, size, 1)` of values 0-255.
 
     Args:
-        seed: of the draws.
-        zoom: as `RandomAffine` takes it.
+        seed: seed of the random changes.
+        zoom: largest change of scale, as `RandomAffine` takes it.
     """
     return [
         RandomAffine(rotation=12, zoom=zoom, shift=0.12, seed=seed, dtype="float32"),
@@ -22,15 +24,15 @@ def augmentation(seed, zoom):
 
 
 class RandomAffine(layers.Layer):
-    """Mirrors, turns, zooms and shifts each picture in a single resampling.
+    """Mirror, rotate, zoom and shift each picture in a single resampling.
 
-    Keras' four layers for this would resample, and blur, 48-pixel pictures three times.
+    Keras' own four layers would resample, and blur, 48-pixel pictures three times.
 
     Args:
         rotation: largest angle in degrees, to either side.
-        zoom: largest change of scale, up or down, as a share.
-        shift: largest shift in each direction as a share of the side.
-        seed: of the draws.
+        zoom: largest change of scale; pictures are scaled by 1 / (1 + `zoom`) to 1 + `zoom`.
+        shift: largest shift in each direction, as a share of the side.
+        seed: seed of the random changes.
     """
 
     def __init__(self, rotation, zoom, shift, seed, **kwargs):

@@ -1,4 +1,4 @@
-"""What happens beside the epochs: checkpoints, random states, the best weights, logs."""
+"""Keras callbacks of a training run: checkpoints, random states, the best weights, logs."""
 
 import importlib.util
 import json
@@ -13,13 +13,22 @@ from fer.models.model_folder import HISTORY, LOGS, read_history
 from fer.outputs import write_text
 
 CHECKPOINT = "checkpoint"
+"""Name of the folder with the state to resume from."""
 HEAD_CHECKPOINT = "checkpoint/head"
+"""Name of the folder with the state to resume the training of the head from."""
 BEST = "best.weights.h5"
+"""Name of the file with the weights of the lowest validation loss."""
 RANDOM_STATES = "random_states.json"
+"""Name of the file in a checkpoint with the states of the random generators."""
 
 
 class RandomStates(keras.callbacks.Callback):
-    """Keeps the states of augmentation and dropout beside Keras' own backup, which leaves them out."""
+    """Save the states of the random generators of augmentation and dropout, which Keras' own backup leaves out.
+
+    Args:
+        path: file that the states are written to, and read from at the start.
+        group: `fer.training.distributed.Group`.
+    """
 
     def __init__(self, path, group):
         super().__init__()
@@ -39,11 +48,17 @@ class RandomStates(keras.callbacks.Callback):
         write_text(self.path, to_json(states))
 
     def _variables(self):
+        """Return the states of the model's random generators, Keras variables."""
         return [variable for variable in self.model.variables if variable.name == "seed_generator_state"]
 
 
 class Backup(keras.callbacks.BackupAndRestore):
-    """Keras' own, from which every process of a group starts and which process 0 writes."""
+    """Keras' backup for a group: process 0 writes it, every process starts from it.
+
+    Args:
+        folder: folder of the checkpoint.
+        group: `fer.training.distributed.Group`.
+    """
 
     def __init__(self, folder, group):
         super().__init__(folder, delete_checkpoint=False, double_checkpoint=True)
@@ -57,12 +72,18 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.group.first:
-            with self.group.apart():  # Keras creates an optimizer to see what need not be saved of one.
+            with self.group.apart():  # Keras creates an optimizer here, to see which of its attributes need no saving.
                 super().on_epoch_end(epoch, logs)
 
 
 class BestWeights(keras.callbacks.ModelCheckpoint):
-    """Saves all of a network at its lowest validation loss, whatever part of it is being fitted."""
+    """Save a whole network at its lowest validation loss, even while only a part of it is being fitted.
+
+    Args:
+        network: Keras network to save.
+        path: file for its weights.
+        lowest: lowest validation loss of the epochs before; None if there are none.
+    """
 
     def __init__(self, network, path, lowest):
         super().__init__(path, "val_loss", save_best_only=True, save_weights_only=True, initial_value_threshold=lowest)
@@ -73,7 +94,11 @@ class BestWeights(keras.callbacks.ModelCheckpoint):
 
 
 class EpochSeconds(keras.callbacks.Callback):
-    """Adds `seconds` to the log: an epoch's wall time with all that belongs to it, the first's from `started` on."""
+    """Add the wall time of each epoch to the log as `seconds`, validation and checkpoints included.
+
+    Args:
+        started: time of `time.perf_counter` from which the first epoch counts.
+    """
 
     def __init__(self, started):
         super().__init__()
@@ -85,10 +110,25 @@ class EpochSeconds(keras.callbacks.Callback):
 
 
 def is_finite(row):
+    """Return whether both losses of a row of the log are numbers."""
     return math.isfinite(row["loss"] + row["val_loss"])
 
 
 def build_callbacks(network, folder, checkpoint, batches, averaged, started, group):
+    """Build the callbacks of one call of Keras' `fit`.
+
+    Args:
+        network: Keras network that is saved.
+        folder: folder of the run.
+        checkpoint: folder of the state to resume from.
+        batches: `fer.training.batches.FaceBatches` to train on.
+        averaged: whether the optimizer averages the weights.
+        started: time of `time.perf_counter` from which the first epoch counts.
+        group: `fer.training.distributed.Group`.
+
+    Returns:
+        A list of Keras callbacks, in the order in which they must be called.
+    """
     averages = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
     callbacks = [
         keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch)),
@@ -97,7 +137,7 @@ def build_callbacks(network, folder, checkpoint, batches, averaged, started, gro
         *(_writers(network, folder, started) if group.first else []),
     ]
     if averaged:
-        # The state to resume from has the weights that training goes on with, so the averages go back first.
+        # Training goes on with the plain weights, so the averages are swapped out before the state is saved.
         callbacks.append(
             keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: averages.on_epoch_begin(epoch))
         )
@@ -109,6 +149,7 @@ def build_callbacks(network, folder, checkpoint, batches, averaged, started, gro
 
 
 def _writers(network, folder, started):
+    """Return the callbacks that write files into the folder of the run."""
     history = read_history(folder)
     callbacks = [
         BestWeights(network, folder / BEST, lowest=min((row["val_loss"] for row in history), default=None)),

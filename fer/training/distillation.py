@@ -1,4 +1,4 @@
-"""Knowledge distillation: a network learns what trained networks, its teachers, answer (Hinton et al., 2015)."""
+"""Knowledge distillation: a student network learns from the answers of teacher networks (Hinton et al., 2015)."""
 
 import keras
 from keras import layers, ops
@@ -7,27 +7,27 @@ from fer.errors import UserError
 from fer.models.model_folder import find_model, load_config, load_model
 
 WEIGHT = 0.9
-"""Share of the loss that the teachers have; the labels have the rest, a "considerably lower weight" (Hinton et al.,
-2015, arXiv:1503.02531). Not tuned."""
+"""Weight of the teachers in the loss, from 0 to 1. The labels have the rest, a "considerably lower weight" (Hinton et
+al., 2015, arXiv:1503.02531). Not tuned."""
 TEMPERATURE = 2.0
-"""Divides the logits of student and teachers in their part of the loss, so that small probabilities teach as well. Not
-tuned."""
+"""Temperature by which the logits of student and teachers are divided in the teachers' part of the loss, so that small
+probabilities count as well. Not tuned."""
 
 
 def load_teachers(names, labels, image_size):
-    """Loads networks to learn from.
+    """Load the teacher networks.
 
     Args:
         names: model folders, or `bundled`.
-        labels: of the student, in order.
+        labels: labels of the student, in order.
         image_size: side of the student's input in pixels.
 
     Returns:
-        The Keras networks, float32 and frozen, and the facts to keep of them: for each its `name`, the `sha256` of its
-        weights and its `training`, as `fer.models.model_folder.ModelConfig` has it.
+        The Keras networks, float32 and frozen, and one dict per network with the facts to record: its `name`, the
+        `sha256` of its weights, and `training` of its `fer.models.model_folder.ModelConfig`.
 
     Raises:
-        UserError: if a folder does not fit, or its labels or image size are not the student's.
+        UserError: if a folder does not fit, or if labels or image size differ from the student's.
     """
     teachers, facts = [], []
     for name in names:
@@ -46,56 +46,65 @@ def load_teachers(names, labels, image_size):
 
 
 def build_student(network, teachers, varied):
-    """A model to fit: in training, `network` and the teachers see the same varied pictures.
+    """Build the model to fit, in which the student and its teachers see the same augmented pictures.
 
-    That student and teachers see the same crop, mixed the same way, is what makes teaching consistent (Beyer et al.,
-    2022, arXiv:2106.05237). The teachers are no part of the model: neither of its weights nor of its checkpoints.
+    Distillation is consistent only if student and teachers see the same crop and the same mixup (Beyer et al., 2022,
+    arXiv:2106.05237). The model has no weights of the teachers, and neither have its checkpoints.
 
     Args:
-        network: Keras network whose answers are probabilities.
-        teachers: of `load_teachers`.
-        varied: layers that vary pictures in training, of `fer.training.augmentation.augmentation`.
+        network: Keras network, the student, which returns probabilities.
+        teachers: Keras networks as `load_teachers` returns them.
+        varied: augmentation layers as `fer.training.augmentation.augmentation` returns them.
 
     Returns:
-        A Keras model whose loss in training is (1 - `WEIGHT`) times the compiled one plus `WEIGHT` times the teachers';
-        in evaluation it is the compiled one alone, to be compared with that of a network without teachers.
+        A Keras model. Its loss in training is (1 - `WEIGHT`) times the compiled loss plus `WEIGHT` times
+        `distillation_loss`. In evaluation it is the compiled loss alone, which can be compared with the loss of a
+        network without teachers.
     """
     images = x = keras.Input(network.input_shape[1:])
     for layer in varied:
         x = layer(x)
-    return Student(images, Lesson(teachers, dtype="float32")([x, network(x)]))
+    return Student(images, DistillationLoss(teachers, dtype="float32")([x, network(x)]))
 
 
-def teaching_loss(taught, answered):
-    """How far a student is from its teachers.
+def distillation_loss(expected, answered):
+    """Return the distance of a student from its teachers.
 
-    The Kullback-Leibler divergence of both at `TEMPERATURE`, times its square, which keeps the gradients' size
-    (Hinton et al., 2015, section 2).
+    It is the Kullback-Leibler divergence of both at `TEMPERATURE`, times the square of `TEMPERATURE`, which keeps the
+    size of the gradients (Hinton et al., 2015, section 2).
 
     Args:
-        taught, answered: float32 probabilities `(n, classes)` of teachers and student.
+        expected: float32 probabilities `(n, classes)` of the teachers.
+        answered: float32 probabilities `(n, classes)` of the student.
 
     Returns:
-        Mean over the pictures, a scalar in nats.
+        The mean over the pictures, a scalar in nats.
     """
-    return TEMPERATURE**2 * ops.mean(keras.losses.kl_divergence(_soften(taught), _soften(answered)))
+    return TEMPERATURE**2 * ops.mean(keras.losses.kl_divergence(_soften(expected), _soften(answered)))
 
 
-class Lesson(layers.Layer):
-    """Answers the second of its inputs, varied pictures and the student's probabilities for them.
+class DistillationLoss(layers.Layer):
+    """Add the teachers' part of the loss in training.
 
-    In training it adds the teachers' part of the loss.
+    Inputs are augmented pictures and the student's probabilities for them; the output is these probabilities.
+
+    Args:
+        teachers: Keras networks.
     """
 
     def __init__(self, teachers, **kwargs):
         super().__init__(**kwargs)
-        # In a function Keras does not find the teachers, so that it neither trains nor saves them.
-        self.teach = lambda images: sum(teacher(images, training=False) for teacher in teachers) / len(teachers)
+
+        def average_teachers(images):
+            return sum(teacher(images, training=False) for teacher in teachers) / len(teachers)
+
+        # Within a function Keras does not find the teachers, so it neither trains nor saves them.
+        self.average_teachers = average_teachers
 
     def call(self, inputs, training=False):
         images, answered = inputs
         if training:
-            self.add_loss(WEIGHT * teaching_loss(ops.stop_gradient(self.teach(images)), answered))
+            self.add_loss(WEIGHT * distillation_loss(ops.stop_gradient(self.average_teachers(images)), answered))
         return answered
 
     def compute_output_shape(self, input_shape):
@@ -103,15 +112,16 @@ class Lesson(layers.Layer):
 
 
 class Student(keras.Model):
-    """Weighs the labels' part of the loss and the teachers'; in evaluation the labels have all of it."""
+    """Keras model whose loss weighs labels and teachers in training, and is the compiled loss in evaluation."""
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         loss = super().compute_loss(x, y, y_pred, sample_weight, training)
         if not training:
             return loss
-        taught = sum(self.losses)
-        return (1 - WEIGHT) * (loss - taught) + taught
+        distillation = sum(self.losses)
+        return (1 - WEIGHT) * (loss - distillation) + distillation
 
 
 def _soften(probabilities):
+    """Return probabilities with their logits divided by `TEMPERATURE`."""
     return ops.softmax(ops.log(ops.maximum(probabilities, keras.config.epsilon())) / TEMPERATURE)

@@ -1,37 +1,39 @@
-"""Targets of the training: labels, or the votes of people beside them."""
+"""Training targets: one-hot labels, or soft targets from labels and votes."""
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 VOTES_SHARE = 0.7
-"""How much of a soft target its votes decide; the rest is the label."""
+"""Weight of the votes in a soft target, from 0 to 1; the label has the rest."""
 
 
 def one_hot(faces):
-    """The labels of `fer.data.fer2013.Faces` as float64 `(n, classes)`."""
+    """Return the labels of `fer.data.fer2013.Faces` as a float64 array `(n, classes)`."""
     return np.eye(len(faces.classes))[faces.labels]
 
 
 def soft_targets(faces, votes):
-    """Targets that know how sure people are: each picture's label, and what its votes say of FER2013's label.
+    """Return soft targets: the label of each picture, mixed with the label probabilities that its votes predict.
 
-    FER+ asked other people, who agree with FER2013's labels on 63 % of the pictures, so its majority is not what is to
-    be predicted. A multinomial logistic regression from votes to labels over all pictures gives the probability of each
-    label among pictures with such votes; it varies less from picture to picture than the single label it stands for.
+    FER+ asked other people than FER2013 did; they agree with FER2013's labels on 63 % of the pictures. So their
+    majority vote cannot replace the label. A multinomial logistic regression from votes to labels, fitted on all
+    pictures, predicts the probability of each label for pictures with such votes. These probabilities are less noisy
+    than single labels.
 
     Args:
         faces: `fer.data.fer2013.Faces`.
-        votes: of `fer.data.ferplus.load_votes`, `(n, categories)`; pictures without votes keep their label.
+        votes: float array `(n, categories)` as `fer.data.ferplus.load_votes` returns it; pictures without votes keep
+            their label.
 
     Returns:
-        float64 array `(n, classes)`; rows sum to 1.
+        A float64 array `(n, classes)`; rows sum to 1.
     """
     known = ~np.isnan(votes).any(axis=1)
     features = np.hstack([votes[known], np.sqrt(votes[known]), votes[known] >= 0.5])
     regression = LogisticRegression(max_iter=1000).fit(features, faces.labels[known])
     targets = one_hot(faces)
     columns = np.ix_(known, regression.classes_)
-    said = np.zeros_like(targets)
-    said[columns] = regression.predict_proba(features)
-    targets[known] = (1 - VOTES_SHARE) * targets[known] + VOTES_SHARE * said[known]
+    predicted = np.zeros_like(targets)
+    predicted[columns] = regression.predict_proba(features)
+    targets[known] = (1 - VOTES_SHARE) * targets[known] + VOTES_SHARE * predicted[known]
     return targets

@@ -11,7 +11,7 @@ from fer.models.networks import build_network
 from fer.recognition.classification import classify
 from fer.training import callbacks, distillation, targets
 from fer.training.callbacks import BEST
-from fer.training.distillation import load_teachers, teaching_loss
+from fer.training.distillation import distillation_loss, load_teachers
 from fer.training.fit import fit
 from fer.training.recipes import Recipe
 
@@ -70,8 +70,8 @@ def test_the_loss_is_the_divergence_at_the_temperature():
     soft, own = (p ** (1 / distillation.TEMPERATURE) for p in (taught, answered))
     soft, own = soft / soft.sum(axis=1, keepdims=True), own / own.sum(axis=1, keepdims=True)
     expected = distillation.TEMPERATURE**2 * (soft * np.log(soft / own)).sum(axis=1).mean()
-    assert float(teaching_loss(taught, answered)) == pytest.approx(expected, rel=1e-4)
-    assert float(teaching_loss(taught, taught)) == pytest.approx(0, abs=1e-6)
+    assert float(distillation_loss(taught, answered)) == pytest.approx(expected, rel=1e-4)
+    assert float(distillation_loss(taught, taught)) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(
     mean = np.mean([classify(teacher, pictures) for teacher in teachers], axis=0)
 
     def distance(network):
-        return float(teaching_loss(mean, classify(network, pictures)))
+        return float(distillation_loss(mean, classify(network, pictures)))
 
     taught, _ = run(faces, teachers, tmp_path, epochs=2, policy=policy)
     untaught, folder = alone
@@ -112,7 +112,7 @@ def test_teachers_see_the_pictures_that_the_student_sees(faces):
     answers = student(pictures, training=True)
 
     def share(seen):
-        return distillation.WEIGHT * float(teaching_loss(teacher(seen, training=False), answers))
+        return distillation.WEIGHT * float(distillation_loss(teacher(seen, training=False), answers))
 
     (loss,) = student.losses
     assert float(loss) == pytest.approx(share(darker(pictures)), rel=1e-3)
@@ -127,7 +127,7 @@ def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
     answers = student(pictures, training=True)
     mean = sum(teacher(pictures) for teacher in teachers) / 2
     plain = float(keras.ops.mean(keras.losses.categorical_crossentropy(labels, answers)))
-    expected = (1 - distillation.WEIGHT) * plain + distillation.WEIGHT * float(teaching_loss(mean, answers))
+    expected = (1 - distillation.WEIGHT) * plain + distillation.WEIGHT * float(distillation_loss(mean, answers))
     assert float(student.compute_loss(y=labels, y_pred=answers, training=True)) == pytest.approx(expected, rel=1e-4)
     answers = student(pictures, training=False)
     plain = float(keras.ops.mean(keras.losses.categorical_crossentropy(labels, answers)))
