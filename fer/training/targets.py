@@ -3,17 +3,16 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-VOTES_SHARE = 0.7
-"""How much of a soft target its votes decide; the rest is the label."""
+from fer.training.recipes import Recipe
 
 
 def one_hot(faces):
-    """The labels of `fer.data.fer2013.Faces` as float64 `(n, classes)`."""
+    """Return the labels of `fer.data.fer2013.Faces` as float64 `(n, classes)`."""
     return np.eye(len(faces.classes))[faces.labels]
 
 
-def soft_targets(faces, votes):
-    """Targets that know how sure people are: each picture's label, and what its votes say of FER2013's label.
+def soft_targets(faces, votes, share=Recipe.votes_share):
+    """Return targets that know how sure people are: each picture's label, and what its votes say of FER2013's label.
 
     FER+ asked other people, who agree with FER2013's labels on 63 % of the pictures, so its majority is not what is to
     be predicted. A multinomial logistic regression from votes to labels over all pictures gives the probability of each
@@ -22,6 +21,7 @@ def soft_targets(faces, votes):
     Args:
         faces: `fer.data.fer2013.Faces`.
         votes: of `fer.data.ferplus.load_votes`, `(n, categories)`; pictures without votes keep their label.
+        share: how much of a target the votes decide, from 0, the label alone, to 1, the votes alone.
 
     Returns:
         float64 array `(n, classes)`; rows sum to 1.
@@ -33,5 +33,5 @@ def soft_targets(faces, votes):
     columns = np.ix_(known, regression.classes_)
     said = np.zeros_like(targets)
     said[columns] = regression.predict_proba(features)
-    targets[known] = (1 - VOTES_SHARE) * targets[known] + VOTES_SHARE * said[known]
+    targets[known] = (1 - share) * targets[known] + share * said[known]
     return targets
