@@ -249,6 +249,8 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
         {"zoom": -0.1},
         {"zoom": 1.5},
         {"zoom": float("nan")},
+        {"votes_share": -0.1},
+        {"votes_share": 1.1},
         {"average": True, "optimizer": "sgd"},
     ],
 )
@@ -273,5 +275,10 @@ def test_soft_targets_say_how_sure_people_are():
     doubtful = targets[known & (seen == 2) & (labels == 2)].mean(axis=0)
     share = (labels[seen == 2] == 1).mean()
     assert doubtful[1] == pytest.approx(Recipe.votes_share * share, abs=0.05)
+    # The labels alone, the votes alone, and what is between.
+    np.testing.assert_array_equal(soft_targets(faces, votes, 0), one_hot(faces))
+    said = soft_targets(faces, votes, 1)
+    np.testing.assert_array_equal(said[known & (seen == 2)].std(axis=0).round(6), 0)
+    np.testing.assert_allclose(targets[known], 0.3 * one_hot(faces)[known] + 0.7 * said[known])
     # Nothing is favoured: on average the targets are the labels.
     np.testing.assert_allclose(targets.mean(axis=0), np.eye(3)[labels].mean(axis=0), atol=0.02)
