@@ -56,7 +56,7 @@ def test_predict_says_nothing_but_its_own(astronaut):
 def test_training_says_nothing_but_its_own(draw_dataset, tmp_path):
     data = draw_dataset(tmp_path / "data", per_class=1)
     command = ["--data", data, "--output", tmp_path / "run", "--epochs", "1", "--classes", "sad", "happy"]
-    run = run_as_people_do("tests/train_small.py", *command, "--export", "litert")
+    run = run_as_people_do("tests/training/train_small.py", *command, "--export", "litert")
     assert run.stderr == ""
     assert run.returncode == 0
 

@@ -50,8 +50,8 @@ def one(data, compiled, tmp_path_factory):
 
 def start(data, compiled, folder, *more):
     """Starts `train.py` with a small network on JAX; what it writes to standard error goes beside `folder`."""
-    command = ["tests/train_small.py", "--data", data, "--output", folder, "--classes", *CLASSES, "--image-size", "16"]
-    command += ["--batch-size", "16", "--epochs", str(EPOCHS), *more]
+    command = ["tests/training/train_small.py", "--data", data, "--output", folder, "--classes", *CLASSES]
+    command += ["--image-size", "16", "--batch-size", "16", "--epochs", str(EPOCHS), *more]
     environment = hub_environment(
         KERAS_BACKEND="jax",
         JAX_COMPILATION_CACHE_DIR=str(compiled),

@@ -4,7 +4,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import train  # noqa: E402
 from fer.cli.console import exit_on_user_error, own_terminal  # noqa: E402
