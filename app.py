@@ -1,4 +1,4 @@
-"""Serves the app: `python app.py`. What it does stands in `fer.app`, its options in `fer.cli.app`."""
+"""Serve the app: `python app.py` does what `python -m fer app` does, see `fer.cli.app`."""
 
 from fer.cli.app import main
 

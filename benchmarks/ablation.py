@@ -105,14 +105,15 @@ def run_once(folders, train, validation, name, recipe, targets=None, taught_by=(
         folders: of all runs, by name.
         train, validation: `fer.data.fer2013.Faces`; all of the latter are measured on, after the last epoch.
         name: of the run.
-        recipe, targets: as `fer.training.fit.fit` takes them.
+        recipe: as `fer.training.fit.fit` takes it.
+        targets: of `fer.training.fit.TrainingData`.
         taught_by: names of finished runs whose networks teach this one.
     """
     import keras
 
     from fer.models.model_folder import WEIGHTS
     from fer.recognition.classification import classify
-    from fer.training.fit import fit
+    from fer.training.fit import Run, TrainingData, fit
 
     folder = folders[name]
     if is_finished(folder):
@@ -129,7 +130,7 @@ def run_once(folders, train, validation, name, recipe, targets=None, taught_by=(
     with TemporaryDirectory() as scratch:
         # Only the last epoch is measured; Keras' own validation on few pictures keeps the log alive.
         few = validation.take(np.arange(0, len(validation), 12))
-        fit(network, train, few, recipe, scratch, targets=targets, keep="last", teachers=teachers)
+        fit(network, TrainingData(train, few, targets, teachers), recipe, Run(scratch, keep="last"))
     seconds = time.monotonic() - began
     probabilities = classify(network, validation.images[..., 0])
     folder.mkdir(parents=True, exist_ok=True)

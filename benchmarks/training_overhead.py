@@ -12,7 +12,7 @@ from fer.data.fer2013 import load_faces
 from fer.models.networks import build_network
 from fer.training.augmentation import augmentation
 from fer.training.callbacks import EpochSeconds
-from fer.training.fit import fit
+from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
 
@@ -30,7 +30,7 @@ def measure_training_overhead(data):
         for _ in range(RUNS):
             bare.append(PICTURES / fit_bare(train, validation, recipe))
             with tempfile.TemporaryDirectory() as folder:
-                history = fit(build_network("se_resnet", 48, 7), train, validation, recipe, folder)
+                history = fit(build_network("se_resnet", 48, 7), TrainingData(train, validation), recipe, Run(folder))
             ours.append(PICTURES / history[-1]["seconds"])
     finally:
         keras.config.set_dtype_policy("float32")

@@ -1,7 +1,5 @@
 """What a person can mend."""
 
-import numpy as np
-
 
 class UserError(ValueError):
     """A mistake in what a person gave: its message states the rule and what was received, for that person to read.
@@ -11,6 +9,22 @@ class UserError(ValueError):
 
     def __init__(self, message):
         super().__init__(one_line(str(message)))
+
+
+def check(holds, name, rule, received):
+    """Make sure that an option is what it must be.
+
+    Args:
+        holds: whether it is.
+        name: of the option.
+        rule: what it must be, such as `at least 1`.
+        received: what it is, as the message shows it.
+
+    Raises:
+        UserError: if it is not.
+    """
+    if not holds:
+        raise UserError(f"`{name}` must be {rule}. Received: {received}")
 
 
 def one_line(text):
@@ -24,6 +38,8 @@ def check_finite(answers):
     Raises:
         UserError: for NaN or an infinity.
     """
+    import numpy as np
+
     if not np.isfinite(answers).all():
         received = answers[~np.isfinite(answers)].flat[0]
         raise UserError(

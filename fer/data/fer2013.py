@@ -20,7 +20,7 @@ from PIL import Image
 from sklearn.model_selection import train_test_split
 
 from fer.data.sources import FACE_SIZE, LAYOUT, SPLITS, DataError, open_source
-from fer.errors import UserError
+from fer.errors import check
 from fer.images.loading import ImageError, grey_square
 from fer.labels import EMOTIONS, check_classes
 
@@ -92,8 +92,7 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
         DataError: if a path, layout, class folder, row or picture does not fit.
         UserError: if the split or a class is unknown, or if the limit is below the number of classes.
     """
-    if split not in SPLITS:
-        raise UserError(f"`split` must be 'train', 'validation' or 'test'. Received: split={split!r}")
+    check(split in SPLITS, "split", "'train', 'validation' or 'test'", f"split={split!r}")
     classes = check_classes(classes)
     skipped = []
 
@@ -160,8 +159,7 @@ def _stratified(items, share, path, content_of):
 def _limit(items, limit):
     """Return a sample of the items, drawn with `SPLIT_SEED`; each class keeps its share, but at least one item."""
     sizes = Counter(item.emotion for item in items)
-    if limit < len(sizes):
-        raise UserError(f"`limit` must be at least {len(sizes)}, a picture a class. Received: {limit}")
+    check(limit >= len(sizes), "limit", f"at least {len(sizes)}, a picture a class", limit)
     seen, ranks = Counter(), {}
     for index in np.random.default_rng(SPLIT_SEED).permutation(len(items)):
         emotion = items[index].emotion

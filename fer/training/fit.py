@@ -3,11 +3,14 @@
 import csv
 import json
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
+import numpy as np
 
+from fer.data.fer2013 import Faces
 from fer.errors import UserError
 from fer.models.backbones import freeze_to_joint
 from fer.models.model_folder import HISTORY, read_history
@@ -16,100 +19,159 @@ from fer.training.augmentation import augmentation
 from fer.training.batches import FaceBatches
 from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, is_finite
 from fer.training.distillation import build_student
-from fer.training.distributed import ALONE
+from fer.training.distributed import ALONE, Group
 
 
-def fit(network, train, validation, recipe, folder, resume=False, targets=None, keep="best", teachers=(), group=ALONE):
-    """Trains `network` in place and leaves it with the weights of its best or its last epoch.
+@dataclass(frozen=True)
+class TrainingData:
+    """What a network learns from.
 
-    After every epoch `folder` holds the state to resume from, the best weights by validation loss (of their moving
-    average, where the recipe averages), the CSV log and the TensorBoard log. Where the recipe has `head_epochs` there
-    are two trainings after each other, with one log: of the head on what the frozen base makes of the pictures, which
-    is computed once; then of the last part of the base with it.
+    train: `fer.data.fer2013.Faces`.
+    validation: `Faces` on which it is measured after every epoch.
+    targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
+    teachers: frozen networks of `fer.training.distillation.load_teachers` to learn from, beside the targets; not for
+        the head alone.
+    """
+
+    train: Faces
+    validation: Faces
+    targets: np.ndarray | None = None
+    teachers: Sequence = ()
+
+    def resize(self, size):
+        """Return the same with pictures of `size` pixels a side."""
+        return replace(self, train=self.train.resize(size), validation=self.validation.resize(size))
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a training leaves its files, how it begins and how it ends.
+
+    folder: where the files go; it exists.
+    resume: go on from the last finished epoch found in `folder`.
+    keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
+    group: `fer.training.distributed.Group` that trains together; its process 0 alone reads and writes `folder`. More
+        than one process train no recipe with `head_epochs`.
+    """
+
+    folder: Path
+    resume: bool = False
+    keep: str = "best"
+    group: Group = ALONE
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A range of epochs with one schedule.
+
+    epochs: range of their numbers.
+    learning_rate: the highest of the schedule.
+    checkpoint: name of the folder of its checkpoint.
+    started: when it began, of `time.perf_counter`.
+    """
+
+    epochs: range
+    learning_rate: float
+    checkpoint: str
+    started: float
+
+
+def fit(network, data, recipe, run):
+    """Train `network` in place and leave it with the weights of its best or its last epoch.
+
+    After every epoch the run's folder holds the state to resume from, the best weights by validation loss (of their
+    moving average, where the recipe averages), the CSV log and the TensorBoard log. A recipe with `head_epochs` has two
+    stages, with one log: of the head on the features that the frozen base makes of the pictures, which are computed
+    once; then of the last part of the base with it.
 
     Args:
-        network: of `fer.models.networks.build_network`, with as many outputs as `train` has classes; one of
+        network: of `fer.models.networks.build_network`, with as many outputs as there are classes; one of
             `fer.models.backbones.build_backbone`, where the recipe has `head_epochs`.
-        train, validation: `fer.data.fer2013.Faces`.
+        data: `TrainingData`.
         recipe: `fer.training.recipes.Recipe`.
-        folder: where the files go; it exists.
-        resume: go on from the last finished epoch found in `folder`.
-        targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
-        keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
-        teachers: frozen networks of `fer.training.distillation.load_teachers` to learn from, beside the targets; not
-            for the head alone.
-        group: `fer.training.distributed.Group` that trains together; its process 0 alone reads and writes `folder`.
-            Without `head_epochs`, where it is more than one process.
+        run: `Run`.
 
     Returns:
-        The log, one dict of floats an epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`, `seconds`.
+        The log, one dict of floats per epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`,
+        `seconds`.
 
     Raises:
         UserError: if the loss is no longer a number before the first epoch is over.
     """
-    folder = Path(folder)
-
-    def fit_epochs(epochs, model, train, validation, learning_rate, checkpoint, started):
-        """Fits `model`, which has the weights of `network` or some of them, for a range of epochs."""
-        how = {"targets": targets, "mixup": recipe.mixup, "whole": recipe.whole_batches, "group": group}
-        batches = FaceBatches(train, recipe.batch_size, recipe.seed, True, **how)
-        model.compile(
-            optimizer=_optimizer(recipe, learning_rate, len(epochs) * len(batches)),
-            loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
-            weighted_metrics=["accuracy"],
-            jit_compile=_jit_compile(),
-        )
-        rest = FaceBatches(validation, 2 * recipe.batch_size, recipe.seed, shuffle=False, group=group)
-        model.fit(
-            batches,
-            validation_data=rest,
-            initial_epoch=epochs.start,
-            epochs=epochs.stop,
-            shuffle=False,  # Keras would shuffle with a generator that no checkpoint holds; the batches come shuffled.
-            callbacks=build_callbacks(network, folder, folder / checkpoint, batches, recipe.average, started, group),
-        )
-
-    done = len(group.tell(_restart, folder, resume))
+    run = replace(run, folder=Path(run.folder))
+    done = len(run.group.tell(_restart, run.folder, run.resume))
     if recipe.head_epochs:
-        # The checkpoint of the second training has the head.
+        # The checkpoint of the second stage has the head.
         if done <= recipe.head_epochs:
-            started = time.perf_counter()
-            head = network.get_layer("probabilities")
-            base = keras.Model(network.input, head.input)
-            base.compile(jit_compile=_jit_compile())
-            seen = [replace(faces, images=base_features(base, faces)) for faces in (train, validation)]
-            model = keras.Sequential([keras.Input(head.input.shape[1:]), head])
-            fit_epochs(range(recipe.head_epochs), model, *seen, recipe.learning_rate, HEAD_CHECKPOINT, started)
+            _fit_head(network, data, recipe, run)
         freeze_to_joint(network)
-    if all(is_finite(row) for row in group.tell(read_history, folder)):
-        varied = augmentation(recipe.seed, recipe.zoom) if recipe.augment else []
-        if teachers:
-            model = build_student(network, teachers, varied)
-        else:
-            model = keras.Sequential([keras.Input(network.input_shape[1:]), *varied, network])
-        rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
-        epochs = range(recipe.head_epochs, recipe.epochs)
-        fit_epochs(epochs, model, train, validation, rate, CHECKPOINT, time.perf_counter())
-    history = group.tell(read_history, folder)
+    if all(is_finite(row) for row in run.group.tell(read_history, run.folder)):
+        _fit_network(network, data, recipe, run)
+    history = run.group.tell(read_history, run.folder)
     finite = [row for row in history if is_finite(row)]
     if not finite:
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
     if len(finite) < len(history):
         print(f"The loss is no longer a number after epoch {len(finite)}; the best weights until then are kept.")
-    if keep == "best" or finite != history:
-        with group.copy(folder, BEST) as there:
+    if run.keep == "best" or finite != history:
+        with run.group.copy(run.folder, BEST) as there:
             network.load_weights(there / BEST)
     return finite
 
 
+def _fit_head(network, data, recipe, run):
+    """Train the head of a backbone on the features that its base makes of the pictures."""
+    stage = Stage(range(recipe.head_epochs), recipe.learning_rate, HEAD_CHECKPOINT, time.perf_counter())
+    head = network.get_layer("probabilities")
+    base = keras.Model(network.input, head.input)
+    base.compile(jit_compile=_jit_compile())
+    train, validation = (replace(faces, images=base_features(base, faces)) for faces in (data.train, data.validation))
+    model = keras.Sequential([keras.Input(head.input.shape[1:]), head])
+    _fit_stage(network, model, replace(data, train=train, validation=validation), recipe, run, stage)
+
+
+def _fit_network(network, data, recipe, run):
+    """Train what of a network is not frozen, on varied pictures where the recipe augments."""
+    rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
+    stage = Stage(range(recipe.head_epochs, recipe.epochs), rate, CHECKPOINT, time.perf_counter())
+    varied = augmentation(recipe.seed, recipe.zoom) if recipe.augment else []
+    if data.teachers:
+        model = build_student(network, data.teachers, varied)
+    else:
+        model = keras.Sequential([keras.Input(network.input_shape[1:]), *varied, network])
+    _fit_stage(network, model, data, recipe, run, stage)
+
+
+def _fit_stage(network, model, data, recipe, run, stage):
+    """Fit `model`, which has the weights of `network` or some of them, for the epochs of a stage."""
+    how = {"targets": data.targets, "mixup": recipe.mixup, "whole": recipe.whole_batches, "group": run.group}
+    batches = FaceBatches(data.train, recipe.batch_size, recipe.seed, True, **how)
+    model.compile(
+        optimizer=_optimizer(recipe, stage.learning_rate, len(stage.epochs) * len(batches)),
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
+        weighted_metrics=["accuracy"],
+        jit_compile=_jit_compile(),
+    )
+    rest = FaceBatches(data.validation, 2 * recipe.batch_size, recipe.seed, shuffle=False, group=run.group)
+    checkpoint = run.folder / stage.checkpoint
+    model.fit(
+        batches,
+        validation_data=rest,
+        initial_epoch=stage.epochs.start,
+        epochs=stage.epochs.stop,
+        shuffle=False,  # Keras would shuffle with a generator that no checkpoint holds; the batches come shuffled.
+        callbacks=build_callbacks(network, run.folder, checkpoint, batches, recipe.average, stage.started, run.group),
+    )
+
+
 def base_features(base, faces):
-    """What a frozen base makes of faces, in inference mode, as float32 `(n, channels)`."""
+    """Return what a frozen base makes of faces, in inference mode, as float32 `(n, channels)`."""
     print(f"The base's features of {len(faces)} pictures:")
     return base.predict(FaceBatches(faces, 64, seed=0, shuffle=False)).astype("float32")
 
 
 def _jit_compile():
-    """Compiled by default on JAX. TensorFlow's own kernels were 1.3 times as fast as XLA's on a CPU."""
+    """Return `auto` for JAX, where XLA is the default; TensorFlow's own kernels were 1.3 times as fast on a CPU."""
     return "auto" if keras.backend.backend() == "jax" else False
 
 
@@ -133,7 +195,7 @@ def _optimizer(recipe, learning_rate, steps):
 
 
 def _restart(folder, resume):
-    """The log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
+    """Return the log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
     states = [folder / name / "training_metadata.json" for name in (CHECKPOINT, HEAD_CHECKPOINT)]
     finished = next((json.loads(state.read_text())["epoch"] for state in states if resume and state.exists()), 0)
     history = [row for row in read_history(folder) if row["epoch"] < finished]

@@ -1,9 +1,14 @@
 """How networks are trained: the numbers."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from fer.errors import UserError
+from fer.errors import check
+
+
+def _option(default, metavar, text, shown=True):
+    """Return a field that is an option of the training command too, whose help has its default if it is `shown`."""
+    return field(default=default, metadata={"metavar": metavar, "help": text, "shown": shown})
 
 
 @dataclass(frozen=True)
@@ -13,7 +18,7 @@ class Recipe:
     epochs: passes over the training pictures.
     head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune the last part
         of the base with it (`fer.models.backbones.Backbone.joint`). 0: all epochs train the whole network.
-    batch_size: pictures a step.
+    batch_size: pictures per step.
     optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd`, plain, at one learning rate.
     learning_rate: the highest, which AdamW reaches after a tenth of the steps.
     tuning_rate: the same of the epochs that fine-tune a part of the base.
@@ -24,47 +29,41 @@ class Recipe:
     average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
     whole_batches: leave out the pictures of an epoch that fill no batch.
     label_smoothing: share of each label spread over all classes.
+    votes_share: how much of a target the votes decide where there are votes; the label decides the rest.
     mixup: alpha of the Beta(alpha, alpha) that draws in what shares two pictures are laid over each other (Zhang et
         al., 2018); 0 mixes none.
     seed: of the weights, the order of pictures and the augmentation.
     """
 
-    epochs: int = 24
-    head_epochs: int = 0
-    batch_size: int = 96
+    epochs: int = _option(24, "N", "passes over the training pictures")
+    head_epochs: int = _option(0, "N", "how many of them train the head alone; with --weights", shown=False)
+    batch_size: int = _option(96, "N", "pictures a step")
     optimizer: str = "adamw"
-    learning_rate: float = 2e-3
-    tuning_rate: float = 1e-4
+    learning_rate: float = _option(2e-3, "X", "the highest of the schedule")
+    tuning_rate: float = _option(1e-4, "X", "the same of what is tuned of a backbone; with --weights", shown=False)
     weight_decay: float = 0.05
-    augment: bool = True
-    zoom: float = 0.15
-    average: bool = True
+    augment: bool = _option(True, None, "show the pictures as they are")
+    zoom: float = _option(0.15, "SHARE", "how much larger or smaller varied pictures are at most")
+    average: bool = _option(True, None, "keep the weights as they are, unaveraged")
     whole_batches: bool = False
-    label_smoothing: float = 0.1
-    mixup: float = 0.2
-    seed: int = 42
+    label_smoothing: float = _option(0.1, "SHARE", "of each label, spread over all classes; with --votes 0")
+    votes_share: float = _option(0.7, "SHARE", "of the votes in what is taught, from 0, the label alone; with --votes")
+    mixup: float = _option(0.2, "ALPHA", "how much pictures mix; 0: none")
+    seed: int = _option(42, None, "of weights, order and augmentation")
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(f"`{name}` must be at least 1. Received: {getattr(self, name)}")
-        if self.optimizer not in ("adamw", "sgd"):
-            raise UserError(f"`optimizer` must be 'adamw' or 'sgd'. Received: {self.optimizer!r}")
-        if not 0 <= self.head_epochs < self.epochs:
-            raise UserError(
-                f"`head_epochs` must be from 0 to below `epochs`, {self.epochs}. Received: {self.head_epochs}"
-            )
+            check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        check(self.optimizer in ("adamw", "sgd"), "optimizer", "'adamw' or 'sgd'", repr(self.optimizer))
+        rule = f"from 0 to below `epochs`, {self.epochs}"
+        check(0 <= self.head_epochs < self.epochs, "head_epochs", rule, self.head_epochs)
         for name in ("learning_rate", "tuning_rate"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise UserError(f"`{name}` must be a positive number. Received: {getattr(self, name)}")
-        if self.average and self.optimizer == "sgd":
-            raise UserError("`average` must be off but for 'adamw'. Received: 'sgd'")
-        if not 0 <= self.zoom <= 1:
-            raise UserError(f"`zoom` must be from 0 to 1. Received: {self.zoom}")
-        if not 0 <= self.label_smoothing < 1:
-            raise UserError(f"`label_smoothing` must be from 0 to below 1. Received: {self.label_smoothing}")
-        if not 0 <= self.mixup < math.inf:
-            raise UserError(f"`mixup` must be 0 or a positive number. Received: {self.mixup}")
+            check(0 < getattr(self, name) < math.inf, name, "a positive number", getattr(self, name))
+        check(not self.average or self.optimizer == "adamw", "average", "off but for 'adamw'", repr(self.optimizer))
+        for name in ("zoom", "votes_share"):
+            check(0 <= getattr(self, name) <= 1, name, "from 0 to 1", getattr(self, name))
+        check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
+        check(0 <= self.mixup < math.inf, "mixup", "0 or a positive number", self.mixup)
 
 
 RECIPES = {

@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-VOTES_SHARE = 0.7
-"""Weight of the votes in a soft target, from 0 to 1; the label has the rest."""
+from fer.training.recipes import Recipe
 
 
 def one_hot(faces):
@@ -12,7 +11,7 @@ def one_hot(faces):
     return np.eye(len(faces.classes))[faces.labels]
 
 
-def soft_targets(faces, votes):
+def soft_targets(faces, votes, share=Recipe.votes_share):
     """Return soft targets: the label of each picture, mixed with the label probabilities that its votes predict.
 
     FER+ asked other people than FER2013 did; they agree with FER2013's labels on 63 % of the pictures. So their
@@ -24,6 +23,7 @@ def soft_targets(faces, votes):
         faces: `fer.data.fer2013.Faces`.
         votes: float array `(n, categories)` as `fer.data.ferplus.load_votes` returns it; pictures without votes keep
             their label.
+        share: weight of the votes in a target, from 0 (the label alone) to 1 (the votes alone).
 
     Returns:
         A float64 array `(n, classes)`; rows sum to 1.
@@ -35,5 +35,5 @@ def soft_targets(faces, votes):
     columns = np.ix_(known, regression.classes_)
     predicted = np.zeros_like(targets)
     predicted[columns] = regression.predict_proba(features)
-    targets[known] = (1 - VOTES_SHARE) * targets[known] + VOTES_SHARE * predicted[known]
+    targets[known] = (1 - share) * targets[known] + share * predicted[known]
     return targets

@@ -1,8 +1,11 @@
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
-from conftest import write_clip
+from conftest import ROOT, write_clip
 
 from fer.cli.commands import main
 from fer.images.clips import open_clip
@@ -154,3 +157,45 @@ def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset,
     card = (folder / "README.md").read_text()
     assert f"these same pictures, {metrics['calibration']['fitted_temperature']}, divides the logits" in card
     assert "was not measured" in card
+
+
+INSTALLED = "import sys; from fer.cli import main; sys.argv[0] = 'fer'; sys.exit(main())"
+"""What the console script `fer` does."""
+
+
+@pytest.mark.parametrize(
+    ("start", "program"),
+    [
+        (["-m", "fer"], "python -m fer"),
+        (["-c", INSTALLED], "fer"),
+    ],
+)
+def test_messages_name_the_program_as_it_was_started(start, program, tmp_path):
+    def run(*words):
+        return subprocess.run([sys.executable, *start, *words], cwd=ROOT, capture_output=True, text=True)
+
+    told = run("train", "--data", "nowhere", "--output", tmp_path / "run")
+    assert (told.returncode, told.stderr) == (2, f"{program} train: nowhere: no such file or folder.\n")
+    usage = run("predict")
+    assert usage.returncode == 2
+    assert usage.stderr.startswith(f"usage: {program} predict ")
+
+
+def test_the_app_is_a_command(monkeypatch, capsys):
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "0")
+    with pytest.raises(SystemExit, match="2"):
+        main(["app"])
+    rule = "`GRADIO_SERVER_PORT` must be a number from 1 to 65535. Received: '0'"
+    assert capsys.readouterr().err == f"python -m fer app: {rule}\n"
+
+
+def test_a_command_imports_what_it_needs(astronaut):
+    program = (
+        "import sys\nfrom fer.cli.commands import build_parser, main\nbuild_parser('fer').format_help()\n"
+        "assert not {'numpy', 'PIL', 'huggingface_hub', 'keras', 'gradio'} & set(sys.modules)\n"
+        "main(['predict', sys.argv[1]])\n"
+        "assert not {'keras', 'tensorflow', 'gradio', 'sklearn', 'matplotlib', 'ray'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", program, str(astronaut)]
+    run = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

@@ -20,7 +20,7 @@ import train
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.hub.client import pull_model, resolve_model
-from fer.hub.errors import HubError
+from fer.hub.errors import EXPLANATIONS, HubError
 from fer.models.exports import EXPORTS
 from fer.models.model_folder import (
     BUNDLED,
@@ -336,6 +336,11 @@ def test_a_hub_that_does_not_answer_is_said(hub, monkeypatch):
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
     with pytest.raises(HubError, match="the Hub cannot be reached, and the model is not in the cache"):
         pull_model(MODEL)
+
+
+def test_an_error_is_explained_by_its_own_class_before_a_wider_one():
+    kinds = list(EXPLANATIONS)
+    assert not [(kind, wider) for index, kind in enumerate(kinds) for wider in kinds[:index] if issubclass(kind, wider)]
 
 
 def test_a_server_error_is_said(hub):

@@ -23,7 +23,7 @@ from fer.recognition.recognizer import Recognizer
 from fer.training import callbacks
 from fer.training import fit as training
 from fer.training.batches import FaceBatches
-from fer.training.fit import fit
+from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES, Recipe
 
 CLASSES = ("happy", "sad")
@@ -132,7 +132,9 @@ def test_each_trains_a_step_and_is_loaded_as_it_was_saved(name, data, tmp_path):
     config = ModelConfig(name, CLASSES, size)
     network, (faces, validation) = config.build(), load_both(data, size)
     before = network.get_weights()
-    history = fit(network, faces, validation, replace(RECIPES[name], epochs=1, batch_size=12), tmp_path)
+    history = fit(
+        network, TrainingData(faces, validation), replace(RECIPES[name], epochs=1, batch_size=12), Run(tmp_path)
+    )
     assert len(history) == 1
     assert any(not np.array_equal(new, old) for new, old in zip(network.get_weights()[:-2], before[:-2], strict=True))
     save_model(tmp_path, network, config)
@@ -259,7 +261,9 @@ def run(data, base, folder, resume=False, teachers=(), **recipe):
     network.set_weights(base.get_weights() + network.get_weights()[-2:])
     folder.mkdir(exist_ok=True)
     recipe = Recipe(**{"epochs": 4, "head_epochs": 2, "batch_size": 4, "seed": 7, "mixup": 0.0, **recipe})
-    return network, fit(network, *load_both(data, 32), recipe, folder, resume, keep="last", teachers=teachers)
+    return network, fit(
+        network, TrainingData(*load_both(data, 32), teachers=teachers), recipe, Run(folder, resume, "last")
+    )
 
 
 @pytest.mark.usefixtures("eager")

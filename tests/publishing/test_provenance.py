@@ -1,5 +1,6 @@
 """What is published tells nothing of the machine that trained it."""
 
+import argparse
 import json
 import re
 import socket
@@ -14,6 +15,7 @@ from fer.models.exports import EXPORTS
 from fer.models.model_folder import BUNDLED, CONFIG, METRICS, ModelConfig, load_config, save_model
 from fer.models.provenance import clean_command, last_part
 from fer.publishing.push import push_model
+from fer.training.options import add_options, command_to_publish
 
 MODEL = "fer-bot/model"
 SMALL = {"stem": 8, "widths": (8,), "depth": 1}
@@ -57,13 +59,16 @@ def test_the_published_command_is_made_of_the_options(tmp_path):
         *("--learning-rate", "5e-4", "--mixed-precision", "--resume", "--hosts", "alice-pc:1", "--processes", "2"),
         *("--process-id", "0", "--push-to-hub", "alice/secret", "--private", "--tag", "v1"),
     ]
-    words = train.command_to_publish(train.parse(given))
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(program="python train.py")
+    add_options(parser)
+    words = command_to_publish(parser.parse_args(given))
     assert words == (
         "python train.py --data fer2013.zip --output taught --learning-rate 0.0005 --no-augment --seed 0 "
         "--votes fer2013new.csv --start second --teacher first bundled --mixed-precision"
     )
     # It is a command line again, with the options that were given.
-    again = train.parse(words.split()[2:])
+    again = parser.parse_args(words.split()[2:])
     assert (again.augment, again.seed, again.teacher, again.learning_rate) == (False, 0, ["first", "bundled"], 5e-4)
 
 

@@ -12,7 +12,7 @@ from fer.recognition.classification import classify
 from fer.training import callbacks, distillation, targets
 from fer.training.callbacks import BEST
 from fer.training.distillation import distillation_loss, load_teachers
-from fer.training.fit import fit
+from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import Recipe
 
 CLASSES = ("angry", "happy", "surprise")
@@ -48,7 +48,7 @@ def run(faces, teachers, folder, epochs, resume=False, policy="float32", batch_s
         keras.config.set_dtype_policy("float32")
     folder.mkdir(exist_ok=True)
     recipe = Recipe(epochs=epochs, batch_size=batch_size, seed=7, learning_rate=0.2)
-    history = fit(network, *faces, recipe, folder, resume, keep="last", teachers=teachers)
+    history = fit(network, TrainingData(*faces, teachers=teachers), recipe, Run(folder, resume, keep="last"))
     return network, history
 
 

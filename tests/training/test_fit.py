@@ -13,9 +13,9 @@ from fer.training import callbacks
 from fer.training import fit as training
 from fer.training.augmentation import RandomAffine, augmentation
 from fer.training.batches import FaceBatches
-from fer.training.fit import fit
+from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES, Recipe
-from fer.training.targets import VOTES_SHARE, one_hot, soft_targets
+from fer.training.targets import one_hot, soft_targets
 
 CLASSES = ("angry", "happy", "surprise")
 
@@ -40,7 +40,7 @@ def run(faces, folder, resume=False, **recipe):
     keras.utils.set_random_seed(7)
     network = build_network("se_resnet", 16, len(CLASSES), **SMALL)
     folder.mkdir(exist_ok=True)
-    return network, fit(network, *faces, Recipe(seed=7, **recipe), folder, resume)
+    return network, fit(network, TrainingData(*faces), Recipe(seed=7, **recipe), Run(folder, resume))
 
 
 def figures(history):
@@ -140,7 +140,7 @@ def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights(faces, 
     monkeypatch.setattr(training, "build_callbacks", recorded)
     # 12 batches an epoch to train, 2 to validate.
     recipe = Recipe(epochs=2, batch_size=4, learning_rate=2e-2, augment=False, seed=7)
-    fit(network, *faces, recipe, tmp_path, keep="last")
+    fit(network, TrainingData(*faces), recipe, Run(tmp_path, keep="last"))
     momentum = 1 - 20 / len(steps)
     averages = steps[:1]
     for step in steps[1:]:
@@ -157,7 +157,7 @@ def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path):
     taught, asked = replace(train, labels=np.full(48, 1)), replace(validation, labels=np.full(12, 0))
     recipe = Recipe(epochs=3, batch_size=16, learning_rate=1e-3, augment=False, seed=7)
     network = build_linear()
-    losses = [row["val_loss"] for row in fit(network, taught, asked, recipe, tmp_path, keep="last")]
+    losses = [row["val_loss"] for row in fit(network, TrainingData(taught, asked), recipe, Run(tmp_path, keep="last"))]
     assert losses[0] < losses[1] < losses[2]
 
     def loss():
@@ -165,7 +165,7 @@ def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path):
         return float(measure(one_hot(asked), network(asked.images.astype("float32"))))
 
     assert loss() == pytest.approx(losses[2], rel=1e-4)
-    fit(network, taught, asked, recipe, tmp_path, resume=True, keep="best")
+    fit(network, TrainingData(taught, asked), recipe, Run(tmp_path, resume=True, keep="best"))
     assert loss() == pytest.approx(losses[0], rel=1e-4)
 
 
@@ -184,7 +184,7 @@ def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, 
 
     monkeypatch.setattr(training, "FaceBatches", Recorded)
     network = build_network("seed", 16, len(CLASSES))
-    fit(network, train, validation, replace(RECIPES["seed"], epochs=1, batch_size=5), tmp_path)
+    fit(network, TrainingData(train, validation), replace(RECIPES["seed"], epochs=1, batch_size=5), Run(tmp_path))
     assert len(train) % 5
     assert {len(images) for images, _ in batches} == {5}
     assert len({image.tobytes() for images, _ in batches for image in images}) == len(train) // 5 * 5
@@ -223,7 +223,7 @@ def test_it_learns(draw_dataset, tmp_path):
     keras.utils.set_random_seed(7)
     network = build_network("se_resnet", 48, len(CLASSES), stem=8, widths=(8, 16), depth=1)
     recipe = Recipe(epochs=15, batch_size=4, learning_rate=5e-3, label_smoothing=0.0, seed=7)
-    history = fit(network, *faces, recipe, tmp_path)
+    history = fit(network, TrainingData(*faces), recipe, Run(tmp_path))
     assert max(row["val_accuracy"] for row in history) > 0.6
     best = min(row["val_loss"] for row in history)
     assert best < 0.8 * history[0]["val_loss"]
@@ -249,6 +249,8 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
         {"zoom": -0.1},
         {"zoom": 1.5},
         {"zoom": float("nan")},
+        {"votes_share": -0.1},
+        {"votes_share": 1.1},
         {"average": True, "optimizer": "sgd"},
     ],
 )
@@ -272,6 +274,11 @@ def test_soft_targets_say_how_sure_people_are():
     assert targets[known & (seen == 0)][:, 0].min() > 0.9
     doubtful = targets[known & (seen == 2) & (labels == 2)].mean(axis=0)
     share = (labels[seen == 2] == 1).mean()
-    assert doubtful[1] == pytest.approx(VOTES_SHARE * share, abs=0.05)
+    assert doubtful[1] == pytest.approx(Recipe.votes_share * share, abs=0.05)
+    # The labels alone, the votes alone, and what is between.
+    np.testing.assert_array_equal(soft_targets(faces, votes, 0), one_hot(faces))
+    said = soft_targets(faces, votes, 1)
+    np.testing.assert_array_equal(said[known & (seen == 2)].std(axis=0).round(6), 0)
+    np.testing.assert_allclose(targets[known], 0.3 * one_hot(faces)[known] + 0.7 * said[known])
     # Nothing is favoured: on average the targets are the labels.
     np.testing.assert_allclose(targets.mean(axis=0), np.eye(3)[labels].mean(axis=0), atol=0.02)

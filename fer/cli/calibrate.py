@@ -1,0 +1,83 @@
+"""Fit a model's confidence on the validation split and write its card."""
+
+import argparse
+import sys
+
+from fer.outputs import check_folder, check_inputs
+
+HELP = "fit a model's confidence on validation, write its card"
+
+
+def add_options(parser):
+    """Add this command's options to its parser."""
+    parser.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
+    parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
+    parser.add_argument(
+        "--target", type=_share, metavar="X", help="accuracy wanted of what is not `not sure`, 0-1 (default: 0.85)"
+    )
+    parser.add_argument(
+        "--served", action="store_true", help="measure faces found and cut as the app does too; some minutes"
+    )
+    parser.add_argument(
+        "--photos",
+        metavar="FOLDER",
+        help="photos, <label>/* or <set>/<label>/*: choose the prior by them, and measure the model on them",
+    )
+    parser.add_argument(
+        "--prior",
+        type=float,
+        metavar="X",
+        help="divide the probabilities by the classes' training shares to this power, 0 to 2 (default: as it is)",
+    )
+    parser.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="go on where more than half of the validation pictures are training pictures, to the pixel",
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
+
+
+def run(options):
+    """Fit a model's confidence, and write its figures and its card into its folder."""
+    from fer.models.exports import EXPORTS, judge_export
+    from fer.models.model_folder import check_weights, find_model, load_config
+
+    folder = find_model(options.folder)
+    config, weights = load_config(folder)
+    check_weights(folder, weights)
+    check_folder("`FOLDER`", folder)
+    check_inputs(options.data, options.votes, options.photos)
+
+    from fer.data.duplicates import check_copies
+    from fer.data.fer2013 import load_faces
+    from fer.evaluation.confidence import TARGET
+    from fer.evaluation.evaluate import format_metrics
+    from fer.evaluation.report import save_report
+    from fer.publishing.card import save_card
+
+    train, validation = (
+        load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
+        for split in ("train", "validation")
+    )
+    check_copies(validation, train, options.allow_duplicates)
+    target = options.target or TARGET
+
+    def show(metrics):
+        print(format_metrics(metrics))
+
+    more = {"served": options.served, "photos": options.photos, "prior": options.prior, "show": show}
+    save_report(folder, train, validation, options.folder, options.votes, target, **more)
+    save_card(folder, options.folder)
+    for format in EXPORTS:
+        _, reason = judge_export(folder, format)
+        if reason:
+            print(reason, file=sys.stderr)
+    return 0
+
+
+def _share(text):
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1. Received: {text}")
+    return value

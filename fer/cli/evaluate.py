@@ -1,0 +1,130 @@
+"""Measure a model on a split of FER2013, or on whole photos."""
+
+import sys
+
+from fer.cli.options import add_model, finish
+from fer.documents import to_json
+from fer.errors import UserError
+from fer.labels import EMOTIONS, check_classes
+from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_text
+
+HELP = "measure a model on a split of FER2013, or on whole photos"
+
+
+def add_options(parser):
+    """Add this command's options to its parser."""
+    add_model(parser)
+    on = parser.add_mutually_exclusive_group(required=True)
+    on.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013")
+    on.add_argument(
+        "--photos",
+        metavar="FOLDER",
+        help="whole photos, <label>/* or <set>/<label>/*: found, aligned and read as in the app, the largest face",
+    )
+    parser.add_argument(
+        "--prior",
+        type=float,
+        metavar="X",
+        help="divide the probabilities by the classes' training shares to this power, 0 to 2, and not as calibrated",
+    )
+    parser.add_argument("--split", default="validation", choices=("train", "validation", "test"), help="which pictures")
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="EMOTION",
+        choices=EMOTIONS,
+        help="only pictures of these emotions, and the model chooses among these (default: all that it knows)",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
+    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
+    parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
+    parser.add_argument(
+        "--duplicates", action="store_true", help="the accuracy without near-duplicates of training pictures too"
+    )
+    parser.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="with --duplicates: measure even where more than half are training pictures, to the pixel",
+    )
+    parser.add_argument(
+        "--path",
+        choices=("loader", "served"),
+        default="loader",
+        help="`served`: paste each picture into a scene and let the app's way find, cut and read it",
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the figures here")
+    parser.add_argument("--figure", metavar="FILE", help="write the confusion matrix, or one per set, here, as PNG")
+
+
+def run(options):
+    """Measure a model, print its figures and write the files that are asked for."""
+    if options.classes:
+        check_classes(options.classes)
+    if options.photos:
+        _check_photo_options(options)
+    check_inputs(options.data, options.photos, options.votes)
+    check_suffix("`--figure`", options.figure, ".png")
+
+    from fer.hub.client import resolve_model
+    from fer.models.model_folder import find_model, list_files
+
+    read = [*filter(None, [options.data, options.photos, options.votes]), *list_files(find_model(options.model))]
+    check_outputs({"`--json`": options.json, "`--figure`": options.figure}, read)
+    source = resolve_model(options.model)
+    metrics, save_figure = (_evaluate_photos if options.photos else _evaluate_split)(options, source)
+    failures = []
+    if options.json:
+        with kept(failures):
+            write_text(options.json, to_json(metrics, indent=2) + "\n")
+    if options.figure:
+        with kept(failures):
+            save_figure(options.figure)
+    return finish(failures)
+
+
+def _check_photo_options(options):
+    given = {"--classes": options.classes, "--limit": options.limit, "--votes": options.votes}
+    given |= {"--duplicates": options.duplicates, "--skip-bad": options.skip_bad, "--path": options.path == "served"}
+    wrong = [name for name, value in given.items() if value]
+    if wrong or options.split != "validation":
+        raise UserError(f"--photos goes without options of --data. Received: {', '.join(wrong) or '--split'}")
+
+
+def _evaluate_photos(options, source):
+    from tqdm import tqdm
+
+    from fer.evaluation.evaluate import evaluate_photos
+    from fer.evaluation.photos import format_photos
+    from fer.evaluation.plots import save_confusion_matrices
+
+    def progress(answers, total):
+        return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)
+
+    figures = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress)
+    print(format_photos(figures))
+    return figures, lambda path: save_confusion_matrices(path, figures)
+
+
+def _evaluate_split(options, source):
+    from fer.evaluation.evaluate import evaluate_model, format_metrics
+    from fer.evaluation.plots import save_confusion_matrix
+
+    metrics, skipped = evaluate_model(
+        source.folder,
+        options.data,
+        options.split,
+        classes=options.classes,
+        limit=options.limit,
+        skip_bad=options.skip_bad,
+        model=str(source),
+        votes=options.votes,
+        duplicates=options.duplicates,
+        path=options.path,
+        allow_duplicates=options.allow_duplicates,
+        prior=options.prior,
+    )
+    for message in skipped:
+        print(f"skipped: {message}", file=sys.stderr)
+    print(format_metrics(metrics))
+    title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
+    return metrics, lambda path: save_confusion_matrix(path, metrics["confusion_matrix"], metrics["labels"], title)

@@ -1,0 +1,145 @@
+"""Train a network on FER2013 and write its model folder: plan -> fit -> measure -> publish."""
+
+import argparse
+import importlib.util
+import json
+from dataclasses import replace
+
+from fer.cli.console import quiet_libraries
+from fer.cli.push import push_trained
+from fer.outputs import check_inputs
+from fer.training.options import add_options
+
+HELP = "train a network on FER2013"
+
+
+def main(arguments=None):
+    """Run `python train.py`; `arguments` are the words after it, None for those of this process."""
+    quiet_libraries()
+    parser = argparse.ArgumentParser("python train.py", description="Train a network on FER2013.")
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    options.program, options.own_process = parser.prog, arguments is None
+    return run(options)
+
+
+def run(options):
+    """Train a network as the options say; every file goes to `--output`."""
+    # Keras takes seconds to load: all that can be told without it is told before.
+    from fer.training.distributed import join
+    from fer.training.plan import make_plan
+    from fer.training.supervisor import run_supervised
+
+    plan = make_plan(options)
+    if not options.hosts:
+        check(plan)
+    elif options.own_process:
+        run_supervised()
+    with join(options.hosts, options.processes, options.process_id, plan.recipe.batch_size) as group:
+        if options.hosts:  # Here, so that the other processes need not wait for one that has ended.
+            check(plan)
+        trained = fit(plan, group)
+    if group.first:
+        measure(plan, *trained)
+        publish(options)
+    else:
+        print("Trained. Process 0 measures the model and writes it.")
+    return 0
+
+
+def check(plan):
+    """Make sure, before anything is loaded, that all can be read, written and published."""
+    from fer.training.plan import check_models, check_output
+
+    options = plan.options
+    check_models(plan)
+    if not options.process_id:  # The other processes neither write nor publish.
+        check_output(plan)
+        if options.export:
+            from fer.export.convert import check_formats
+
+            check_formats(options.export)
+        if options.push_to_hub:
+            from fer.publishing.push import check_push
+
+            check_push(options.push_to_hub, options.create_pr, private=options.private)
+    check_inputs(options.data, options.votes)
+
+
+def fit(plan, group):
+    """Fit the network of a `Plan` with a `Group` of processes; return it, its log, `TrainingData` and `Origins`."""
+    import keras
+
+    from fer.training.fit import Run, fit
+    from fer.training.origins import load_origins
+    from fer.training.pictures import load_pictures
+    from fer.training.plan import check_resumption, list_settings, save_settings
+
+    options, recipe = plan.options, plan.recipe
+    plan.config.build()  # Whatever cannot be built is told before pictures are read.
+    origins = load_origins(plan)
+    settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
+    if group.first:
+        check_resumption(plan, settings)
+    keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
+    keras.utils.set_random_seed(recipe.seed)
+    data = load_pictures(plan)
+    given = [] if data.targets is None else [data.targets]
+    group.check_same(json.dumps(settings), data.train.sha256(), data.validation.sha256(), *given, *origins.start)
+    if group.first:
+        save_settings(plan, settings)
+    try:
+        with group.scope():
+            network = plan.trained.build()
+            origins.begin(network)
+            seen = replace(data.resize(plan.trained.image_size), teachers=origins.teachers)
+            history = fit(network, seen, recipe, Run(options.output, options.resume, options.keep, group))
+    except KeyboardInterrupt as error:
+        again = "The same command with --resume goes on after the last finished epoch."
+        raise type(error)(f"interrupted. {again}") from None
+    return network, history, data, origins
+
+
+def measure(plan, network, history, data, origins):
+    """Write the model folder: weights, configuration, figures, curves and card."""
+    from fer.evaluation.evaluate import format_metrics
+    from fer.evaluation.plots import save_curves
+    from fer.evaluation.report import save_report
+    from fer.models.model_folder import FIGURES, save_model
+    from fer.models.provenance import clean_training
+    from fer.training.facts import describe_training
+
+    options = plan.options
+    training = describe_training(plan, network, history, data) | origins.describe()
+    save_model(options.output, network, replace(plan.config, training=clean_training(training)))
+
+    def show(metrics):
+        print(format_metrics(metrics))
+
+    save_report(options.output, data.train, data.validation, str(options.output), show=show)
+    save_curves(options.output / FIGURES / "curves.png", history)
+    write_card(options.output)
+    print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
+
+
+def publish(options):
+    """Push the model folder, or write its exports, where that is asked for."""
+    if options.push_to_hub:
+        push_trained(options.output, options.push_to_hub, options)
+    elif options.export:
+        from fer.export.convert import export_model
+        from fer.models.exports import EXPORTS
+
+        for format in options.export:
+            export_model(options.output, format, options.output / EXPORTS[format])
+        write_card(options.output, options.export)
+
+
+def write_card(folder, exports=()):
+    """Write the model card, if this machine has what it needs; `exports` as in `fer.publishing.card.render_card`."""
+    if importlib.util.find_spec("huggingface_hub"):
+        from fer.publishing.card import save_card
+
+        save_card(folder, folder.as_posix(), exports)
+    else:
+        print("No card: it needs huggingface_hub, which is not installed here.")

@@ -1,0 +1,150 @@
+"""What a training will do, decided and checked before Keras is imported."""
+
+import json
+from argparse import Namespace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from fer.documents import to_json
+from fer.errors import UserError, check
+from fer.labels import check_classes
+from fer.models.model_folder import ModelConfig, check_weights, find_model, load_config
+from fer.models.sizes import SIZES, check_size
+from fer.outputs import check_folder, write_text
+from fer.training.distributed import check_hosts
+from fer.training.options import STARTED, recipe_options, starts_from_base
+from fer.training.recipes import RECIPES, TRANSFERS, Recipe
+
+ARGUMENTS = "arguments.json"
+"""File of a run's settings, in its folder."""
+UNSETTLED = (
+    *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
+    *("hosts", "processes", "process_id", "allow_duplicates"),
+    *STARTED,
+)
+"""Options that may differ between a run and its resumption."""
+ADDED = {"votes_share": 0.7}
+"""Values, in runs that were begun before a setting was one, of that setting."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training will do.
+
+    options: of the command line, as `fer.training.options.add_options` defines them.
+    recipe: the network's own, with what the options change.
+    config: of the model folder that is written.
+    """
+
+    options: Namespace
+    recipe: Recipe
+    config: ModelConfig
+
+    @property
+    def trained(self):
+        """The network as it is trained: what is enlarged beforehand is turned and shifted at its full size.
+
+        It has the weights of that of `config`.
+        """
+        enlarged = self.options.enlarged
+        if enlarged is None:
+            return self.config
+        return replace(self.config, image_size=enlarged, options={})
+
+
+def make_plan(options):
+    """Return the `Plan` of a command line.
+
+    Raises:
+        UserError: for options that do not fit each other, an unknown network, or a recipe that breaks its rules.
+    """
+    _check_combinations(options)
+    recipe = _choose_recipe(options)
+    size = SIZES[options.network].usual if options.image_size is None else options.image_size
+    config = ModelConfig(options.network, check_classes(options.classes), size)
+    if options.enlarged is not None:
+        config = replace(config, options={"enlarged": options.enlarged})
+    return Plan(options, recipe, config)
+
+
+def _check_combinations(options):
+    if not options.push_to_hub and (options.private or options.create_pr or options.tag):
+        raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
+    if options.enlarged is not None and options.network != "se_resnet":
+        raise UserError(f"--enlarged goes with the network se_resnet. Received: {options.network}")
+    if options.votes_share is not None and not options.votes:
+        raise UserError("--votes-share goes with --votes CSV. Received: no --votes")
+    check_hosts(options.hosts, options.processes, options.process_id)
+    if starts_from_base(options):
+        for name in ("start", "hosts"):
+            if getattr(options, name):
+                raise UserError(f"--{name} goes without --weights. Received: --weights {options.weights}")
+    elif options.head_epochs is not None or options.tuning_rate is not None:
+        raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
+
+
+def _choose_recipe(options):
+    check(options.network in RECIPES, "network", f"one of {', '.join(RECIPES)}", repr(options.network))
+    if options.weights and options.network not in TRANSFERS:
+        known = ", ".join(sorted(TRANSFERS))
+        raise UserError(f"`--weights` goes with the networks {known}. Received: {options.network}")
+    asked = recipe_options(options)
+    if options.votes:
+        asked.setdefault("label_smoothing", 0.0)
+    recipe = replace((TRANSFERS if starts_from_base(options) else RECIPES)[options.network], **asked)
+    if options.zoom is not None and not recipe.augment:
+        why = "--no-augment" if options.augment is False else f"the network {options.network}, whose recipe has none"
+        raise UserError(f"--zoom goes with augmentation. Received: {why}")
+    return recipe
+
+
+def check_models(plan):
+    """Make sure that the network can be built, and that the models that it builds on can be loaded."""
+    options = plan.options
+    check_size(options.network, plan.config.image_size, options.enlarged)
+    is_file = options.weights in (None, "none", "imagenet") or Path(options.weights).is_file()
+    check(is_file, "--weights", "imagenet, none or a file", options.weights)
+    for name in filter(None, [options.start, *options.teacher]):
+        folder = find_model(name)
+        check_weights(folder, load_config(folder)[1])
+
+
+def check_output(plan):
+    """Make sure that the output folder can be written to, and is empty or holds the run to resume."""
+    output = plan.options.output
+    resumed = plan.options.resume and (output / ARGUMENTS).exists()
+    free = resumed or not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    check(free, "--output", "a new or empty folder, or --resume must be given for the run in it", output)
+    check_folder("`--output`", output)
+
+
+def list_settings(plan, base, teachers):
+    """Return what must stay the same when a run is resumed, ready for JSON.
+
+    Args:
+        plan: `Plan`.
+        base: facts of the weights of the base, of `fer.models.backbones.load_base`; None for none.
+        teachers: facts of the teachers, of `fer.training.distillation.load_teachers`.
+    """
+    kept = {key: value for key, value in vars(plan.options).items() if key not in UNSETTLED}
+    kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size}
+    teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
+    return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}
+
+
+def save_settings(plan, settings):
+    """Write the settings of a run, of `list_settings`, into its folder."""
+    plan.options.output.mkdir(parents=True, exist_ok=True)
+    write_text(plan.options.output / ARGUMENTS, to_json(settings, indent=2) + "\n")
+
+
+def check_resumption(plan, settings):
+    """Make sure that a run is resumed with its own settings, of `list_settings`."""
+    path = plan.options.output / ARGUMENTS
+    if not (plan.options.resume and path.exists()):
+        return
+    earlier = ADDED | json.loads(path.read_text())
+    changed = [key for key in settings if settings[key] != earlier.get(key)]
+    if changed:
+        there, received = (", ".join(f"{key}={values.get(key)}" for key in changed) for values in (earlier, settings))
+        raise UserError(f"A run is resumed with its own settings. {plan.options.output}: {there}. Received: {received}")

@@ -1,0 +1,93 @@
+"""A training is planned from its options, and resumed with its own settings."""
+
+import argparse
+import json
+from dataclasses import fields
+
+import pytest
+
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.training.options import add_options, command_to_publish
+from fer.training.plan import ARGUMENTS, check_output, check_resumption, list_settings, make_plan, save_settings
+from fer.training.recipes import RECIPES, Recipe
+
+BEFORE = {
+    "network": "se_resnet",
+    "classes": list(EMOTIONS),
+    "image_size": 48,
+    "enlarged": None,
+    "epochs": 8,
+    "head_epochs": 0,
+    "batch_size": 96,
+    "learning_rate": 0.001,
+    "tuning_rate": 0.0001,
+    "label_smoothing": 0.0,
+    "mixup": 0.2,
+    "augment": True,
+    "zoom": 0.25,
+    "average": True,
+    "seed": 1,
+    "votes": "ferplus.csv",
+    "start": "bundled",
+    "weights": None,
+    "teacher": None,
+    "limit": None,
+    "skip_bad": False,
+    "mixed_precision": True,
+    "optimizer": "adamw",
+    "weight_decay": 0.05,
+    "whole_batches": False,
+}
+"""Settings of a run that version 0.1.0 began."""
+COMMAND = "--start bundled --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --seed 1 --resume"
+
+
+def plan(output, *more):
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(program="python train.py", command="train", own_process=False)
+    add_options(parser)
+    return make_plan(parser.parse_args(["--data", "fer2013.zip", "--output", str(output), *more]))
+
+
+def test_each_field_of_the_recipe_that_has_a_help_text_is_an_option(tmp_path):
+    given = [("--no-" if field.type is bool else "--") + field.name.replace("_", "-") for field in fields(Recipe)]
+    known = argparse.ArgumentParser()
+    add_options(known)
+    options = [name for name, field in zip(given, fields(Recipe), strict=True) if "help" in field.metadata]
+    assert len(options) == len(fields(Recipe)) - 3
+    assert all(name in known.format_help() for name in options)
+    changed = plan(tmp_path, "--no-augment", "--epochs", "3", "--seed", "0", "--mixup", "0").recipe
+    assert (changed.augment, changed.epochs, changed.seed, changed.mixup) == (False, 3, 0, 0.0)
+    assert plan(tmp_path).recipe == RECIPES["se_resnet"]
+
+
+def test_the_share_of_the_votes_goes_with_votes(tmp_path):
+    assert plan(tmp_path, "--votes", "v.csv").recipe.votes_share == 0.7
+    shared = plan(tmp_path, "--votes", "v.csv", "--votes-share", "0")
+    assert shared.recipe.votes_share == 0
+    assert command_to_publish(shared.options).endswith("--votes-share 0.0 --votes v.csv")
+    with pytest.raises(UserError, match=r"--votes-share goes with --votes CSV\. Received: no --votes"):
+        plan(tmp_path, "--votes-share", "0.7")
+    for wrong in ("-0.1", "1.01", "nan"):
+        with pytest.raises(UserError, match="`votes_share` must be from 0 to 1. Received: "):
+            plan(tmp_path, "--votes", "v.csv", f"--votes-share={wrong}")
+
+
+@pytest.mark.parametrize("share", [[], ["--votes-share", "0.7"]])
+def test_a_run_that_was_begun_before_the_votes_had_a_share_is_resumed(tmp_path, share):
+    (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
+    resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
+    check_output(resumed)
+    settings = list_settings(resumed, None, [])
+    assert settings == BEFORE | {"votes_share": 0.7}
+    check_resumption(resumed, settings)
+    save_settings(resumed, settings)
+    check_resumption(resumed, settings)
+
+
+def test_a_run_is_not_resumed_with_another_share(tmp_path):
+    (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
+    other = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1")
+    with pytest.raises(UserError, match=r"votes_share=0\.7\. Received: votes_share=1\.0"):
+        check_resumption(other, list_settings(other, None, []))
