@@ -9,6 +9,7 @@ from fer.labels import EMOTION_COLORS
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 """Path of the captions' font, free to use and pass on (`fonts/LICENSE`). Pillow's own lacks ä, ñ and ¿."""
 
+
 def caption(number, face):
     """A face in a few words: its number, label and probability; "not sure" where the answer is none."""
     label = face.label if face.confident else f"not sure: {face.label}"

@@ -99,14 +99,14 @@ class Recognizer:
             ModelFolderError: for a folder that does not fit.
             HubError: for a model of the Hub that cannot be had.
         """
-        folder, source = find_model(name), name
+        folder, called = find_model(name), model or str(name)
         if not folder.exists():
             from fer.hub.client import resolve_model  # The Hub's client takes longer to import than a photo to answer.
 
             source = resolve_model(name)
-            folder = source.folder
+            folder, called = source.folder, model or str(source)
         network, labels, calibration = load_served(folder, threads)
-        return cls(network, labels, FaceDetector(threads), model or str(source), calibration)
+        return cls(network, labels, FaceDetector(threads), called, calibration)
 
     def warm_up(self) -> None:
         """Does once what the first pictures would otherwise wait for."""
