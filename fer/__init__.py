@@ -6,7 +6,8 @@
     for face in recognizer.recognize("photo.jpg"):
         print(face.box, face.label, face.probabilities)
 
-`load` also takes a model folder, or `OWNER/NAME@REVISION` of a model of the Hugging Face Hub. Each name below is imported from its module when it is first used: `import fer` alone loads nothing.
+`load` also takes a model folder, or `OWNER/NAME@REVISION` of a model of the Hugging Face Hub. Each name below is
+imported from its module when it is first used: `import fer` alone loads nothing.
 """
 
 from importlib import import_module

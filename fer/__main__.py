@@ -2,9 +2,7 @@
 
 import sys
 
-from fer.cli.commands import main
-from fer.cli.console import own_terminal
+from fer.cli import main
 
 if __name__ == "__main__":
-    with own_terminal():
-        sys.exit(main())
+    sys.exit(main("python -m fer"))

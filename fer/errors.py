@@ -18,7 +18,7 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def check_finite(answers: np.ndarray) -> np.ndarray:
+def check_finite(answers):
     """Return a network's answers, an array of floats, if all of them are finite numbers.
 
     Raises:

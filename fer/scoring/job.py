@@ -140,7 +140,7 @@ def run_scoring(plan, address=None):
     Args:
         address: `HOST:PORT` of a running cluster, or `auto` for the one that this machine belongs to; None for Ray
             processes of this machine's own, which end with the run and listen on its loopback alone. On a cluster the
-            package `fer` and the model travel to the nodes; what `requirements-scale.txt` names must be installed
+            package `fer` and the model travel to the nodes; what the extra `scale` names must be installed
             there, and paths without a scheme must be the same files everywhere.
 
     Raises:

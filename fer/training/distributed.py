@@ -28,6 +28,7 @@ from unittest.mock import patch
 import numpy as np
 
 from fer.errors import UserError
+from fer.resources import install_command
 
 MEETING_SECONDS = 120
 """How long the processes wait for each other at the start."""
@@ -188,7 +189,7 @@ def check_hosts(hosts, processes, process_id):
             f"Received: {len(addresses)}"
         )
     if not importlib.util.find_spec("jax"):
-        raise UserError("--hosts needs JAX: pip install -r requirements-jax.txt. Received: none installed")
+        raise UserError(f"--hosts needs JAX: {install_command('jax')}. Received: none installed")
 
 
 @contextmanager
