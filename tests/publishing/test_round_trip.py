@@ -44,7 +44,7 @@ def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, ast
     environment = hub_environment(HF_HUB_DISABLE_XET="0" if xet else "1")
     data, run = draw_dataset(public_path / "data", ("happy", "sad")), public_path / "run"
     training = ["train.py", "--data", data, "--output", run, "--classes", "happy", "sad", "--epochs", "1"]
-    out = call(*training, "--batch-size", "8", "--push-to-hub", MODEL, environment=environment)
+    out = call(*training, "--batch-size", "8", "--export", "litert", "--push-to-hub", MODEL, environment=environment)
     sha = re.search("commit ([0-9a-f]{40})", out)[1]
     files = hub.model(MODEL).find(sha).files
     assert any("tfevents" in path for path in files)
