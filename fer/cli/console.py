@@ -14,7 +14,7 @@ from fer.resources import install_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 """Keras' backends that train."""
-EXTRAS = {"gradio": "app", "jinja2": "train", "keras": "train", "matplotlib": "train", "scipy": "train", "sklearn": "train"}
+EXTRAS = {"gradio": "app", **dict.fromkeys(("jinja2", "keras", "matplotlib", "scipy", "sklearn"), "train")}
 """Names of modules that a command may need, and of the package's extras that bring them."""
 VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 """Name of TensorFlow's setting: the least severe notes that are shown. A person who sets it sees all that it gives."""
