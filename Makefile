@@ -23,6 +23,7 @@ test-all: $(VENV)/dev
 quality: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 style: $(VENV)/dev
 	$(BIN)/ruff check --fix .
@@ -44,7 +45,7 @@ TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
 
 recipe: runs/taught/README.md
 
-$(RUNS:%=runs/%/README.md): | dataset $(VENV)/app
+$(RUNS:%=runs/%/README.md): | dataset $(VENV)/train
 
 runs/first/README.md:
 	$(TRAIN) --epochs 24 --mixup 0 --mixed-precision
@@ -64,15 +65,26 @@ $(PEER)/fer:
 	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check "fer==25.10.3" "setuptools<82"
 	@touch $@
 
-$(VENV)/app: requirements.txt
+# What each target needs and no more: the app neither Keras nor TensorFlow. The package is installed as it stands here.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Received: " + sys.version.split()[0])'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/app: pyproject.toml | $(BIN)/python
+	$(PIP) --editable ".[app]"
 	@touch $@
 
-$(VENV)/dev: $(VENV)/app requirements-dev.txt requirements-export.txt requirements-jax.txt requirements-scale.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/train: pyproject.toml | $(BIN)/python
+	$(PIP) --editable ".[train]"
 	@touch $@
+
+# Dependency groups need pip 25.1, and a new environment has an older one.
+$(VENV)/dev: pyproject.toml | $(BIN)/python
+	$(PIP) "pip>=25.1"
+	$(PIP) --editable ".[app,train,jax,export,scale]" --group dev
+	@touch $@ $(VENV)/app $(VENV)/train
 
 clean:
-	rm -rf $(VENV) $(PEER) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEER) .pytest_cache .ruff_cache .mypy_cache

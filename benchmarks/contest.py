@@ -215,7 +215,8 @@ def count_found(contender, scenes, labels):
 
 
 def read_requirements():
-    return (ROOT / "requirements.txt").read_text().splitlines()
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
 
 
 def install_size(python, *requirements):

@@ -1,3 +1,67 @@
-"""Facial expression recognition: FER2013, Keras, faces found and read in any photo."""
+"""Facial expression recognition: every face in a photo, with the probabilities of its expression.
 
-__version__ = "0.1.0"
+    from fer import Recognizer
+
+    recognizer = Recognizer.load()
+    for face in recognizer.recognize("photo.jpg"):
+        print(face.box, face.label, face.probabilities)
+
+`load` also takes a model folder, or `OWNER/NAME@REVISION` of a model of the Hugging Face Hub. Each name below is
+imported from its module when it is first used: `import fer` alone loads nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fer.errors import UserError
+    from fer.evaluation.evaluate import evaluate_model
+    from fer.hub.errors import HubError
+    from fer.images.loading import ImageError, Photo, load_image
+    from fer.labels import EMOTIONS
+    from fer.models.model_folder import ModelConfig, ModelFolderError, load_model
+    from fer.publishing.push import Push, push_model
+    from fer.recognition.recognizer import Face, FaceList, Recognizer
+
+__version__ = "0.2.0.dev0"
+__all__ = [
+    "EMOTIONS",
+    "Face",
+    "FaceList",
+    "HubError",
+    "ImageError",
+    "ModelConfig",
+    "ModelFolderError",
+    "Photo",
+    "Push",
+    "Recognizer",
+    "UserError",
+    "evaluate_model",
+    "load_image",
+    "load_model",
+    "push_model",
+]
+_MODULES = {
+    "errors": ["UserError"],
+    "evaluation.evaluate": ["evaluate_model"],
+    "hub.errors": ["HubError"],
+    "images.loading": ["ImageError", "Photo", "load_image"],
+    "labels": ["EMOTIONS"],
+    "models.model_folder": ["ModelConfig", "ModelFolderError", "load_model"],
+    "publishing.push": ["Push", "push_model"],
+    "recognition.recognizer": ["Face", "FaceList", "Recognizer"],
+}
+"""Names of the public API by the module that defines them."""
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

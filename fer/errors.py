@@ -7,7 +7,7 @@ class UserError(ValueError):
     The message is on one line, whatever the name of a file or a library's own message has in it.
     """
 
-    def __init__(self, message):
+    def __init__(self, message: object):
         super().__init__(one_line(str(message)))
 
 
@@ -27,13 +27,13 @@ def check(holds, name, rule, received):
         raise UserError(f"`{name}` must be {rule}. Received: {received}")
 
 
-def one_line(text):
+def one_line(text: str) -> str:
     """Return a text with a space for each character that cannot be printed, such as the end of a line."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def check_finite(answers):
-    """Returns a network's answers, an array of floats, if all of them are finite numbers.
+    """Return a network's answers, an array of floats, if all of them are finite numbers.
 
     Raises:
         UserError: for NaN or an infinity.

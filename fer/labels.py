@@ -4,6 +4,8 @@ Alphabetical, as Kaggle's folder layout of FER2013 sorts and as the networks num
 numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation Learning").
 """
 
+from collections.abc import Iterable
+
 from fer.errors import UserError
 
 EMOTION_COLORS = {
@@ -16,13 +18,13 @@ EMOTION_COLORS = {
     "surprise": "#56B4E9",
 }
 """One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
-EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """Column `emotion` of `fer2013.csv` is an index into this tuple."""
 
 
-def check_classes(classes):
-    """Returns `classes` as a tuple in the order of `EMOTIONS`.
+def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
+    """Return `classes` as a tuple in the order of `EMOTIONS`.
 
     Raises:
         UserError: for a name that is no emotion, a name given twice, or fewer than two names.

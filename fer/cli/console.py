@@ -10,9 +10,12 @@ import sys
 from contextlib import contextmanager, nullcontext, suppress
 
 from fer.errors import UserError
+from fer.resources import install_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 """Keras' backends that train."""
+EXTRAS = {"gradio": "app", **dict.fromkeys(("jinja2", "keras", "matplotlib", "scipy", "sklearn"), "train")}
+"""Names of modules that a command may need, and of the package's extras that bring them."""
 VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
 """Name of TensorFlow's setting: the least severe notes that are shown. A person who sets it sees all that it gives."""
 CHATTER = (
@@ -77,7 +80,7 @@ def nobody_reads():
 
 @contextmanager
 def exit_on_user_error(program):
-    """Ends the program with the error's sentence and exit code 2; 130 where it was interrupted, 143 by SIGTERM."""
+    """End the program with the error's sentence and exit code 2; 130 where it was interrupted, 143 by SIGTERM."""
     try:
         yield
     except UserError as error:
@@ -90,6 +93,10 @@ def exit_on_user_error(program):
         print(f"{program}: {what}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except (ModuleNotFoundError, ValueError) as error:
+        name = (getattr(error, "name", None) or "").partition(".")[0]
+        if name in EXTRAS:
+            print(f"{program}: needs {name}, not installed here: {install_command(EXTRAS[name])}", file=sys.stderr)
+            sys.exit(2)
         # What Keras raises where it is first needed: the package is missing, or its own words for an unknown name.
         backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
         if getattr(error, "name", None) != backend and str(error) != f"Unable to import backend : {backend}":

@@ -1,6 +1,9 @@
 """Measure a model on a split of FER2013."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -18,20 +21,20 @@ from fer.recognition.classification import classify
 
 
 def evaluate_model(
-    folder,
-    data,
-    split="validation",
-    classes=None,
-    limit=None,
-    skip_bad=False,
-    model=None,
-    votes=None,
-    duplicates=False,
-    path="loader",
-    allow_duplicates=False,
-    prior=None,
-):
-    """Loads a model and a split and compares them.
+    folder: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    split: str = "validation",
+    classes: Sequence[str] | None = None,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    model: str | None = None,
+    votes: str | os.PathLike[str] | None = None,
+    duplicates: bool = False,
+    path: str = "loader",
+    allow_duplicates: bool = False,
+    prior: float | None = None,
+) -> tuple[dict[str, Any], Sequence[str]]:
+    """Load a model and a split of the data set, and measure the one on the other.
 
     Args:
         folder: model folder or `bundled`.

@@ -34,6 +34,7 @@ from fer.outputs import check_inputs, check_outputs, written_whole
 from fer.recognition.activation_maps import ClassActivation, with_maps
 from fer.recognition.classification import BATCH_SIZE, classify
 from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
+from fer.resources import install_command
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
 TOLERANCE, QUANTIZED_TOLERANCE = 1e-4, 1e-2
@@ -73,8 +74,7 @@ def check_formats(formats, quantize=False):
         missing = [package for package in PACKAGES[name] if not importlib.util.find_spec(package)]
         if missing:
             raise UserError(
-                f"An export to {name} needs {', '.join(missing)}, not installed here: "
-                "pip install -r requirements-export.txt"
+                f"An export to {name} needs {', '.join(missing)}, not installed here: {install_command('export')}"
             )
     if formats and (backend := _find_backend()) != "tensorflow":
         raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}")

@@ -5,7 +5,6 @@ brighter. The drawn ones have four mouths from sad to glad, four brows from angr
 """
 
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -13,8 +12,9 @@ from PIL import Image, ImageDraw
 from fer.detection.alignment import crop_face
 from fer.detection.blazeface import FaceDetector
 from fer.images.loading import load_image
+from fer.resources import find_resource
 
-PHOTO = Path(__file__).parents[2] / "examples" / "astronaut.jpg"
+PHOTO = find_resource("examples/astronaut.jpg")
 ANGLES = np.linspace(-42, 42, 8)
 BORDERS = (0.0, 0.12)
 """Shares of the side that are cut away all around."""

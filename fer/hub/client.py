@@ -4,6 +4,7 @@ A token is taken where huggingface_hub takes it (`HF_TOKEN`, or what `hf auth lo
 quotes one.
 """
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,12 +36,12 @@ class ModelSource:
     folder: Path
     revision: str | None = None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}@{self.revision}" if self.revision else self.name
 
 
-def resolve_model(name):
-    """Finds the model that a command line or `FER_MODEL` names, and pulls it from the Hub if it is there.
+def resolve_model(name: str | os.PathLike[str]) -> ModelSource:
+    """Find the model that a command line or `FER_MODEL` names, and pull it from the Hub if it is there.
 
     Args:
         name: `bundled`, a model folder, `OWNER/NAME` or `OWNER/NAME@REVISION`. A folder that exists goes first.
@@ -59,8 +60,8 @@ def resolve_model(name):
     return pull_model(wanted["repository"], wanted["revision"])
 
 
-def pull_model(repository, revision=None):
-    """Downloads a model's files from the Hub, or takes them from the Hub's cache on this machine.
+def pull_model(repository: str, revision: str | None = None) -> ModelSource:
+    """Download a model's files from the Hub, or take them from the Hub's cache on this machine.
 
     The cache answers where the Hub cannot be reached. Size and sha256 of the weights and of the LiteRT file are checked
     at loading, by `fer.models.model_folder.load_model` and `fer.recognition.litert_network.load_served`.

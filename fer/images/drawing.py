@@ -6,6 +6,9 @@ from PIL import ImageColor, ImageDraw, ImageFont
 
 from fer.labels import EMOTION_COLORS
 
+FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+"""Path of the captions' font, free to use and pass on (`fonts/LICENSE`). Pillow's own lacks ä, ñ and ¿."""
+
 
 def caption(number, face):
     """A face in a few words: its number, label and probability; "not sure" where the answer is none."""
@@ -56,7 +59,4 @@ def _write(draw, text, left, top, font, color, size):
 
 
 def _font(size):
-    """DejaVu Sans, which comes with matplotlib: Pillow's own font has no letters beyond English."""
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+    return ImageFont.truetype(FONT, size)

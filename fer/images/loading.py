@@ -2,13 +2,15 @@
 
 import io
 import math
+import os
 import re
 import struct
 import warnings
+from collections.abc import Callable
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -33,6 +35,10 @@ MAX_SEGMENTS = 2_000
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 """What begins a segment. Within a scan's data 0xFF is followed by 0, or by a restart marker."""
 
+Photo: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+"""A picture as callers have it: a path, a file's bytes, a binary file object, a PIL image of any mode, or an RGB array
+of uint8, `(height, width, 3)`."""
+
 
 # Pillow warns of sizes, which `_check_size` judges, and of odd metadata. Not around the decoding: a filter that is set
 # and taken back is that of all threads in the meantime.
@@ -43,8 +49,10 @@ class ImageError(UserError):
     """A picture that cannot be read. Its message is one sentence for the person who sent it."""
 
 
-def load_image(source, name=None, most_bytes=math.inf):
-    """Decodes a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8.
+def load_image(
+    source: str | os.PathLike[str] | BinaryIO, name: str | None = None, most_bytes: float = math.inf
+) -> Image.Image:
+    """Decode a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8.
 
     Args:
         source: path or binary file object.
@@ -63,14 +71,44 @@ def load_image(source, name=None, most_bytes=math.inf):
     return decode(read_file(source, name, most_bytes), name)
 
 
-def read_file(source, name, most_bytes=math.inf):
+def to_image(photo: Photo) -> Image.Image:
+    """Return a `Photo` as a PIL image of mode RGB.
+
+    Files are decoded as `load_image` does. A PIL image or an array is taken as it lies: the EXIF orientation that an
+    image may carry is not applied, so that boxes fit the pixels that the caller has.
+
+    Raises:
+        UserError: for what is no `Photo`, and an `ImageError` for a picture that cannot be read.
+    """
+    if isinstance(photo, Image.Image):
+        try:
+            photo.load()  # `Image.open` decodes when pixels are first needed.
+            return _to_rgb(photo)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise ImageError(f"picture: damaged or incomplete ({str(error).strip()}).") from None
+    if isinstance(photo, np.ndarray):
+        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+            received = f"{photo.dtype} {photo.shape}"
+            raise UserError(f"An array must be an RGB picture, uint8 `(height, width, 3)`. Received: {received}")
+        return Image.fromarray(photo)
+    if isinstance(photo, bytes | bytearray | memoryview):
+        return decode(bytes(photo), "picture")
+    if isinstance(photo, str | os.PathLike):
+        return load_image(photo)
+    if hasattr(photo, "read"):
+        return load_image(photo, "picture")
+    rule = "A photo must be a path, bytes, a binary file, a PIL image or an RGB array"
+    raise UserError(f"{rule}. Received: {type(photo).__name__}")
+
+
+def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: float = math.inf) -> bytes:
     """Read a file that `decode` takes; arguments and errors are those of `load_image`.
 
     Returns:
         bytes.
     """
     try:
-        if not isinstance(source, (str, Path)):
+        if not isinstance(source, str | os.PathLike):
             return source.read()
         _check_file(Path(source), name, most_bytes)
         with open(source, "rb") as file:
@@ -79,7 +117,7 @@ def read_file(source, name, most_bytes=math.inf):
         raise ImageError(f"{name}: cannot be read ({error.strerror or error}).") from None
 
 
-def decode(content, name, before=None):
+def decode(content: bytes, name: str, before: Callable[[int], object] | None = None) -> Image.Image:
     """Decode a picture that is in memory; name, answer and errors are those of `load_image`.
 
     Args:

@@ -20,10 +20,12 @@ import csv
 import hashlib
 import inspect
 import json
+import os
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -98,22 +100,22 @@ class ModelConfig:
     """
 
     network: str
-    labels: tuple
+    labels: tuple[str, ...]
     image_size: int
-    options: dict = field(default_factory=dict)
-    training: dict = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration = UNCALIBRATED
-    exports: dict = field(default_factory=dict)
+    exports: dict[str, ExportRecord] = field(default_factory=dict)
 
-    def build(self):
-        """The network with fresh weights."""
+    def build(self) -> Any:
+        """Return the Keras network with fresh weights."""
         from fer.models.networks import build_network
 
         return build_network(self.network, self.image_size, len(self.labels), **self.options)
 
 
-def find_model(name):
-    """The folder that a command line or `FER_MODEL` names: `bundled` is the repository's own."""
+def find_model(name: str | os.PathLike[str]) -> Path:
+    """Return the folder that a command line or `FER_MODEL` names: `bundled` is the repository's own."""
     return BUNDLED if str(name) == "bundled" else Path(name)
 
 
@@ -170,8 +172,8 @@ def change_document(folder, **changes):
     _write_document(folder, {**document, **changes})
 
 
-def load_model(folder):
-    """Loads a model folder.
+def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
+    """Load a model folder.
 
     Args:
         folder: path, or `bundled`.
@@ -201,8 +203,8 @@ def load_model(folder):
     return network, config
 
 
-def load_config(folder):
-    """Reads and checks `config.json`: the `ModelConfig`, and the weights' `{"size", "sha256"}`.
+def load_config(folder: str | os.PathLike[str]) -> tuple[ModelConfig, dict[str, Any]]:
+    """Read and check `config.json`: the `ModelConfig`, and the weights' `{"size", "sha256"}`.
 
     Raises:
         ModelFolderError: with a sentence that says what does not fit.
@@ -235,8 +237,8 @@ def load_config(folder):
         raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
     # Folders of the time before calibration have none.
     calibration = document.get("calibration", _describe_calibration(UNCALIBRATED))
-    known = {"temperature", "threshold", "prior_exponent", "class_shares"}
-    if not isinstance(calibration, dict) or not {"temperature", "threshold"} <= set(calibration) <= known:
+    keys = {"temperature", "threshold", "prior_exponent", "class_shares"}
+    if not isinstance(calibration, dict) or not {"temperature", "threshold"} <= set(calibration) <= keys:
         raise ModelFolderError(f"{path}: `calibration` must give temperature and threshold. Received: {calibration!r}")
     shares = calibration.get("class_shares", [])
     if not isinstance(shares, list) or len(shares) not in (0, len(in_order)):

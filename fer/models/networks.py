@@ -5,7 +5,9 @@ and answers `(batch, classes)` float32 probabilities. Where a network ends in gl
 layer, its last feature map is the layer named `features`.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from keras import Input, Model, layers
 
@@ -103,4 +105,8 @@ def original_cnn(image_size, classes):
     return Model(image, probabilities, name="seed")
 
 
-NETWORKS = {"se_resnet": se_resnet, "seed": original_cnn, **{name: partial(build_backbone, name) for name in BACKBONES}}
+NETWORKS: dict[str, Callable[..., Any]] = {
+    "se_resnet": se_resnet,
+    "seed": original_cnn,
+    **{name: partial(build_backbone, name) for name in BACKBONES},
+}

@@ -9,8 +9,10 @@ from fer.errors import UserError
 from fer.models.model_folder import CARD, load_config, load_metrics
 from fer.models.provenance import clean_training
 from fer.outputs import write_text
+from fer.resources import find_resource
 
-TEMPLATE = Path(__file__).parents[2] / "model_card.md"
+TEMPLATE = find_resource("model_card.md")
+"""Path of the card's template, in Jinja."""
 NAME = "Facial expression recognition on FER2013"
 """Title of the card, and name of the model in the Hub's figures."""
 METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}

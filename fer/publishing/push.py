@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,18 +60,18 @@ class Push:
 
     revision: str
     url: str
-    added: tuple = field(default=(), compare=False)
-    changed: tuple = field(default=(), compare=False)
-    removed: tuple = field(default=(), compare=False)
-    kept: tuple = field(default=(), compare=False)
-    left_out: tuple = field(default=(), compare=False)
+    added: tuple[str, ...] = field(default=(), compare=False)
+    changed: tuple[str, ...] = field(default=(), compare=False)
+    removed: tuple[str, ...] = field(default=(), compare=False)
+    kept: tuple[str, ...] = field(default=(), compare=False)
+    left_out: tuple[str, ...] = field(default=(), compare=False)
 
     @property
-    def changes(self):
+    def changes(self) -> tuple[str, ...]:
         """Paths of all files that are not as they were."""
         return self.added + self.changed + self.removed
 
-    def describe(self):
+    def describe(self) -> str:
         """Return what the push did to the repository's files, as lines for people."""
         done = {"added": self.added, "changed": self.changed, "removed": self.removed}
         done["kept, of the same weights and calibration"] = self.kept
@@ -115,8 +117,15 @@ def check_push(repository, create_pr=False, kind="model", private=None):
         raise HubError(f"{repository}: {explain(error)}") from None
 
 
-def push_model(folder, repository, private=None, create_pr=False, tag=None, exports=()):
-    """Uploads a model folder, with its card rendered for the Hub, in one commit; none if nothing has changed.
+def push_model(
+    folder: str | os.PathLike[str],
+    repository: str,
+    private: bool | None = None,
+    create_pr: bool = False,
+    tag: str | None = None,
+    exports: Sequence[str] = (),
+) -> Push:
+    """Upload a model folder, with its card rendered for the Hub, in one commit; none if nothing has changed.
 
     Exports of the folder's weights and calibration are published with it, be they in the folder or on the Hub already;
     other exports on the Hub are removed. Paths and the host's name are left out of what is published.
@@ -275,8 +284,8 @@ def _keep_exports(repository, head, there, staging):
     return [EXPORTS[format] for format in records]
 
 
-def _compare(staging, there, kept):
-    """Paths of files that an upload of a folder adds, changes and removes, each sorted.
+def _compare(staging, there, kept) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the paths of files that an upload of a folder adds, changes and removes, each sorted.
 
     Args:
         staging: the folder.

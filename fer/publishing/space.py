@@ -2,9 +2,11 @@
 
 import io
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
+import tomllib
 from pathlib import Path
 
 from huggingface_hub import HfApi, RepoCard, constants
@@ -12,18 +14,24 @@ from huggingface_hub import HfApi, RepoCard, constants
 from fer.errors import UserError
 from fer.hub.client import read_access, resolve_model
 from fer.hub.errors import FAILURES, HubError, explain
-from fer.models.exports import EXPORTS
+from fer.models.exports import EXPORTS, judge_export
 from fer.models.model_folder import CARD, CONFIG, METRICS, WEIGHTS
 from fer.publishing.push import check_push, upload
 from fer.recognition.litert_network import load_served
+from fer.resources import FILES, PACKAGE
 
-PROJECT = Path(__file__).parents[2]
-FILES = ("app.py", "fer", "examples", "requirements.txt", "LICENSE")
-"""What the app needs of the repository; the Space's README.md is written anew."""
+PROJECT = PACKAGE.parent
+"""Top of the repository, where the package is not installed but stands in a checkout."""
+REQUIREMENTS = "requirements.txt"
+TABLE = "pyproject.toml"
+"""Name of the file from which the Space's requirements are written."""
+DEPLOYED = ("app.py", "examples", "LICENSE")
+"""Files and folders at the top of the repository that the app needs, beside the package. The Space's README.md and
+requirements are written anew."""
 HARDWARE = "zero-a10g"
 """The one that a free account may have. The app leaves its GPU alone."""
 PATIENCE = 20 * 60
-"""Seconds to wait for a build; it installs TensorFlow."""
+"""Seconds to wait for a build."""
 BODY = """
 # {title}
 
@@ -54,13 +62,14 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
 
     Raises:
         HubError: if the Hub refuses, the token does not fit, or the Space does not come up.
-        UserError: if the model is not on the Hub, does not fit, or this is not a git clone.
+        UserError: if the model is not on the Hub, does not fit, or has no LiteRT file; or if the project is neither
+            installed nor a git clone.
     """
     check_push(repository, kind="space", private=private)
     source = resolve_model(model)
     if source.revision is None:
         raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
-    load_served(source.folder)
+    _check_served(source)
     api = HfApi()
     try:
         token = _reading_token(source) if _needs_token(api, source) else None
@@ -87,8 +96,22 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
     return f"{constants.ENDPOINT}/spaces/{repository}"
 
 
+def _check_served(source):
+    """Make sure that a model answers from its LiteRT file: a Space has no Keras."""
+    record, reason = judge_export(source.folder, "litert")
+    if not record:
+        name, again = EXPORTS["litert"], f"python -m fer push FOLDER {source.name} --export litert"
+        raise UserError(
+            f"{source}: a Space answers from {name}, which the model must have on the Hub, made of its weights and "
+            f"calibration. Push it again: {again}. Received: {'another' if reason else 'none'}"
+        )
+    load_served(source.folder)
+
+
 def write_space(folder, source, preload=True):
-    """Writes a Space's files to an empty folder: what the app needs as it is committed, and the README.md.
+    """Write a Space's files to an empty folder: what the app needs, its requirements and the README.md.
+
+    From a git clone the files are those that are committed; from an installed package, its own.
 
     Args:
         folder: existing folder.
@@ -96,22 +119,48 @@ def write_space(folder, source, preload=True):
         preload: let the Hub download the model while it builds the Space, so that a start needs no download. It has no
             token then.
     """
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", "HEAD", *FILES))) as archive:
-        archive.extractall(folder, filter="data")
-    card = RepoCard(_git("show", f"HEAD:{CARD}").decode())
+    _copy_project(folder)
+    table = folder / TABLE
+    (folder / REQUIREMENTS).write_text(write_requirements(table.read_text(encoding="utf-8")), encoding="utf-8")
+    table.unlink()
+    card = RepoCard.load(folder / CARD)
     card.data.models = [source.name]
     if preload:
-        quick = [EXPORTS["litert"]] * (source.folder / EXPORTS["litert"]).is_file()
-        names = ",".join([CONFIG, WEIGHTS, METRICS, *quick])
+        names = ",".join([CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]])
         card.data.preload_from_hub = [f"{source.name} {names} {source.revision}"]
     facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
     card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
     card.save(folder / CARD)
 
 
+def write_requirements(table):
+    """Return the requirements of the app alone, without what trains, as the text of a requirements file.
+
+    Args:
+        table: text of `pyproject.toml`.
+    """
+    project = tomllib.loads(table)["project"]
+    return "\n".join([*project["dependencies"], *project["optional-dependencies"]["app"]]) + "\n"
+
+
+def _copy_project(folder):
+    """Copy what is deployed, README.md and `pyproject.toml` to a folder."""
+    names = (*DEPLOYED, CARD, TABLE)
+    if not FILES.is_dir():
+        with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", "HEAD", PACKAGE.name, *names))) as archive:
+            archive.extractall(folder, filter="data")
+        return
+    shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", FILES.name))
+    for name in names:
+        copy = shutil.copytree if (FILES / name).is_dir() else shutil.copy
+        copy(FILES / name, folder / name)
+
+
 def uncommitted():
-    """Paths of files that the app needs, or of the README.md, whose changes are not committed and stay here."""
-    lines = _git("status", "--porcelain", "--", *FILES, CARD).decode().splitlines()
+    """Return the paths of files to be deployed whose changes are not committed and so stay here."""
+    if FILES.is_dir():
+        return []
+    lines = _git("status", "--porcelain", "--", PACKAGE.name, *DEPLOYED, CARD, TABLE).decode().splitlines()
     return [line[3:] for line in lines]
 
 

@@ -1,5 +1,9 @@
 """Picture in, faces with probabilities out: the one served path, used by the app, the command line and evaluation."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -8,8 +12,9 @@ import numpy as np
 from fer.detection.alignment import crop_face
 from fer.detection.blazeface import THREADS, FaceDetector
 from fer.errors import UserError, check_finite
-from fer.images.loading import grey_square
-from fer.models.calibration import UNCALIBRATED
+from fer.images.loading import Photo, grey_square, to_image
+from fer.models.calibration import UNCALIBRATED, Calibration
+from fer.models.model_folder import find_model
 from fer.recognition.activation_maps import find_map
 from fer.recognition.classification import classify
 from fer.recognition.litert_network import load_served
@@ -30,26 +35,26 @@ class Face:
     crop: what the network saw, a grey uint8 array `(image_size, image_size)`.
     """
 
-    box: tuple
+    box: tuple[int, int, int, int]
     label: str
-    probabilities: dict
+    probabilities: dict[str, float]
     detection_score: float | None
     confident: bool
     crop: np.ndarray = field(repr=False, compare=False)
 
     @property
-    def answer(self):
+    def answer(self) -> str:
         """The label in words, which say where it is not sure."""
         return self.label if self.confident else f"not sure, perhaps {self.label}"
 
 
-class FaceList(list):
+class FaceList(list[Face]):
     """The faces of a picture, `Face`s, the largest first.
 
-    left_out: how many smaller ones were found as well and not read.
+    left_out: number of smaller faces that were found and not read.
     """
 
-    def __init__(self, faces=(), left_out=0):
+    def __init__(self, faces: Iterable[Face] = (), left_out: int = 0):
         super().__init__(faces)
         self.left_out = left_out
 
@@ -65,28 +70,45 @@ class Recognizer:
         calibration: `fer.models.calibration.Calibration` of the network.
     """
 
-    def __init__(self, network, labels, detector, model, calibration=UNCALIBRATED):
+    def __init__(
+        self,
+        network,
+        labels: Iterable[str],
+        detector: FaceDetector,
+        model: str,
+        calibration: Calibration = UNCALIBRATED,
+    ):
         self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
         self.calibration = calibration
         self.image_size = network.input_shape[1]
         self._map = find_map(network)
 
     @classmethod
-    def load(cls, folder="bundled", model=None, threads=THREADS):
-        """Loads a model folder (or the `bundled` one): its LiteRT file, if it has one that fits, or else with Keras.
+    def load(
+        cls, name: str | os.PathLike[str] = "bundled", model: str | None = None, threads: int = THREADS
+    ) -> Recognizer:
+        """Load a model; one of the Hugging Face Hub is pulled first, or taken from the Hub's cache.
 
         Args:
-            folder: model folder; `fer.hub.client.resolve_model` gives that of a model of the Hub.
-            model: what to call it in answers; by default the folder.
+            name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub. A folder that exists
+                goes first.
+            model: what to call the model in answers; by default its name, with the commit for one of the Hub.
             threads: of LiteRT.
 
         Raises:
             ModelFolderError: for a folder that does not fit.
+            HubError: for a model of the Hub that cannot be had.
         """
-        network, labels, calibration = load_served(folder, threads)
-        return cls(network, labels, FaceDetector(threads), model or str(folder), calibration)
+        folder, called = find_model(name), model or str(name)
+        if not folder.exists():
+            from fer.hub.client import resolve_model  # The Hub's client takes longer to import than a photo to answer.
 
-    def warm_up(self):
+            source = resolve_model(name)
+            folder, called = source.folder, model or str(source)
+        network, labels, calibration = load_served(folder, threads)
+        return cls(network, labels, FaceDetector(threads), called, calibration)
+
+    def warm_up(self) -> None:
         """Does once what the first pictures would otherwise wait for."""
         # One face and several: TensorFlow, where it runs the network, traces it for one batch size, then once for any.
         for count in (1, 2, 3):
@@ -95,11 +117,14 @@ class Recognizer:
         if self._map:
             self._map(crops[0], 0)
 
-    def recognize(self, image, already_cropped=False, smallest_face=0.0, most=MAX_FACES):
+    def recognize(
+        self, photo: Photo, already_cropped: bool = False, smallest_face: float = 0.0, most: int | None = MAX_FACES
+    ) -> FaceList:
         """Read every face of a picture.
 
         Args:
-            image: PIL image of mode RGB, as `fer.images.loading.load_image` gives.
+            photo: path, bytes, binary file object, PIL image of any mode, or RGB uint8 array `(height, width, 3)`; see
+                `fer.images.loading.to_image`.
             already_cropped: the whole picture is one face, as FER2013's are; the detector is not asked.
             smallest_face: leave out faces whose box is narrower than this share (0-1) of the picture's longer side.
             most: read at most so many faces, the largest; None for all.
@@ -108,34 +133,36 @@ class Recognizer:
             A `FaceList`, the largest face first; empty if no face is found.
 
         Raises:
-            UserError: for a `smallest_face` that is no such share.
+            UserError: for a `smallest_face` that is no such share, or a photo that cannot be read.
         """
-        return self.recognize_batch([image], already_cropped, smallest_face, most)[0]
+        return self.recognize_batch([photo], already_cropped, smallest_face, most)[0]
 
-    def recognize_batch(self, images, already_cropped=False, smallest_face=0.0, most=MAX_FACES):
+    def recognize_batch(
+        self,
+        photos: Iterable[Photo],
+        already_cropped: bool = False,
+        smallest_face: float = 0.0,
+        most: int | None = MAX_FACES,
+    ) -> list[FaceList]:
         """Read every face of several pictures, whose faces share the network's passes.
 
         Args:
-            images: PIL images of mode RGB.
+            photos: as `recognize` takes them. Each is let go once its faces are cut.
             already_cropped, smallest_face, most: as `recognize` takes them.
 
         Returns:
             A list of `FaceList`, one per picture.
 
         Raises:
-            UserError: for a `smallest_face` that is no such share.
+            UserError: for a `smallest_face` that is no such share, or a photo that cannot be read.
         """
         if not 0 <= smallest_face <= 1:
             raise UserError(f"`smallest_face` must be from 0 to 1. Received: {smallest_face:g}")
-        cuts = [
-            ([((0, 0, *image.size), grey_square(image, self.image_size), None)], 0) if already_cropped
-            else self._cut(image, smallest_face, most)
-            for image in images
-        ]  # fmt: skip
+        cuts = [self._cut(to_image(photo), already_cropped, smallest_face, most) for photo in photos]
         faces = iter(self._classify([face for own, _ in cuts for face in own]))
         return [FaceList(islice(faces, len(own)), left_out) for own, left_out in cuts]
 
-    def explain(self, face):
+    def explain(self, face: Face) -> np.ndarray | None:
         """Where the network looked for a face's label, a class activation map.
 
         Args:
@@ -148,8 +175,10 @@ class Recognizer:
         """
         return self._map and check_finite(self._map(face.crop, self.labels.index(face.label)))
 
-    def _cut(self, image, smallest_face, most):
-        """A picture's largest faces as boxes in whole pixels, crops and scores; and how many others there are."""
+    def _cut(self, image, already_cropped, smallest_face, most):
+        """Return a picture's largest faces as boxes in whole pixels, crops and scores, and the number of the others."""
+        if already_cropped:
+            return [((0, 0, *image.size), grey_square(image, self.image_size), None)], 0
         smallest = smallest_face * max(image.size)
         found = [face for face in self.detector.detect(image) if face.box[2] - face.box[0] >= smallest]
         faces = found[:most]

@@ -111,7 +111,7 @@ def run_scoring(plan, address=None):
     Args:
         address: `HOST:PORT` of a running cluster, or `auto` for the cluster that this machine belongs to; None starts
             Ray processes on this machine, which end with the run and listen on the loopback alone. On a cluster the
-            package `fer` and the model are sent to the nodes; the packages in `requirements-scale.txt` must be
+            package `fer` and the model are sent to the nodes; the packages of the extra `scale` must be
             installed there, and paths without a scheme must name the same files on every node.
 
     Raises:

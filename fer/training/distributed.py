@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from fer.errors import UserError
+from fer.resources import install_command
 from fer.training.supervisor import end_at_once, report_reason
 
 MEETING_SECONDS = 120
@@ -175,7 +176,7 @@ def check_hosts(hosts, processes, process_id):
             f"Received: {len(addresses)}"
         )
     if not importlib.util.find_spec("jax"):
-        raise UserError("--hosts needs JAX: pip install -r requirements-jax.txt. Received: none installed")
+        raise UserError(f"--hosts needs JAX: {install_command('jax')}. Received: none installed")
 
 
 @contextmanager

@@ -34,6 +34,13 @@ def test_a_backend_that_is_not_installed_is_no_traceback(monkeypatch, capsys):
     assert capsys.readouterr().err.endswith("and installed. Received: torch\n")
 
 
+def test_a_package_of_an_extra_that_is_not_installed_is_named_with_the_command(capsys):
+    with pytest.raises(SystemExit) as end, exit_on_user_error("fer evaluate"):
+        raise ModuleNotFoundError("No module named 'sklearn.metrics'", name="sklearn.metrics")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == 'fer evaluate: needs sklearn, not installed here: pip install ".[train]"\n'
+
+
 @pytest.mark.parametrize("backend", ["", "theano"])
 def test_what_no_backend_is_to_blame_for_stays_what_it_is(monkeypatch, backend):
     monkeypatch.setenv("KERAS_BACKEND", backend)

@@ -153,7 +153,7 @@ def test_a_mistake_ends_with_code_2_and_a_sentence(changes, message, tmp_path, m
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else name)
-    with pytest.raises(UserError, match="needs tf2onnx, .+: pip install -r requirements-export.txt"):
+    with pytest.raises(UserError, match=r'needs tf2onnx, .+: pip install "\.\[export\]"$'):
         check_formats(["litert", "onnx"])
 
 

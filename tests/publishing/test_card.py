@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -27,6 +28,14 @@ def change(path, place, key, value):
 
 def test_the_bundled_card_is_true_to_its_figures():
     assert (BUNDLED / CARD).read_text() == render_card(BUNDLED, "bundled")
+
+
+def test_the_cards_lines_answer_a_photo(monkeypatch, tmp_path, astronaut, capsys):
+    shutil.copy(astronaut, tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    lines = re.search(r"```python\n(.+?)```", render_card(BUNDLED, "bundled"), re.DOTALL)[1]
+    exec(compile(lines, CARD, "exec"), {})
+    assert "'happy': 0.93" in capsys.readouterr().out
 
 
 def test_the_card_carries_its_figures_for_the_hub():

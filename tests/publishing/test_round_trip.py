@@ -16,6 +16,8 @@ from conftest import LIVE_TOKEN, ROOT, hub_environment
 from gradio_client import Client, handle_file
 from huggingface_hub import HfApi
 
+from fer.publishing.space import write_requirements
+
 MODEL = "fer-bot/two"
 SPACE = "fer-bot/space"
 UID = 1000
@@ -42,7 +44,7 @@ def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, ast
     environment = hub_environment(HF_HUB_DISABLE_XET="0" if xet else "1")
     data, run = draw_dataset(public_path / "data", ("happy", "sad")), public_path / "run"
     training = ["train.py", "--data", data, "--output", run, "--classes", "happy", "sad", "--epochs", "1"]
-    out = call(*training, "--batch-size", "8", "--push-to-hub", MODEL, environment=environment)
+    out = call(*training, "--batch-size", "8", "--export", "litert", "--push-to-hub", MODEL, environment=environment)
     sha = re.search("commit ([0-9a-f]{40})", out)[1]
     files = hub.model(MODEL).find(sha).files
     assert any("tfevents" in path for path in files)
@@ -102,8 +104,10 @@ def test_the_same_on_the_real_hub(draw_dataset, public_path, astronaut):
 @pytest.mark.parametrize("python", ["3.11", "3.12"])
 def test_the_requirements_resolve_with_what_a_space_adds(tmp_path, python):
     sdk_version = re.search(r"^sdk_version: (\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)[1]
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(write_requirements((ROOT / "pyproject.toml").read_text()))
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--disable-pip-version-check"]
-    command += ["--target", tmp_path, "--python-version", python, "--only-binary=:all:", "-r", "requirements.txt"]
+    command += ["--target", tmp_path, "--python-version", python, "--only-binary=:all:", "-r", requirements]
     command += [f"gradio[oauth,mcp]=={sdk_version}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
     resolved = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=300)
     if "Connection" in resolved.stderr or "name resolution" in resolved.stderr:

@@ -1,5 +1,6 @@
 """Deploying against the Hub's double, and what the Hub is known to ask of a Space."""
 
+import shutil
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from hub_double.card_rules import complaints, metadata_of
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.hub.errors import HubError
+from fer.models.exports import EXPORTS
 from fer.models.model_folder import BUNDLED
 from fer.publishing import space
 from fer.publishing.space import deploy
@@ -48,7 +50,10 @@ def test_only_committed_files_that_the_app_needs_are_deployed(hub):
     files = set(the_space(hub).head.files) - {".gitattributes", "README.md"}
     assert {"app.py", "fer/app/pages/photo.py", "requirements.txt", "fer/models/bundled/model.weights.h5"} < files
     committed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert files <= set(committed.splitlines())
+    assert files - {"requirements.txt"} <= set(committed.splitlines())
+    requirements = the_space(hub).head.files["requirements.txt"].content.decode()
+    assert "gradio[mcp]" in requirements
+    assert "tensorflow" not in requirements
     assert not [path for path in files if path.startswith(("tests/", "runs/", "benchmarks/", "docs/", "."))]
 
 
@@ -148,6 +153,15 @@ def test_a_model_must_be_on_the_hub(hub):
     with pytest.raises(HubError, match="no such repository on the Hub"):
         deploy(SPACE, "fer-bot/nothing")
     assert not hub.repos
+
+
+def test_a_model_without_a_litert_file_is_refused(hub, tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    (folder / EXPORTS["litert"]).unlink()
+    hub.put(folder, MODEL)
+    with pytest.raises(UserError, match=r"a Space answers from model\.tflite, .+ --export litert\. Received: none"):
+        deploy(SPACE, MODEL)
+    assert ("spaces", SPACE) not in hub.repos
 
 
 def test_a_space_of_others_is_refused_first(hub):

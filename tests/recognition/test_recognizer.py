@@ -1,3 +1,4 @@
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +10,7 @@ from fer.errors import UserError
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
+from fer.models.model_folder import BUNDLED
 from fer.models.networks import build_network
 from fer.recognition.recognizer import Recognizer
 from fer.recognition.records import photo_record
@@ -144,3 +146,49 @@ def test_several_pictures_are_read_as_each_alone(recognizer, photo):
             assert face.box == alone.box
             assert face.probabilities == pytest.approx(alone.probabilities, abs=1e-6)
     assert recognizer.recognize_batch([]) == []
+
+
+def test_a_photo_is_taken_in_every_form_that_a_caller_has(recognizer, astronaut, photo):
+    content = astronaut.read_bytes()
+    forms = [astronaut, str(astronaut), content, io.BytesIO(content), Image.open(astronaut), photo, np.asarray(photo)]
+    batch = recognizer.recognize_batch(forms)
+    assert [face.box for (face,) in batch] == [batch[0][0].box] * len(forms)
+    assert [face.probabilities for (face,) in batch] == [pytest.approx(batch[0][0].probabilities)] * len(forms)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+def test_a_pil_image_may_have_any_mode(recognizer, photo, mode):
+    image = photo.convert("L").convert("I;16").point(lambda value: value * 257) if mode == "I;16" else photo
+    (face,) = recognizer.recognize(image.convert(mode))
+    assert face.label == "happy"
+
+
+@pytest.mark.parametrize(
+    ("photo", "message"),
+    [
+        (b"", r"^picture: the file is empty\.$"),
+        (b"no picture", "^picture: not a picture that can be read here"),
+        ("nowhere.jpg", r"^nowhere.jpg: no such file\.$"),
+        (np.zeros((4, 4)), r"RGB picture, uint8 `\(height, width, 3\)`\. Received: float64 \(4, 4\)$"),
+        (np.zeros((0, 4, 3), np.uint8), r"Received: uint8 \(0, 4, 3\)$"),
+        (7, "^A photo must be a path, bytes, a binary file, a PIL image or an RGB array. Received: int$"),
+    ],
+)
+def test_what_is_no_photo_is_refused_in_a_sentence(recognizer, photo, message):
+    with pytest.raises(UserError, match=message):
+        recognizer.recognize(photo)
+
+
+def test_a_pil_image_that_turns_out_to_be_damaged_is_told(recognizer, astronaut):
+    image = Image.open(io.BytesIO(astronaut.read_bytes()[:5000]))
+    with pytest.raises(UserError, match="^picture: damaged or incomplete"):
+        recognizer.recognize(image)
+
+
+def test_a_model_of_the_hub_is_loaded_by_its_name(hub, photo):
+    sha = hub.put(BUNDLED, "fer-bot/model")
+    recognizer = Recognizer.load("fer-bot/model@main")
+    assert recognizer.model == f"fer-bot/model@{sha}"
+    assert recognizer.recognize(photo)[0].label == "happy"
+    with pytest.raises(UserError, match="no such repository on the Hub"):
+        Recognizer.load("fer-bot/nothing")

@@ -284,7 +284,7 @@ def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
     for module in [name for name in sys.modules if name.startswith("fer.scoring")]:
         monkeypatch.delitem(sys.modules, module)
-    check_refusal(["score", "in", "out"], "pip install -r requirements-scale.txt", capsys)
+    check_refusal(["score", "in", "out"], 'pip install ".[scale]"', capsys)
 
 
 def check_refusal(command, message, capsys):

@@ -16,8 +16,9 @@ from fer.errors import UserError
 from fer.images.drawing import draw_faces
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
+from fer.resources import find_resource
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "astronaut.jpg"
+EXAMPLE = find_resource("examples/astronaut.jpg")
 SAVE_PICTURE = """(picture) => {
     if (!picture) return;
     const link = document.createElement("a");
