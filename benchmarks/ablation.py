@@ -111,7 +111,7 @@ def run_once(folders, train, validation, name, recipe, targets=None, taught_by=(
     """
     import keras
 
-    from fer.models.model_folder import WEIGHTS
+    from fer.models.config import WEIGHTS
     from fer.recognition.classification import classify
     from fer.training.fit import Run, TrainingData, fit
 

@@ -65,7 +65,8 @@ def export(model, files, data):
     from fer.data.fer2013 import load_faces
     from fer.export.convert import build_served, export_model, open_export
     from fer.export.parity import build_crops
-    from fer.models.model_folder import WEIGHTS, find_model, load_model
+    from fer.models.config import WEIGHTS
+    from fer.models.model_folder import find_model, load_model
     from fer.recognition.classification import BATCH_SIZE, classify
 
     onnx, litert, half, eight = files

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from fer.hub.errors import HubError
     from fer.images.loading import ImageError, Photo, load_image
     from fer.labels import EMOTIONS
-    from fer.models.model_folder import ModelConfig, ModelFolderError, load_model
+    from fer.models.config import ModelConfig, ModelFolderError
+    from fer.models.model_folder import load_model
     from fer.publishing.push import Push, push_model
     from fer.recognition.recognizer import Face, FaceList, Recognizer
 
@@ -47,7 +48,8 @@ _MODULES = {
     "hub.errors": ["HubError"],
     "images.loading": ["ImageError", "Photo", "load_image"],
     "labels": ["EMOTIONS"],
-    "models.model_folder": ["ModelConfig", "ModelFolderError", "load_model"],
+    "models.config": ["ModelConfig", "ModelFolderError"],
+    "models.model_folder": ["load_model"],
     "publishing.push": ["Push", "push_model"],
     "recognition.recognizer": ["Face", "FaceList", "Recognizer"],
 }

@@ -320,10 +320,11 @@ class Run:
 @contextmanager
 def small_networks():
     """Within it a `se_resnet` is small unless other options are asked for."""
-    from fer.models import networks
+    from fer.models.networks import NETWORKS, se_resnet
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(networks.NETWORKS, "se_resnet", partial(networks.se_resnet, **SMALL))
+        small = replace(NETWORKS["se_resnet"], build=partial(se_resnet, **SMALL))
+        patch.setitem(NETWORKS, "se_resnet", small)
         yield
 
 
@@ -369,7 +370,8 @@ def calibrated(trained, tmp_path_factory):
     """A model folder like that one, but small: without what training leaves, of a network that has learnt nothing and
     enlarges its input, and with a temperature and a prior. No test changes it."""
     from fer.models.calibration import Calibration
-    from fer.models.model_folder import METRICS, load_config, save_calibration, save_model
+    from fer.models.config import load_config, save_calibration
+    from fer.models.model_folder import METRICS, save_model
 
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
@@ -406,9 +408,28 @@ def converted(exported, monkeypatch):
 
 
 @pytest.fixture
+def conversion_of_another(converted, monkeypatch):
+    """In place of a conversion that of the model `exported`, of 16 pixels, without comparing what it answers."""
+    monkeypatch.setattr("fer.export.convert._compare", lambda *_: 0.0)
+
+
+@pytest.fixture
+def conversion_here(monkeypatch):
+    """In this process, what would be converted in a process of its own."""
+
+    def export(folder, file, quantize=False):
+        from fer.export.convert import export_model
+
+        export_model(folder, "litert", file, quantize)
+
+    monkeypatch.setattr("fer.models.conversion.run_export", export)
+
+
+@pytest.fixture
 def untrained(tmp_path):
     """A model folder with the bundled one's labels, facts and figures, of a small network that has learnt nothing."""
-    from fer.models.model_folder import BUNDLED, METRICS, load_config, save_calibration, save_model
+    from fer.models.config import load_config, save_calibration
+    from fer.models.model_folder import BUNDLED, METRICS, save_model
 
     folder = tmp_path / "untrained"
     folder.mkdir()

@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
 
 HELP = "fit a model's confidence on validation, write its card"
@@ -40,8 +41,9 @@ def add_options(parser):
 
 def run(options):
     """Fit a model's confidence, and write its figures and its card into its folder."""
+    from fer.models.config import load_config
     from fer.models.exports import EXPORTS, judge_export
-    from fer.models.model_folder import check_weights, find_model, load_config
+    from fer.models.model_folder import check_weights, find_model
 
     folder = find_model(options.folder)
     config, weights = load_config(folder)
@@ -54,6 +56,7 @@ def run(options):
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.evaluate import format_metrics
     from fer.evaluation.report import save_report
+    from fer.export.served_file import write_served
     from fer.publishing.card import save_card
 
     train, validation = (
@@ -68,11 +71,18 @@ def run(options):
 
     more = {"served": options.served, "photos": options.photos, "prior": options.prior, "show": show}
     save_report(folder, train, validation, options.folder, options.votes, target, **more)
+    failure = None
+    try:
+        write_served(folder)
+    except UserError as error:  # All else is still done.
+        failure = error
     save_card(folder, options.folder)
     for format in EXPORTS:
         _, reason = judge_export(folder, format)
-        if reason:
+        if reason and format != "litert":
             print(reason, file=sys.stderr)
+    if failure:
+        raise failure
     return 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from fer.cli.console import quiet_libraries
 from fer.cli.push import push_trained
+from fer.errors import UserError
 from fer.outputs import check_inputs
 from fer.training.options import add_options
 
@@ -55,12 +56,16 @@ def check(plan):
     check_models(plan)
     if not options.process_id:  # The other processes neither write nor publish.
         check_output(plan)
-        if options.export:
+        if others := [format for format in options.export if format != "litert"]:
             from fer.export.convert import check_formats
 
-            check_formats(options.export)
+            check_formats(others)
+        if options.push_to_hub or "litert" in options.export:
+            from fer.models.conversion import check_conversion
+
+            check_conversion()
         if options.push_to_hub:
-            from fer.publishing.push import check_push
+            from fer.publishing.access import check_push
 
             check_push(options.push_to_hub, options.create_pr, private=options.private)
     check_inputs(options.data, options.votes)
@@ -118,28 +123,38 @@ def measure(plan, network, history, data, origins):
 
     save_report(options.output, data.train, data.validation, str(options.output), show=show)
     save_curves(options.output / FIGURES / "curves.png", history)
+    export(options)
     write_card(options.output)
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
 
 
+def export(options):
+    """Write the LiteRT file, from which photos are answered, and without a push the other exports asked for."""
+    from fer.export.served_file import write_served
+    from fer.models.config import EXPORTS
+
+    try:
+        write_served(options.output)
+    except UserError as error:  # The model is there, and the sentence says what is left to do.
+        print(error)
+    for format in options.export:
+        if format != "litert" and not options.push_to_hub:
+            from fer.export.convert import export_model
+
+            export_model(options.output, format, options.output / EXPORTS[format])
+
+
 def publish(options):
-    """Push the model folder, or write its exports, where that is asked for."""
+    """Push the model folder where that is asked for."""
     if options.push_to_hub:
         push_trained(options.output, options.push_to_hub, options)
-    elif options.export:
-        from fer.export.convert import export_model
-        from fer.models.exports import EXPORTS
-
-        for format in options.export:
-            export_model(options.output, format, options.output / EXPORTS[format])
-        write_card(options.output, options.export)
 
 
-def write_card(folder, exports=()):
-    """Write the model card, if this machine has what it needs; `exports` as in `fer.publishing.card.render_card`."""
+def write_card(folder):
+    """Write the model card, if this machine has what it needs."""
     if importlib.util.find_spec("huggingface_hub"):
         from fer.publishing.card import save_card
 
-        save_card(folder, folder.as_posix(), exports)
+        save_card(folder, folder.as_posix())
     else:
         print("No card: it needs huggingface_hub, which is not installed here.")

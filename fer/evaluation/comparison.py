@@ -9,7 +9,8 @@ import numpy as np
 
 from fer.errors import UserError
 from fer.evaluation.plots import save_validation_curves
-from fer.models.model_folder import WEIGHTS, find_model, list_files, load_config, load_metrics, load_model
+from fer.models.config import WEIGHTS, load_config
+from fer.models.model_folder import find_model, list_files, load_metrics, load_model
 from fer.outputs import check_outputs, write_text
 from fer.recognition.classification import classify
 
@@ -25,7 +26,7 @@ class Contestant:
 
     name: name of its folder.
     network: Keras network.
-    config: `fer.models.model_folder.ModelConfig`.
+    config: `fer.models.config.ModelConfig`.
     metrics: content of its `metrics.json`.
     history: rows as `fer.models.model_folder.read_history` returns them; empty if the folder has none.
     size: size of its weights file in bytes.

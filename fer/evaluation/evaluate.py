@@ -16,7 +16,8 @@ from fer.errors import UserError
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
-from fer.models.model_folder import find_model, load_config, load_model
+from fer.models.config import load_config
+from fer.models.model_folder import find_model, load_model
 from fer.recognition.classification import classify
 
 
@@ -35,6 +36,8 @@ def evaluate_model(
     prior: float | None = None,
 ) -> tuple[dict[str, Any], Sequence[str]]:
     """Load a model and a split of the data set, and measure the one on the other.
+
+    Pictures as they are go through the Keras network, as in training; pictures in scenes go the way of the app.
 
     Args:
         folder: model folder or `bundled`.
@@ -70,10 +73,10 @@ def evaluate_model(
         check_copies(faces, train, allow_duplicates)
     votes_of = load_votes(votes, faces.names) if votes else None
     config = _with_prior(config, prior)
-    network, _ = load_model(folder)  # The last: to load Keras takes seconds.
     if path == "served":
-        faces, probabilities, served = read_in_scenes(network, config.labels, faces)
+        faces, probabilities, served = read_in_scenes(folder, faces)
     else:
+        network, _ = load_model(folder)  # The last: to load Keras takes seconds.
         probabilities, served = classify(network, faces.images[..., 0]), None
     metrics = measure(probabilities, config, faces, split, model or str(folder))
     if served:
@@ -94,7 +97,7 @@ def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
         folder: model folder or `bundled`.
         photos: folder, as `fer.data.photos.list_photo_sets` takes it.
         model: what to call the model in the figures; by default the folder.
-        prior: as in `evaluate_model`; then the network answers in Keras, otherwise from its LiteRT file as in the app.
+        prior: as in `evaluate_model`.
         progress: function of the answers' iterator and their number that returns an iterator, such as `tqdm`.
 
     Returns:
@@ -104,6 +107,7 @@ def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
         UserError: for a model or folder that does not fit.
     """
     from fer.detection.blazeface import FaceDetector
+    from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
     config = _with_prior(load_config(find_model(folder))[0], prior)
@@ -112,7 +116,8 @@ def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
     if prior is None:
         recognizer = Recognizer.load(folder, model)
     else:
-        recognizer = Recognizer(load_model(folder)[0], config.labels, FaceDetector(), model, config.calibration)
+        network, _ = load_uncalibrated(folder)
+        recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
     figures = measure_photos(recognizer, sets, progress)
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **figures}
 
@@ -123,30 +128,31 @@ def _with_prior(config, exponent):
     return replace(config, calibration=replace(config.calibration, prior_exponent=exponent))
 
 
-def read_in_scenes(network, labels, faces):
-    """Reads pictures by the served path, each pasted into a scene (see `fer.data.scenes`).
+def read_in_scenes(folder, faces):
+    """Read pictures end to end, each pasted into a scene (see `fer.data.scenes`).
 
     Args:
-        network: Keras network of `fer.models.networks`.
-        labels: names of its outputs.
+        folder: model folder or `bundled`.
         faces: `fer.data.fer2013.Faces`.
 
     Returns:
-        The `Faces` that were found, the network's probabilities for them, float `(found, len(labels))`, and the figures
-        `pictures` and `loader_accuracy` of `evaluate_model`.
+        The `Faces` that were found, the network's probabilities for them, not calibrated, float `(found, classes)`, and
+        the figures `pictures` and `loader_accuracy` of `evaluate_model`.
 
     Raises:
         UserError: if none is found.
     """
     # Here, since training measures what it trained, and runs where there is no LiteRT for the detector.
     from fer.detection.blazeface import FaceDetector
+    from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
-    found, answers = find_pasted(Recognizer(network, labels, FaceDetector(), "served"), faces.images)
+    network, config = load_uncalibrated(folder)
+    found, answers = find_pasted(Recognizer(network, config.labels, FaceDetector(), "served"), faces.images)
     if not answers:
         raise UserError(f"None of the {len(faces)} faces was found in its scene: nothing to measure.")
     rest = faces.take(found)
-    before = restrict(classify(network, rest.images[..., 0]), labels, rest.classes)
+    before = restrict(classify(network, rest.images[..., 0]), config.labels, rest.classes)
     served = {"pictures": len(faces), "loader_accuracy": float((before.argmax(axis=1) == rest.labels).mean())}
     return rest, np.array([list(face.probabilities.values()) for face in answers]), served
 
@@ -173,7 +179,7 @@ def measure(probabilities, config, faces, split, model):
 
     Args:
         probabilities: of the network as it is, not calibrated: float `(n, len(config.labels))`.
-        config: the model's `fer.models.model_folder.ModelConfig`.
+        config: the model's `fer.models.config.ModelConfig`.
         faces: the `fer.data.fer2013.Faces` that were answered; their classes are some of the model's labels.
         split: which pictures they are.
         model: what to call the model.

@@ -23,7 +23,8 @@ from fer.evaluation.metrics import evaluate, reliability
 from fer.evaluation.photos import measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.models.calibration import UNCALIBRATED, Calibration
-from fer.models.model_folder import FIGURES, METRICS, load_model, save_calibration
+from fer.models.config import save_calibration
+from fer.models.model_folder import FIGURES, METRICS, load_model
 from fer.models.provenance import last_part
 from fer.outputs import write_text
 from fer.recognition.classification import classify
@@ -36,7 +37,9 @@ HAPPY_OR_SAD = ("happy", "sad")
 def save_report(
     folder, train, validation, model, votes=None, target=TARGET, served=False, photos=None, prior=None, show=None
 ):
-    """Fits prior, temperature and threshold, stores them, and measures the model as it will be served.
+    """Fit prior, temperature and threshold, store them, and measure the model as it will be served.
+
+    Validation pictures go through the Keras network; photos, and pictures in scenes, through the folder's LiteRT file.
 
     The exponent of the class shares (`fer.models.calibration.Calibration`) is `prior`, or the one of
     `fer.evaluation.confidence.PRIOR_EXPONENTS` with the best mean balanced accuracy on `photos`; without both it stays
@@ -73,7 +76,7 @@ def save_report(
     network, config = load_model(folder)
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []
-    seen = _read_photos(network, config.labels, sets) if photos else []
+    seen = _read_photos(folder, sets) if photos else []
     shares = _shares(train)
     exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (seen, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
@@ -109,7 +112,7 @@ def save_report(
     metrics["agreement"] = votes and compare_with_votes(predicted, validation, opinions, load_categories(votes))
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
-    metrics["served_path"] = _measure_served(network, config, validation, model) if served else None
+    metrics["served_path"] = _measure_served(folder, config, validation, model) if served else None
     answers = [[row if row is None else calibration.apply(row[None])[0] for row in rows] for rows in seen]
     metrics["photos"] = measure_answers(answers, sets, config.labels, calibration) if photos else None
     if show:
@@ -126,13 +129,15 @@ def save_report(
     return metrics
 
 
-def _read_photos(network, labels, sets):
-    """The network's answers to photos, not calibrated, of `fer.evaluation.photos.read_photo_sets`."""
+def _read_photos(folder, sets):
+    """Return the answers to photos, not calibrated, of `fer.evaluation.photos.read_photo_sets`."""
     # Here, since training measures what it trained, and runs where there is no LiteRT for the detector.
     from fer.detection.blazeface import FaceDetector
+    from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
-    return read_photo_sets(Recognizer(network, labels, FaceDetector(), "photos"), sets)
+    network, config = load_uncalibrated(folder)
+    return read_photo_sets(Recognizer(network, config.labels, FaceDetector(), "photos"), sets)
 
 
 def _shares(faces):
@@ -179,8 +184,8 @@ def _measure_happy_or_sad(probabilities, config, faces, model):
     return _accuracy(measure(probabilities[kept], config, two, "validation", model))
 
 
-def _measure_served(network, config, faces, model):
-    found, probabilities, figures = read_in_scenes(network, config.labels, faces)
+def _measure_served(folder, config, faces, model):
+    found, probabilities, figures = read_in_scenes(folder, faces)
     accuracy = _accuracy(measure(probabilities, config, found, "validation", model))
     return {**figures, "found": len(found), **accuracy}
 

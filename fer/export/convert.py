@@ -2,7 +2,7 @@
 
     image           uint8 `(batch, image_size, image_size, 1)`, grey, values 0-255; any batch size
     probabilities   float32 `(batch, classes)`, as the app shows them: scaling and calibration are inside
-    maps            LiteRT alone, where the network has them: `fer.recognition.activation_maps`'s maps of every class,
+    maps            LiteRT alone, where the network has them: `fer.export.activation_maps`'s maps of every class,
                     float32 `(batch, 6, 6, classes)` for 48 pixels
 
 In the metadata, ONNX's `metadata_props` and LiteRT's `metadata`, are `labels`, their names in order as a JSON list, and
@@ -14,9 +14,6 @@ that is written into a model folder of the same weights and calibration, under i
 """
 
 import importlib.util
-import json
-import os
-import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -27,11 +24,13 @@ import numpy as np
 from fer.data.fer2013 import load_faces
 from fer.documents import to_json
 from fer.errors import UserError
+from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
+from fer.models.config import load_config
+from fer.models.conversion import find_backend
 from fer.models.exports import EXPORTS, find_origin, record_export, save_exports
-from fer.models.model_folder import find_model, list_files, load_config, load_model
+from fer.models.model_folder import find_model, list_files, load_model
 from fer.outputs import check_inputs, check_outputs, written_whole
-from fer.recognition.activation_maps import ClassActivation, with_maps
 from fer.recognition.classification import BATCH_SIZE, classify
 from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
 from fer.resources import install_command
@@ -57,7 +56,7 @@ class Export:
 
 
 def check_formats(formats, quantize=False):
-    """Makes sure, before any work is done, that models can be exported to these formats here.
+    """Make sure, before any work is done, that models can be exported to these formats here.
 
     Args:
         formats: names.
@@ -76,12 +75,12 @@ def check_formats(formats, quantize=False):
             raise UserError(
                 f"An export to {name} needs {', '.join(missing)}, not installed here: {install_command('export')}"
             )
-    if formats and (backend := _find_backend()) != "tensorflow":
+    if formats and (backend := find_backend()) != "tensorflow":
         raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}")
 
 
 def export_model(folder, format, output, quantize=False, data=None, skip_bad=False):
-    """Writes a model as a file of another format, if that answers as Keras does.
+    """Write a model as a file of another format, if that answers as Keras does.
 
     Args:
         folder: model folder or `bundled`.
@@ -114,7 +113,7 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
         if format == "onnx":
             _convert_to_onnx(build_served(network, config.calibration), file, metadata)
         else:
-            served = build_served(network, config.calibration, maps=ClassActivation.fits(network))
+            served = build_served(network, config.calibration, maps=has_maps(network))
             _convert_to_litert(served, file, metadata, quantize)
         classify_crops = open_export(file, format)
         difference = _compare(network, config, classify_crops)
@@ -131,7 +130,7 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
 
 
 def build_served(network, calibration, maps=False):
-    """The Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` out, and `maps` if asked for.
+    """Return the Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` and perhaps `maps` out.
 
     Args:
         network: of `fer.models.networks`.
@@ -157,12 +156,12 @@ def build_served(network, calibration, maps=False):
 
 
 def open_export(path, format, threads=None):
-    """Opens an exported file in its runtime.
+    """Open an exported file in its runtime.
 
     Args:
-        path: of the file.
+        path: path of the file.
         format: a key of `EXPORTS`.
-        threads: of the runtime; None for its own choice.
+        threads: number of the runtime's threads; None for its own choice.
 
     Returns:
         A function of crops, uint8 `(n, image_size, image_size)`; it gives their probabilities, float32 `(n, classes)`.
@@ -176,18 +175,6 @@ def open_export(path, format, threads=None):
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
     network = LiteRTNetwork(Path(path).read_bytes(), threads)
     return lambda crops: network.predict_on_batch(crops[..., None])
-
-
-def _find_backend():
-    """The name of Keras' backend, by Keras or, where it is not loaded yet, which takes seconds, by its settings."""
-    if "keras" in sys.modules:
-        return sys.modules["keras"].backend.backend()
-    settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
-    try:
-        configured = json.loads(settings.read_text()).get("backend")
-    except (OSError, ValueError, AttributeError):
-        configured = None
-    return os.environ.get("KERAS_BACKEND") or configured or "tensorflow"
 
 
 def _convert_to_onnx(model, path, metadata):

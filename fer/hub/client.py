@@ -16,8 +16,9 @@ from huggingface_hub.errors import (
 )
 
 from fer.hub.errors import FAILURES, HubError, explain
+from fer.models.config import CONFIG, WEIGHTS, load_config
 from fer.models.exports import EXPORTS
-from fer.models.model_folder import CONFIG, METRICS, WEIGHTS, find_model, load_config
+from fer.models.model_folder import METRICS, find_model
 
 REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
 """`OWNER/NAME` or `OWNER/NAME@REVISION`: a branch, a tag or a commit's sha."""

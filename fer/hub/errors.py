@@ -18,7 +18,7 @@ from huggingface_hub.errors import (
 )
 
 from fer.errors import UserError
-from fer.models.model_folder import CONFIG, WEIGHTS
+from fer.models.config import CONFIG, WEIGHTS
 
 FAILURES = (HfHubHTTPError, HTTPError, OSError, UnicodeError, XetDownloadError, RuntimeError)
 """Errors of the client where the Hub refuses, cannot be reached, or its cache cannot be written, and where a token is

@@ -66,6 +66,14 @@ class Calibration:
             probabilities = (adjusted / adjusted.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
         return temper(probabilities, self.temperature)
 
+    def undo(self, probabilities):
+        """Return the network's own probabilities `(n, classes)`, float32, of those that `apply` corrected."""
+        answered = temper(np.asarray(probabilities, np.float64), 1 / self.temperature)
+        if self.prior_exponent:
+            answered = answered * self.divisors
+            answered /= answered.sum(axis=1, keepdims=True)
+        return answered.astype(np.float32)
+
     def confident(self, probabilities):
         """Return whether corrected probabilities `(n, classes)` make an answer: bool `(n,)`; False is "not sure"."""
         return np.max(probabilities, axis=1) >= self.threshold

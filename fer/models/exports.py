@@ -4,29 +4,29 @@ import hashlib
 import shlex
 from pathlib import Path
 
-from fer.models.model_folder import (
+from fer.models.config import (
     CONFIG,
     EXPORTS,
     ExportRecord,
     ModelFolderError,
-    _check,
-    _describe_exports,
     change_document,
+    describe_exports,
     describe_origin,
     load_config,
 )
+from fer.models.model_folder import check_measure
 
 
 def save_exports(folder, exports):
-    """Writes records of exports, an `ExportRecord` by format, into the `config.json` of a model folder.
+    """Write records of exports, an `ExportRecord` by format, into the `config.json` of a model folder.
 
     Those of other formats and the rest of the document stay as they are.
     """
-    change_document(folder, exports=_describe_exports({**load_config(folder)[0].exports, **exports}))
+    change_document(folder, exports=describe_exports({**load_config(folder)[0].exports, **exports}))
 
 
 def find_origin(folder):
-    """Return of what an export of a model folder is made, of `describe_origin`; None for what is no model folder."""
+    """Return what an export of a model folder is made of (`describe_origin`); None for what is no model folder."""
     try:
         config, weights = load_config(folder)
     except ModelFolderError:
@@ -35,7 +35,7 @@ def find_origin(folder):
 
 
 def record_export(path, made_of, quantized=False):
-    """Measures an exported file: the `ExportRecord` of it."""
+    """Measure an exported file and return its `ExportRecord`."""
     content = Path(path).read_bytes()
     return ExportRecord(len(content), hashlib.sha256(content).hexdigest(), made_of, quantized)
 
@@ -59,8 +59,18 @@ def judge_export(folder, format):
     if record and record.made_of == describe_origin(weights, config.calibration):
         return record, ""
     reason = "it was made of other weights or an earlier calibration" if record else f"{CONFIG} has no sha256 of it"
-    again = shlex.join(["python", "-m", "fer", "export", str(folder), "--format", format, "--output", str(file)])
-    return None, f"{file}: not used, since {reason}. To export it again: {again}"
+    return None, f"{file}: not used, since {reason}. To export it again: {export_command(folder, format)}"
+
+
+def list_exports(folder):
+    """Return the formats whose file in a model folder is of its weights and calibration."""
+    return [format for format in EXPORTS if judge_export(folder, format)[0]]
+
+
+def export_command(folder, format):
+    """Return the command line that writes an export into its model folder."""
+    file = Path(folder) / EXPORTS[format]
+    return shlex.join(["python", "-m", "fer", "export", str(folder), "--format", format, "--output", str(file)])
 
 
 def read_export(path, record):
@@ -77,7 +87,7 @@ def read_export(path, record):
         ModelFolderError: if it is another file.
     """
     advice = f" by {CONFIG}; export it again, or delete it"
-    _check(path, "bytes", record.size, Path(path).stat().st_size, advice)
+    check_measure(path, "bytes", record.size, Path(path).stat().st_size, advice)
     content = Path(path).read_bytes()
-    _check(path, "sha256", record.sha256, hashlib.sha256(content).hexdigest(), advice)
+    check_measure(path, "sha256", record.sha256, hashlib.sha256(content).hexdigest(), advice)
     return content

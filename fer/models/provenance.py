@@ -26,7 +26,7 @@ def clean_command(command):
 
 
 def clean_training(training):
-    """Return how a model was trained, `fer.models.model_folder.ModelConfig.training`, with its commands cleaned.
+    """Return how a model was trained, `fer.models.config.ModelConfig.training`, with its commands cleaned.
 
     Those of the runs that it started from and of its teachers are cleaned too; runs of earlier versions recorded paths.
     """

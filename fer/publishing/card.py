@@ -6,7 +6,9 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
-from fer.models.model_folder import CARD, load_config, load_metrics
+from fer.models.config import load_config
+from fer.models.exports import list_exports
+from fer.models.model_folder import CARD, load_metrics
 from fer.models.provenance import clean_training
 from fer.outputs import write_text
 from fer.resources import find_resource
@@ -18,20 +20,22 @@ NAME = "Facial expression recognition on FER2013"
 METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}
 
 
-def render_card(folder, source, exports=()):
-    """The card of a model folder as Markdown.
+def render_card(folder, source, exports=None):
+    """Return the card of a model folder as Markdown.
 
     Args:
         folder: model folder with `config.json` and `metrics.json`.
         source: how `fer.hub.client.resolve_model` is to be asked for this model: `bundled`, a folder, or the Hub's
             `OWNER/NAME` with or without `@REVISION`.
-        exports: formats (`fer.models.exports.EXPORTS`) whose files lie beside the card, which says how to run them.
+        exports: formats (`fer.models.config.EXPORTS`) whose files lie beside the card, which says how to run them; None
+            for those of the folder that are of its weights and calibration.
 
     Raises:
         UserError: if a fact that the card states is missing, or the folder does not fit.
     """
     config, _ = load_config(folder)
     metrics = load_metrics(folder, "a card")
+    exports = list_exports(folder) if exports is None else exports
     data = ModelCardData(
         license="apache-2.0",
         library_name="keras",
@@ -92,6 +96,6 @@ def list_commands(training):
     yield training["command"]
 
 
-def save_card(folder, source, exports=()):
-    """Writes the card of a model folder to its `README.md`; `source` and `exports` as in `render_card`."""
-    write_text(Path(folder) / CARD, render_card(folder, source, exports))
+def save_card(folder, source):
+    """Write the card of a model folder to its `README.md`; `source` as in `render_card`."""
+    write_text(Path(folder) / CARD, render_card(folder, source))

@@ -12,30 +12,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from huggingface_hub import HfApi, RepoFile, constants, hf_hub_download
-from huggingface_hub.errors import (
-    HfHubHTTPError,
-    LocalTokenNotFoundError,
-    RepositoryNotFoundError,
-)
+from huggingface_hub.errors import HfHubHTTPError
 
-from fer.hub.client import check_name, read_access
 from fer.hub.errors import FAILURES, HubError, explain, status_of
+from fer.models.config import CONFIG, WEIGHTS, change_document, load_config
 from fer.models.exports import EXPORTS, find_origin, judge_export, read_export, save_exports
-from fer.models.model_folder import (
-    CARD,
-    CONFIG,
-    FIGURES,
-    HISTORY,
-    LOGS,
-    METRICS,
-    WEIGHTS,
-    change_document,
-    find_model,
-    load_config,
-    load_metrics,
-    load_model,
-)
+from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
 from fer.models.provenance import clean_log_name, clean_training, last_part
+from fer.publishing.access import check_push
+from fer.recognition.litert_network import load_served
 
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")
 """What of a model folder goes to the Hub, which shows TensorBoard's logs in its Training metrics tab; with the exports
@@ -79,44 +64,6 @@ class Push:
         return "\n".join(["nothing has changed"] * (not self.changes) + [*lines, *self.left_out])
 
 
-def check_push(repository, create_pr=False, kind="model", private=None):
-    """Makes sure, before any work is done, that the token may push to a repository or create it.
-
-    Args:
-        repository: `OWNER/NAME`.
-        create_pr: only a pull request is wanted, for which the repository must be there.
-        kind: `model` or `space`.
-        private: whether it is to be private; a public one that is there is refused then.
-
-    Raises:
-        HubError: with a sentence that says what is missing.
-    """
-    check_name(repository)
-    api = HfApi()
-    try:
-        user = api.whoami()
-        try:
-            if not create_pr:
-                if read_access(user).get("role") == "read":
-                    raise HubError(f"{repository}: the token may only read. Make one with the role `write`.")
-                # The Hub knows best what a token may do in a repository: one of a login by browser tells no role.
-                api.auth_check(repository, repo_type=kind, write=True)
-            if create_pr or private:
-                _check_visibility(api.repo_info(repository, repo_type=kind), repository, kind, private)
-        except RepositoryNotFoundError:
-            if create_pr:
-                raise
-            _check_owner(repository, user)  # The push will create it.
-        except HfHubHTTPError as error:
-            if status_of(error) == 403:
-                _check_owner(repository, user)
-            raise
-    except LocalTokenNotFoundError:
-        raise HubError("A token is needed to push: set HF_TOKEN, or run `hf auth login`.") from None
-    except FAILURES as error:
-        raise HubError(f"{repository}: {explain(error)}") from None
-
-
 def push_model(
     folder: str | os.PathLike[str],
     repository: str,
@@ -127,19 +74,19 @@ def push_model(
 ) -> Push:
     """Upload a model folder, with its card rendered for the Hub, in one commit; none if nothing has changed.
 
-    Exports of the folder's weights and calibration are published with it, be they in the folder or on the Hub already;
-    other exports on the Hub are removed. Paths and the host's name are left out of what is published.
+    The folder's LiteRT file is published with it, and written into the folder before where it has none that fits. Other
+    exports of its weights and calibration are published too, be they in the folder or on the Hub already; the rest of
+    the exports on the Hub are removed. Paths and the host's name are left out of what is published.
 
     Args:
-        folder: model folder; it stays as it is.
+        folder: model folder; nothing but its LiteRT file is changed.
         repository: `OWNER/NAME`; it is created if it is not there.
         private: whether a new repository is private; None for the owner's default. A public one that is there is
             refused if it is to be private.
         create_pr: ask with a pull request instead of committing to `main`.
         tag: name for the commit, such as `v1.0`; one that stands elsewhere is refused before anything is uploaded.
-        exports: formats of `fer.export.convert` to publish beside the weights, made where the folder has none that
-            fits. tf2onnx never writes quite the same file twice, so with an ONNX file made here there is always a
-            commit.
+        exports: further formats of `fer.export.convert` to publish, made where the folder has none that fits. tf2onnx
+            never writes quite the same file twice, so with an ONNX file made here there is always a commit.
 
     Returns:
         A `Push`.
@@ -149,12 +96,14 @@ def push_model(
         UserError: if the folder is no usable model, a fact for its card is missing, or an export cannot be made.
     """
     from fer.export.convert import check_formats
+    from fer.export.served_file import write_served
     from fer.publishing.card import render_card  # Needs Jinja2, without which a model can still be pulled.
 
-    check_formats(exports)
+    check_formats([format for format in exports if format != "litert"])
     check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
-    load_model(folder)
+    write_served(folder)
+    load_served(folder)
     render_card(folder, source)  # A missing fact is told by the folder's own name.
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:
@@ -192,7 +141,7 @@ def push_model(
 
 
 def upload(folder, repository, **options):
-    """Uploads a folder in one commit, and again where the Hub is overloaded or others have committed meanwhile.
+    """Upload a folder in one commit, and again where the Hub is overloaded or others have committed meanwhile.
 
     Args:
         folder: all of its files go.
@@ -217,7 +166,7 @@ def upload(folder, repository, **options):
 
 
 def _stage(folder, staging):
-    """Copies what goes to the Hub, without the paths and the host's name that runs of earlier versions recorded."""
+    """Copy what goes to the Hub, without the paths and the host's name that runs of earlier versions recorded."""
     for pattern in PUSHED:
         for number, path in enumerate(sorted(folder.glob(pattern))):
             target = staging / path.relative_to(folder)
@@ -233,7 +182,7 @@ def _stage(folder, staging):
 
 
 def _stage_exports(folder, staging, wanted):
-    """Copies the exports of the folder that fit, makes those that are wanted beside, and tells which are left out."""
+    """Copy the exports of the folder that fit, make those that are wanted, and return which are left out."""
     left_out = []
     for format, name in EXPORTS.items():
         record, reason = judge_export(folder, format)
@@ -250,7 +199,7 @@ def _stage_exports(folder, staging, wanted):
 
 
 def _read_repository(api, repository):
-    """The sha of a repository's head, those of its tags by name, and the head's `RepoFile`s by path."""
+    """Return the sha of a repository's head, those of its tags by name, and the head's `RepoFile`s by path."""
     refs = api.list_repo_refs(repository)
     head = next(branch.target_commit for branch in refs.branches if branch.name == "main")
     tree = api.list_repo_tree(repository, recursive=True, revision=head)
@@ -259,7 +208,7 @@ def _read_repository(api, repository):
 
 
 def _keep_exports(repository, head, there, staging):
-    """Exports that the repository has of the same weights and calibration, by file name; their records are taken over.
+    """Return the file names of exports that the repository has of the same weights and calibration; record them.
 
     Args:
         repository: `OWNER/NAME`.
@@ -302,28 +251,8 @@ def _compare(staging, there, kept) -> tuple[tuple[str, ...], tuple[str, ...], tu
 
 
 def _differs(path, file):
-    """Whether a file's content is another than that of a `RepoFile`."""
+    """Tell whether a file's content is another than that of a `RepoFile`."""
     content = path.read_bytes()
     if file.lfs:
         return hashlib.sha256(content).hexdigest() != file.lfs.sha256
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() != file.blob_id
-
-
-def _check_owner(repository, user):
-    """Refuses a repository of others than those that `HfApi.whoami` names."""
-    owner, owners = repository.split("/")[0], [user["name"], *(one["name"] for one in user.get("orgs") or ())]
-    if owner not in owners:
-        raise HubError(
-            f"{repository}: the token belongs to {user['name']}, who may not write there. "
-            f"Received: {owner}, expected: {' or '.join(owners)}"
-        )
-
-
-def _check_visibility(info, repository, kind, private):
-    """Refuses a public repository, as `HfApi.repo_info` tells of it, where a private one is wanted."""
-    if private and not info.private:
-        settings = f"hf repos settings {repository}{' --type space' * (kind == 'space')} --private"
-        raise HubError(
-            f"{repository}: --private makes a new repository private, and this one is there and public. "
-            f"Make it private first, with `{settings}` or in its settings on the Hub, or leave --private out."
-        )

@@ -14,9 +14,11 @@ from huggingface_hub import HfApi, RepoCard, constants
 from fer.errors import UserError
 from fer.hub.client import read_access, resolve_model
 from fer.hub.errors import FAILURES, HubError, explain
-from fer.models.exports import EXPORTS, judge_export
-from fer.models.model_folder import CARD, CONFIG, METRICS, WEIGHTS
-from fer.publishing.push import check_push, upload
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS
+from fer.models.exports import judge_export
+from fer.models.model_folder import CARD, METRICS
+from fer.publishing.access import check_push
+from fer.publishing.push import upload
 from fer.recognition.litert_network import load_served
 from fer.resources import FILES, PACKAGE
 
@@ -100,7 +102,7 @@ def _check_served(source):
     """Make sure that a model answers from its LiteRT file: a Space has no Keras."""
     record, reason = judge_export(source.folder, "litert")
     if not record:
-        name, again = EXPORTS["litert"], f"python -m fer push FOLDER {source.name} --export litert"
+        name, again = EXPORTS["litert"], f"python -m fer push FOLDER {source.name}"
         raise UserError(
             f"{source}: a Space answers from {name}, which the model must have on the Hub, made of its weights and "
             f"calibration. Push it again: {again}. Received: {'another' if reason else 'none'}"

@@ -9,10 +9,11 @@ BATCH_SIZE, BATCH_PIXELS = 64, 256 * 64**2
 
 
 def classify(network, crops):
-    """Probabilities of face crops.
+    """Return the probabilities of face crops.
 
     Args:
-        network: Keras network of `fer.models.networks`, or `fer.recognition.litert_network.LiteRTNetwork`.
+        network: what has `predict_on_batch`: a network of `fer.recognition.litert_network`, which answers photos, or
+            one of Keras, which training measures.
         crops: uint8 array `(n, image_size, image_size)`, grey, values 0-255.
 
     Returns:

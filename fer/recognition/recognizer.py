@@ -15,9 +15,8 @@ from fer.errors import UserError, check_finite
 from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.model_folder import find_model
-from fer.recognition.activation_maps import find_map
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import load_served
+from fer.recognition.litert_network import ServedModel, read_served
 
 MAX_FACES = 256
 """Faces that are read of a picture, the largest: more are a pattern rather than people, and take everybody's time."""
@@ -63,8 +62,8 @@ class Recognizer:
     """Finds the faces of a picture and reads their expressions; may be shared between threads.
 
     Args:
-        network: Keras network of `fer.models.networks`, or `fer.recognition.litert_network.LiteRTNetwork`.
-        labels: names of its outputs.
+        network: `fer.recognition.litert_network.LiteRTNetwork` or `UncalibratedNetwork`.
+        labels: names of its outputs, in order.
         detector: `fer.detection.blazeface.FaceDetector`.
         model: what to call the model in answers.
         calibration: `fer.models.calibration.Calibration` of the network.
@@ -81,7 +80,6 @@ class Recognizer:
         self.network, self.labels, self.detector, self.model = network, tuple(labels), detector, model
         self.calibration = calibration
         self.image_size = network.input_shape[1]
-        self._map = find_map(network)
 
     @classmethod
     def load(
@@ -93,7 +91,7 @@ class Recognizer:
             name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub. A folder that exists
                 goes first.
             model: what to call the model in answers; by default its name, with the commit for one of the Hub.
-            threads: of LiteRT.
+            threads: number of LiteRT's threads.
 
         Raises:
             ModelFolderError: for a folder that does not fit.
@@ -105,17 +103,23 @@ class Recognizer:
 
             source = resolve_model(name)
             folder, called = source.folder, model or str(source)
-        network, labels, calibration = load_served(folder, threads)
-        return cls(network, labels, FaceDetector(threads), called, calibration)
+        return cls.open(read_served(folder), called, threads)
+
+    @classmethod
+    def open(cls, served: ServedModel, model: str, threads: int = THREADS) -> Recognizer:
+        """Open what `fer.recognition.litert_network.read_served` read, perhaps in another process.
+
+        Args:
+            served: `fer.recognition.litert_network.ServedModel`.
+            model: what to call the model in answers.
+            threads: number of LiteRT's threads.
+        """
+        calibration = served.config.calibration.without_correction()
+        return cls(served.open(threads), served.config.labels, FaceDetector(threads), model, calibration)
 
     def warm_up(self) -> None:
-        """Does once what the first pictures would otherwise wait for."""
-        # One face and several: TensorFlow, where it runs the network, traces it for one batch size, then once for any.
-        for count in (1, 2, 3):
-            crops = np.zeros((count, self.image_size, self.image_size), np.uint8)
-            classify(self.network, crops)
-        if self._map:
-            self._map(crops[0], 0)
+        """Run dummy inputs so that the first request does not pay for lazy initialisation."""
+        classify(self.network, np.zeros((1, self.image_size, self.image_size), np.uint8))
 
     def recognize(
         self, photo: Photo, already_cropped: bool = False, smallest_face: float = 0.0, most: int | None = MAX_FACES
@@ -163,7 +167,7 @@ class Recognizer:
         return [FaceList(islice(faces, len(own)), left_out) for own, left_out in cuts]
 
     def explain(self, face: Face) -> np.ndarray | None:
-        """Where the network looked for a face's label, a class activation map.
+        """Return where the network looked for a face's label, a class activation map.
 
         Args:
             face: of `recognize`.
@@ -173,7 +177,9 @@ class Recognizer:
             label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
             mean of its last feature map, and so cannot say.
         """
-        return self._map and check_finite(self._map(face.crop, self.labels.index(face.label)))
+        if not self.network.has_maps:
+            return None
+        return check_finite(self.network.map(face.crop, self.labels.index(face.label)))
 
     def _cut(self, image, already_cropped, smallest_face, most):
         """Return a picture's largest faces as boxes in whole pixels, crops and scores, and the number of the others."""

@@ -15,15 +15,14 @@ import hashlib
 import json
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fer.errors import UserError
-from fer.models.exports import EXPORTS
-from fer.models.model_folder import CONFIG, WEIGHTS, find_model
-from fer.recognition.litert_network import load_served
+from fer.models.config import CONFIG, WEIGHTS
+from fer.models.model_folder import find_model
+from fer.recognition.litert_network import ServedModel, read_served
 from fer.scoring.cluster import open_ray
 from fer.scoring.scorer import Scorer, Tally
 from fer.scoring.sources import list_pictures
@@ -48,7 +47,7 @@ class Plan:
     answered: number of pictures that earlier runs answered.
     parquet: whether the pictures are rows of Parquet.
     output: folder or URI for the answers.
-    folder: model folder.
+    served: `fer.recognition.litert_network.ServedModel` that answers.
     already_cropped: whether each picture is one face.
     left_out: sentence on the files of the source that are left out, counted by kind; "" if there are none.
     claimed: number of pictures that another run is answering, or was answering when it was killed on another host.
@@ -59,7 +58,7 @@ class Plan:
     answered: int
     parquet: bool
     output: str
-    folder: Path
+    served: ServedModel
     already_cropped: bool
     left_out: str
     claimed: int
@@ -88,7 +87,8 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     names, parquet, left_out = list_pictures(source)
     if parquet and f"{make_absolute(output)}/".startswith(f"{make_absolute(source)}/"):
         raise UserError(f"The output must lie outside the input, which is Parquet as well. Received: {output}")
-    load_served(folder)  # A model that does not fit is refused here, not in a worker.
+    served = read_served(folder)
+    served.open()  # A model that does not fit is refused here, not in a worker.
     settings = {"sha256": _digest_model(folder), "already_cropped": already_cropped}
     run = Run(output)
     try:
@@ -100,7 +100,7 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
         run.close()
         raise
     answered, claimed = len(names) - len(missing), len(missing) - len(own)
-    return Plan(own, answered, parquet, output, folder, already_cropped, left_out, claimed, run)
+    return Plan(own, answered, parquet, output, served, already_cropped, left_out, claimed, run)
 
 
 def run_scoring(plan, address=None):
@@ -128,7 +128,7 @@ def _score(plan, address):
     with open_ray(address, MAX_FAILED_SHARDS) as ray:
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         shards = _cut_shards(plan.names, cpus)
-        actors, model = min(cpus, len(shards)), ray.put(_read_model(plan.folder))
+        actors, model = min(cpus, len(shards)), ray.put(plan.served)
         with warnings.catch_warnings():
             # Ray 2.60 deprecates `ray_remote_args`, but has no other argument for `max_task_retries` yet.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
@@ -165,15 +165,9 @@ def _cut_shards(names, actors):
     return [pa.table({"path": names.slice(start, size)}) for start in range(0, len(names), size)]
 
 
-def _read_model(folder):
-    """Return the files of a model as bytes by name: configuration, weights, and the LiteRT file where there is one."""
-    files = [find_model(folder) / name for name in (CONFIG, WEIGHTS, EXPORTS["litert"])]
-    return {file.name: file.read_bytes() for file in files if file.is_file()}
-
-
 def _digest_model(folder):
     """Return the sha256 of a model; exports do not change it, because they answer as the network does."""
-    files = _read_model(folder)
-    document = json.loads(files[CONFIG])
+    config, weights = ((find_model(folder) / name).read_bytes() for name in (CONFIG, WEIGHTS))
+    document = json.loads(config)
     document.pop("exports", None)
-    return hashlib.sha256(f"{json.dumps(document, indent=2)}\n".encode() + files[WEIGHTS]).hexdigest()
+    return hashlib.sha256(f"{json.dumps(document, indent=2)}\n".encode() + weights).hexdigest()

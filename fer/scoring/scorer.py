@@ -13,9 +13,6 @@ error           reason why the picture could not be read, or `fer.recognition.re
 
 import hashlib
 import io
-import os
-import tempfile
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -40,23 +37,19 @@ class Scorer:
     """Actor class of `ray.data`: a recognizer that answers shards of names and writes the answers.
 
     Args:
-        model: Ray's reference to the files of the model, bytes by name.
+        model: Ray's reference to a `fer.recognition.litert_network.ServedModel`.
         destination: `fer.scoring.storage.Destination` of the answers.
         parquet: whether the pictures are rows of Parquet.
         already_cropped: whether each picture is one face.
     """
 
     def __init__(self, model, destination, parquet, already_cropped):
-        # An actor has one CPU, however many the machine has.
-        os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
         import ray
 
         from fer.recognition.recognizer import Recognizer
 
-        with tempfile.TemporaryDirectory() as folder:
-            for name, content in ray.get(model).items():
-                (Path(folder) / name).write_bytes(content)
-            self.recognizer = Recognizer.load(folder, threads=1)
+        # An actor has one CPU, however many the machine has.
+        self.recognizer = Recognizer.open(ray.get(model), "scoring", threads=1)
         self.destination, self.already_cropped = destination, already_cropped
         self.read = read_rows if parquet else read_files
         self.schema = _build_schema(self.recognizer.labels)

@@ -4,7 +4,8 @@ import keras
 from keras import layers, ops
 
 from fer.errors import UserError
-from fer.models.model_folder import find_model, load_config, load_model
+from fer.models.config import load_config
+from fer.models.model_folder import find_model, load_model
 
 WEIGHT = 0.9
 """Weight of the teachers in the loss, from 0 to 1. The labels have the rest, a "considerably lower weight" (Hinton et
@@ -24,7 +25,7 @@ def load_teachers(names, labels, image_size):
 
     Returns:
         The Keras networks, float32 and frozen, and one dict per network with the facts to record: its `name`, the
-        `sha256` of its weights, and `training` of its `fer.models.model_folder.ModelConfig`.
+        `sha256` of its weights, and `training` of its `fer.models.config.ModelConfig`.
 
     Raises:
         UserError: if a folder does not fit, or if labels or image size differ from the student's.

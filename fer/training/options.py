@@ -82,7 +82,7 @@ def add_options(parser):
         nargs="+",
         default=[],
         metavar="FORMAT",
-        help="onnx, litert: files for other runtimes, on the Hub, or in --output without --push-to-hub",
+        help="onnx: a file for another runtime, on the Hub, or in --output without --push-to-hub; litert always is",
     )
 
 

@@ -35,7 +35,7 @@ class Origins:
             network.set_weights(self.base + network.get_weights()[len(self.base) :])
 
     def describe(self):
-        """Return the facts for `fer.models.model_folder.ModelConfig.training`."""
+        """Return the facts for `fer.models.config.ModelConfig.training`."""
         taught = {"models": self.teacher_facts, "weight": WEIGHT, "temperature": TEMPERATURE}
         return {
             "start": self.start_facts,

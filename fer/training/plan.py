@@ -8,12 +8,13 @@ from pathlib import Path
 from fer.documents import to_json
 from fer.errors import UserError, check
 from fer.labels import check_classes
-from fer.models.model_folder import ModelConfig, check_weights, find_model, load_config
-from fer.models.sizes import SIZES, check_size
+from fer.models.config import ModelConfig, load_config
+from fer.models.model_folder import check_weights, find_model
+from fer.models.networks import find_network
 from fer.outputs import check_folder, write_text
 from fer.training.distributed import check_hosts
 from fer.training.options import STARTED, recipe_options, starts_from_base
-from fer.training.recipes import RECIPES, TRANSFERS, Recipe
+from fer.training.recipes import TRANSFERS, Recipe, find_recipe
 
 ARGUMENTS = "arguments.json"
 """File of a run's settings, in its folder."""
@@ -58,9 +59,11 @@ def make_plan(options):
     Raises:
         UserError: for options that do not fit each other, an unknown network, or a recipe that breaks its rules.
     """
+    network = find_network(options.network)
+    options.network = network.name  # Also where its former name was given.
     _check_combinations(options)
     recipe = _choose_recipe(options)
-    size = SIZES[options.network].usual if options.image_size is None else options.image_size
+    size = network.size.usual if options.image_size is None else options.image_size
     config = ModelConfig(options.network, check_classes(options.classes), size)
     if options.enlarged is not None:
         config = replace(config, options={"enlarged": options.enlarged})
@@ -84,14 +87,13 @@ def _check_combinations(options):
 
 
 def _choose_recipe(options):
-    check(options.network in RECIPES, "network", f"one of {', '.join(RECIPES)}", repr(options.network))
     if options.weights and options.network not in TRANSFERS:
         known = ", ".join(sorted(TRANSFERS))
         raise UserError(f"`--weights` goes with the networks {known}. Received: {options.network}")
     asked = recipe_options(options)
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
-    recipe = replace((TRANSFERS if starts_from_base(options) else RECIPES)[options.network], **asked)
+    recipe = replace(find_recipe(options.network, transfer=starts_from_base(options)), **asked)
     if options.zoom is not None and not recipe.augment:
         why = "--no-augment" if options.augment is False else f"the network {options.network}, whose recipe has none"
         raise UserError(f"--zoom goes with augmentation. Received: {why}")
@@ -101,7 +103,7 @@ def _choose_recipe(options):
 def check_models(plan):
     """Make sure that the network can be built, and that the models that it builds on can be loaded."""
     options = plan.options
-    check_size(options.network, plan.config.image_size, options.enlarged)
+    find_network(options.network).check_size(plan.config.image_size, options.enlarged)
     is_file = options.weights in (None, "none", "imagenet") or Path(options.weights).is_file()
     check(is_file, "--weights", "imagenet, none or a file", options.weights)
     for name in filter(None, [options.start, *options.teacher]):
@@ -144,6 +146,7 @@ def check_resumption(plan, settings):
     if not (plan.options.resume and path.exists()):
         return
     earlier = ADDED | json.loads(path.read_text())
+    earlier["network"] = find_network(earlier.get("network")).name
     changed = [key for key in settings if settings[key] != earlier.get(key)]
     if changed:
         there, received = (", ".join(f"{key}={values.get(key)}" for key in changed) for values in (earlier, settings))

@@ -17,7 +17,7 @@ class Recipe:
 
     epochs: passes over the training pictures.
     head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune the last part
-        of the base with it (`fer.models.backbones.Backbone.joint`). 0: all epochs train the whole network.
+        of the base with it (`fer.models.registry.Backbone.joint`). 0: all epochs train the whole network.
     batch_size: pictures per step.
     optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd`, plain, at one learning rate.
     learning_rate: the highest, which AdamW reaches after a tenth of the steps.
@@ -68,7 +68,7 @@ class Recipe:
 
 RECIPES = {
     "se_resnet": Recipe(),
-    "seed": Recipe(
+    "original_cnn": Recipe(
         epochs=10,
         batch_size=32,
         optimizer="sgd",
@@ -84,9 +84,8 @@ RECIPES = {
     # No batch normalization evens out what a high rate does to it.
     "vgg16": Recipe(batch_size=64, learning_rate=1e-4, mixup=0.0),
 }
-"""How each network of `fer.models.networks.NETWORKS` is trained from scratch, unless other settings are asked for. That
-of `seed` is the original experiment's, with Keras' default learning rate for SGD; those of the backbones are not
-tuned."""
+"""Recipes by network, for training from scratch, unless other settings are asked for. That of `original_cnn` is the
+original experiment's, with Keras' default learning rate for SGD; those of the backbones are not tuned."""
 TRANSFERS = {
     **dict.fromkeys(
         ("inception_v3", "resnet50", "vgg16"),
@@ -94,5 +93,21 @@ TRANSFERS = {
     ),
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
 }
-"""How each backbone is trained whose base has weights already; of `mobilenet`'s base most is tuned, for longer than the
+"""Recipes by backbone, for a base that has weights already; of `mobilenet`'s base most is tuned, for longer than the
 head. Nobody has tuned these numbers (docs/experiments.md has what became of `mobilenet`'s)."""
+
+
+def find_recipe(network, transfer=False):
+    """Return the recipe of a network.
+
+    Args:
+        network: its name.
+        transfer: whether its base has weights already.
+
+    Raises:
+        UserError: for a network without such a recipe.
+    """
+    recipes = TRANSFERS if transfer else RECIPES
+    table = "TRANSFERS" if transfer else "RECIPES"
+    check(network in recipes, "network", f"one with a recipe in {table} of fer/training/recipes.py", repr(network))
+    return recipes[network]

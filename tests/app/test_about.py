@@ -11,7 +11,8 @@ from fer.hub.client import ModelSource
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
-from fer.models.model_folder import BUNDLED, CONFIG, METRICS
+from fer.models.config import CONFIG
+from fer.models.model_folder import BUNDLED, METRICS
 from fer.recognition.recognizer import Recognizer
 
 

@@ -140,11 +140,14 @@ def test_a_split_cut_from_a_copy_of_training_is_not_measured_unless_it_is_asked_
     assert "of these 10 are training pictures to the pixel, such as test/angry/PublicTest_" in capsys.readouterr().out
 
 
-def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset, tmp_path):
+def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset, tmp_path, monkeypatch):
     data, folder = draw_dataset(tmp_path / "data", per_class=3), tmp_path / "model"
     shutil.copytree(BUNDLED, folder)
     weights = (folder / "model.weights.h5").read_bytes()
+    converted = []
+    monkeypatch.setattr("fer.export.served_file.write_served", converted.append)
     assert main(["calibrate", str(folder), "--data", str(data), "--target", "0.5"]) == 0
+    assert converted == [folder]
     assert (folder / "model.weights.h5").read_bytes() == weights
     metrics = json.loads((folder / "metrics.json").read_text())
     calibration = json.loads((folder / "config.json").read_text())["calibration"]

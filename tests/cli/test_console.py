@@ -153,7 +153,7 @@ def test_training_that_is_interrupted_says_how_to_go_on(draw_dataset, tmp_path, 
     monkeypatch.setattr(training, "fit", interrupted)
     before = signal.getsignal(signal.SIGTERM)
     data = draw_dataset(tmp_path / "data", per_class=1)
-    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--network", "seed", "--image-size", "8"]
+    command = ["--data", str(data), "--output", str(tmp_path / "run"), "--network", "original_cnn", "--image-size", "8"]
     monkeypatch.setenv(VERBOSITY, "2")
     try:
         with pytest.raises(SystemExit) as end, own_terminal(), exit_on_user_error("python train.py"):

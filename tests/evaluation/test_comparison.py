@@ -6,12 +6,13 @@ from keras import applications
 
 from fer.cli.commands import main
 from fer.evaluation.comparison import BEGIN, END, count_multiply_adds
-from fer.models.model_folder import BUNDLED, CONFIG, METRICS
+from fer.models.config import CONFIG
+from fer.models.model_folder import BUNDLED, METRICS
 from fer.models.networks import build_network
 
 
 def test_multiply_adds_are_those_of_convolutions_and_dense_layers():
-    network = build_network("seed", 16, 2)
+    network = build_network("original_cnn", 16, 2)
     assert count_multiply_adds(network) == 16 * 16 * (9 * 32 + 9 * 32 * 16) + 8 * 8 * 16 * 200 + 200 * 2
 
 

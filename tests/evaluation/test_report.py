@@ -9,7 +9,8 @@ from fer.evaluation.report import save_report
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import temper
-from fer.models.model_folder import BUNDLED, CONFIG, METRICS, ModelConfig, load_config, load_model, save_model
+from fer.models.config import CONFIG, ModelConfig, load_config
+from fer.models.model_folder import BUNDLED, METRICS, load_model, save_model
 from fer.publishing.card import render_card
 from fer.recognition.classification import classify
 
@@ -115,7 +116,7 @@ def test_photos_choose_the_prior_and_are_measured(rare, tmp_path, monkeypatch):
             (tmp_path / "lab" / label / f"{number:03}.png").touch()
     answers = [*leaning[::2], *leaning[1::2]]
     answers[0] = None
-    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda network, labels, sets: [answers])
+    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
     metrics = save_report(folder, train, validation, "mine", photos=tmp_path / "lab")
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder)[0].calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]

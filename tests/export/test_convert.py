@@ -1,4 +1,5 @@
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -19,11 +20,12 @@ from fer.export.parity import build_crops
 from fer.hub.client import pull_model
 from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
+from fer.models.config import CONFIG, change_document, load_config, save_calibration
 from fer.models.exports import EXPORTS
-from fer.models.model_folder import CARD, load_config, load_model, save_calibration
+from fer.models.model_folder import CARD, load_model
 from fer.publishing.push import push_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTNetwork, load_served
+from fer.recognition.litert_network import LiteRTNetwork, load_served, read_served
 
 MODEL = "fer-bot/model"
 
@@ -181,39 +183,53 @@ def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, 
         assert main(["push", str(small), MODEL]) == 0
         return capsys.readouterr().out.splitlines()[2:]
 
-    assert push() == ["added: README.md, config.json, metrics.json, model.weights.h5"]
-    file = small / EXPORTS["litert"]
-    assert main(["export", str(small), "--format", "litert", "--output", str(file)]) == 0
+    # The folder has no LiteRT file yet.
+    assert push() == ["added: README.md, config.json, metrics.json, model.tflite, model.weights.h5"]
+    served, file = small / EXPORTS["litert"], small / EXPORTS["onnx"]
+    assert hub.read(MODEL)["model.tflite"] == served.read_bytes()
+    assert "litert" in load_config(small)[0].exports
+    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    served.unlink()
+    assert push() == ["nothing has changed"]
+    assert main(["export", str(small), "--format", "onnx", "--output", str(file)]) == 0
     capsys.readouterr()
-    assert push() == ["added: model.tflite", "changed: README.md, config.json"]
-    assert hub.read(MODEL)["model.tflite"] == file.read_bytes()
+    assert push() == ["added: model.onnx", "changed: README.md, config.json"]
+    assert hub.read(MODEL)["model.onnx"] == file.read_bytes()
     pushed = hub.read(MODEL)
-    kept = "kept, of the same weights and calibration: model.tflite"
+    kept = "kept, of the same weights and calibration: model.onnx"
 
     # The folder has it no longer, or has one that is not recorded: the Hub's is of the same weights, and stays.
-    content = file.read_bytes()
     file.unlink()
     assert push() == ["nothing has changed", kept]
-    (small / EXPORTS["onnx"]).write_text("of an earlier calibration")
-    reason = f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. To export it again: "
+    change_document(small, exports={"litert": json.loads((small / CONFIG).read_text())["exports"]["litert"]})
+    file.write_text("of an earlier calibration")
     lines = push()
     assert lines[:2] == ["nothing has changed", kept]
-    assert lines[2].startswith(reason)
-    (small / EXPORTS["onnx"]).unlink()
+    assert lines[2].startswith(f"{file}: not used, since config.json has no sha256 of it. To export it again: ")
+    file.unlink()
     assert hub.read(MODEL) == pushed
-    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
 
-    # One on the Hub of another calibration goes.
+
+@pytest.mark.usefixtures("conversion_of_another")
+def test_exports_of_another_calibration_go_and_a_damaged_one_is_not_published(hub, small, exported):
+    push_model(exported, MODEL)
+    assert set(EXPORTS.values()) < set(hub.read(MODEL))
     before = load_config(small)[0].calibration
     save_calibration(small, replace(before, temperature=0.3))
-    assert push() == ["changed: README.md, config.json", "removed: model.tflite"]
-    assert "## Without Keras" not in hub.read(MODEL)["README.md"].decode()
-
-    # A damaged one is not published.
-    save_calibration(small, before)
-    file.write_bytes(content[:-1] + b"x")
+    push = push_model(small, MODEL)
+    assert push.removed == ("model.onnx",)
+    assert "model.tflite" in push.changed
+    file = small / EXPORTS["litert"]
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match="model.tflite: sha256 .* expected by config.json; export it again"):
         push_model(small, MODEL)
+
+
+def test_a_push_without_tensorflow_says_where_its_file_is_made(hub, small, monkeypatch):
+    monkeypatch.setattr("fer.export.served_file.find_missing", lambda: ["tensorflow"])
+    with pytest.raises(UserError, match="model.tflite: not written, since it needs tensorflow, .* python -m fer"):
+        push_model(small, MODEL)
+    assert not hub.repos
 
 
 def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, small):
@@ -223,8 +239,15 @@ def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, 
     assert "`model.tflite`, whose weights are float16, within 0.01" in hub.read(MODEL)["README.md"].decode()
 
 
-def test_calibrate_tells_which_files_are_not_of_its_calibration(small, draw_dataset, tmp_path, capsys):
+@pytest.mark.usefixtures("conversion_of_another")
+def test_calibrate_writes_the_file_of_its_calibration_and_tells_which_others_are_not(
+    small, draw_dataset, tmp_path, capsys
+):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"))
-    (small / "model.tflite").touch()
+    for name in EXPORTS.values():
+        (small / name).touch()
     assert main(["calibrate", str(small), "--data", str(data)]) == 0
-    assert f"{small / 'model.tflite'}: not used, since config.json has no sha256 of it. " in capsys.readouterr().err
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. ")
+    assert read_served(small).file == small / "model.tflite"
+    assert 'open("model.tflite", "rb")' in (small / CARD).read_text()

@@ -19,22 +19,14 @@ from huggingface_hub import constants
 import train
 from fer.cli.commands import main
 from fer.errors import UserError
+from fer.export.served_file import write_served
 from fer.hub.client import pull_model, resolve_model
 from fer.hub.errors import EXPLANATIONS, HubError
+from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError, load_config
 from fer.models.exports import EXPORTS
-from fer.models.model_folder import (
-    BUNDLED,
-    CARD,
-    CONFIG,
-    METRICS,
-    WEIGHTS,
-    ModelConfig,
-    ModelFolderError,
-    load_config,
-    load_model,
-    save_model,
-)
-from fer.publishing.push import check_push, push_model
+from fer.models.model_folder import BUNDLED, CARD, METRICS, load_model, save_model
+from fer.publishing.access import check_push
+from fer.publishing.push import push_model
 from fer.recognition.litert_network import LiteRTNetwork, load_served
 
 MODEL = "fer-bot/model"
@@ -47,14 +39,21 @@ def model(tmp_path):
 
 
 @pytest.fixture
-def small(tmp_path):
+def small(whole_small, tmp_path):
+    """The same, to be changed."""
+    return shutil.copytree(whole_small, tmp_path / "small")
+
+
+@pytest.fixture(scope="module")
+def whole_small(tmp_path_factory):
     """A model folder whose network is small and untrained, with borrowed figures."""
-    folder = tmp_path / "small"
+    folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
     options = {"stem": 8, "widths": [8], "depth": 1}
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED)[0].training)
     save_model(folder, config.build(), config)
     shutil.copy(BUNDLED / METRICS, folder)
+    write_served(folder)
     return folder
 
 
@@ -217,12 +216,9 @@ def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypat
     assert not hub.repos
 
 
-@pytest.mark.usefixtures("small_network", "eager")
-def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(
-    hub, draw_dataset, tmp_path, monkeypatch
-):
+@pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
+def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(hub, draw_dataset, tmp_path):
     data, run = draw_dataset(tmp_path / "data", ("happy", "sad")), tmp_path / "run"
-    monkeypatch.setattr("fer.export.convert.export_model", lambda folder, format, path: path.write_bytes(b"an export"))
     hub.fail("/preupload/", 403)
     command = ["--data", str(data), "--output", str(run), "--classes", "happy", "sad", "--epochs", "1"]
     command += ["--image-size", "16"]

@@ -1,7 +1,6 @@
 import hashlib
 import json
 import shutil
-import warnings
 
 import h5py
 import keras
@@ -9,7 +8,8 @@ import numpy as np
 import pytest
 
 from fer.labels import EMOTIONS
-from fer.models.model_folder import BUNDLED, CONFIG, WEIGHTS, ModelConfig, ModelFolderError, load_model, save_model
+from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError
+from fer.models.model_folder import BUNDLED, load_model, save_model
 
 SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
 
@@ -152,15 +152,12 @@ def test_weights_that_leave_layers_out_are_refused(tmp_path):
         load_model(tmp_path)
 
 
-def test_what_other_threads_do_about_warnings_meanwhile_stays(tmp_path, monkeypatch):
-    load = keras.Model.load_weights
-
-    def load_while_another_thread_runs(network, path):
-        warnings.filterwarnings("ignore", "of another thread")
-        warnings.warn("of another thread", stacklevel=1)
-        load(network, path)
-
-    make_folder(tmp_path)
-    monkeypatch.setattr(keras.Model, "load_weights", load_while_another_thread_runs)
-    load_model(tmp_path)
-    warnings.warn("of another thread", stacklevel=1)
+def test_a_folder_of_the_network_by_its_former_name_is_loaded(tmp_path):
+    config = ModelConfig("original_cnn", ("happy", "sad"), 8)
+    network = config.build()
+    save_model(tmp_path, network, config)
+    assert json.loads((tmp_path / CONFIG).read_text())["network"] == "original_cnn"
+    edit_config(tmp_path, network="seed")
+    loaded, config = load_model(tmp_path)
+    assert config.network == "original_cnn"
+    np.testing.assert_allclose(loaded.get_weights()[0], network.get_weights()[0], atol=1e-3)

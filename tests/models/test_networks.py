@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -5,10 +8,9 @@ from PIL import Image
 
 from fer.errors import UserError
 from fer.models.layers import Enlarge
-from fer.models.networks import NETWORKS, build_network
-from fer.models.sizes import SIZES
+from fer.models.networks import NETWORKS, build_network, find_network
 from fer.recognition.classification import classify
-from fer.training.recipes import RECIPES, Recipe
+from fer.training.recipes import RECIPES, TRANSFERS, Recipe, find_recipe
 
 
 def test_default_network_has_the_documented_size():
@@ -31,8 +33,8 @@ def test_an_enlarging_network_is_the_one_of_that_size_on_enlarged_pictures():
     np.testing.assert_allclose(classify(enlarging, crops), classify(large, pictures), atol=0.01)
 
 
-def test_seed_is_the_original_experiments_network_to_the_last_parameter():
-    network = build_network("seed", image_size=SIZES["seed"].usual, classes=2)
+def test_original_cnn_is_the_original_experiments_network_to_the_last_parameter():
+    network = build_network("original_cnn", NETWORKS["original_cnn"].size.usual, classes=2)
     assert network.input_shape == (None, 244, 244, 1)
     rescaling, *rest = network.layers[1:]
     assert rescaling.scale == 1 / 255
@@ -53,11 +55,26 @@ def test_seed_is_the_original_experiments_network_to_the_last_parameter():
     assert network.count_params() == 47_634_410
     plain = {"weight_decay": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "augment": False, "average": False}
     sgd = {"optimizer": "sgd", "learning_rate": round(float(keras.optimizers.SGD().learning_rate), 6)}
-    assert RECIPES["seed"] == Recipe(epochs=10, batch_size=32, whole_batches=True, seed=42, **sgd, **plain)
+    assert RECIPES["original_cnn"] == Recipe(epochs=10, batch_size=32, whole_batches=True, seed=42, **sgd, **plain)
 
 
-def test_each_network_has_a_recipe_by_whose_name_a_model_folder_is_known():
-    assert list(RECIPES) == list(NETWORKS) == list(SIZES)
+def test_each_network_has_a_recipe_and_each_backbone_one_for_given_weights():
+    assert set(RECIPES) == set(NETWORKS)
+    assert set(TRANSFERS) == {name for name, network in NETWORKS.items() if network.backbone}
+    with pytest.raises(UserError, match="`network` must be one with a recipe in RECIPES of .* Received: 'transformer'"):
+        find_recipe("transformer")
+
+
+def test_a_network_is_found_by_the_name_that_it_had():
+    assert find_network("seed") is find_network("original_cnn") is NETWORKS["original_cnn"]
+    assert build_network("seed", 16, 2).name == "original_cnn"
+
+
+def test_names_and_sizes_are_known_without_keras():
+    program = "import sys\nfrom fer.models.networks import find_network\n"
+    program += "print(find_network('vgg16').size.least, 'keras' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["32", "False"]
 
 
 def test_answers_probabilities_for_pixels_of_0_to_255():
@@ -86,7 +103,7 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet999", 48, 7), "`network` must be one of se_resnet, seed, .*. Received: 'resnet999'"),
+        (("resnet999", 48, 7), "`network` must be one of inception_v3, .*, vgg16. Received: 'resnet999'"),
         (("se_resnet", 50, 7), "multiple of 8"),
         (("se_resnet", 8, 7), "at least 16 for se_resnet. Received: 8"),
         (("se_resnet", 1024, 7), "at most 512. Received: 1024"),

@@ -8,9 +8,8 @@ import pytest
 from keras import applications, ops
 
 from fer.errors import UserError
-from fer.models import backbones
 from fer.models.backbones import load_base
-from fer.models.networks import build_network
+from fer.models.networks import NETWORKS, build_network
 from fer.models.pretrained import LAYERS, MEANS, SOURCE
 
 WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
@@ -93,8 +92,9 @@ def test_the_network_answers_as_the_published_one(arrays, file):
 
 def test_files_that_do_not_fit_are_refused(arrays, file, monkeypatch):
     base = applications.MobileNet(include_top=False, weights=None)
-    mobilenet = replace(backbones.BACKBONES["mobilenet"], build=lambda **how: base)  # Not a new one for each file.
-    monkeypatch.setitem(backbones.BACKBONES, "mobilenet", mobilenet)
+    entry = NETWORKS["mobilenet"]
+    same = replace(entry.backbone, load=lambda: (lambda **how: base, None))  # Not a new one for each file.
+    monkeypatch.setitem(NETWORKS, "mobilenet", replace(entry, backbone=same))
     whole = "must be a TensorFlow.js model that is whole. Received: .*faceres.json"
     numbers = file.with_name("faceres.bin")
     content = numbers.read_bytes()

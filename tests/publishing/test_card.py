@@ -6,7 +6,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from fer.errors import UserError
-from fer.models.model_folder import BUNDLED, CARD, CONFIG, METRICS
+from fer.models.config import CONFIG
+from fer.models.model_folder import BUNDLED, CARD, METRICS
 from fer.models.provenance import clean_command
 from fer.publishing.card import render_card
 

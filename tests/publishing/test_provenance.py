@@ -5,14 +5,14 @@ import json
 import re
 import socket
 import tempfile
-from functools import partial
 
 import pytest
 
 import train
-from fer.models import networks as models
+from fer.export.served_file import write_served
+from fer.models.config import CONFIG, ModelConfig, load_config
 from fer.models.exports import EXPORTS
-from fer.models.model_folder import BUNDLED, CONFIG, METRICS, ModelConfig, load_config, save_model
+from fer.models.model_folder import BUNDLED, METRICS, save_model
 from fer.models.provenance import clean_command, last_part
 from fer.publishing.push import push_model
 from fer.training.options import add_options, command_to_publish
@@ -88,10 +88,9 @@ def save_small(folder, training):
 
 
 @pytest.mark.slow(reason="trains, and writes an export of each format")
-@pytest.mark.usefixtures("eager")
-def test_nothing_that_is_pushed_names_a_folder_or_the_host(hub, draw_dataset, home, monkeypatch):
+@pytest.mark.usefixtures("small_network", "eager")
+def test_nothing_that_is_pushed_names_a_folder_or_the_host(hub, draw_dataset, home):
     data, run, first = draw_dataset(home / "data", ("happy", "sad"), 2), home / "runs" / "taught", home / "first"
-    monkeypatch.setitem(models.NETWORKS, "se_resnet", partial(models.se_resnet, **SMALL))
     save_small(first, {"command": f"python train.py --data={data} --output {first}", "epochs": 1, "seconds": 1})
     command = [f"--data={data}", f"--output={run}", f"--start={first}", "--teacher", str(first), "--epochs", "1"]
     command += ["--classes", "happy", "sad", "--image-size", "16"]
@@ -117,6 +116,7 @@ def test_what_runs_of_earlier_versions_recorded_is_cleaned_in_a_push(hub, home):
         log = run / "logs" / part / f"events.out.tfevents.{number}.{socket.gethostname()}.12.0.v2"
         log.parent.mkdir(parents=True)
         log.write_bytes(b"\0log")
+    write_served(run)
     before = (run / CONFIG).read_bytes()
     push_model(run, MODEL)
     pushed = hub.read(MODEL)

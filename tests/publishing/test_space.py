@@ -12,7 +12,7 @@ from hub_double.card_rules import complaints, metadata_of
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.hub.errors import HubError
-from fer.models.exports import EXPORTS
+from fer.models.config import EXPORTS
 from fer.models.model_folder import BUNDLED
 from fer.publishing import space
 from fer.publishing.space import deploy
@@ -42,6 +42,15 @@ def test_a_space_serves_the_model_at_its_commit(hub, capsys):
     assert metadata["preload_from_hub"] == [f"{MODEL} {files} {sha}"]
     assert (metadata["sdk_version"], metadata["python_version"]) == (gradio.__version__, "3.12")
     assert f"{MODEL}/tree/{sha}" in readme
+
+
+def test_a_model_without_the_file_that_answers_is_refused(hub, tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    (folder / EXPORTS["litert"]).unlink()
+    hub.put(folder, MODEL)
+    with pytest.raises(UserError, match=f"a Space answers from model.tflite, .* python -m fer push FOLDER {MODEL}$"):
+        deploy(SPACE, MODEL)
+    assert ("spaces", SPACE) not in hub.repos
 
 
 def test_only_committed_files_that_the_app_needs_are_deployed(hub):

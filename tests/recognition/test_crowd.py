@@ -51,8 +51,7 @@ class Even:
 
 
 @pytest.fixture
-def crowd(monkeypatch):
-    monkeypatch.setattr("fer.recognition.recognizer.find_map", lambda network: None)
+def crowd():
     return Recognizer(Even(), EMOTIONS, Crowd(300), "even")
 
 

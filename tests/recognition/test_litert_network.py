@@ -12,23 +12,14 @@ import pytest
 from fer.cli.commands import main
 from fer.detection.blazeface import NEAR
 from fer.errors import UserError
+from fer.export.activation_maps import with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
+from fer.models.config import CONFIG, WEIGHTS, ModelFolderError, change_document, load_config, save_calibration
 from fer.models.exports import EXPORTS, describe_origin, record_export, save_exports
-from fer.models.model_folder import (
-    BUNDLED,
-    CONFIG,
-    WEIGHTS,
-    ModelFolderError,
-    change_document,
-    load_config,
-    load_model,
-    save_calibration,
-    save_model,
-)
-from fer.recognition.activation_maps import ClassActivation, find_map
+from fer.models.model_folder import BUNDLED, load_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTNetwork, load_served
+from fer.recognition.litert_network import LiteRTNetwork, load_served, read_served
 from fer.recognition.recognizer import Recognizer
 
 
@@ -47,11 +38,11 @@ def test_the_bundled_model_is_answered_from_its_file():
     crops = build_crops(48)
     expected = config.calibration.apply(classify(network, crops))
     np.testing.assert_allclose(classify(served, crops), expected, atol=1e-4)
-    activation = ClassActivation(network)
+    _, maps = with_maps(network).predict_on_batch(crops[5:6, ..., None].astype("float32"))
     for index in (0, 3):
-        mapped = find_map(served)(crops[5], index)
+        mapped = served.map(crops[5], index)
         assert mapped.shape == (6, 6)
-        np.testing.assert_allclose(mapped, activation.map(crops[5], index), atol=1e-3)
+        np.testing.assert_allclose(mapped, maps[0, ..., index], atol=1e-3)
 
 
 def test_the_command_line_reads_a_photo_without_keras(astronaut):
@@ -78,22 +69,6 @@ def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
     np.testing.assert_allclose(calibration.apply(classify(served, crops)), expected, atol=1e-4)
     save_calibration(small, replace(config.calibration, threshold=0.7))
     assert isinstance(load_served(small)[0], LiteRTNetwork)
-
-
-def test_a_file_of_an_earlier_calibration_is_not_used(small, capsys):
-    save_calibration(small, Calibration(temperature=0.3))
-    load_served(small)
-    assert "not used, since it was made of other weights or an earlier calibration" in capsys.readouterr().err
-    served, _, calibration = load_served(small)
-    assert not isinstance(served, LiteRTNetwork)
-    assert calibration.temperature == 0.3
-
-
-def test_a_file_of_other_weights_is_not_used(small):
-    config = load_config(small)[0]
-    save_model(small, config.build(), config)
-    save_calibration(small, config.calibration)
-    assert not isinstance(load_served(small)[0], LiteRTNetwork)
 
 
 def record_again(folder):
@@ -144,19 +119,19 @@ def test_a_file_of_other_labels_or_another_size_is_refused(small, changes, messa
         load_served(small)
 
 
-@pytest.mark.usefixtures("converted")
-def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_it_is_said(small, capsys, monkeypatch):
+@pytest.mark.usefixtures("converted", "conversion_here")
+def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_it_is_said(small, capsys):
     document = json.loads((small / CONFIG).read_text())
     del document["exports"]
     (small / CONFIG).write_text(json.dumps(document))
-    monkeypatch.setattr("fer.recognition.litert_network.Interpreter", None)
-    assert not isinstance(load_served(small)[0], LiteRTNetwork)
-    said = capsys.readouterr().err
+    (small / EXPORTS["litert"]).write_bytes(b"whatever somebody put here")
+    assert read_served(small).file.parent != small
+    said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"{small / EXPORTS['litert']}: not used, since config.json has no sha256 of it. ")
-    assert said.count("\n") == 1
-    monkeypatch.undo()
+    with pytest.raises(ModelFolderError, match="not used, since config.json has no sha256 of it. To export it again: "):
+        read_served(small, convert=False)
     assert main(shlex.split(said.split("python -m fer ")[1])) == 0
-    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    assert read_served(small).file.parent == small
     assert not capsys.readouterr().err
 
 
@@ -179,7 +154,6 @@ def test_a_record_that_is_none_is_refused(small, entry):
 def test_answers_that_are_no_numbers_are_an_error(astronaut, detector, photo, value):
     class Broken:
         input_shape = (None, 16, 16, 1)
-        layers = ()
 
         def predict_on_batch(self, pixels):
             return np.full((len(pixels), 2), value, np.float32)

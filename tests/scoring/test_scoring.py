@@ -20,8 +20,9 @@ from conftest import ROOT, draw_face, wait_for
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.labels import EMOTIONS
+from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError
 from fer.models.exports import EXPORTS, ExportRecord, save_exports
-from fer.models.model_folder import BUNDLED, CONFIG, WEIGHTS, ModelConfig, ModelFolderError, save_model
+from fer.models.model_folder import BUNDLED, save_model
 from fer.recognition.records import NO_FACE
 from fer.scoring import job as scoring
 from fer.scoring.storage import DESCRIPTION
@@ -307,6 +308,7 @@ def test_a_changed_litert_file_is_told_before_anything_is_scored(faces, tmp_path
     assert not (tmp_path / "scored").exists()
 
 
+@pytest.mark.usefixtures("conversion_here", "conversion_of_another")
 def test_recording_an_export_is_no_other_model(faces, tmp_path):
     model, output = tmp_path / "model", tmp_path / "scored"
     model.mkdir()

@@ -6,7 +6,8 @@ from conftest import SMALL, eager_training
 from fer.data.fer2013 import load_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
-from fer.models.model_folder import ModelConfig, save_model
+from fer.models.config import ModelConfig
+from fer.models.model_folder import save_model
 from fer.models.networks import build_network
 from fer.recognition.classification import classify
 from fer.training import callbacks, distillation, targets

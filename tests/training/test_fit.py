@@ -183,8 +183,9 @@ def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, 
             return batch
 
     monkeypatch.setattr(training, "FaceBatches", Recorded)
-    network = build_network("seed", 16, len(CLASSES))
-    fit(network, TrainingData(train, validation), replace(RECIPES["seed"], epochs=1, batch_size=5), Run(tmp_path))
+    network = build_network("original_cnn", 16, len(CLASSES))
+    recipe = replace(RECIPES["original_cnn"], epochs=1, batch_size=5)
+    fit(network, TrainingData(train, validation), recipe, Run(tmp_path))
     assert len(train) % 5
     assert {len(images) for images, _ in batches} == {5}
     assert len({image.tobytes() for images, _ in batches for image in images}) == len(train) // 5 * 5

@@ -15,9 +15,11 @@ import train
 from fer.cli.commands import main as fer_main
 from fer.data.fer2013 import load_faces
 from fer.errors import UserError
-from fer.models.model_folder import BUNDLED, load_config, load_model, read_history, save_model
+from fer.models.config import load_config
+from fer.models.model_folder import BUNDLED, load_model, read_history, save_model
 from fer.publishing.card import list_commands
 from fer.recognition.classification import classify
+from fer.recognition.litert_network import read_served
 from fer.training import callbacks
 from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
@@ -35,7 +37,7 @@ def without_seconds(folder):
 def test_a_run_writes_a_whole_model_folder(trained):
     folder = trained.folder
     assert {path.name for path in folder.iterdir()} >= {
-        "model.weights.h5", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
+        "model.weights.h5", "model.tflite", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
     }  # fmt: skip
     assert {path.name for path in (folder / "figures").iterdir()} == {
         "curves.png", "confusion_matrix.png", "reliability.png", "risk_coverage.png"
@@ -100,23 +102,21 @@ def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monk
             train.main(command)
     # The same seed gives the same numbers.
     assert without_seconds(folder) == without_seconds(trained.folder)[:1]
-    train.main([*command, "--resume", "--export", "litert"])
+    train.main([*command, "--resume"])
     assert without_seconds(folder) == without_seconds(trained.folder)
     networks = [load_config(trained.folder)[0].build() for _ in range(2)]
     for network, run in zip(networks, (folder, trained.folder), strict=True):
         network.load_weights(run / callbacks.BEST)
     for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
-    # Nothing is left to do: the log, the figures and the record of the export stay as they are.
+    # Nothing is left to do: the log and the figures stay as they are, and the export is of the weights.
     history, metrics = ((folder / name).read_text() for name in ("history.csv", "metrics.json"))
-    exports = load_config(folder)[0].exports
     train.main([*command, "--resume"])
     assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
-    assert load_config(folder)[0].exports == exports
-    assert set(exports) == {"litert"}
+    assert read_served(folder).file == folder / "model.tflite"
 
 
-@pytest.mark.usefixtures("small_network", "eager")
+@pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
 def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(trained, tmp_path):
     train.main(
         [*trained.command, "--output", str(tmp_path / "run"), "--enlarged", "32", "--epochs", "1", "--batch-size", "24"]
@@ -131,7 +131,7 @@ def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(tr
     assert float(loss(one_hot(faces), answers)) == pytest.approx(epoch["val_loss"], abs=1e-3)
 
 
-@pytest.mark.usefixtures("small_network", "eager")
+@pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
 def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         raise KeyboardInterrupt
@@ -147,8 +147,6 @@ def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monke
             train.main([*taught, str(trained.folder)])
     with pytest.raises(UserError, match="resumed with its own settings"):
         train.main([*taught, str(other), "--resume"])
-    exports = []
-    monkeypatch.setattr("fer.export.convert.export_model", lambda *file: exports.append(file))
     train.main([*taught, str(trained.folder), "--resume", "--export", "onnx", "litert"])
     facts = json.loads((output / "config.json").read_text())["training"]["teachers"]
     teacher = json.loads((trained.folder / "config.json").read_text())
@@ -156,8 +154,8 @@ def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monke
     assert facts["models"] == [kept]
     card = (output / "README.md").read_text()
     assert f"```\n{teacher['training']['command']}\npython train.py" in card
-    # That files are written, and right, is another test.
-    assert exports == [(output, "onnx", output / "model.onnx"), (output, "litert", output / "model.tflite")]
+    # That their answers are right is another test.
+    assert set(load_config(output)[0].exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
     assert 'open("model.tflite", "rb")' in card
 
@@ -181,7 +179,7 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
         (["--classes", "happy", "glad"], "Received: glad"),
         (["--epochs", "0"], "`epochs` must be at least 1"),
         (["--image-size", "0"], "`image_size` must be"),
-        (["--network", "seed", "--label-smoothing", "1"], "`label_smoothing` must be"),
+        (["--network", "original_cnn", "--label-smoothing", "1"], "`label_smoothing` must be"),
         (["--limit", "0"], "`limit` must be at least 7"),
         (["--network", "inception_v3", "--image-size", "48"], "`image_size` must be at least 75 for inception_v3"),
         (
@@ -192,7 +190,10 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
         (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
         (["--network", "vgg16", "--enlarged", "64"], "--enlarged goes with the network se_resnet. Received: vgg16"),
         (["--zoom", "0.3", "--no-augment"], "--zoom goes with augmentation. Received: --no-augment"),
-        (["--zoom", "0.3", "--network", "seed"], "--zoom goes with augmentation. Received: the network seed"),
+        (
+            ["--zoom", "0.3", "--network", "original_cnn"],
+            "--zoom goes with augmentation. Received: the network original_cnn",
+        ),
         (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
         (
             ["--network", "vgg16", "--weights", "imagenet", "--start", "x"],
@@ -211,6 +212,20 @@ def test_a_class_without_pictures_is_told_before_training(draw_dataset, tmp_path
     with pytest.raises(UserError, match="the train split has no picture of class angry"):
         train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "angry"])
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow  # In an interpreter of its own, which imports JAX, and another for the conversion.
+def test_training_with_jax_writes_the_file_that_answers_in_a_process_of_its_own(trained, tmp_path):
+    script = Path(__file__).parent / "train_small.py"
+    run = subprocess.run(
+        [sys.executable, script, *trained.command, "--output", tmp_path / "run"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    assert read_served(tmp_path / "run").file == tmp_path / "run" / "model.tflite"
 
 
 @pytest.mark.slow  # In an interpreter of its own, which imports JAX and compiles.
@@ -236,6 +251,7 @@ def test_training_runs_with_jax_alone(trained, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert "No card: it needs huggingface_hub" in run.stdout
+    assert "model.tflite: not written, since it needs tensorflow, ai_edge_litert, not installed here." in run.stdout
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 24
 
 

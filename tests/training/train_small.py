@@ -1,6 +1,7 @@
 """`train.py` with a smaller `se_resnet`, for tests that start it in processes of their own."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from fer.cli.console import exit_on_user_error, own_terminal  # noqa: E402
 
 if __name__ == "__main__":
     with own_terminal(), exit_on_user_error("python train.py"):
-        from fer.models import networks as models
+        from fer.models.networks import NETWORKS, se_resnet
 
-        models.NETWORKS["se_resnet"] = partial(models.se_resnet, stem=8, widths=(8,), depth=1)
+        build = partial(se_resnet, stem=8, widths=(8,), depth=1)
+        NETWORKS["se_resnet"] = replace(NETWORKS["se_resnet"], build=build)
         train.main()

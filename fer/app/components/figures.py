@@ -20,7 +20,7 @@ def show_figures(language, metrics, config):
     Args:
         language: code of the page's language.
         metrics: of `fer.evaluation.report.save_report`, or what else a `metrics.json` of elsewhere or of earlier has.
-        config: the `fer.models.model_folder.ModelConfig` of the model that serves.
+        config: the `fer.models.config.ModelConfig` of the model that serves.
 
     Returns:
         HTML that says so where something is left out.

@@ -103,7 +103,8 @@ def describe(language, recognizer, source, reason=""):
         source: the `fer.hub.client.ModelSource` that it was loaded from.
         reason: why it is not the model that was asked for, "" if it is.
     """
-    from fer.models.model_folder import load_config, load_metrics
+    from fer.models.config import load_config
+    from fer.models.model_folder import load_metrics
 
     fallback = f"<p>{say(language, 'app.fallback', reason=escape(reason))}</p>" if reason else ""
     facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}

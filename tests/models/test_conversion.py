@@ -1,0 +1,140 @@
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import numpy as np
+import pytest
+from huggingface_hub import constants
+
+from fer.cli.commands import main
+from fer.export.parity import build_crops
+from fer.models import conversion
+from fer.models.calibration import Calibration
+from fer.models.config import CONFIG, EXPORTS, ModelFolderError, load_config, save_calibration
+from fer.models.conversion import convert_once, run_export
+from fer.models.model_folder import load_model
+from fer.recognition.classification import classify
+from fer.recognition.litert_network import load_served, load_uncalibrated, read_served
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """An empty cache of conversions."""
+    monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
+    return tmp_path.joinpath("assets", *conversion.CACHE)
+
+
+@pytest.fixture
+def folder(calibrated, tmp_path):
+    """A model folder without a LiteRT file, to be changed."""
+    return shutil.copytree(calibrated, tmp_path / "small")
+
+
+@pytest.mark.usefixtures("conversion_here", "converted")
+def test_a_folder_without_a_file_is_converted_once(folder, cache, capsys):
+    network, config = load_model(folder)
+    crops = build_crops(16)
+    served, _, calibration = load_served(folder)
+    (place,) = cache.iterdir()
+    assert capsys.readouterr().err == (
+        f"{folder}: it has no model.tflite that fits, so it is converted once, into {place}\n"
+    )
+    assert {path.name for path in place.iterdir()} == {CONFIG, EXPORTS["litert"]}
+    raw = classify(network, crops)
+    np.testing.assert_allclose(calibration.apply(classify(served, crops)), config.calibration.apply(raw), atol=1e-4)
+    np.testing.assert_allclose(classify(load_uncalibrated(folder)[0], crops), raw, atol=2e-3)
+
+    # Another threshold is no other conversion, another temperature is.
+    save_calibration(folder, replace(config.calibration, threshold=0.9))
+    assert load_served(folder)[2].threshold == 0.9
+    assert list(cache.iterdir()) == [place]
+    assert not capsys.readouterr().err
+    assert not (folder / EXPORTS["litert"]).exists()
+
+
+@pytest.mark.usefixtures("conversion_here", "conversion_of_another")
+def test_a_file_of_an_earlier_calibration_is_not_used_but_one_is_made(exported, tmp_path, cache, capsys):
+    folder = shutil.copytree(exported, tmp_path / "small")
+    content = (folder / EXPORTS["litert"]).read_bytes()
+    for temperature in (0.3, 0.4):
+        save_calibration(folder, Calibration(temperature))
+        load_served(folder)
+        first, second = capsys.readouterr().err.splitlines()
+        assert "it is converted once, into" in first
+        assert "model.tflite: not used, since it was made of other weights or an earlier calibration." in second
+    assert len(list(cache.iterdir())) == 2
+    assert (folder / EXPORTS["litert"]).read_bytes() == content
+
+
+@pytest.mark.usefixtures("conversion_of_another")
+def test_of_two_conversions_at_once_the_first_stays_and_both_answer(folder, cache, monkeypatch, exported):
+    from fer.models.exports import find_origin, record_export, save_exports
+
+    both = Barrier(2, timeout=20)
+
+    def export(folder, file, quantize=False):
+        both.wait()
+        shutil.copy(exported / EXPORTS["litert"], file)
+        save_exports(file.parent, {"litert": record_export(file, find_origin(folder))})
+        both.wait()
+
+    monkeypatch.setattr(conversion, "run_export", export)
+    with ThreadPoolExecutor(2) as pool:
+        places = list(pool.map(convert_once, [folder, folder]))
+    assert places == [cache / places[0].name] * 2
+    assert list(cache.iterdir()) == places[:1]
+    read_served(folder).open()
+
+
+def test_what_ends_in_the_middle_leaves_nothing(folder, cache, monkeypatch):
+    def interrupt(folder, file):
+        file.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conversion, "run_export", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        convert_once(folder)
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.usefixtures("conversion_here", "conversion_of_another")
+def test_a_changed_file_in_the_cache_is_refused(folder):
+    place = convert_once(folder)
+    (place / EXPORTS["litert"]).write_bytes(b"other")
+    with pytest.raises(ModelFolderError, match="model.tflite: .* bytes expected by config.json; .*, or delete it"):
+        load_served(folder)
+    (place / EXPORTS["litert"]).unlink()
+    with pytest.raises(ModelFolderError, match="it must hold model.tflite; delete it, to make it anew"):
+        load_served(folder)
+
+
+def test_without_tensorflow_a_folder_is_refused_with_the_command(folder, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else name)
+    with pytest.raises(ModelFolderError, match="Making it needs tensorflow, not installed here") as error:
+        load_served(folder)
+    output = folder / EXPORTS["litert"]
+    assert str(error.value).endswith(f": python -m fer export {folder} --format litert --output {output}")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("conversion_here", "conversion_of_another")
+def test_a_cache_that_cannot_be_written_is_said_with_the_command(folder, tmp_path):
+    (tmp_path / "assets").write_text("no folder")
+    with pytest.raises(ModelFolderError, match="cannot be written: .* To write it beside the weights: python -m fer"):
+        load_served(folder)
+
+
+@pytest.mark.slow  # Starts Keras on TensorFlow in two processes.
+def test_a_process_of_its_own_converts_whatever_the_backend_is_here(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert main(["predict", "--model", str(folder), "--already-cropped", str(folder / "figure.png")]) == 2
+    assert "it is converted once" in capsys.readouterr().err
+    load_served(folder)
+    document = (folder / CONFIG).read_text()
+    (folder / CONFIG).write_text(document.replace('"depth": 1', '"depht": 1'))
+    assert load_config(folder)[0].options["depht"] == 1
+    with pytest.raises(ModelFolderError, match=r"^\S+config.json: the network cannot be built: ") as error:
+        run_export(folder, tmp_path / "model.tflite")
+    assert "\n" not in str(error.value)
