@@ -66,7 +66,7 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
     files = repository.head.files
     assert {CONFIG, METRICS, WEIGHTS, CARD, "figures/curves.png", "figures/confusion_matrix.png"} < set(files)
     assert f'Recognizer.load("{MODEL}@v1.0")' in files[CARD].content.decode()
-    assert 'resolve_model("bundled")' in (BUNDLED / CARD).read_text()
+    assert 'Recognizer.load("bundled")' in (BUNDLED / CARD).read_text()
 
     hub.requests.clear()
     for name in (f"{MODEL}@{push.revision}", f"{MODEL}@v1.0", MODEL):

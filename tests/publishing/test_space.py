@@ -44,15 +44,6 @@ def test_a_space_serves_the_model_at_its_commit(hub, capsys):
     assert f"{MODEL}/tree/{sha}" in readme
 
 
-def test_a_model_without_the_file_that_answers_is_refused(hub, tmp_path):
-    folder = shutil.copytree(BUNDLED, tmp_path / "model")
-    (folder / EXPORTS["litert"]).unlink()
-    hub.put(folder, MODEL)
-    with pytest.raises(UserError, match=f"a Space answers from model.tflite, .* python -m fer push FOLDER {MODEL}$"):
-        deploy(SPACE, MODEL)
-    assert ("spaces", SPACE) not in hub.repos
-
-
 def test_only_committed_files_that_the_app_needs_are_deployed(hub):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
@@ -168,7 +159,7 @@ def test_a_model_without_a_litert_file_is_refused(hub, tmp_path):
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     (folder / EXPORTS["litert"]).unlink()
     hub.put(folder, MODEL)
-    with pytest.raises(UserError, match=r"a Space answers from model\.tflite, .+ --export litert\. Received: none"):
+    with pytest.raises(UserError, match=r"a Space answers from model\.tflite, .+ push FOLDER fer-bot/model\. Received: none"):
         deploy(SPACE, MODEL)
     assert ("spaces", SPACE) not in hub.repos
 
