@@ -35,11 +35,11 @@ def run(options=None):
     """Serve the app until it is interrupted."""
     from fer.app.server.address import check_port
     from fer.app.server.cache import make_cache
-    from fer.app.server.startup import paused_garbage_collection
+    from fer.app.server.startup import paused_garbage_collection, templates_compiled_once
 
     check_port()
     cache = make_cache()  # Gradio reads where it is when it is imported.
-    with paused_garbage_collection():
+    with paused_garbage_collection(), templates_compiled_once():
         from fer.app.demo import serve
 
     serve(cache)

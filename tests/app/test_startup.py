@@ -19,12 +19,18 @@ PNG = io.BytesIO()
 Image.new("RGB", (40, 30)).save(PNG, "PNG")
 PNG = PNG.getvalue()
 START = """
-import gc, sys
+import gc, jinja2, sys
 from concurrent.futures import Future
 
-from fer.app.server.startup import paused_garbage_collection
-with paused_garbage_collection():
+from fer.app.server.startup import paused_garbage_collection, templates_compiled_once
+template, compile_text, texts = jinja2.Template, jinja2.Environment.from_string, []
+jinja2.Environment.from_string = lambda self, source, *rest, **more: (
+    texts.append(source) or compile_text(self, source, *rest, **more)
+)
+with paused_garbage_collection(), templates_compiled_once():
     from fer.app.demo import build_demo, launch, load_serving
+assert jinja2.Template is template
+assert len(texts) == len(set(texts)) > 10
 assert gc.isenabled()
 assert gc.get_freeze_count() > 100_000
 from gradio.components import Component
