@@ -18,8 +18,6 @@ ALLOWED = {
     "fer/app/server/startup.py": {"jinja2.Template = …"},
     # A documented setting of Pillow.
     "fer/images/decoding.py": {"PIL.AvifImagePlugin.DEFAULT_MAX_THREADS = …"},
-    "fer/scoring/job.py": {"ray._private.node.Node", "unittest.mock"},
-    "fer/training/distributed.py": {"unittest.mock"},
 }
 """Private and replaced names of other packages, by the file that touches them. A new one needs its reason there, and a
 test that fails when the other package changes; first look for a public way."""
