@@ -11,6 +11,7 @@ import httpx
 from benchmarks import odd_inputs
 from benchmarks.app_client import PHOTO
 from fer.app.demo import Serving, build_demo, launch
+from fer.app.server.payloads import is_stream
 from fer.errors import UserError
 from fer.hub.client import resolve_model
 
@@ -220,7 +221,8 @@ def _value(random, app, depth=0):
 
 def _meant(app, block):
     """A value that a component takes."""
-    kind = type(block).__name__
-    values = {"Photo": app.photo, "Files": [app.photo, app.photo], "Clip": app.clip, "Camera": app.frame, "Slider": 0.2,
-              "Checkbox": False, "Textbox": "en", "Dataset": 0}  # fmt: skip
-    return values.get(kind)
+    if is_stream(block):
+        return app.frame
+    values = {"Image": app.photo, "File": [app.photo, app.photo], "Video": app.clip, "Slider": 0.2, "Checkbox": False,
+              "Textbox": "en", "Dataset": 0}  # fmt: skip
+    return values.get(type(block).__name__)

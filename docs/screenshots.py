@@ -40,7 +40,7 @@ def many(page):
             variant.save(path, quality=92)
         paths[-1].write_bytes(b"no picture")
         page.locator("#files input[type=file]").set_input_files(paths)
-        expect(page.locator("#many-message")).to_contain_text(f"Pictures: {len(paths)}")
+        expect(page.locator("#batch-message")).to_contain_text(f"Pictures: {len(paths)}")
 
 
 def video(page):

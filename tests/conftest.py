@@ -14,7 +14,6 @@ from fractions import Fraction
 from functools import partial, partialmethod
 from html.parser import HTMLParser
 from pathlib import Path
-from unittest.mock import patch
 
 import av
 import numpy as np
@@ -103,23 +102,18 @@ def serve_app(answers=None, **limits):
         **limits: of `fer.app.demo.build_demo`.
     """
     # Gradio imports the Hub's client, which must find the settings above.
-    from gradio.state_holder import SessionState
-
     from fer.app.demo import build_demo, launch, load_serving
     from fer.app.server.limits import CONCURRENT, LIVE_PEOPLE
-    from fer.app.server.startup import share_configurations
 
     serving, pool = Future(), DecodingPool(CONCURRENT + LIVE_PEOPLE)
-    with patch.object(SessionState, "__init__", SessionState.__init__):
-        demo = build_demo(serving, pool.load_image, **limits)
-        share_configurations(demo)
-        _, url, _ = launch(demo, server_port=free_port(), quiet=True)
-        try:
-            serving.set_result(answers or load_serving("bundled"))
-            yield url
-        finally:
-            demo.close()
-            pool.close()
+    demo = build_demo(serving, pool.load_image, **limits)
+    _, url, _ = launch(demo, server_port=free_port(), quiet=True)
+    try:
+        serving.set_result(answers or load_serving("bundled"))
+        yield url
+    finally:
+        demo.close()
+        pool.close()
 
 
 @contextmanager

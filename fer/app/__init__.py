@@ -8,3 +8,5 @@ says so; with FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_S
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# Gradio would sum up all events after each, for a monitoring page that is off here.
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")

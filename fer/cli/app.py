@@ -35,12 +35,12 @@ def run(options=None):
     """Serve the app until it is interrupted."""
     from fer.app.server.address import check_port
     from fer.app.server.cache import make_cache
-    from fer.app.server.startup import import_gradio
+    from fer.app.server.startup import paused_garbage_collection, templates_compiled_once
 
     check_port()
     cache = make_cache()  # Gradio reads where it is when it is imported.
-    import_gradio()
-    from fer.app.demo import serve
+    with paused_garbage_collection(), templates_compiled_once():
+        from fer.app.demo import serve
 
     serve(cache)
     return 0

@@ -4,12 +4,11 @@ import io
 import gradio as gr
 import pytest
 from conftest import texts
-from gradio.data_classes import ImageData
 from PIL import Image
 
 from fer.app.components.live_view import CHART_SECONDS, boxes, panel, spread
-from fer.app.components.upload import Camera
-from fer.app.pages.live import GONE_SECONDS, RATE_SECONDS, Places, Run
+from fer.app.components.upload import decode_frame
+from fer.app.pages.live import GONE_SECONDS, RATE_SECONDS, StreamSlots, StreamState
 from fer.app.server.limits import LIVE_BYTES
 from fer.detection.tracking import TrackedFace
 from fer.labels import EMOTIONS
@@ -48,19 +47,19 @@ def test_labels_are_moved_apart_within_the_chart():
     assert spread([10, 12, 199, 199, 200], 20, 200) == [10, 30, 160, 180, 200]
 
 
-def test_a_place_is_kept_until_its_owner_leaves_or_falls_silent():
-    places = Places(1)
-    assert places.take("anna", 0)
-    assert not places.take("ben", 1)
-    assert places.take("anna", 2)
-    assert not places.take("ben", 2 + GONE_SECONDS - 0.1)
-    assert places.take("ben", 2 + GONE_SECONDS)
-    places.leave("ben")
-    assert places.take("carla", 2 + GONE_SECONDS)
+def test_a_slot_is_kept_until_its_session_ends_or_falls_silent():
+    slots = StreamSlots(1)
+    assert slots.acquire("anna", 0)
+    assert not slots.acquire("ben", 1)
+    assert slots.acquire("anna", 2)
+    assert not slots.acquire("ben", 2 + GONE_SECONDS - 0.1)
+    assert slots.acquire("ben", 2 + GONE_SECONDS)
+    slots.release("ben")
+    assert slots.acquire("carla", 2 + GONE_SECONDS)
 
 
 def test_the_largest_face_is_followed_but_not_exchanged_for_one_hardly_larger():
-    run = Run(0.0)
+    run = StreamState(0.0)
     assert run.followed([]) == (None, False, ())
 
     def follow(seconds, *faces):
@@ -76,7 +75,7 @@ def test_the_largest_face_is_followed_but_not_exchanged_for_one_hardly_larger():
 
 
 def test_the_chart_forgets_what_is_older_than_it_shows():
-    run = Run(0.0)
+    run = StreamState(0.0)
     for second in range(100):
         faces = run.add([face()], UNCALIBRATED, float(second))
     points = run.followed(faces)[2]
@@ -84,7 +83,7 @@ def test_the_chart_forgets_what_is_older_than_it_shows():
 
 
 def test_rates_are_of_late():
-    run = Run(0.0)
+    run = StreamState(0.0)
     assert run.rates(0.0, 0.5) is None
     frames, seconds = run.rates(1.0, 1.5)
     assert (frames, seconds) == (1, 0.5)
@@ -98,15 +97,14 @@ def test_a_frame_arrives_as_it_was_sent_and_nothing_else_does():
     file = io.BytesIO()
     Image.new("RGB", (4, 3)).save(file, "JPEG")
     data = base64.b64encode(file.getvalue()).decode()
-    camera = Camera(streaming=True)
-    assert camera.preprocess(ImageData(url=f"data:image/jpeg;base64,{data}")) == file.getvalue()
+    assert decode_frame({"url": f"data:image/jpeg;base64,{data}"}) == file.getvalue()
     wrong = [
         None,
-        ImageData(path="/etc/passwd"),
-        ImageData(url="http://127.0.0.1/frame.jpg"),
-        ImageData(url="data:image/jpeg;base64,a"),
-        ImageData(url=f"data:image/jpeg;base64,{'a' * (LIVE_BYTES + 4)}"),
+        {"url": None},
+        {"url": "http://127.0.0.1/frame.jpg"},
+        {"url": "data:image/jpeg;base64,a"},
+        {"url": f"data:image/jpeg;base64,{'a' * (LIVE_BYTES + 4)}"},
     ]
-    for payload in wrong:
+    for frame in wrong:
         with pytest.raises(gr.Error, match="small picture"):
-            camera.preprocess(payload)
+            decode_frame(frame)

@@ -4,17 +4,14 @@ import asyncio
 import base64
 import io
 import json
+import os
 import zipfile
-from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
-from gradio.route_utils import delete_files_created_by_app
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
-
-from fer.app.demo import build_demo
-from fer.app.server.mcp import Tools
 
 
 @pytest.fixture
@@ -105,10 +102,9 @@ def test_a_mistake_is_one_sentence(call, photo, reason):
     assert reason in call("predict_batch", files=[photo]) or "not a picture" in reason
 
 
-def test_what_comes_as_a_data_uri_lies_where_the_sweep_finds_it(monkeypatch, tmp_path, photo):
-    monkeypatch.setattr("gradio.mcp.DEFAULT_TEMP_DIR", str(tmp_path))
-    demo = build_demo(Future())
-    Tools(demo).convert_strings_to_filedata({"photo": photo, "files": [photo[:-4]]}, [["photo"], ["files", "items"]])
-    assert len(list(tmp_path.glob("*/file.jpg"))) == 2
-    delete_files_created_by_app(demo, age=None)
-    assert not list(tmp_path.glob("*/file.jpg"))
+def test_what_comes_as_a_data_uri_lies_in_the_cache_that_is_swept(call, astronaut):
+    folder = Path(os.environ["GRADIO_TEMP_DIR"])
+    before = set(folder.rglob("file.jpg"))
+    content = astronaut.read_bytes() + b"0"  # A file of its own: Gradio names its folder by the content.
+    assert call("predict", photo=data_uri(content, "image/jpeg"))["label"] == "happy"
+    assert set(folder.rglob("file.jpg")) - before

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import texts
 
-from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, reading
+from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say_expression
 from fer.app.components.timeline import MAX_FACES, timeline
 from fer.app.pages.batch import summary
 from fer.app.pages.photo import face_at
@@ -39,12 +39,12 @@ def test_a_face_speaks_the_language_of_the_page(face):
     html = face_view("de", EMOTIONS, face, np.eye(6, dtype=np.float32))
     assert "fröhlich 90%" in html
     assert "„fröhlich“" in html
-    assert reading("es", face) == "alegría 90%"
+    assert say_expression("es", face) == "alegría 90%"
 
 
 def test_an_answer_that_is_not_sure_says_so(face):
     face = replace(face, confident=False)
-    assert reading("en", face) == "not sure: happy 90%"
+    assert say_expression("en", face) == "not sure: happy 90%"
     assert caption("es", 2, face) == "2 ¿alegría? 90%"
     assert "not sure: happy 90%" in face_view("en", EMOTIONS, face)
 
@@ -84,7 +84,7 @@ def test_what_a_batch_left_out_is_said_in_the_language_of_the_page(face):
 
 @pytest.mark.parametrize("language", TEXTS)
 def test_the_limit_of_a_batch_is_said(language):
-    assert str(MAX_PICTURES) in TEXTS[language]["many.files"]
+    assert str(MAX_PICTURES) in TEXTS[language]["batch.files"]
 
 
 def row(seconds, number, happy, confident=True):

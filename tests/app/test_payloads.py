@@ -18,7 +18,7 @@ from PIL import Image
 
 from fer.app.demo import Serving, build_demo, launch
 from fer.app.server.limits import MAX_BODY
-from fer.app.server.payloads import describe
+from fer.app.server.payloads import describe, is_file
 from fer.labels import EMOTIONS
 
 META = {"_type": "gradio.FileData"}
@@ -133,7 +133,7 @@ def strangers(served, tmp_path_factory):
     return [str(secret), str(folder / "gone.png"), "/etc/passwd", *inside, *others]
 
 
-PLACES = {
+VALUES = {
     "predict": lambda file: [file],
     "analyze": lambda file: [file, False, 0],
     "predict_batch": lambda file: [[file]],
@@ -143,29 +143,28 @@ PLACES = {
     "show_2": lambda file: [file, 0.2, "en"],
     "clear": lambda file: [file, "en"],
 }
-"""Every function that takes a file, and its values with one."""
+"""Values of each function that takes a file, with that file among them."""
 PUBLIC = "predict", "analyze", "predict_batch", "analyze_video"
 """Those of them that the API's documentation has."""
 
 
 def test_every_function_that_takes_a_file_is_tried_here(served):
-    taking = {fn.api_name for fn in served.fns.values() if fn.fn and any(
-        hasattr(block, "file_types") or type(block).__name__ in ("Photo", "Clip") for block in fn.inputs)}  # fmt: skip
-    assert taking == set(PLACES)
+    taking = {fn.api_name for fn in served.fns.values() if fn.fn and any(map(is_file, fn.inputs))}
+    assert taking == set(VALUES)
 
 
-@pytest.mark.parametrize("name", PLACES)
+@pytest.mark.parametrize("name", VALUES)
 def test_no_file_but_an_upload_is_read_and_the_answer_does_not_tell_whether_it_is_there(
     join, call, run, served, strangers, name
 ):
     answers = set()
     for path in strangers:
-        answers.add(join(name, *PLACES[name]({"path": path, "meta": META})))
+        answers.add(join(name, *VALUES[name]({"path": path, "meta": META})))
     for meta in ({}, {"meta": {"_type": "other"}}, {"meta": META, "is_stream": True}, {"url": served.photo}):
-        answers.add(join(name, *PLACES[name]({"path": strangers[0], **meta})))
-    answers.add(join(name, *PLACES[name](strangers[0])))
+        answers.add(join(name, *VALUES[name]({"path": strangers[0], **meta})))
+    answers.add(join(name, *VALUES[name](strangers[0])))
     for by_name in (run, call) if name in PUBLIC else (run,):
-        answers |= {by_name(name, *PLACES[name]({"path": path})) for path in strangers[:3]}
+        answers |= {by_name(name, *VALUES[name]({"path": path})) for path in strangers[:3]}
     (sentence,) = answers
     assert sentence.endswith(REFUSED)
     assert "secret" not in sentence

@@ -12,14 +12,14 @@ from fer.app.server.cache import LOCK
 
 DROPPED = """
 import os, sys
-from fer.app.server.shutdown import Ending
+from fer.app.server.shutdown import ShutdownSignal
 
 class Closing:
     def __del__(self):
         os.kill(os.getpid(), int(sys.argv[1]))
         print("never reached, since the interruption ends this")
 
-ending = Ending()
+ending = ShutdownSignal()
 Closing()
 print("goes on")
 ending.wait()

@@ -41,7 +41,7 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
         expect(page.locator("#message")).to_contain_text("2 faces")
         page.get_by_role("tab", name="Many pictures").click()
         page.locator("#files input[type=file]").set_input_files([two_faces, broken])
-        expect(page.locator("#many-message")).to_contain_text("Faces: 2")
+        expect(page.locator("#batch-message")).to_contain_text("Faces: 2")
         page.get_by_role("tab", name="Video").click()
         page.locator("#clip input[type=file]").set_input_files(clip)
         expect(page.locator("#video-message")).to_contain_text("Ready")

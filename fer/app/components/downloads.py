@@ -1,21 +1,17 @@
 """Files that the browser makes from what it shows: the server writes none."""
 
-SAVE = """(answer) => {
-    if (!answer) return;
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([%s], {type: "%s"}));
-    link.download = "%s";
-    link.click();
-    URL.revokeObjectURL(link.href);
-}"""
+from fer.app.javascript import read_script
+
+SAVE_TEXT = read_script("components/save_text.js")
+SAVE_PICTURE = read_script("components/save_picture.js")
 
 
 def save_text(content, kind, name):
-    """JavaScript for a click that saves a text.
+    """Return the JavaScript of a click that saves a text.
 
     Args:
         content: JavaScript expression of the text, in which `answer` is the event's input.
         kind: media type.
         name: of the file.
     """
-    return SAVE % (content, kind, name)
+    return SAVE_TEXT.replace("CONTENT", content).replace("KIND", kind).replace("NAME", name)

@@ -18,23 +18,23 @@ SIDE = 240
 """Pixels of the heatmap, which is smooth; the crop is sent as it is and enlarged by the browser, its pixels visible."""
 
 
-def reading(language, face):
-    """What a face's expression is, in words, which say where that is not sure."""
+def say_expression(language, face):
+    """Return a face's expression in words, which say where it is not sure."""
     return _say(language, "face.reading", face)
 
 
 def caption(language, number, face):
-    """A face in a few words, with its number; a question mark where it is not sure."""
+    """Return a face's number and expression in a few words, with a question mark where it is not sure."""
     return _say(language, "face.caption", face, number=number)
 
 
 def say_left_out(language, count):
-    """A sentence, to follow another, of the faces that were found and not read; "" where there are none."""
+    """Return a sentence, to follow another, on the faces that were found and not read; "" where there are none."""
     return f" {say(language, 'face.left_out', count=count)}" if count else ""
 
 
 def face_view(language, labels, face=None, activation=None):
-    """HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
+    """Return the HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
 
     Args:
         language: of the page.
@@ -56,13 +56,13 @@ def face_view(language, labels, face=None, activation=None):
         heat = _picture(heatmap(face.crop, activation), say(language, "face.looked_alt", emotion=emotion))
         looked = _figure(heat, say(language, "face.looked_for", emotion=emotion))
     swatch = f'<span class="swatch" style="background: {EMOTION_COLORS[face.label]}"></span>'
-    headline = f"{swatch}{reading(language, face)}"
+    headline = f"{swatch}{say_expression(language, face)}"
     rows = [(label, value, f"{value:.0%}") for label, value in face.probabilities.items()]
     return _view(headline, _figure(crop, say(language, "face.seen")) + looked, bars(language, rows, face.label))
 
 
 def heatmap(crop, activation):
-    """A class activation map over its crop.
+    """Return a class activation map over its crop.
 
     Args:
         crop: grey uint8 array `(size, size)`.
@@ -81,7 +81,7 @@ def heatmap(crop, activation):
 
 
 def bars(language, rows, top=None):
-    """HTML of horizontal bars in the emotions' colours.
+    """Return the HTML of horizontal bars in the emotions' colours.
 
     Args:
         language: of the page.

@@ -1,5 +1,9 @@
-"""How a photo or clip reaches the recognizer: unopened, for fer.images.loading and fer.images.clips to open it
-guarded."""
+"""Photos, clips and camera frames on their way to the recognizer: they are handed over unopened.
+
+`gr.Image` would open a photo without the guards of `fer.images.loading`, and `gr.Video` would have the program ffmpeg
+write a second file without sound. So events that take a file are registered with `preprocess=False`: their functions
+get what `fer.app.server.payloads` has checked, and read it with the functions of this module.
+"""
 
 import base64
 from pathlib import Path
@@ -10,74 +14,41 @@ from gradio_client import handle_file
 
 from fer.app.server.limits import LIVE_BYTES
 
+EXAMPLE_ADDRESS = handle_file(
+    "https://raw.githubusercontent.com/scikit-image/scikit-image/v0.25.2/skimage/data/astronaut.png"
+)
+"""Photo in the API's documentation: the app's example, at the address that it comes from."""
+
 
 class Upload(NamedTuple):
-    """A file as it came: where it lies and what its owner calls it."""
+    """A file in the app's cache.
+
+    path: where it lies.
+    name: what its owner calls it.
+    """
 
     path: str
     name: str
 
 
-EXAMPLE = handle_file("https://raw.githubusercontent.com/scikit-image/scikit-image/v0.25.2/skimage/data/astronaut.png")
-"""What the API's documentation sends: the example photo, at the address that it comes from."""
+def to_upload(file):
+    """Return the `Upload` of a `gr.Image`'s or `gr.Video`'s unprocessed value; None for None."""
+    return file and Upload(file["path"], file["orig_name"] or Path(file["path"]).name)
 
 
-class Photo(gr.Image):
-    """`gr.Image` that hands over an `Upload` unopened: fer.images.loading opens it, guarded, and says in words what is
-    broken.
+def decode_frame(frame):
+    """Return the bytes of a camera's frame, which comes within its message and is never written to disk.
 
-    It lies in the app's cache: `fer.app.server.payloads` has refused all other paths. (For every class like this one
-    Gradio writes a stub, upload.pyi, where it may; git ignores it.)
+    Args:
+        frame: unprocessed value of a streaming `gr.Image`.
+
+    Raises:
+        gr.Error: if it is no small picture as a data: URL.
     """
-
-    is_template = True
-
-    def preprocess(self, payload):
-        if payload is None:
-            return None
-        return Upload(payload.path, payload.orig_name or Path(payload.path).name)
-
-    def example_payload(self):
-        return EXAMPLE
-
-
-class Files(gr.File):
-    """`gr.File` whose example in the API's documentation is a photo."""
-
-    is_template = True
-
-    def example_payload(self):
-        return [EXAMPLE]
-
-
-class Clip(gr.Video):
-    """`gr.Video` that hands over an `Upload` unopened: fer.images.clips opens it, guarded, and says in words what is
-    broken.
-
-    Gradio's own would have the program ffmpeg write a second file without sound beside the first.
-    """
-
-    is_template = True
-
-    def preprocess(self, payload):
-        if payload is None:
-            return None
-        return Upload(payload.path, payload.orig_name or Path(payload.path).name)
-
-
-class Camera(gr.Image):
-    """`gr.Image` that hands over a stream's frame as the bytes that came, for fer.images.loading to open guarded.
-
-    Frames come within the message, as a data URL, and are never written to disk.
-    """
-
-    is_template = True
-
-    def preprocess(self, payload):
-        head, _, data = ((payload and payload.url) or "").partition(";base64,")
-        try:
-            if head.startswith("data:image/") and len(data) <= LIVE_BYTES:
-                return base64.b64decode(data)
-        except ValueError:
-            pass
-        raise gr.Error("A frame must be a small picture as a data URL.", print_exception=False)
+    head, _, data = ((frame and frame["url"]) or "").partition(";base64,")
+    try:
+        if head.startswith("data:image/") and len(data) <= LIVE_BYTES:
+            return base64.b64decode(data)
+    except ValueError:
+        pass
+    raise gr.Error("A frame must be a small picture as a data URL.", print_exception=False)

@@ -5,11 +5,12 @@ from html import escape
 import gradio as gr
 
 from fer.app.components.figures import percent, show_figures
+from fer.app.javascript import read_script
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 
 HERE = "http://127.0.0.1:7860/"
-"""What the snippets call. In the browser they show the page's own address instead."""
+"""Address in the snippets; in the browser they show the page's own."""
 PYTHON = f"""# pip install gradio_client
 from gradio_client import Client, handle_file
 
@@ -47,15 +48,12 @@ SNIPPETS = {
     "curl": ("shell", CURL),
     "MCP": ("json", MCP),
 }
-"""By name: Gradio's name of the language, and the code."""
-SHOW_THE_ADDRESS = f"""(...snippets) => {{
-    const here = location.origin + location.pathname.replace(/\\/?$/, "/");
-    return snippets.map((snippet) => snippet.replaceAll("{HERE}", here));
-}}"""
+"""Gradio's name of the language, and the code, by the snippet's name."""
+SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
 
 
 def build_about_page(serving, language, demo):
-    """Lays the page out; call within `gr.Blocks`.
+    """Lay the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future of the app's `Serving`; the page is up before it is done.
@@ -87,7 +85,7 @@ def build_about_page(serving, language, demo):
                 )
             )  # fmt: skip
 
-    demo.load(None, codes, codes, js=SHOW_THE_ADDRESS, api_visibility="private")
+    demo.load(None, codes, codes, js=SHOW_ADDRESS, api_visibility="private")
     # Not queued: the page is complete even where the queue is full.
     quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     language.change(about, language, model, **quiet)
@@ -95,7 +93,7 @@ def build_about_page(serving, language, demo):
 
 
 def describe(language, recognizer, source, reason=""):
-    """What serves, and its figures as far as its folder has them, as HTML.
+    """Return the HTML of the model that serves, and of its figures as far as its folder has them.
 
     Args:
         language: code of the page's language.
@@ -127,7 +125,7 @@ def describe(language, recognizer, source, reason=""):
 
 
 def _link(source):
-    """A model's name; on the Hub, with the commit, and linked to it."""
+    """Return a model's name; on the Hub, with the commit, and linked to it."""
     from huggingface_hub import constants
 
     if source.revision is None:

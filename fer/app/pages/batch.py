@@ -9,8 +9,9 @@ import gradio as gr
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import bars, caption
 from fer.app.components.tables import headers, percentages, sure
-from fer.app.components.upload import Files
-from fer.app.server.limits import CONCURRENT, THUMBNAIL_SIDE
+from fer.app.components.upload import EXAMPLE_ADDRESS
+from fer.app.server.endpoints import add_endpoint
+from fer.app.server.limits import PHOTO_QUEUE, THUMBNAIL_SIDE
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 from fer.images.archives import list_pictures, open_picture
@@ -24,49 +25,84 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 
 
-def build_many_page(serving, language, load_image=load_image):
-    """Lays the page out and adds `/predict_batch`; call within `gr.Blocks`.
+def build_batch_page(serving, language, load_image=load_image):
+    """Lay the page out; call within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`.
+        serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `fer.app.texts.language_of_the_page`.
-        load_image: as `fer.images.loading.load_image`.
+        load_image: function like `fer.images.loading.load_image`.
     """
 
-    def read(pictures, progress, language="en"):
-        recognizer = serving.result().recognizer
-        for picture in progress.tqdm(pictures, say(language, "many.reading"), unit=say(language, "many.pictures")):
-            image, faces, message = None, [], ""
-            try:
-                image = open_picture(picture, load_image)
-                faces = recognizer.recognize(image)
-            except UserError as error:
-                message = str(error)
-            yield image, faces, photo_rows(picture.name, faces, message)
-
-    def fill(language, text, rows=(), gallery=()):
+    def fill(language, text, rows=(), pictures=()):
         labels = serving.result().recognizer.labels
-        answer = {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None
         save = gr.Button(interactive=bool(rows))
-        counts = _counts(language, labels, rows)
-        return text, list(gallery), counts, _table(language, labels, rows), answer, save, save
+        return {
+            message: text,
+            gallery: list(pictures),
+            counts: _counts(language, labels, rows),
+            table: _table(language, labels, rows),
+            answer: {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None,
+            save_csv: save,
+            save_rows: save,
+        }
 
     def show(files, language, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
         if not all(Path(file).exists() for file in files or []):
             return fill(language, say(language, "app.gone"))
-        rows, gallery = [], []
+        rows, pictures = [], []
         try:
             listing = list_pictures(files or [])
-            for image, faces, more in read(listing.pictures, progress, language):
+            for image, faces, more in _read(serving, load_image, listing.pictures, progress, language):
                 rows += more
                 if image:
                     drawn = draw_faces(image, faces, caption=partial(caption, language))
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-                    gallery.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
+                    pictures.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
             return fill(language, f"⚠️ {error}")
-        text = summary(language, rows, listing.left_out) if files else say(language, "many.waiting")
-        return fill(language, text, rows + note_rows(listing.notes), gallery)
+        text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
+        return fill(language, text, rows + note_rows(listing.notes), pictures)
+
+    with gr.Row():
+        with gr.Column(scale=4, min_width=300):
+            files = gr.File(label=I18N("batch.files"), file_count="multiple", height=200, elem_id="files")
+            message = gr.Markdown(I18N("batch.waiting"), elem_id="batch-message")
+            counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
+            with gr.Row():
+                save_csv = gr.Button(I18N("batch.save_csv"), size="sm", interactive=False)
+                save_rows = gr.Button(I18N("batch.save_rows"), size="sm", interactive=False)
+        with gr.Column(scale=9, min_width=320):
+            gallery = gr.Gallery(
+                label=I18N("batch.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
+                format="jpeg", interactive=False, buttons=[], elem_id="gallery",
+            )  # fmt: skip
+    table = gr.Dataframe(
+        _table("en", EMOTIONS, []),
+        interactive=False,
+        label=I18N("batch.table"),
+        max_height=400,
+        wrap=True,
+        elem_id="batch-table",
+    )
+    answer = gr.JSON(visible="hidden")
+
+    answers = [message, gallery, counts, table, answer, save_csv, save_rows]
+    gr.on(
+        [files.change, language.change], show, [files, language], answers, api_visibility="private",
+        show_progress_on=message, trigger_mode="always_last", **PHOTO_QUEUE,
+    )  # fmt: skip
+    save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
+    save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
+
+
+def add_batch_endpoint(serving, load_image=load_image):
+    """Add `/predict_batch` to the API; call within `gr.Blocks`.
+
+    Args:
+        serving: a future with an attribute `recognizer`.
+        load_image: function like `fer.images.loading.load_image`.
+    """
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
         """Reads the expression of every face in up to 200 pictures. The answer is a list with a row a face: file, face
@@ -81,74 +117,54 @@ def build_many_page(serving, language, load_image=load_image):
             raise gr.Error("Pictures are needed. Received: none", print_exception=False)
         try:
             listing = list_pictures(files or [])
-            return [row for _, _, rows in read(listing.pictures, progress) for row in rows] + note_rows(listing.notes)
+            answers = _read(serving, load_image, listing.pictures, progress)
+            return [row for _, _, rows in answers for row in rows] + note_rows(listing.notes)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    with gr.Row():
-        with gr.Column(scale=4, min_width=300):
-            files = gr.File(
-                label=I18N("many.files"), file_count="multiple", height=200, elem_id="files"
-            )  # fmt: skip
-            message = gr.Markdown(I18N("many.waiting"), elem_id="many-message")
-            counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
-            with gr.Row():
-                save_csv = gr.Button(I18N("many.save_csv"), size="sm", interactive=False)
-                save_rows = gr.Button(I18N("many.save_rows"), size="sm", interactive=False)
-        with gr.Column(scale=9, min_width=320):
-            gallery = gr.Gallery(
-                label=I18N("many.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
-                format="jpeg", interactive=False, buttons=[], elem_id="gallery",
-            )  # fmt: skip
-    table = gr.Dataframe(
-        _table("en", EMOTIONS, []),
-        interactive=False,
-        label=I18N("many.table"),
-        max_height=400,
-        wrap=True,
-        elem_id="many-table",
-    )
-    answer = gr.JSON(visible="hidden")
-
-    limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
-    answers = [message, gallery, counts, table, answer, save_csv, save_rows]
-    gr.on(
-        [files.change, language.change], show, [files, language], answers, api_visibility="private",
-        show_progress_on=message, trigger_mode="always_last", **limits,
-    )  # fmt: skip
-    save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
-    save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
-    # The API's own, since its documentation shows their labels, and only in English.
-    files = Files(label="pictures and zips", file_count="multiple", visible=False)
+    files = gr.File(label="pictures and zips", file_count="multiple", visible=False)
     rows = gr.JSON(label="rows", visible=False)
-    gr.on(triggers=[], fn=predict_batch, inputs=files, outputs=rows, api_name="predict_batch", **limits)
+    add_endpoint(predict_batch, [files], rows, [EXAMPLE_ADDRESS], **PHOTO_QUEUE)
 
 
 def summary(language, rows, left_out=()):
-    """A batch in a line, from the rows of its pictures and what was left out, as in `fer.images.archives.Listing`."""
+    """Return a batch in a line, from the rows of its pictures and `left_out` of `fer.images.archives.Listing`."""
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
-    text = say(language, "many.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
+    text = say(language, "batch.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
     if not rows:
-        text = say(language, "many.none")
+        text = say(language, "batch.none")
     if left_out:
-        words = say(language, "many.others"), say(language, "many.unnamed")
-        text += " " + say(language, "many.left_out", kinds=list_kinds(left_out, *words))
+        words = say(language, "batch.others"), say(language, "batch.unnamed")
+        text += " " + say(language, "batch.left_out", kinds=list_kinds(left_out, *words))
     return text
 
 
+def _read(serving, load_image, pictures, progress, language="en"):
+    """Yield each picture as it was opened, its faces and its rows; None, no faces and the reason where it is broken."""
+    recognizer = serving.result().recognizer
+    for picture in progress.tqdm(pictures, say(language, "batch.reading"), unit=say(language, "batch.pictures")):
+        image, faces, message = None, [], ""
+        try:
+            image = open_picture(picture, load_image)
+            faces = recognizer.recognize(image)
+        except UserError as error:
+            message = str(error)
+        yield image, faces, photo_rows(picture.name, faces, message)
+
+
 def _labels(language, faces):
-    """The labels of a picture's faces, each once."""
+    """Return the labels of a picture's faces, each once."""
     counts = Counter(say(language, f"emotion.{face.label}") for face in faces)
     words = [word if count == 1 else f"{word} ×{count}" for word, count in counts.items()]
-    return ", ".join(words) or say(language, "many.no_face")
+    return ", ".join(words) or say(language, "batch.no_face")
 
 
 def _counts(language, labels, rows):
-    """Bars of how often each label was read."""
+    """Return the HTML of bars of how often each label was read."""
     counts = Counter(row["label"] for row in rows if row["face"])
     most = max(counts.values(), default=1)
     shares = [(label, counts[label] / most, str(counts[label])) for label in labels]
-    return f'<p class="title">{say(language, "many.counts")}</p>{bars(language, shares)}'
+    return f'<p class="title">{say(language, "batch.counts")}</p>{bars(language, shares)}'
 
 
 def _table(language, labels, rows):
@@ -168,5 +184,5 @@ def _table(language, labels, rows):
 
 def _reason(language, row):
     if row["message"] == NO_FACE:
-        return say(language, "many.no_face_found")
+        return say(language, "batch.no_face_found")
     return row["message"].removeprefix(f"{row['file']}: ")

@@ -9,7 +9,8 @@ import gradio as gr
 
 from fer.app.components.face_panel import say_left_out
 from fer.app.components.live_view import CHART_SECONDS, boxes, panel
-from fer.app.components.upload import Camera
+from fer.app.components.upload import decode_frame
+from fer.app.javascript import read_script
 from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE
 from fer.app.texts import I18N, say
 from fer.detection.tracking import MAX_TRACKED, FaceTracker
@@ -17,76 +18,72 @@ from fer.errors import UserError
 from fer.images.loading import load_image
 
 CAMERA = {"width": {"ideal": LIVE_SIDE}, "height": {"ideal": LIVE_SIDE * 3 // 4}, "facingMode": "user"}
-"""What is asked of the browser: the camera that faces the person, who is used to a mirror; small frames, soon sent."""
+"""Constraints for the browser: the camera that faces the person, who is used to a mirror, and small frames, which are
+sent quickly."""
 RATE_SECONDS = 3
-"""Frames a second are counted over this time."""
+"""Seconds over which frames per second are counted."""
 CHART_STEP = 0.25
 """Seconds between two points of the chart: more would not be seen."""
 CLEARLY_LARGER = 1.5
-"""Times the area of the followed face, from which on another face is followed instead: two people side by side are not
-swapped with every move."""
-DROP_LATE_FRAMES = """
-const send = window.fetch;
-let sending = false;
-window.fetch = (address, options) => {
-  if (!/\\/stream\\/[^/]+$/.test(address)) return send(address, options);
-  if (sending) return Promise.resolve(new Response("{}"));
-  sending = true;
-  return send(address, options).finally(() => { sending = false; });
-};
-"""
-"""Gradio's server keeps only the newest frame while it answers one, but its page sends them all: on a slow line they
-would queue in the browser, and the answers come later and later. This drops those that come while one is being sent."""
+"""Ratio of another face's area to that of the followed face from which on the other is followed: two people side by
+side are not swapped with every move."""
+DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 GONE_SECONDS = 3
-"""A stream of which nothing came for this long has ended without a word, as when a page is closed."""
+"""Seconds without a frame after which a stream has ended without a word, as when a page is closed."""
 
 
 def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECONDS, people=LIVE_PEOPLE):
-    """Lays the page out; call within `gr.Blocks`.
+    """Lay the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `fer.app.texts.language_of_the_page`.
-        load_image: as `fer.images.loading.load_image`.
+        load_image: function like `fer.images.loading.load_image`.
         seconds: after which a stream ends by itself.
-        people: whose streams are read at once.
+        people: number of streams that are read at once.
     """
-    places = Places(people)
+    slots = StreamSlots(people)
 
-    def read(frame, run, language, request: gr.Request):
+    def read(frame, stream, language, request: gr.Request):
         start = time.monotonic()
-        run = run or Run(start)
-        if not places.take(request.session_hash, start):
-            return "", say(language, "live.busy", count=people), gr.skip(), run
+        frame, stream = decode_frame(frame), stream or StreamState(start)
+        answer = {state: stream, overlay: ""}
+        if not slots.acquire(request.session_hash, start):
+            return answer | {message: say(language, "live.busy", count=people)}
         if not serving.done():
-            return "", say(language, "live.loading"), gr.skip(), run
+            return answer | {message: say(language, "live.loading")}
         try:
             image = load_image(io.BytesIO(frame), say(language, "live.camera"))
         except UserError as error:
-            return "", f"⚠️ {error}", gr.skip(), run
+            return answer | {message: f"⚠️ {error}"}
         image.thumbnail((LIVE_SIDE, LIVE_SIDE))
         recognizer = serving.result().recognizer
         found = recognizer.recognize(image, most=MAX_TRACKED)
-        faces = run.add(found, recognizer.calibration, start)
-        message = say(language, "live.none")
+        faces = stream.add(found, recognizer.calibration, start)
+        text = say(language, "live.none")
         if faces:
-            message = say(language, "live.faces", count=len(faces), minutes=seconds // 60)
-            message += say_left_out(language, found.left_out)
-        rates = run.rates(start, time.monotonic())
-        return boxes(language, image.size, faces), message, panel(language, *run.followed(faces), start, rates), run
+            text = say(language, "live.faces", count=len(faces), minutes=seconds // 60)
+            text += say_left_out(language, found.left_out)
+        rates = stream.rates(start, time.monotonic())
+        return answer | {
+            overlay: boxes(language, image.size, faces),
+            message: text,
+            chart: panel(language, *stream.followed(faces), start, rates),
+        }
 
-    def stop(run, language, request: gr.Request):
-        places.leave(request.session_hash)
-        by_itself = run and time.monotonic() - run.started >= seconds
+    def stop(stream, language, request: gr.Request):
+        slots.release(request.session_hash)
+        by_itself = stream and time.monotonic() - stream.started >= seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
-        return gr.update(visible=False), "", say(language, key, minutes=seconds // 60), None
+        text = say(language, key, minutes=seconds // 60)
+        return {camera: gr.update(visible=False), overlay: "", message: text, state: None}
 
-    run = gr.State(None, time_to_live=KEEP_SECONDS)
+    state = gr.State(None, time_to_live=KEEP_SECONDS)
     gr.Markdown(I18N("live.introduction"))
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
             with gr.Column(elem_id="live-stage"):
-                camera = Camera(
+                camera = gr.Image(
                     label=I18N("live.camera"), show_label=False, sources=["webcam"], streaming=True,
                     height="min(420px, 72vw)", elem_id="camera",
                     webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": CAMERA}),
@@ -97,20 +94,21 @@ def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECON
             chart = gr.HTML(panel("en"), elem_id="live-panel")
 
     stream = camera.stream(
-        read, [camera, run, language], [overlay, message, chart, run], stream_every=LIVE_EVERY, time_limit=seconds,
-        api_visibility="private", show_progress="hidden", concurrency_id="live", concurrency_limit=None,
+        read, [camera, state, language], [overlay, message, chart, state], preprocess=False, stream_every=LIVE_EVERY,
+        time_limit=seconds, api_visibility="private", show_progress="hidden", concurrency_id="live",
+        concurrency_limit=None,
     )  # fmt: skip
     # Gradio's page would send on after the end. A camera that is taken away is off, and cannot.
     private = {"api_visibility": "private", "show_progress": "hidden"}
-    stream.then(stop, [run, language], [camera, overlay, message, run], **private).then(
+    stream.then(stop, [state, language], [camera, overlay, message, state], **private).then(
         lambda: gr.update(visible=True), outputs=camera, **private
     )
 
 
-class Places:
-    """Whose streams are read: at most so many people's at once; a place is free when they leave or fall silent.
+class StreamSlots:
+    """The streams that are read: at most so many at once. A slot is free when its session ends or falls silent.
 
-    Gradio's own limit would hold the place of a closed page until the time limit, and leave the others without a word.
+    Gradio's own limit would hold the slot of a closed page until the time limit, and leave the others without a word.
     """
 
     def __init__(self, count):
@@ -118,12 +116,12 @@ class Places:
         self._last = {}
         self._lock = threading.Lock()
 
-    def take(self, session, seconds):
-        """Whether a session has a place, or gets one.
+    def acquire(self, session, seconds):
+        """Return whether a session has a slot, or gets one.
 
         Args:
-            session: whose.
-            seconds: now.
+            session: name of the session.
+            seconds: time now.
         """
         with self._lock:
             self._last = {who: when for who, when in self._last.items() if seconds - when < GONE_SECONDS}
@@ -132,13 +130,13 @@ class Places:
             self._last[session] = seconds
             return True
 
-    def leave(self, session):
-        """Frees a session's place, if it has one."""
+    def release(self, session):
+        """Free a session's slot, if it has one."""
         with self._lock:
             self._last.pop(session, None)
 
 
-class Run:
+class StreamState:
     """A stream from its start to its end: its faces, the one that is followed, and how quickly frames are answered."""
 
     def __init__(self, seconds):
@@ -149,7 +147,7 @@ class Run:
         self._answers = deque()
 
     def add(self, faces, calibration, seconds):
-        """Follows the faces of the next frame; returns them as `fer.detection.tracking.FaceTracker.update` does."""
+        """Follow the faces of the next frame; return them as `fer.detection.tracking.FaceTracker.update` does."""
         self._tracker = self._tracker or FaceTracker(calibration)
         tracked = self._tracker.update(faces, seconds)
         for face in tracked:
@@ -164,7 +162,7 @@ class Run:
         return tracked
 
     def _choose(self, faces):
-        """Follows the largest face, which is the first, or the one before while it is in sight and nearly as large."""
+        """Follow the largest face, which is the first, or the one before while it is in sight and nearly as large."""
         same = [face for face in faces if self._chosen and face.number == self._chosen.number]
         if same and _area(faces[0]) < CLEARLY_LARGER * _area(same[0]):
             self._chosen = same[0]
@@ -172,14 +170,14 @@ class Run:
             self._chosen = faces[0]
 
     def followed(self, faces):
-        """The followed face as last seen, whether it is among `faces`, and its points; None, False and no points where
-        no face was seen yet."""
+        """Return the followed face as last seen, whether it is among `faces`, and its points; None, False and no points
+        where no face was seen yet."""
         if self._chosen is None:
             return None, False, ()
         return self._chosen, self._chosen in faces, self._points.get(self._chosen.number, ())
 
     def rates(self, start, end):
-        """Counts an answer, of which start and end are given in seconds.
+        """Count an answer, whose start and end are given in seconds.
 
         Returns:
             Frames answered a second, and the mean seconds from a frame to its answer, both of late; None at first.

@@ -5,115 +5,84 @@ from pathlib import Path
 
 import gradio as gr
 
-from fer.app.components.downloads import save_text
-from fer.app.components.face_panel import caption, face_view, reading, say_left_out
+from fer.app.components.downloads import SAVE_PICTURE, save_text
+from fer.app.components.face_panel import caption, face_view, say_expression, say_left_out
 from fer.app.components.keyboard import PASTE, PASTED
 from fer.app.components.tables import headers, percentages, sure
-from fer.app.components.upload import Photo
-from fer.app.server.limits import CONCURRENT, DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE
+from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
+from fer.app.server.endpoints import add_endpoint
+from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
+from fer.recognition.records import photo_record
 from fer.resources import find_resource
 
 EXAMPLE = find_resource("examples/astronaut.jpg")
-SAVE_PICTURE = """(picture) => {
-    if (!picture) return;
-    const link = document.createElement("a");
-    link.href = picture.url;
-    link.download = "";
-    link.click();
-}"""
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 
 
 def build_photo_page(serving, language, load_image=load_image):
-    """Lays the page out and adds `/predict` and `/analyze`; call within `gr.Blocks`.
+    """Lay the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `fer.app.texts.language_of_the_page`.
-        load_image: as `fer.images.loading.load_image`.
+        load_image: function like `fer.images.loading.load_image`.
     """
 
-    def read(upload, already_cropped, smallest_face):
-        image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
-        return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
-
-    def record_of(upload, image, faces):
-        from fer.recognition.records import photo_record
-
-        return photo_record(upload.name, image, faces, serving.result().recognizer.model)
-
-    def view(language, face=None):
-        recognizer = serving.result().recognizer
-        return face_view(language, recognizer.labels, face, recognizer.explain(face) if face else None)
-
     def fill(language, text, picture=None, shown=(), record=None):
-        faces = [face for _, face in shown]
+        recognizer, faces = serving.result().recognizer, [face for _, face in shown]
         choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
-        choice = gr.Radio(choices=choices, value=1 if faces else None)
-        table = _table(language, serving.result().recognizer.labels, faces)
         save = gr.Button(interactive=picture is not None)
-        return picture, list(shown), text, choice, view(language, *faces[:1]), table, record, save, save
+        return {
+            annotated: picture,
+            shown_faces: list(shown),
+            message: text,
+            number: gr.Radio(choices=choices, value=1 if faces else None),
+            panel: _view(language, recognizer, *faces[:1]),
+            table: _table(language, recognizer.labels, faces),
+            answer: record,
+            save_picture: save,
+            save_record: save,
+        }
 
-    def show(upload, already_cropped, smallest_face, language):
+    def show(photo, already_cropped, smallest_face, language):
+        upload = to_upload(photo)
         if upload is None:
             return fill(language, say(language, "photo.waiting"))
         if not Path(upload.path).exists():
             return fill(language, say(language, "app.gone"))
         try:
-            image, faces = read(upload, already_cropped, smallest_face)
+            image, faces = _read(serving, load_image, upload, already_cropped, smallest_face)
         except UserError as error:
             return fill(language, f"⚠️ {error}")
         drawn = draw_faces(image, faces, caption=partial(caption, language))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]
-        shown = list(zip(boxes, faces, strict=True))
+        record = photo_record(upload.name, image, faces, serving.result().recognizer.model)
         text = _summary(language, faces, smallest_face)
-        return fill(language, text, drawn, shown, record_of(upload, image, faces))
+        return fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
     def choose(shown, number, language):
-        # What was shown may be forgotten meanwhile.
-        return view(language, shown[number - 1][1]) if number and number <= len(shown) else gr.skip()
+        # The session may have forgotten meanwhile what it showed.
+        if not number or number > len(shown):
+            return gr.skip()
+        return _view(language, serving.result().recognizer, shown[number - 1][1])
 
     def click(shown, language, event: gr.SelectData):
         index = face_at(shown, *event.index)
-        return (gr.skip(), gr.skip()) if index is None else (index + 1, view(language, shown[index][1]))
+        if index is None:
+            return {panel: gr.skip()}
+        return {number: index + 1, panel: _view(language, serving.result().recognizer, shown[index][1])}
 
-    def predict(photo):
-        """Reads the expression of the largest face in a photo. Without a face the answer is empty.
-
-        Args:
-            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
-
-        Returns:
-            the label, and as confidences the probability (0-1) of every expression, the highest first.
-        """
-        faces = _for_clients(read, photo, False, 0)[1]
-        return faces[0].probabilities if faces else None
-
-    def analyze(photo, already_cropped, smallest_face):
-        """Reads the expression of every face in a photo. The answer has image (the photo's name), width and height in
-        pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
-        probabilities (0-1 by expression), detection_score (0-1) and confident (false where the answer is not sure).
-        Without a face, faces is empty; of more than 256 the smaller ones are not read, and faces_left_out counts them.
-
-        Args:
-            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
-            already_cropped: whether the picture is one face already, so that none is looked for.
-            smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
-        """
-        image, faces = _for_clients(read, photo, already_cropped, smallest_face)
-        return record_of(photo, image, faces)
-
-    shown = gr.State([], time_to_live=KEEP_SECONDS)
+    shown_faces = gr.State([], time_to_live=KEEP_SECONDS)
     with gr.Row(elem_id="photo-row"):
         with gr.Column(scale=4, min_width=300):
-            photo = Photo(
+            photo = gr.Image(
                 label=I18N("photo.photo"),
                 sources=["upload", "webcam", "clipboard"],
                 image_mode=None,
@@ -144,34 +113,77 @@ def build_photo_page(serving, language, load_image=load_image):
     pasted = gr.HTML(visible="hidden", js_on_load=PASTE)
     pasted.change(None, pasted, photo, js=PASTED, api_visibility="private")
 
-    record = gr.JSON(visible="hidden")
-    answers = [annotated, shown, message, number, panel, table, record, save_picture, save_record]
+    answer = gr.JSON(visible="hidden")
+    answers = [annotated, shown_faces, message, number, panel, table, answer, save_picture, save_record]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    limits = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
     inputs = [photo, cropped, smallest, language]
     # One event for all: two at once, of the page's start and of a photo, could answer in either order.
     gr.on(
         [photo.change, cropped.change, smallest.release, language.change], show, inputs, answers,
-        api_visibility="private", show_progress_on=annotated, trigger_mode="always_last", **limits,
+        preprocess=False, api_visibility="private", show_progress_on=annotated, trigger_mode="always_last",
+        **PHOTO_QUEUE,
     )  # fmt: skip
-    number.input(choose, [shown, number, language], panel, trigger_mode="always_last", **quiet)
-    annotated.select(click, [shown, language], [number, panel], trigger_mode="always_last", **quiet)
+    number.input(choose, [shown_faces, number, language], panel, trigger_mode="always_last", **quiet)
+    annotated.select(click, [shown_faces, language], [number, panel], trigger_mode="always_last", **quiet)
     save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
-    save_record.click(None, record, js=SAVE_RECORD, api_visibility="private")
+    save_record.click(None, answer, js=SAVE_RECORD, api_visibility="private")
 
-    # The API's own, since its documentation shows their labels, and only in English.
-    photo = Photo(label="photo", visible=False)
+
+def add_photo_endpoints(serving, load_image=load_image):
+    """Add `/predict` and `/analyze` to the API; call within `gr.Blocks`.
+
+    Args:
+        serving: a future with an attribute `recognizer`.
+        load_image: function like `fer.images.loading.load_image`.
+    """
+
+    def read(photo, already_cropped=False, smallest_face=0):
+        upload = to_upload(photo)
+        if upload is None:
+            raise gr.Error("A photo is needed. Received: none", print_exception=False)
+        try:
+            return upload, *_read(serving, load_image, upload, already_cropped, smallest_face)
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    def predict(photo):
+        """Reads the expression of the largest face in a photo. Without a face the answer is empty.
+
+        Args:
+            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+
+        Returns:
+            the label, and as confidences the probability (0-1) of every expression, the highest first.
+        """
+        faces = read(photo)[2]
+        return faces[0].probabilities if faces else None
+
+    def analyze(photo, already_cropped, smallest_face):
+        """Reads the expression of every face in a photo. The answer has image (the photo's name), width and height in
+        pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression), detection_score (0-1) and confident (false where the answer is not sure).
+        Without a face, faces is empty; of more than 256 the smaller ones are not read, and faces_left_out counts them.
+
+        Args:
+            photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
+            already_cropped: whether the picture is one face already, so that none is looked for.
+            smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
+        """
+        upload, image, faces = read(photo, already_cropped, smallest_face)
+        return photo_record(upload.name, image, faces, serving.result().recognizer.model)
+
+    photo = gr.Image(label="photo", visible=False)
     options = [
         gr.Checkbox(label="one face already", visible=False),
         gr.Slider(0, MAX_SMALLEST_FACE, 0, label="smallest face in %", visible=False),
     ]
     label, record = gr.Label(label="largest face", visible=False), gr.JSON(label="faces", visible=False)
-    gr.on(triggers=[], fn=predict, inputs=photo, outputs=label, api_name="predict", **limits)
-    gr.on(triggers=[], fn=analyze, inputs=[photo, *options], outputs=record, api_name="analyze", **limits)
+    add_endpoint(predict, [photo], label, EXAMPLE_ADDRESS, preprocess=False, **PHOTO_QUEUE)
+    add_endpoint(analyze, [photo, *options], record, EXAMPLE_ADDRESS, preprocess=False, **PHOTO_QUEUE)
 
 
 def face_at(shown, x, y):
-    """Index of the smallest face under a point, so that one before another can be reached; None if there is none.
+    """Return the index of the smallest face under a point, so that one before another can be reached, or None.
 
     Args:
         shown: pairs of box `(left, top, right, bottom)` and face.
@@ -185,14 +197,14 @@ def face_at(shown, x, y):
     return min(hits)[1] if hits else None
 
 
-def _for_clients(read, upload, *options):
-    """Reads a photo for an API client, to whom a person's mistake is an error of one sentence."""
-    if upload is None:
-        raise gr.Error("A photo is needed. Received: none", print_exception=False)
-    try:
-        return read(upload, *options)
-    except UserError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+def _read(serving, load_image, upload, already_cropped, smallest_face):
+    """Return the photo and its faces; `smallest_face` is in percent of the photo's longer side."""
+    image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
+    return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
+
+
+def _view(language, recognizer, face=None):
+    return face_view(language, recognizer.labels, face, recognizer.explain(face) if face else None)
 
 
 def _summary(language, faces, smallest_face):
@@ -200,7 +212,7 @@ def _summary(language, faces, smallest_face):
         return say(language, "photo.none_so_large" if smallest_face else "photo.none")
     if len(faces) > 1:
         return say(language, "photo.several", count=len(faces)) + say_left_out(language, faces.left_out)
-    return say(language, "photo.one", reading=reading(language, *faces))
+    return say(language, "photo.one", reading=say_expression(language, *faces))
 
 
 def _table(language, labels, faces):

@@ -10,7 +10,8 @@ from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import caption, say_left_out
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.timeline import timeline
-from fer.app.components.upload import Clip
+from fer.app.components.upload import to_upload
+from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_SECONDS, CLIPS
 from fer.app.texts import I18N, say
 from fer.errors import UserError
@@ -21,100 +22,87 @@ from fer.recognition.clip_reading import appearances, read_faces
 from fer.recognition.records import clip_csv, clip_record
 
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}
-"""What is asked of the browser: larger frames would only be made smaller here."""
+"""Constraints for the browser: larger frames would only be made smaller here."""
 SAVE_CSV = save_text("answer.csv", "text/csv", "clip.csv")
 SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "clip.json")
+QUEUE = {"concurrency_id": "video", "concurrency_limit": CLIPS}
+"""Queue of the events that read clips, as options of an event."""
 
 
 def build_video_page(serving, language):
-    """Lays the page out and adds `/analyze_video`; call within `gr.Blocks`.
+    """Lay the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `fer.app.texts.language_of_the_page`.
     """
 
-    def show(upload, every, language):
+    def show(clip, every, language):
         # Not with the page: to import PyAV is a tenth of the time until that is up.
         from fer.images.clips import open_clip, read_frames, write_video
 
+        upload = to_upload(clip)
         if upload is None:
-            yield answer(language, say(language, "video.start"))
+            yield fill(language, say(language, "video.start"))
             return
         # Gradio copies the finished video to its cache, and sweeps that. This folder goes at once, cancelled or not.
         with tempfile.TemporaryDirectory(prefix="fer-") as folder:
-            video = str(Path(folder) / "faces.mp4")
+            path = str(Path(folder) / "faces.mp4")
             try:
-                clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
-                yield answer(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
+                opened = open_clip(upload.path, upload.name, CLIP_SECONDS)
+                yield fill(language, say(language, "video.reading", done=0, seconds=opened.seconds), share=0)
                 recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
-                with write_video(video, every) as add:
-                    for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer):
+                with write_video(path, every) as add:
+                    for frame, faces, numbers, more in read_faces(read_frames(opened, every), recognizer):
                         add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                         rows += more
                         frames += 1
                         left_out += faces.left_out
                         # Between two frames Gradio can end the run, for Cancel or because the page was closed.
-                        message = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
-                        yield message, _bar(frame.seconds / clip.seconds), *[gr.skip()] * 6
+                        text = say(language, "video.reading", done=frame.seconds, seconds=opened.seconds)
+                        yield {message: text, bar: _bar(frame.seconds / opened.seconds)}
             except UserError as error:
-                yield answer(language, f"⚠️ {error}")
+                yield fill(language, f"⚠️ {error}")
                 return
-            record = clip_record(clip, every, frame.size, rows, recognizer.model, left_out)
-            saved = {"record": record, "csv": clip_csv(rows, recognizer.labels)}
-            yield answer(language, summary(language, rows, frames, every, left_out), None, video, saved)
+            record = clip_record(opened, every, frame.size, rows, recognizer.model, left_out)
+            text = summary(language, rows, frames, every, left_out)
+            yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
-    def answer(language, message, share=None, video=None, saved=None):
-        labels = serving.result().recognizer.labels if saved else EMOTIONS
-        record = saved["record"] if saved else {"rows": [], "seconds": 0}
-        chart = timeline(language, record["rows"], record["seconds"])
-        save = gr.update(interactive=saved is not None)
-        return message, _bar(share), video, chart, _table(language, labels, record["rows"]), saved, save, save
+    def fill(language, text, share=None, path=None, files=None):
+        labels = serving.result().recognizer.labels if files else EMOTIONS
+        record = files["record"] if files else {"rows": [], "seconds": 0}
+        save = gr.update(interactive=files is not None)
+        return {
+            message: text,
+            bar: _bar(share),
+            video: path,
+            chart: timeline(language, record["rows"], record["seconds"]),
+            table: _table(language, labels, record["rows"]),
+            saved: files,
+            save_csv: save,
+            save_record: save,
+        }
+
+    def set_busy(reading):
+        return {start: gr.update(interactive=not reading), cancel: gr.update(interactive=reading), busy: reading}
 
     def begin(language):
-        return say(language, "video.waiting"), *_busy(True)
+        return {message: say(language, "video.waiting")} | set_busy(True)
 
     def end():
-        return _busy(False)
+        return set_busy(False)
 
-    def clear(upload, language):
-        return *answer(language, say(language, "video.ready" if upload else "video.start")), *_busy(False)
+    def clear(clip, language):
+        return fill(language, say(language, "video.ready" if clip else "video.start")) | set_busy(False)
 
     def stop(language, busy):
         # A run that is over fails too when another clip is chosen, whose answer stays.
-        texts = answer(language, say(language, "video.stopped")) if busy else [gr.skip()] * 8
-        return *texts, *_busy(False)
-
-    def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
-        """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
-        frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
-        probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
-        not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, the model
-        that read it, and as faces_left_out how many smaller faces of frames with more than 64 were not read.
-
-        Args:
-            clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
-            every: seconds from one frame that is read to the next, 0.05 to 0.5.
-        """
-        from fer.images.clips import open_clip, read_frames
-
-        if clip is None:
-            raise gr.Error("A clip is needed. Received: none", print_exception=False)
-        try:
-            opened, rows, left_out = open_clip(clip.path, clip.name, CLIP_SECONDS), [], 0
-            recognizer = serving.result().recognizer
-            for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer):
-                rows += more
-                left_out += faces.left_out
-                progress((frame.seconds, opened.seconds), unit="seconds")
-        except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        return clip_record(opened, every, frame.size, rows, recognizer.model, left_out)
+        return (fill(language, say(language, "video.stopped")) if busy else {}) | set_busy(False)
 
     gr.Markdown(I18N("video.introduction"))
     with gr.Row():
         with gr.Column():
-            clip = Clip(
+            clip = gr.Video(
                 label=I18N("video.clip"), sources=["upload", "webcam"], include_audio=False, height=320, elem_id="clip",
                 webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
             )  # fmt: skip
@@ -142,35 +130,65 @@ def build_video_page(serving, language):
     answers = [message, bar, video, chart, table, saved, save_csv, save_record]
     busy = gr.State(False)
     buttons = [start, cancel, busy]
-    limits = {"concurrency_id": "video", "concurrency_limit": CLIPS}
     private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     run = start.click(begin, language, [message, *buttons], **private).then(
-        show, [clip, every, language], answers, api_visibility="private", show_progress_on=message, **limits
-    )
+        show, [clip, every, language], answers, preprocess=False, api_visibility="private", show_progress_on=message,
+        **QUEUE,
+    )  # fmt: skip
     cancel.click(None, cancels=run, **private)
     # After the last word of a cancelled run, which a function of the click itself would not wait for.
     run.failure(stop, [language, busy], [*answers, *buttons], **private)
     run.success(end, outputs=buttons, **private)
-    clip.change(clear, [clip, language], [*answers, *buttons], cancels=run, **private)
+    clip.change(clear, [clip, language], [*answers, *buttons], preprocess=False, cancels=run, **private)
     save_csv.click(None, saved, js=SAVE_CSV, api_visibility="private")
     save_record.click(None, saved, js=SAVE_RECORD, api_visibility="private")
-    # The API's own, since its documentation shows their labels, and only in English.
-    clip = Clip(label="clip", include_audio=False, visible=False)
+
+
+def add_video_endpoint(serving):
+    """Add `/analyze_video` to the API; call within `gr.Blocks`.
+
+    Args:
+        serving: a future with an attribute `recognizer`.
+    """
+
+    def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
+        """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
+        frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
+        not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, the model
+        that read it, and as faces_left_out how many smaller faces of frames with more than 64 were not read.
+
+        Args:
+            clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
+            every: seconds from one frame that is read to the next, 0.05 to 0.5.
+        """
+        from fer.images.clips import open_clip, read_frames
+
+        upload = to_upload(clip)
+        if upload is None:
+            raise gr.Error("A clip is needed. Received: none", print_exception=False)
+        try:
+            opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
+            recognizer = serving.result().recognizer
+            for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer):
+                rows += more
+                left_out += faces.left_out
+                progress((frame.seconds, opened.seconds), unit="seconds")
+        except UserError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return clip_record(opened, every, frame.size, rows, recognizer.model, left_out)
+
+    clip = gr.Video(label="clip", include_audio=False, visible=False)
     every = gr.Slider(MIN_EVERY, MAX_EVERY, CLIP_EVERY, step=0.05, label="seconds between frames", visible=False)
     record = gr.JSON(label="rows and facts", visible=False)
-    gr.on(triggers=[], fn=analyze_video, inputs=[clip, every], outputs=record, api_name="analyze_video", **limits)
+    add_endpoint(analyze_video, [clip, every], record, preprocess=False, **QUEUE)
 
 
 def summary(language, rows, frames, every, left_out=0):
-    """A clip in a line, from its rows and the numbers of its frames that were read and of the faces that were not."""
+    """Return a clip in a line, from its rows and the numbers of frames that were read and of faces that were not."""
     count = len(appearances(rows))
     key = "video.summary" if count else "video.no_face"
     return say(language, key, count=count, frames=frames, every=every) + say_left_out(language, left_out)
-
-
-def _busy(reading):
-    """Of the two buttons the one that can be pressed, Read or Cancel; and whether a clip is being read."""
-    return gr.update(interactive=not reading), gr.update(interactive=reading), reading
 
 
 def _bar(share=None):

@@ -24,6 +24,8 @@ SWEEP_SECONDS = 60
 CONCURRENT = 4
 """Photos read at once; the others wait in a visible queue. More than the Space's two cores, so that nobody's photo
 waits until two crowds are read, which take seconds: the networks take the parts of all pictures in turns."""
+PHOTO_QUEUE = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
+"""Queue of the events that read photos, as options of an event."""
 MAX_WAITING = 100
 """Events that may wait; whoever comes then is told at once to try again. Two busy cores read 138 photos of 512 pixels
 in 12 s, so that the last of a hundred waits some 9 s."""
@@ -31,7 +33,8 @@ SESSIONS = 300
 """Whose state is kept; those that were quiet longest go first. A call of the API without a session is one of its own
 and holds a tenth of a megabyte (resident memory of a thousand); Gradio would keep ten thousand."""
 MAX_CALLS = 8
-"""MCP calls at once; the others wait. Each holds a thread of the forty that also read the photos."""
+"""MCP calls at once; the others wait. While it is answered, each holds one of the forty threads that also answer the
+page; `launch(max_threads=…)` counts those of the events alone."""
 DISPLAY_SIDE = 1600
 """Longest side of the answered picture in pixels: it is there to be looked at, and large ones are slow to send."""
 MAX_SMALLEST_FACE = 50

@@ -13,7 +13,6 @@ import gradio as gr
 import httpx
 from gradio_client.utils import is_http_url_like
 
-from fer.app.components.upload import Camera
 from fer.errors import one_line
 from fer.images.archives import MAX_PICTURES
 
@@ -30,7 +29,20 @@ FILES = f"a list of at most {MAX_PICTURES} files that were uploaded to this app,
 
 
 class CheckedBlocks(gr.Blocks):
-    """`gr.Blocks` that hands a function no value but those that its components take (`check_values`)."""
+    """`gr.Blocks` that hands a function no value but those that its components take (`check_values`).
+
+    Args:
+        waiting: number of events that may wait in the queue.
+        **options: of `gr.Blocks`.
+    """
+
+    def __init__(self, waiting=None, **options):
+        self._waiting = waiting
+        super().__init__(**options)
+
+    def queue(self, *args, max_size=None, **options):
+        """Make the queue. `gr.Blocks` does so when it is made; a second call, only for the size, would take longer."""
+        return super().queue(*args, max_size=max_size or self._waiting, **options)
 
     async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
         components = [
@@ -47,7 +59,7 @@ class CheckedBlocks(gr.Blocks):
         finally:
             # Gradio keeps each value for the session: of a camera, megabytes that nobody reads again.
             for block in block_fn.inputs:
-                if state and isinstance(block, Camera) and block._id in state.config_values:
+                if state and is_stream(block) and block._id in state.config_values:
                     state.config_values[block._id]["props"]["value"] = None
 
 
@@ -118,8 +130,13 @@ def arguments_of(block_fn):
 
 
 def is_file(component):
-    """Whether a component takes files."""
-    return isinstance(component, (gr.Image, gr.Video, gr.File))
+    """Return whether a component takes files."""
+    return isinstance(component, (gr.Image, gr.Video, gr.File)) and not is_stream(component)
+
+
+def is_stream(component):
+    """Return whether a component takes the frames of a camera."""
+    return isinstance(component, gr.Image) and bool(component.streaming)
 
 
 def describe(value):
@@ -235,8 +252,10 @@ def _is_address(text):
         return False
 
 
-def _frame(_, value):
-    """A stream's frame: `fer.app.components.upload.Camera` judges the picture itself."""
+def _image(component, value):
+    """Check a photo, or a stream's frame, whose picture `fer.app.components.upload.decode_frame` checks."""
+    if not is_stream(component):
+        return _file(component, value)
     url = value.get("url") if isinstance(value, dict) else None
     if not isinstance(url, str):
         raise _WrongValueError("a picture as a data: URL", value)
@@ -257,14 +276,13 @@ def _cut(text, length):
 
 
 CHECKS = {
-    Camera: _frame,
     gr.Slider: _number,
     gr.Checkbox: _flag,
     gr.Textbox: _text,
     gr.Radio: _choice,
     gr.Dataset: _row,
     gr.File: _files,
-    gr.Image: _file,
+    gr.Image: _image,
     gr.Video: _file,
 }
 """By component: what checks a value for it. The first that fits counts."""

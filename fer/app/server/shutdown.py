@@ -1,11 +1,11 @@
-"""How the program ends when it is asked to."""
+"""The signals that end the program."""
 
 import signal
 import time
 from contextlib import suppress
 
 
-class Ending:
+class ShutdownSignal:
     """A request to end the program: Ctrl+C, or SIGTERM, as of `docker stop`. To be made in the main thread.
 
     KeyboardInterrupt is raised there when one comes, so that what runs is broken off and tidies up. Python drops an
@@ -18,7 +18,7 @@ class Ending:
             signal.signal(number, self._ask)
 
     def wait(self):
-        """Returns when the end is asked for, or at once where it was asked for before."""
+        """Return when the end is asked for, or at once where it was asked for before."""
         with suppress(KeyboardInterrupt):
             while not self.asked:
                 time.sleep(0.1)

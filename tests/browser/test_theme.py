@@ -112,10 +112,10 @@ def test_nothing_moves_when_answers_arrive(open_page, astronaut, two_faces, view
     read(page, two_faces)
     assert page.evaluate(PLACES) == places
     open_tab(page, "Many pictures")
-    expect(page.locator("#many-message")).to_have_text("Waiting for pictures.")
+    expect(page.locator("#batch-message")).to_have_text("Waiting for pictures.")
     places = page.evaluate(PLACES)
     page.locator("#files input[type=file]").set_input_files([two_faces, astronaut])
-    expect(page.locator("#many-message")).to_contain_text("Faces: 3")
+    expect(page.locator("#batch-message")).to_contain_text("Faces: 3")
     assert page.evaluate(PLACES) == places
     assert page.evaluate("shift") < 0.01
 
@@ -126,7 +126,7 @@ def test_a_phone_never_scrolls_sideways(open_page, two_faces):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     open_tab(page, "Many pictures")
     page.locator("#files input[type=file]").set_input_files(two_faces)
-    expect(page.locator("#many-message")).to_contain_text("Faces: 2")
+    expect(page.locator("#batch-message")).to_contain_text("Faces: 2")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
@@ -163,7 +163,7 @@ def test_german_is_spoken_to_who_reads_german(open_page, astronaut, share, two_f
     expect(page.locator("#table")).to_contain_text("überrascht")
     page.get_by_role("tab", name="Viele Bilder").click()
     page.locator("#files input[type=file]").set_input_files(two_faces)
-    expect(page.locator("#many-message")).to_contain_text("Bilder: 1. Gesichter: 2.")
+    expect(page.locator("#batch-message")).to_contain_text("Bilder: 1. Gesichter: 2.")
     expect(page.locator("#gallery")).to_contain_text("two.jpg: fröhlich ×2")
 
 
@@ -184,5 +184,5 @@ def test_the_page_asks_nobody_but_this_server(open_page, app_url, astronaut):
     page.goto(app_url)
     read(page, astronaut)
     open_tab(page, "Many pictures")
-    expect(page.locator("#many-message")).to_be_visible()
+    expect(page.locator("#batch-message")).to_be_visible()
     assert hosts == {urlsplit(app_url).netloc}

@@ -1,0 +1,83 @@
+"""What a person does with many pictures."""
+
+import csv
+import json
+import zipfile
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+
+@pytest.fixture
+def batch_page(page):
+    page.get_by_role("tab", name="Many pictures").click()
+    expect(page.locator("#batch-message")).to_have_text("Waiting for pictures.")
+    return page
+
+
+def test_a_broken_file_among_pictures_is_a_row_with_its_reason(batch_page, two_faces, tmp_path):
+    broken, wall, packed = tmp_path / "broken.jpg", tmp_path / "wall.png", tmp_path / "packed.zip"
+    broken.write_bytes(b"hello")
+    Image.new("RGB", (320, 240), "white").save(wall)
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(two_faces, "trip/two.jpg")
+        archive.writestr("notes.txt", "no picture")
+    batch_page.locator("#files input[type=file]").set_input_files([broken, wall, packed])
+    expect(batch_page.locator("#batch-message")).to_have_text(
+        "Pictures: 3. Faces: 2. Without a face or broken: 2. Left out: 1 .txt."
+    )
+    table = batch_page.locator("#batch-table")
+    for text in ("not a picture that can be read here", "No face found.", "packed.zip/trip/two.jpg"):
+        expect(table).to_contain_text(text)
+    expect(batch_page.locator("#gallery")).to_contain_text("two.jpg: happy ×2")
+    expect(batch_page.locator("#gallery")).to_contain_text("wall.png: no face")
+    expect(batch_page.locator("#counts")).to_contain_text("happy\n2", use_inner_text=True)
+    with batch_page.expect_download() as saved:
+        batch_page.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.DictReader(saved.value.path().read_text("utf-8").splitlines()))
+    assert [row["label"] for row in rows] == ["", "", "happy", "happy", ""]
+    assert rows[4]["message"] == "packed.zip: 1 file left out: 1 .txt."
+    assert float(rows[2]["happy"]) > 0.5
+    with batch_page.expect_download() as saved:
+        batch_page.get_by_role("button", name="Download JSON").click()
+    rows = json.loads(saved.value.path().read_text("utf-8"))
+    assert [row["file"] for row in rows][:2] == ["broken.jpg", "wall.png"]
+    assert rows[2]["confident"] is True
+
+
+@pytest.mark.slow
+def test_too_many_pictures_are_refused_with_the_limit(batch_page, tmp_path):
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for number in range(201):
+            archive.writestr(f"{number}.jpg", b"hello")
+    batch_page.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
+    expect(batch_page.locator("#batch-message")).to_contain_text("at most 200 pictures. Received: 201")
+    expect(batch_page.get_by_role("button", name="Download CSV")).to_be_disabled()
+
+
+@pytest.mark.slow
+def test_progress_shows_while_pictures_are_read(batch_page, astronaut, tmp_path):
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        for number in range(40):
+            archive.write(astronaut, f"{number}.jpg")
+    batch_page.evaluate(
+        """() => {
+            const message = document.querySelector("#batch-message");
+            window.said = [];
+            new MutationObserver(() => said.push(message.textContent))
+                .observe(message, {subtree: true, childList: true, characterData: true});
+        }"""
+    )
+    batch_page.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
+    expect(batch_page.locator("#batch-message")).to_have_text("Pictures: 40. Faces: 40. Without a face or broken: 0.")
+    assert any("/40 pictures" in text for text in batch_page.evaluate("said"))
+
+
+@pytest.mark.slow
+def test_a_zip_without_pictures_says_so(batch_page, tmp_path):
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
+        archive.writestr("clip.mov", "no picture")
+    batch_page.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
+    expect(batch_page.locator("#batch-message")).to_have_text("There are no pictures in it. Left out: 1 .mov.")
+    expect(batch_page.locator("#batch-table")).to_contain_text("no pictures in this zip")
