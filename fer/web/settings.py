@@ -61,6 +61,7 @@ def build_settings(folder="bundled", model=None):
             "smoothing_seconds": tracking.SMOOTHING_SECONDS,
             "lost_seconds": tracking.LOST_SECONDS,
             "max_faces": tracking.MAX_TRACKED,
+            "live_side": tracking.LIVE_SIDE,
             "min_likeness": tracking.MIN_LIKENESS,
         },
         "runtime": json.loads(MANIFEST.read_text()),

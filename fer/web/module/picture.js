@@ -3,29 +3,27 @@
 /**
  * Return the pixels of an image, `{ width, height, channels: 4, data }`.
  *
- * @param image Blob, ImageBitmap, VideoFrame, OffscreenCanvas, or ImageData.
+ * @param image Blob, ImageBitmap, VideoFrame or ImageData.
+ * @param mostSide scale a larger one down, so that its longer side has so many pixels.
  * @throws Error in one sentence, if the browser cannot decode it.
  */
-export async function readPicture(image) {
-  if (image instanceof ImageData) return fromImageData(image);
+export async function readPicture(image, mostSide = Infinity) {
   // No colours are converted, as Pillow converts none.
-  const bitmap = image instanceof Blob ? await decode(image) : image;
-  const [width, height] = [bitmap.displayWidth ?? bitmap.width, bitmap.displayHeight ?? bitmap.height];
+  const bitmap = image instanceof Blob || image instanceof ImageData ? await decode(image) : image;
+  const [ownWidth, ownHeight] = [bitmap.displayWidth ?? bitmap.width, bitmap.displayHeight ?? bitmap.height];
+  const scale = Math.min(1, mostSide / Math.max(ownWidth, ownHeight));
+  const [width, height] = [ownWidth, ownHeight].map((length) => Math.max(1, Math.round(length * scale)));
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close?.();
-  return fromImageData(context.getImageData(0, 0, width, height));
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return { width, height, channels: 4, data: context.getImageData(0, 0, width, height).data };
 }
 
-function fromImageData({ width, height, data }) {
-  return { width, height, channels: 4, data };
-}
-
-async function decode(blob) {
+async function decode(image) {
   try {
-    return await createImageBitmap(blob, { colorSpaceConversion: "none" });
+    return await createImageBitmap(image, { colorSpaceConversion: "none" });
   } catch {
     throw new Error("This browser cannot decode the picture.");
   }

@@ -90,8 +90,9 @@ export class Recognizer {
    *
    * @param image as of `recognize`, at best a VideoFrame.
    * @param seconds when it was taken.
-   * @returns `{ width, height, faces, left_out }`, the faces with their `number` and smoothed; null where the frame
-   *   before is still being read: this one is dropped, so that frames never queue.
+   * @returns `{ width, height, faces, left_out }`: the size that it was read at, in whose pixels the boxes are, and
+   *   the faces with their `number` and smoothed. Null where the frame before is still being read: this one is
+   *   dropped, so that frames never queue.
    */
   async follow(image, seconds) {
     if (this.isBusy) return null;

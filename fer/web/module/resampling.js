@@ -4,7 +4,9 @@
  * A picture is `{ width, height, channels, data }`, its `data` bytes row by row; of 4 channels the fourth is not read.
  */
 
+/** Bits behind the point of the weights, and one half in them. */
 const PRECISION = 22;
+const HALF = 1 << (PRECISION - 1);
 
 /** Filters of `resize`: how far one reaches, in pixels of the smaller picture, and its weight at a distance. */
 export const FILTERS = {
@@ -32,7 +34,10 @@ export function toGrey({ width, height, channels, data }) {
 
 /** Return a picture made smaller by whole factors, each pixel the mean of a block (`Image.reduce`). */
 export function reduce(picture, factorX, factorY = factorX) {
-  if (factorX === 1 && factorY === 1) return picture;
+  return factorX === 1 && factorY === 1 ? picture : reduceBlocks(picture, factorX, factorY);
+}
+
+function reduceBlocks(picture, factorX, factorY) {
   const { channels, data } = picture;
   const width = Math.ceil(picture.width / factorX);
   const height = Math.ceil(picture.height / factorY);
@@ -147,37 +152,38 @@ function resizeRows({ width, height, channels, data }, newWidth, { starts, count
   const planes = Math.min(channels, 3);
   const resized = new Uint8ClampedArray(newWidth * height * planes);
   for (let row = 0, to = 0; row < height; row++) {
-    for (let column = 0; column < newWidth; column++) {
-      const first = (row * width + starts[column]) * channels;
-      const [from, count] = [column * most, counts[column]];
-      for (let plane = 0; plane < planes; plane++, to++) {
-        let sum = 1 << (PRECISION - 1);
-        for (let index = 0, at = first + plane; index < count; index++, at += channels) {
-          sum += data[at] * weights[from + index];
-        }
-        resized[to] = sum >> PRECISION;
+    for (let column = 0; column < newWidth; column++, to += planes) {
+      const [from, end] = [column * most, column * most + counts[column]];
+      let at = (row * width + starts[column]) * channels;
+      let [red, green, blue] = [HALF, HALF, HALF];
+      for (let index = from; index < end; index++, at += channels) {
+        const weight = weights[index];
+        red += data[at] * weight;
+        if (planes === 1) continue;
+        green += data[at + 1] * weight;
+        blue += data[at + 2] * weight;
       }
+      resized[to] = red >> PRECISION;
+      if (planes === 1) continue;
+      resized[to + 1] = green >> PRECISION;
+      resized[to + 2] = blue >> PRECISION;
     }
   }
   return { width: newWidth, height, channels: planes, data: new Uint8Array(resized.buffer) };
 }
 
-function resizeColumns({ width, height, channels, data }, newHeight, { starts, counts, weights, most }) {
-  const planes = Math.min(channels, 3);
-  const resized = new Uint8ClampedArray(width * newHeight * planes);
+function resizeColumns(picture, newHeight, { starts, counts, weights, most }) {
+  const { width, height, channels, data } = picture.channels === 4 ? reduceBlocks(picture, 1, 1) : picture;
   const line = width * channels;
+  const resized = new Uint8ClampedArray(line * newHeight);
   for (let row = 0, to = 0; row < newHeight; row++) {
+    const [from, end] = [row * most, row * most + counts[row]];
     const first = starts[row] * line;
-    const [from, count] = [row * most, counts[row]];
-    for (let column = 0; column < width; column++) {
-      for (let plane = 0; plane < planes; plane++, to++) {
-        let sum = 1 << (PRECISION - 1);
-        for (let index = 0, at = first + column * channels + plane; index < count; index++, at += line) {
-          sum += data[at] * weights[from + index];
-        }
-        resized[to] = sum >> PRECISION;
-      }
+    for (let place = 0; place < line; place++, to++) {
+      let sum = HALF;
+      for (let index = from, at = first + place; index < end; index++, at += line) sum += data[at] * weights[index];
+      resized[to] = sum >> PRECISION;
     }
   }
-  return { width, height: newHeight, channels: planes, data: new Uint8Array(resized.buffer) };
+  return { width, height: newHeight, channels, data: new Uint8Array(resized.buffer) };
 }

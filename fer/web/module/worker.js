@@ -42,9 +42,10 @@ const TASKS = {
   },
 
   async follow({ image, seconds }) {
-    const picture = await readPicture(image);
+    const { live_side, max_faces } = pipeline.settings.tracking;
+    const picture = await readPicture(image, live_side);
     const { width, height } = picture;
-    const { faces, left_out } = await pipeline.recognize(picture, { most: pipeline.settings.tracking.max_faces });
+    const { faces, left_out } = await pipeline.recognize(picture, { most: max_faces });
     return { width, height, faces: tracker.update(faces, seconds), left_out };
   },
 
