@@ -19,18 +19,23 @@ export class Pipeline {
    * Read every face of a picture.
    *
    * @param picture of `readPicture`.
-   * @param options `already_cropped`: the whole picture is one face; `most`: read at most so many, the largest.
+   * @param options `already_cropped`: the whole picture is one face; `smallest_face`: leave out faces whose box is
+   *   narrower than this share of the picture's longer side; `most`: read at most so many, the largest.
    * @returns `{ faces, left_out }`: the faces, the largest first, and how many smaller ones were not read. A face has
    *   `box`, `label`, `probabilities`, `detection_score` and `confident` as in Python; `crop`, the bytes of the grey
    *   square that the network saw; and `map`, where it looked, `{ rows, columns, values }`, if the network can say.
    */
-  async recognize(picture, { already_cropped = false, most = this.settings.detection.max_faces } = {}) {
+  async recognize(picture, { already_cropped = false, smallest_face = 0, most = this.settings.detection.max_faces } = {}) {
     const { width, height } = picture;
+    if (!(smallest_face >= 0 && smallest_face <= 1)) {
+      throw new Error(`\`smallest_face\` must be from 0 to 1. Received: ${smallest_face}`);
+    }
     if (already_cropped) {
       const crop = cropWhole(picture, this.settings.model.image_size);
       return { faces: [await this.classify([0, 0, width, height], crop, null)], left_out: 0 };
     }
-    const found = await this.detector.detect(picture);
+    const smallest = smallest_face * Math.max(width, height);
+    const found = (await this.detector.detect(picture)).filter(({ box }) => box[2] - box[0] >= smallest);
     const faces = [];
     for (const face of found.slice(0, most)) {
       const crop = cropFace(picture, face, this.settings.model.image_size, this.settings.alignment);

@@ -65,8 +65,9 @@ export class Recognizer {
   /**
    * Read every face of a picture.
    *
-   * @param image Blob or File, or what `createImageBitmap` takes: an image, canvas or video element, ImageData.
-   * @param options `already_cropped`: the whole picture is one face; `most`: read at most so many, the largest.
+   * @param image File or other Blob, an image, canvas or video element, ImageBitmap, ImageData or VideoFrame.
+   * @param options `already_cropped`: the whole picture is one face; `smallest_face`: leave out faces whose box is
+   *   narrower than this share of the picture's longer side; `most`: read at most so many, the largest.
    * @returns the faces, the largest first, each with `box`, `label`, `probabilities`, `detection_score` and `confident`
    *   as of the Python API, and `crop` and `map`; and on the array `left_out`, how many smaller ones were not read.
    */
@@ -88,7 +89,7 @@ export class Recognizer {
   /**
    * Read the next frame of the run.
    *
-   * @param image as of `recognize`, at best a VideoFrame.
+   * @param image as of `recognize`, at best the video element.
    * @param seconds when it was taken.
    * @returns `{ width, height, faces, left_out }`: the size that it was read at, in whose pixels the boxes are, and
    *   the faces with their `number` and smoothed. Null where the frame before is still being read: this one is
@@ -111,14 +112,15 @@ export class Recognizer {
   }
 
   async send(task, image, given) {
-    const isReadable = image instanceof Blob || image instanceof ImageData;
-    if (isReadable) return this.ask(task, { image, ...given });
-    const isOwn = !(image instanceof (globalThis.VideoFrame ?? ImageBitmap));
-    const frame = isOwn ? await createImageBitmap(image) : image;
-    return this.ask(task, { image: frame, ...given }, [frame]);
+    if (image instanceof Blob) return this.ask(task, { image, ...given });
+    // A copy of the pixels, which the worker closes. A VideoFrame would do as well, but its memory grows to 700 MB
+    // before the browser collects it.
+    const bitmap = await createImageBitmap(image, { colorSpaceConversion: "none" });
+    return this.ask(task, { image: bitmap, ...given }, [bitmap]);
   }
 
   ask(task, given = {}, transfer = []) {
+    if (this.failure) return Promise.reject(new Error(this.failure));
     const id = ++this.count;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -127,6 +129,7 @@ export class Recognizer {
   }
 
   fail(sentence) {
+    this.failure = sentence;
     for (const { reject } of this.waiting.values()) reject(new Error(sentence));
     this.waiting.clear();
   }
