@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-peer
 
-.PHONY: app test test-rest test-all quality style screenshots bench recipe dataset clean
+.PHONY: app test test-rest test-all quality style screenshots vendor bench recipe dataset clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -31,6 +31,10 @@ style: $(VENV)/dev
 
 screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
+
+# The browser's runtime, which is committed; needs npm.
+vendor: $(VENV)/app
+	$(BIN)/python -m fer.web.vendor
 
 # First, before gigabytes are installed.
 dataset:

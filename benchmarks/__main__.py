@@ -25,6 +25,7 @@ TITLES = {
     "time": "Where the time goes",
     "training": "Training",
     "exports": "Exports",
+    "browser": "In the browser",
 }
 """Of the document's sections, by what `--only` calls them."""
 
@@ -40,6 +41,7 @@ def main():
 
     from benchmarks.contest import measure_contest, write_astronaut
     from benchmarks.exports import measure_exports
+    from benchmarks.in_browser import measure_in_browser
     from benchmarks.serving import measure_serving
     from benchmarks.time_spent import measure_time_spent
     from benchmarks.training_overhead import measure_training_overhead
@@ -53,6 +55,7 @@ def main():
             "time": lambda: measure_time_spent(photo),
             "training": lambda: measure_training_overhead(options.data),
             "exports": lambda: measure_exports(options.data),
+            "browser": lambda: measure_in_browser(options.data),
         }
         for section in options.only:
             print(section, flush=True)

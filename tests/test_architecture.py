@@ -19,6 +19,7 @@ FLOORS = (
     ("evaluation",),
     ("publishing",),
     ("scoring",),
+    ("web",),
     ("app",),
     ("cli", "__main__"),
 )

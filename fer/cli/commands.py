@@ -6,7 +6,7 @@ what it runs within `run`, so that `--help` and mistakes are answered at once.
 
 import argparse
 
-from fer.cli import app, calibrate, compare, deploy, evaluate, export, predict, push, score, train, video
+from fer.cli import app, calibrate, compare, deploy, evaluate, export, predict, push, score, train, video, web
 from fer.cli.console import exit_on_user_error, quiet_libraries
 
 COMMANDS = {
@@ -19,6 +19,7 @@ COMMANDS = {
     "export": export,
     "push": push,
     "deploy": deploy,
+    "web": web,
     "app": app,
     "train": train,
 }

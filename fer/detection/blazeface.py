@@ -51,6 +51,10 @@ MIN_CLOSER_SCORE = 0.68
 MAX_CANDIDATES = 4_000
 """Boxes of a picture that are merged to faces, the best. A pattern can have 19,000, which take seconds; each of 256
 faces side by side has up to 11 (measured with NASA's astronaut, in 100 pixels)."""
+CELLS = 8
+"""Coarse cells along each side of a network's own input."""
+ANCHOR_GRIDS = ((2, 2), (1, 6))
+"""Grids of anchors: how many fine cells lie along each side of a coarse one, and the anchors of a fine cell."""
 MAX_CLOSER_FACE = 0.5
 """Share of its own field that a face may fill in a second or third pass; the one before sees larger ones whole."""
 
@@ -118,7 +122,7 @@ def look_sides(width, height):
     shorter, longer = sorted((width, height))
     side, work, sides = max((side for least, side in LOOKS.items() if longer >= least), default=FIELD), 0, []
     while not sides or longer * FIELD / side >= MIN_REGION:
-        work += (side / FIELD) ** 2 * max(shorter / longer, FIELD / 8 / side)  # At least one row of cells.
+        work += (side / FIELD) ** 2 * max(shorter / longer, FIELD / CELLS / side)  # At least one row of cells.
         if work > MAX_WORK:
             break
         sides.append(side)
@@ -197,7 +201,7 @@ class _BlazeFace:
         self.interpreter = Interpreter(model_content=content, num_threads=threads)
         self.input = self.interpreter.get_input_details()[0]["index"]
         own = int(self.interpreter.get_input_details()[0]["shape"][1])
-        self.side, self.cell = side or own, own // 8
+        self.side, self.cell = side or own, own // CELLS
         self.size = None
 
     def detect(self, picture, longer, min_score):
@@ -260,7 +264,7 @@ def _anchors(rows, columns):
     fixed anchor size.
     """
     grids = []
-    for finer, per_cell in ((2, 2), (1, 6)):
+    for finer, per_cell in ANCHOR_GRIDS:
         y, x = np.mgrid[: finer * rows, : finer * columns]
         grids.append(np.repeat(np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5, per_cell, axis=0) / finer)
     return np.concatenate(grids)

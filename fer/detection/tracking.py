@@ -16,6 +16,9 @@ LOST_SECONDS = 2 * MAX_EVERY
 """A face unseen for longer comes back under a new number."""
 MAX_TRACKED = 64
 """Faces that are read and followed of each frame of a stream or clip, the largest; of a picture alone more are read."""
+LIVE_SIDE = 480
+"""Longest side in pixels of a camera's frame when it is read: too small for the slower search of
+`fer.detection.blazeface.LOOKS`, which nobody who sits before a camera needs."""
 MIN_LIKENESS = -0.25
 """Of two boxes that may be one face. Squares of one size, side by side, have -0.2: a face that moves by its own width
 from one picture to the next is still followed."""

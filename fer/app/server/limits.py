@@ -1,5 +1,7 @@
 """What the app accepts and keeps, with the reasons."""
 
+from fer.detection.tracking import LIVE_SIDE as LIVE_SIDE
+
 MAX_FILE_SIZE = 150 * 1024**2
 """Bytes: a clip of `CLIP_SECONDS` at 20 Mbit a second; pictures are refused far below, by `MAX_PHOTO_BYTES`."""
 MAX_BODY = 4 * 1024**2
@@ -47,9 +49,6 @@ LIVE_EVERY = 0.2
 """Seconds between two frames of a page, each up to 120 kB of somebody's line; expressions change more slowly."""
 LIVE_PEOPLE = 2
 """Streams read at once, one a core of the Space; the others are told, and get in when one ends."""
-LIVE_SIDE = 480
-"""Longest side in pixels of a frame when it is read: too small for the slower search (`fer.detection.blazeface.LOOKS`),
-which nobody who sits before a camera needs."""
 LIVE_BYTES = 2_000_000
 """Of a frame in base64: enough for a camera that will not be told to send small ones."""
 CLIP_SECONDS = 60

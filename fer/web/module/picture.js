@@ -1,0 +1,30 @@
+/** Decode pictures with the browser: upright, on white, their numbers as the file has them. */
+
+/**
+ * Return the pixels of an image, `{ width, height, channels: 4, data }`.
+ *
+ * @param image Blob, or an ImageBitmap, which is closed.
+ * @param mostSide scale a larger one down, so that its longer side has so many pixels.
+ * @throws Error in one sentence, if the browser cannot decode it.
+ */
+export async function readPicture(image, mostSide = Infinity) {
+  // No colours are converted, as Pillow converts none.
+  const bitmap = image instanceof Blob ? await decode(image) : image;
+  const { width: ownWidth, height: ownHeight } = bitmap;
+  const scale = Math.min(1, mostSide / Math.max(ownWidth, ownHeight));
+  const [width, height] = [ownWidth, ownHeight].map((length) => Math.max(1, Math.round(length * scale)));
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  return { width, height, channels: 4, data: context.getImageData(0, 0, width, height).data };
+}
+
+async function decode(blob) {
+  try {
+    return await createImageBitmap(blob, { colorSpaceConversion: "none" });
+  } catch {
+    throw new Error("This browser cannot decode the picture.");
+  }
+}

@@ -1,0 +1,93 @@
+"""The one JSON document from which the browser's module takes every number that Python knows."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from fer.detection import alignment, blazeface, tracking
+from fer.labels import EMOTION_COLORS
+from fer.models.exports import EXPORTS, judge_export, read_export
+from fer.models.model_folder import ModelFolderError, check_weights, find_model, load_config
+from fer.recognition.recognizer import MAX_FACES
+from fer.web.shapes import find_shapes
+from fer.web.vendor import MANIFEST, RUNTIME
+
+DETECTORS = {"near": blazeface.NEAR, "far": blazeface.FAR}
+"""File of each of the detector's networks, by the name that the module calls it."""
+
+
+def build_settings(folder="bundled", model=None):
+    """Return the document, ready for JSON, and the files that it names.
+
+    Args:
+        folder: model folder or `bundled`.
+        model: what to call the model in answers; by default the folder.
+
+    Returns:
+        A dict, and the bytes of the networks by their path in the document.
+
+    Raises:
+        ModelFolderError: for a folder without a LiteRT file of its weights and calibration.
+    """
+    config, content = _read_network(folder)
+    networks = {f"networks/{name}.tflite": file.read_bytes() for name, file in DETECTORS.items()}
+    networks["networks/expressions.tflite"] = content
+    document = {
+        "model": {
+            "name": model or str(folder),
+            "labels": list(config.labels),
+            "image_size": config.image_size,
+            "threshold": config.calibration.threshold,
+        },
+        "colors": {label: EMOTION_COLORS[label] for label in config.labels},
+        "networks": {Path(path).stem: {"file": path, **_describe(content)} for path, content in networks.items()},
+        "detection": {
+            "min_score": blazeface.MIN_SCORE,
+            "min_closer_score": blazeface.MIN_CLOSER_SCORE,
+            "max_overlap": blazeface.MAX_OVERLAP,
+            "max_inside": blazeface.MAX_INSIDE,
+            "field": blazeface.FIELD,
+            "min_region": blazeface.MIN_REGION,
+            "sides": [[least, side] for least, side in blazeface.LOOKS.items()],
+            "max_work": blazeface.MAX_WORK,
+            "max_candidates": blazeface.MAX_CANDIDATES,
+            "max_closer_face": blazeface.MAX_CLOSER_FACE,
+            "cells": blazeface.CELLS,
+            "grids": [{"finer": finer, "each": each} for finer, each in blazeface.ANCHOR_GRIDS],
+            "max_faces": MAX_FACES,
+        },
+        "alignment": {"samples": alignment.SAMPLES, **json.loads(alignment.CROP_FIT.read_text())},
+        "tracking": {
+            "smoothing_seconds": tracking.SMOOTHING_SECONDS,
+            "lost_seconds": tracking.LOST_SECONDS,
+            "max_faces": tracking.MAX_TRACKED,
+            "live_side": tracking.LIVE_SIDE,
+            "min_likeness": tracking.MIN_LIKENESS,
+        },
+        "runtime": json.loads(MANIFEST.read_text()),
+    }
+    for name, record in document["runtime"]["files"].items():
+        record["bytes"] = (RUNTIME / name).stat().st_size
+    return document, networks
+
+
+def _read_network(folder):
+    """Return the `ModelConfig` of a model folder and the bytes of its LiteRT file."""
+    folder = find_model(folder)
+    config, weights = load_config(folder)
+    record, reason = judge_export(folder, "litert")
+    if not record:
+        export = f"python -m fer export {folder} --format litert --output {folder / EXPORTS['litert']}"
+        raise ModelFolderError(reason or f"{folder}: a browser needs its LiteRT file, which is not there: {export}")
+    check_weights(folder, weights)
+    return config, read_export(folder / EXPORTS["litert"], record)
+
+
+def _describe(content):
+    """Return size, sha256 and shapes of a network's file, given by its bytes."""
+    return {
+        "size": len(content),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "shapes": find_shapes(content),
+    }

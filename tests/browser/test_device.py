@@ -1,0 +1,261 @@
+"""The recognizer in the browser: what it answers is what Python answers, and no picture leaves the page."""
+
+import io
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import expect
+
+from fer.recognition.records import photo_record
+from fer.web.site import write_site
+
+READ = """async ({ files, options }) => {
+  const { loadRecognizer } = await import("/module/recognizer.js");
+  globalThis.recognizer ??= await loadRecognizer();
+  const answers = [];
+  for (const file of files) {
+    const photo = await (await fetch(file)).blob();
+    const record = await recognizer.record(photo, file, options);
+    const faces = await recognizer.recognize(photo, options);
+    const crops = faces.map(({ crop }) => Array.from(crop));
+    answers.push({ record, crops, maps: faces.map(({ map }) => map && Array.from(map.values)) });
+  }
+  return answers;
+}"""
+"""Answers of pictures that the site's own server has."""
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Folder of the static site with the bundled model, and its address."""
+    folder = tmp_path_factory.mktemp("web")
+    write_site(folder)
+    (folder / "photos").mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def site_page(site, browser):
+    """A page of that site."""
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(site[1])
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def read_both(site, site_page, recognizer):
+    """Reads pictures in the browser and in Python: `read_both({name: file content})` gives pairs of records, crops and
+    maps, the browser's first."""
+
+    def read_both(photos, **options):
+        folder, _ = site
+        for name, content in photos.items():
+            (folder / "photos" / name).write_bytes(content)
+        paths = [f"/photos/{name}" for name in photos]
+        answers = site_page.evaluate(READ, {"files": paths, "options": options})
+        for path, answer in zip(paths, answers, strict=True):
+            image = decode(photos[path.split("/")[-1]])
+            faces = recognizer.recognize(image, **options)
+            maps = [recognizer.explain(face) for face in faces]
+            yield answer, {"record": photo_record(path, image, faces, "bundled"), "faces": faces, "maps": maps}
+
+    return read_both
+
+
+def decode(content):
+    from fer.images.loading import load_image
+
+    return load_image(io.BytesIO(content), "photo")
+
+
+def encode(image, **options):
+    file = io.BytesIO()
+    image.save(file, **({"format": "PNG"} | options))
+    return file.getvalue()
+
+
+def check_same(answer, expected):
+    """Hold the browser's record of a picture against Python's: boxes to 2 pixels, probabilities and scores to 0.01."""
+    ours, theirs = answer["record"], expected["record"]
+    assert list(ours) == list(theirs)
+    assert {**ours, "faces": len(ours["faces"])} == {**theirs, "faces": len(theirs["faces"])}
+    for index, (one, other) in enumerate(zip(ours["faces"], theirs["faces"], strict=True)):
+        assert list(one) == list(other)
+        assert one["box"] == pytest.approx(other["box"], abs=2)
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=0.01)
+        assert one["detection_score"] == pytest.approx(other["detection_score"], abs=0.01)
+        assert (one["label"], one["confident"]) == (other["label"], other["confident"])
+        crop = expected["faces"][index].crop.ravel().astype(int)
+        assert np.abs(crop - answer["crops"][index]).max() <= 1
+        assert answer["maps"][index] == pytest.approx(expected["maps"][index].ravel(), abs=0.2)
+
+
+def test_the_astronaut_is_read_as_by_python(read_both, astronaut):
+    ((answer, expected),) = read_both({"astronaut.jpg": astronaut.read_bytes()})
+    assert len(answer["record"]["faces"]) == 1
+    check_same(answer, expected)
+
+
+def on(size, *pictures):
+    """A picture of soft blue with others pasted in, each `(image, (left, top))`."""
+    scene = Image.new("RGB", size, (90, 110, 130))
+    for picture, place in pictures:
+        scene.paste(picture, place)
+    return scene
+
+
+def edge_cases(photo):
+    """Ten pictures at the edge of what is read, file content by name."""
+    head = photo.crop((150, 40, 310, 220))
+    half = head.resize((107, 120))
+    many = [
+        (head.resize((40 + 6 * row, 45 + 7 * row)), (100 * column, 90 * row)) for row in range(5) for column in range(9)
+    ]
+    alpha = photo.copy()
+    mask = Image.new("L", photo.size, 0)
+    ImageDraw.Draw(mask).ellipse((100, 0, 360, 300), fill=255)
+    alpha.putalpha(mask)
+    turned = Image.Exif()
+    turned[0x0112] = 6  # The camera was held upright.
+    noise = np.random.default_rng(3).integers(0, 256, (333, 501, 3), np.uint8)
+    return {
+        "turned.png": encode(photo.rotate(25, Image.Resampling.BICUBIC, expand=True)),
+        "tiny.png": encode(on((900, 640), (photo.resize((128, 128)), (500, 300)))),
+        "none.png": encode(Image.fromarray(noise)),
+        "many.png": encode(on((900, 450), *many)),
+        "border.png": encode(photo.crop((215, 60, 512, 400))),
+        "full.png": encode(photo.crop((172, 73, 278, 190)).resize((600, 662))),
+        "grey.png": encode(photo.convert("L")),
+        "narrow.png": encode(on((1400, 150), (half, (40, 10)), (half, (1250, 25)))),
+        "transparent.png": encode(alpha),
+        "camera.jpg": encode(photo.rotate(90, expand=True), format="JPEG", quality=80, exif=turned),
+    }
+
+
+@pytest.mark.slow  # Ten pictures, one of them with 45 faces, in a browser and in Python.
+def test_pictures_at_the_edge_are_read_as_by_python(read_both, photo):
+    counts = {}
+    for answer, expected in read_both(edge_cases(photo)):
+        name = answer["record"]["image"].split("/")[-1]
+        check_same(answer, expected)
+        counts[name] = len(answer["record"]["faces"])
+    assert counts["none.png"] == 0
+    assert counts["many.png"] > 30
+    assert all(count for name, count in counts.items() if name != "none.png"), counts
+
+
+def test_small_faces_are_left_out_when_asked(read_both, photo):
+    two = encode(on((700, 512), (photo, (0, 0)), (photo.crop((150, 40, 310, 220)).resize((80, 90)), (580, 200))))
+    ((both, _),) = read_both({"two.png": two})
+    ((large, expected),) = read_both({"two.png": two}, smallest_face=0.1)
+    ((one, left_out),) = read_both({"two.png": two}, most=1)
+    assert [len(answer["record"]["faces"]) for answer in (both, large, one)] == [2, 1, 1]
+    assert one["record"]["faces_left_out"] == 1
+    check_same(large, expected)
+    check_same(one, left_out)
+
+
+@pytest.mark.slow  # Eight pictures in a browser and in Python.
+def test_files_of_every_kind_are_decoded_as_by_python(read_both, photo):
+    odd = photo.crop((1, 0, 512, 511))
+    deep = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257)
+    files = {
+        "halved.jpg": encode(odd, format="JPEG", quality=75, subsampling=2),
+        "whole.jpg": encode(odd, format="JPEG", quality=95, subsampling=0),
+        "progressive.jpg": encode(odd, format="JPEG", quality=80, progressive=True),
+        "print.jpg": encode(photo.convert("CMYK"), format="JPEG", quality=90),
+        "photo.webp": encode(photo, format="WEBP", quality=85),
+        "photo.avif": encode(photo, format="AVIF", quality=80),
+        "photo.gif": encode(photo.convert("P"), format="GIF"),
+        "deep.png": encode(deep),
+    }
+    for answer, expected in read_both(files):
+        assert len(answer["record"]["faces"]) == 1
+        check_same(answer, expected)
+
+
+def test_a_picture_that_is_one_face_is_read_as_by_python(read_both, photo):
+    crop = encode(photo.crop((172, 73, 277, 178)).convert("L"))
+    ((answer, expected),) = read_both({"crop.png": crop}, already_cropped=True)
+    (face,) = answer["record"]["faces"]
+    assert face["detection_score"] is None
+    assert face["probabilities"] == pytest.approx(expected["record"]["faces"][0]["probabilities"], abs=1e-4)
+
+
+def test_frames_are_followed_and_dropped_and_never_queued(site_page, astronaut, site):
+    (site[0] / "photos" / "frame.jpg").write_bytes(astronaut.read_bytes())
+    answers = site_page.evaluate(
+        """async () => {
+          const { loadRecognizer } = await import("/module/recognizer.js");
+          globalThis.recognizer ??= await loadRecognizer();
+          const photo = await createImageBitmap(await (await fetch("/photos/frame.jpg")).blob());
+          const frame = (left) => {
+            const canvas = new OffscreenCanvas(640, 480);
+            canvas.getContext("2d").drawImage(photo, left, 0);
+            return createImageBitmap(canvas);
+          };
+          await recognizer.startRun();
+          const frames = [await frame(0), await frame(10), await frame(20)];
+          const first = await Promise.all(frames.map((image, index) => recognizer.follow(image, index / 25)));
+          const late = await recognizer.follow(await frame(60), 0.2);
+          const gone = await recognizer.follow(await frame(600), 0.3);
+          const back = await recognizer.follow(await frame(0), 2);
+          return { dropped: first.filter((answer) => answer === null).length, first: first[0], late, gone, back };
+        }"""
+    )
+    assert answers["dropped"] == 2
+    assert (answers["first"]["width"], answers["first"]["height"]) == (480, 360)
+    boxes = {name: [face["box"] for face in answers[name]["faces"]] for name in ("first", "late", "gone", "back")}
+    numbers = {name: [face["number"] for face in answers[name]["faces"]] for name in boxes}
+    assert numbers == {"first": [1], "late": [1], "gone": [], "back": [2]}
+    assert boxes["late"][0][0] - boxes["first"][0][0] == pytest.approx(45, abs=4)
+
+
+def test_after_loading_nothing_is_asked_of_any_server(site, browser, astronaut):
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    asked = []
+    page.context.on("request", lambda request: asked.append(request.url))
+    page.goto(site[1])
+    expect(page.locator("#message")).to_have_text("Model: bundled. Choose a photo.")
+    assert all(url.startswith(site[1]) for url in asked)
+    assert any(url.split("?")[0].endswith(".wasm.gz") for url in asked)
+    asked.clear()
+    page.locator("#photo").set_input_files(astronaut)
+    expect(page.locator("#faces")).to_have_text("happy 93%")
+    assert [url for url in asked if not url.startswith("blob:")] == []
+    page.close()
+
+
+def test_a_file_of_another_content_is_refused_in_one_sentence(site, browser):
+    folder, url = site
+    network = folder / "networks" / "near.tflite"
+    content = network.read_bytes()
+    network.write_bytes(content[:-1] + b"x")
+    try:
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(url)
+        expect(page.locator("#message")).to_contain_text("networks/near.tflite: sha256")
+        page.close()
+    finally:
+        network.write_bytes(content)
+
+
+def test_a_picture_that_the_browser_cannot_decode_is_one_sentence(site_page):
+    site_page.locator("#photo:enabled").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"})
+    expect(site_page.locator("#message")).to_have_text("This browser cannot decode the picture.")

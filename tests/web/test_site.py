@@ -1,0 +1,87 @@
+import gzip
+import hashlib
+import json
+import re
+import shutil
+
+import pytest
+
+from fer.cli.commands import main
+from fer.detection import blazeface
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.models.exports import EXPORTS
+from fer.models.model_folder import BUNDLED, ModelFolderError
+from fer.web.site import MODULE, PAGE, write_site
+from fer.web.vendor import MANIFEST, PACKAGE, RUNTIME, VERSION
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web") / "site"
+    assert main(["web", str(folder)]) == 0
+    return folder
+
+
+def test_the_folder_has_all_that_its_settings_name_and_each_file_is_the_recorded_one(site):
+    settings = json.loads((site / "settings.json").read_text())
+    files = {f"runtime/{name}": record for name, record in settings["runtime"]["files"].items()}
+    files |= {record["file"]: record for record in settings["networks"].values()}
+    assert set(settings["networks"]) == {"near", "far", "expressions"}
+    for path, record in files.items():
+        content = (site / path).read_bytes()
+        assert len(content) == record["bytes"]
+        content = gzip.decompress(content) if path.endswith(".gz") else content
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (record["size"], record["sha256"])
+    builds = settings["runtime"]["builds"].values()
+    assert {f"runtime/{name}" for build in builds for name in build.values()} <= set(files)
+
+
+def test_the_settings_are_pythons_own_numbers(site):
+    settings = json.loads((site / "settings.json").read_text())
+    assert settings["model"]["labels"] == list(EMOTIONS)
+    assert (
+        settings["model"]["threshold"] == json.loads((BUNDLED / "config.json").read_text())["calibration"]["threshold"]
+    )
+    assert settings["networks"]["far"]["sha256"] == blazeface.SHA256[blazeface.FAR.name]
+    assert settings["detection"]["max_work"] == blazeface.MAX_WORK
+
+
+def test_every_setting_is_read_by_the_module(site):
+    settings = json.loads((site / "settings.json").read_text())
+    scripts = "\n".join(path.read_text() for path in MODULE.glob("*.js"))
+    names = {name for part in ("model", "detection", "alignment", "tracking") for name in settings[part]} - {"name"}
+    assert {name for name in names if not re.search(rf"\b{name}\b", scripts)} == set()
+
+
+def test_the_page_and_the_module_ask_no_other_server():
+    for path in [PAGE, *MODULE.glob("*.js")]:
+        assert not re.search(r"https?://[a-z]", path.read_text()), path
+
+
+def test_the_page_is_short_enough_to_copy():
+    assert len(PAGE.read_text().splitlines()) <= 65
+
+
+def test_the_runtime_is_the_one_that_its_notice_names():
+    assert json.loads(MANIFEST.read_text())["version"] == VERSION
+    notice = (RUNTIME / "NOTICE").read_text()
+    assert f"{PACKAGE} {VERSION}" in notice
+    assert {path.name for path in RUNTIME.iterdir() if path.name not in notice} <= {"NOTICE"}
+
+
+def test_a_folder_is_written_again_but_one_of_something_else_is_refused(tmp_path):
+    folder = tmp_path / "site"
+    assert write_site(folder, model="mine") == write_site(folder, model="mine") > 10_000_000
+    assert json.loads((folder / "settings.json").read_text())["model"]["name"] == "mine"
+    (tmp_path / "letter.txt").write_text("hello")
+    with pytest.raises(UserError, match="must be new, empty, or one that this command wrote"):
+        write_site(tmp_path)
+
+
+def test_a_model_without_its_litert_file_is_refused_with_the_command_that_makes_it(tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    (folder / EXPORTS["litert"]).unlink()
+    with pytest.raises(ModelFolderError, match="python -m fer export .*model --format litert"):
+        write_site(tmp_path / "site", folder)
+    assert not (tmp_path / "site").exists()
