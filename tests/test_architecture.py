@@ -115,3 +115,7 @@ ALLOWED = {"tensorflow.lite.python.schema_py_generated"}
 @pytest.mark.parametrize("module", MODULES)
 def test_no_private_module_of_a_library_is_imported(module):
     assert [name for name in imports(MODULES[module]) if PRIVATE.match(name) and name not in ALLOWED] == []
+
+
+def test_no_module_is_long():
+    assert {name: length for name, file in MODULES.items() if (length := len(file.read_text().splitlines())) > 300} == {}
