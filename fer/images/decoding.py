@@ -25,8 +25,9 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin, Image
 
+from fer.images.bounds import ImageError, outline_jpeg
 from fer.images.formats import HEAD_BYTES, find_formats
-from fer.images.loading import ImageError, decode, outline_jpeg, read_file
+from fer.images.loading import decode, note_of, read_file, set_note
 
 SECONDS = 5
 """Seconds that a picture may take to decode."""
@@ -193,14 +194,14 @@ class _Worker:
             answer = self._receive()
         if isinstance(answer, str):
             return answer
-        width, height = answer
+        width, height, note = answer
         image, top = Image.new("RGB", (width, height), None), 0
         while top < height:
             strip = self._connection.recv_bytes()
             rows = len(strip) // (3 * width)
             image.paste(Image.frombytes("RGB", (width, rows), strip), (0, top))
             top += rows
-        return image
+        return set_note(image, note)
 
     def _receive(self):
         if not self._connection.poll(STARTING_SECONDS + self._seconds):
@@ -256,7 +257,7 @@ def _serve(connection, seconds, memory):
         if image is None:
             connection.send_bytes(json.dumps(answer).encode())
             continue
-        connection.send_bytes(json.dumps(image.size).encode())
+        connection.send_bytes(json.dumps([*image.size, note_of(image)]).encode())
         rows = max(1, STRIP_BYTES // (3 * image.width))
         for top in range(0, image.height, rows):
             strip = image.crop((0, top, image.width, min(top + rows, image.height)))

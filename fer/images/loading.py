@@ -3,37 +3,28 @@
 import io
 import math
 import os
-import re
 import struct
 import warnings
 from collections.abc import Callable
 from functools import cache
-from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer.errors import UserError
+from fer.images.bounds import ImageError, check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
 
 MAX_PIXELS = 50_000_000
 """Pictures above this are refused before they are decoded: 50 megapixels are 150 MB in memory."""
-MAX_SCAN_PIXELS = 600_000_000
-"""Pixels of a JPEG times its scans: 12 scans of 50 megapixels, where a progressive one has 10. Each scan is a pass over
-the whole picture, 2 to 4 ms a megapixel, however few bytes it has."""
-MAX_PADDING = 65_536
-"""Bytes between the segments of a JPEG's header, which Pillow passes over one by one."""
-MAX_RUN_BYTES = 2_000_000
-"""Bytes of a BMP in runs, which Pillow reads one by one: half a second. Others are bounded by their pixels."""
-MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
-"""Blocks before a GIF's first frame, each of which Pillow may append to those before, and chunks of a PNG: libpng's
-have 8 kB."""
-MAX_SEGMENTS = 2_000
-"""Segments of a JPEG; a camera's has some 20, with 64 kB of a colour profile or of metadata each."""
-_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-"""What begins a segment. Within a scan's data 0xFF is followed by 0, or by a restart marker."""
+NOTE = "fer note"
+"""Key in a picture's `info` of what `note_of` returns."""
+END_OF_JPEG = b"\xff\xd9"
+"""Marker at the end of a JPEG. Where it follows what is there, the decoder fills what is missing."""
+MAX_MISSING = 0.5
+"""Share of a JPEG's rows that may be missing at its end. Of more than that hardly anything can be said."""
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 """A picture as callers have it: a path, a file's bytes, a binary file object, a PIL image of any mode, or an RGB array
@@ -43,10 +34,6 @@ of uint8, `(height, width, 3)`."""
 # Pillow warns of sizes, which `_check_size` judges, and of odd metadata. Not around the decoding: a filter that is set
 # and taken back is that of all threads in the meantime.
 warnings.filterwarnings("ignore", module="PIL")
-
-
-class ImageError(UserError):
-    """A picture that cannot be read. Its message is one sentence for the person who sent it."""
 
 
 def load_image(
@@ -63,9 +50,9 @@ def load_image(
         A PIL image of mode RGB.
 
     Raises:
-        ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS`, above `most_bytes`, or a JPEG
-            above `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, a GIF or PNG above `MAX_BLOCKS`, or a
-            BMP above `MAX_RUN_BYTES`.
+        ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS`, above `most_bytes`, or more work
+            than `fer.images.bounds.check_work` allows. A JPEG that lacks its end is read, with a note (`note_of`),
+            where no more than `MAX_MISSING` of it is missing.
     """
     name = name or str(source)
     return decode(read_file(source, name, most_bytes), name)
@@ -131,21 +118,17 @@ def decode(content: bytes, name: str, before: Callable[[int], object] | None = N
         raise ImageError(_unknown(name))
     if "HEIF" in formats:
         _register_heif()
-    if "JPEG" in formats:
-        _check_jpeg(outline_jpeg(content), name)
-    if "BMP" in formats and content[30:34] in (b"\1\0\0\0", b"\2\0\0\0") and len(content) > MAX_RUN_BYTES:
-        rule = f"{name}: a run-length encoded BMP may have at most {MAX_RUN_BYTES / 1e6:g} MB"
-        raise ImageError(f"{rule}. Received: {len(content) / 1e6:.1f} MB")
-    if formats[0] in MAX_BLOCKS:
-        _check_blocks(content, formats[0], name)
+    check_work(content, formats, name)
     try:
-        with Image.open(io.BytesIO(content), formats=formats) as image:
-            _check_size(image, name)
-            if before:
-                before(image.width * image.height)
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return _to_rgb(image)
+        try:
+            return _decode(content, formats, name, before)
+        except (OSError, SyntaxError) as error:
+            if "JPEG" not in formats or isinstance(error, UnidentifiedImageError):
+                raise
+            image = _decode(content + END_OF_JPEG, formats, name, None, cut=True)
+            if image is None:
+                raise
+            return image
     except ImageError:
         raise
     except Image.DecompressionBombError:
@@ -158,35 +141,43 @@ def decode(content: bytes, name: str, before: Callable[[int], object] | None = N
         raise ImageError(f"{name}: the picture is damaged or incomplete ({str(error).strip()}).") from None
 
 
-class JpegOutline(NamedTuple):
-    """What a JPEG's markers tell of the work that it is.
+def _decode(content, formats, name, before, cut=False):
+    """Decode a picture; with `cut` a JPEG whose end was added, None where more than `MAX_MISSING` of it is missing."""
+    with Image.open(io.BytesIO(content), formats=formats) as image:
+        _check_size(image, name)
+        if before:
+            before(image.width * image.height)
+        image.load()
+        missing = _share_missing(image) if cut else 0
+        if missing > MAX_MISSING:
+            return None
+        ImageOps.exif_transpose(image, in_place=True)
+        part = f", and with them {missing:.0%} of the picture" if missing >= 0.005 else ""
+        return set_note(_to_rgb(image), f"The file lacks its last bytes{part}." if cut else "")
 
-    pixels: its width times its height.
-    scans: passes over all of them.
-    segments: between its markers; counting ends above `MAX_SEGMENTS`.
-    padding: bytes between the segments of its header.
-    """
 
-    pixels: int
-    scans: int
-    segments: int
-    padding: int
-
-
-def outline_jpeg(content):
-    """Return the `JpegOutline` of a JPEG, from its bytes; decodes nothing."""
-    pixels, scans, segments, padding, position = 0, 0, 0, 0, 2
-    while segments <= MAX_SEGMENTS and (marker := _JPEG_MARKER.search(content, position)):
-        kind, segments = marker[1][0], segments + 1
-        if kind == 0xD9:
+def _share_missing(image):
+    """Return the share of the rows at a JPEG's end that its decoder filled, with the colour that came last."""
+    last, rows = image.getpixel((image.width - 1, image.height - 1)), image.height
+    for top in range(8 * ((image.height - 1) // 8), -1, -8):  # Blocks have eight rows.
+        strip = image.crop((0, top, image.width, min(top + 8, image.height)))
+        if strip.getcolors(1) is None or strip.getpixel((0, 0)) != last:
             break
-        padding += 0 if scans else marker.start() - position
-        if kind in (0xC0, 0xC1, 0xC2, 0xC3):
-            height, width = struct.unpack(">HH", content[marker.end() + 3 : marker.end() + 7].ljust(4, b"\0"))
-            pixels = max(pixels, width * height)
-        scans += kind == 0xDA
-        position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
-    return JpegOutline(pixels, scans, segments, padding)
+        rows = top
+    return 1 - rows / image.height
+
+
+def note_of(image: Image.Image) -> str:
+    """Return what is to be said of a picture that was read although its file is not whole; "" of any other."""
+    return image.info.get(NOTE, "")
+
+
+def set_note(image: Image.Image, note: str) -> Image.Image:
+    """Write down what `note_of` returns, and return the picture."""
+    image.info.pop(NOTE, None)
+    if note:
+        image.info[NOTE] = note
+    return image
 
 
 def load_grey(source, size, name=None):
@@ -216,44 +207,6 @@ def _check_file(path, name, most_bytes):
 
 def _unknown(name, reason=""):
     return f"{name}: not a picture that can be read here{reason}; send {READABLE}."
-
-
-def _check_jpeg(outline, name):
-    if outline.segments > MAX_SEGMENTS or outline.scans * outline.pixels > MAX_SCAN_PIXELS:
-        most = min(MAX_SEGMENTS, MAX_SCAN_PIXELS // max(outline.pixels, 1))
-        received = f"{outline.scans} scans in the first {outline.segments} segments"
-        raise ImageError(f"{name}: a JPEG of this size may have at most {most} scans. Received: {received}.")
-    if outline.padding > MAX_PADDING:
-        received = f"{outline.padding} of them"
-        raise ImageError(f"{name}: a JPEG may have at most {MAX_PADDING} bytes of padding. Received: {received}.")
-
-
-def _check_blocks(content, kind, name):
-    blocks = _png_chunks(content) if kind == "PNG" else _gif_blocks(content)
-    if sum(1 for _ in islice(blocks, MAX_BLOCKS[kind] + 1)) > MAX_BLOCKS[kind]:
-        raise ImageError(f"{name}: a {kind} may have at most {MAX_BLOCKS[kind]} blocks. Received: more.")
-
-
-def _png_chunks(content):
-    """Yields the place of each chunk."""
-    position = 8
-    while position < len(content):
-        yield position
-        position += 12 + int.from_bytes(content[position : position + 4], "big")
-
-
-def _gif_blocks(content):
-    """Yields the place of each block before the first frame: of extensions, and what stands between those."""
-    packed = content[10] if len(content) > 10 else 0
-    position, inside = 13 + (3 << (packed % 8 + 1) if packed & 0x80 else 0), False
-    while position < len(content) and (inside or content[position] not in b",;"):
-        yield position
-        if inside:
-            inside = content[position] > 0
-            position += 1 + content[position]
-        else:
-            inside = content[position : position + 1] == b"!"
-            position += 2 if inside else 1
 
 
 @cache

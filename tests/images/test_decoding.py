@@ -9,7 +9,7 @@ from conftest import wait_for
 from PIL import Image
 
 from fer.images.decoding import DecodingPool
-from fer.images.loading import ImageError, load_image
+from fer.images.loading import ImageError, load_image, note_of
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
 
@@ -81,6 +81,14 @@ def test_an_ordinary_photo_starts_no_process_and_one_that_needs_more_does(pool):
     # Between its segments Pillow goes on byte by byte.
     pool.load_image(io.BytesIO(JPEG[:2] + b"\xff" * 1000 + JPEG[2:]), "odd.jpg")
     assert len(processes(pool)) == 1
+
+
+def test_a_note_comes_with_the_picture_out_of_a_process_too(pool):
+    pool = pool()
+    for content in (JPEG[:-2], JPEG[:2] + b"\xff" * 1000 + JPEG[2:-2]):
+        assert note_of(pool.load_image(io.BytesIO(content), "short.jpg")) == "The file lacks its last bytes."
+    assert len(processes(pool)) == 1
+    assert not note_of(pool.load_image(io.BytesIO(PNG), "a.png"))
 
 
 def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwhile(pool):

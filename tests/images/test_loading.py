@@ -1,4 +1,5 @@
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -8,8 +9,9 @@ import pytest
 from PIL import Image
 from pillow_heif import register_heif_opener
 
+from fer.images.bounds import MAX_SCAN_PIXELS, outline_jpeg
 from fer.images.formats import find_formats, pick_pictures
-from fer.images.loading import MAX_PIXELS, MAX_SCAN_PIXELS, ImageError, load_grey, load_image, outline_jpeg
+from fer.images.loading import MAX_PIXELS, ImageError, load_grey, load_image, note_of
 
 
 def encode(image, image_format, **options):
@@ -41,7 +43,7 @@ HEIC = struct.pack(">I", 24) + b"ftypheic" + bytes(4) + b"mif1heic" + bytes(200)
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
 
 UNREADABLE = {
-    "truncated.jpg": (JPEG[: len(JPEG) // 2], "damaged or incomplete"),
+    "truncated.jpg": (JPEG[: len(JPEG) // 4], "damaged or incomplete"),
     "truncated.png": (PNG[: len(PNG) // 2], "damaged or incomplete"),
     "truncated.webp": (WEBP[: len(WEBP) // 2], "damaged or incomplete"),
     "broken_data.png": (flip(PNG, PNG.index(b"IDAT") + 20), "damaged or incomplete"),
@@ -75,6 +77,36 @@ def test_what_a_library_says_on_two_lines_is_one_sentence():
 def test_unreadable_file_object_is_called_by_the_given_name(name):
     with pytest.raises(ImageError, match=f"^{name}: .*\\.$"):
         load_image(io.BytesIO(UNREADABLE[name][0]), name)
+
+
+def smooth(size=(320, 240)):
+    """A picture without two rows alike, which a decoder's filling is."""
+    across, down = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
+    return Image.fromarray(np.stack([across % 256, down % 256, (across + down) % 256], axis=-1).astype(np.uint8))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_last_bytes_is_answered_with_a_note(progressive):
+    whole = encode(smooth(), "JPEG", quality=90, progressive=progressive)
+    image, short = load_image(io.BytesIO(whole), "a"), load_image(io.BytesIO(whole[:-2]), "a")
+    assert note_of(image) == ""
+    assert note_of(short) == "The file lacks its last bytes."
+    np.testing.assert_array_equal(np.asarray(short), np.asarray(image))
+
+
+def test_how_much_of_a_jpeg_is_missing_is_told_and_no_more_than_half_may_be():
+    whole = encode(smooth(), "JPEG", quality=90, exif=turned(6))
+    image = load_image(io.BytesIO(whole[: len(whole) * 4 // 5]), "a")
+    assert image.size == (240, 320)  # Upright as ever.
+    assert re.fullmatch(r"The file lacks its last bytes, and with them (1\d|2\d)% of the picture\.", note_of(image))
+    with pytest.raises(ImageError, match=r"^a: the picture is damaged or incomplete \(.*\)\.$"):
+        load_image(io.BytesIO(whole[: len(whole) // 4]), "a")
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
 
 
 def test_missing_file_and_folder(tmp_path):

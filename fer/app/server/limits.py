@@ -9,16 +9,9 @@ MAX_BODY = 4 * 1024**2
 of the page, a live frame, has half of it (`LIVE_BYTES`)."""
 MAX_PHOTO_BYTES = 20_000_000
 """A 50-megapixel photo as a camera's JPEG stays below it."""
-FETCH_SECONDS = 20
-"""For a photo that an API client names by its address; meanwhile it takes the place of another."""
-CONNECT_SECONDS = 5
-"""Seconds until another address of a server is tried."""
-FETCH_PORTS = (80, 443)
-"""Ports that are fetched from: those of the web, so that nobody makes this machine knock at others."""
-FETCH_REDIRECTS = 5
-"""Redirects that are followed to a file."""
 MAX_FETCHES = 4
-"""Files fetched at once, each held in memory up to twice; the others wait within their `FETCH_SECONDS`."""
+"""Files fetched at once, each held in memory up to twice; the others wait within their
+`fer.images.fetching.FETCH_SECONDS`."""
 KEEP_SECONDS = 540
 """Gradio writes uploads and answers to its cache; a sweep deletes them then, and the app's end does in any case."""
 SWEEP_SECONDS = 60

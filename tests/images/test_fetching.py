@@ -1,15 +1,15 @@
-"""Photos by address. Names are answered from a table, and the only server stands on this machine."""
+"""Pictures by address. Names are answered from a table, and the only server stands on this machine."""
 
 import asyncio
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import gradio as gr
-import httpx
+import httpx2 as httpx
 import pytest
 
-from fer.app.server import fetching
-from fer.app.server.fetching import PublicTransport, is_public
+from fer.errors import UserError
+from fer.images import fetching
+from fer.images.fetching import is_public
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,6 @@ NAMES = {
 def server(monkeypatch):
     """The server, whose addresses are taken for public ones; it answers on the first of its addresses alone."""
     monkeypatch.setattr(fetching, "is_public", lambda address: address.startswith("127."))
-    monkeypatch.setattr(fetching, "MAX_FILE_SIZE", 1500)
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         server.hosts = []
         monkeypatch.setattr(fetching, "FETCH_PORTS", (server.server_port, 1))
@@ -79,21 +78,21 @@ def server(monkeypatch):
         server.shutdown()
 
 
+async def resolve_by_table(host, port):
+    if host not in NAMES:
+        raise OSError("no such name")
+    return NAMES[host]
+
+
 def fetch(url, asked=None):
-    """What Gradio's client gets through the transport: the content."""
+    """Fetch an address from the server, at most 1500 bytes."""
 
     async def resolve(host, port):
         if asked is not None:
             asked.append(host)
-        if host not in NAMES:
-            raise OSError("no such name")
-        return NAMES[host]
+        return await resolve_by_table(host, port)
 
-    async def get():
-        async with httpx.AsyncClient(transport=PublicTransport(resolve)) as client:
-            return (await client.get(url)).content
-
-    return asyncio.run(get())
+    return asyncio.run(fetching.fetch(url, 1500, resolve))
 
 
 @pytest.mark.parametrize("path", ["/photo.jpg", "/moved.jpg", "/away.jpg"])
@@ -132,18 +131,17 @@ def test_the_next_address_is_tried_where_one_does_not_answer(server):
 )
 def test_what_cannot_be_had_is_one_and_the_same_sentence(server, url):
     url = url.format(port=server.server_port)
-    with pytest.raises(gr.Error) as error:
+    with pytest.raises(UserError) as error:
         fetch(url)
-    assert error.value.message == (
+    assert str(error.value) == (
         f"{url}: could not be fetched. Addresses must be http or https, of public servers, "
         f"on port {server.server_port} or 1, and answer at most 0 MB within 20 seconds."
     )
-    assert not error.value.print_exception
 
 
 def test_a_server_that_takes_too_long_is_given_up(server, monkeypatch):
     monkeypatch.setattr(fetching, "FETCH_SECONDS", 0)
-    with pytest.raises(gr.Error, match="could not be fetched"):
+    with pytest.raises(UserError, match="could not be fetched"):
         fetch(f"http://public:{server.server_port}/photo.jpg")
 
 
@@ -157,13 +155,8 @@ def test_certificates_are_checked_for_the_name_and_connections_go_to_the_judged_
     async def resolve(host, port):
         return ["2606:4700::1111"]
 
-    async def get():
-        return await PublicTransport(resolve).handle_async_request(
-            httpx.Request("GET", "https://münchen.example/a.jpg")
-        )
-
     monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", note)
-    assert asyncio.run(get()).content == b"photo"
+    assert asyncio.run(fetching.fetch("https://münchen.example/a.jpg", 1500, resolve)) == b"photo"
     assert seen == [("2606:4700::1111", "xn--mnchen-3ya.example", "xn--mnchen-3ya.example")]
 
 
@@ -172,5 +165,5 @@ def test_certificates_are_checked_for_the_name_and_connections_go_to_the_judged_
 )
 def test_this_machine_has_no_name_that_is_fetched(host):
     """By the system's own resolver, which needs no network for these."""
-    with pytest.raises(gr.Error, match="could not be fetched"):
-        asyncio.run(PublicTransport().handle_async_request(httpx.Request("GET", f"http://{host}/photo.jpg")))
+    with pytest.raises(UserError, match="could not be fetched"):
+        fetching.fetch_file(f"http://{host}/photo.jpg", 1500)

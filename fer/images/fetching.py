@@ -1,0 +1,153 @@
+"""Pictures by their address: fetched from public servers only, and no more of them than is allowed."""
+
+import asyncio
+import socket
+from contextlib import aclosing
+from ipaddress import IPv4Address, ip_address, ip_network
+
+import httpx2 as httpx
+
+from fer.errors import UserError
+
+FETCH_SECONDS = 20
+"""Seconds that a file may take, redirects included; in the app it takes the place of another meanwhile."""
+CONNECT_SECONDS = 5
+"""Seconds until another address of a server is tried."""
+FETCH_PORTS = (80, 443)
+"""Ports that are fetched from: those of the web, so that nobody makes this machine knock at others."""
+FETCH_REDIRECTS = 5
+"""Redirects that are followed to a file."""
+UNICAST = ip_network("2000::/3")
+"""IPv6 addresses that IANA gives out for the public internet; `is_global` alone allows more."""
+TRANSLATED = ip_network("64:ff9b::/96")
+"""IPv6 addresses that NAT64 sends on to the IPv4 address in their last 32 bits (RFC 6052)."""
+NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")))
+"""Networks that `is_global` of some Python versions takes for public: protocol assignments (with Oracle's metadata
+server, 192.0.0.192), 6to4 relays, the platform's server within each network of Azure, and documentation."""
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an address of the web instead of a path."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def fetch_file(url: str, most_bytes: int) -> bytes:
+    """Fetch a file as `fetch` does, for programs without an event loop."""
+    return asyncio.run(fetch(url, most_bytes))
+
+
+async def fetch(url: str, most_bytes: int, resolve=None, turn=None) -> bytes:
+    """Fetch a file from a public server, whatever redirects lead there.
+
+    Args:
+        url: address of the file.
+        most_bytes: bytes that it may have.
+        resolve: coroutine function of a host name and a port, which returns the host's addresses as strings; by default
+            `resolve_here`.
+        turn: asynchronous context manager, such as a semaphore, to wait for within `FETCH_SECONDS`.
+
+    Raises:
+        UserError: with the same sentence whatever was wrong, so that nobody learns from it what answers where.
+    """
+    try:
+        async with asyncio.timeout(FETCH_SECONDS), turn or asyncio.Semaphore():
+            return await _follow(url, most_bytes, resolve or resolve_here)
+    except (TimeoutError, OSError, ValueError, httpx.HTTPError, httpx.InvalidURL):
+        raise UserError(
+            f"{_shortened(url)}: could not be fetched. Addresses must be http or https, of public servers, "
+            f"on port {' or '.join(map(str, FETCH_PORTS))}, and answer at most {most_bytes // 1024**2} MB "
+            f"within {FETCH_SECONDS} seconds."
+        ) from None
+
+
+async def _follow(url, most_bytes, resolve):
+    transport, timeout = _JudgedTransport(resolve), httpx.Timeout(FETCH_SECONDS, connect=CONNECT_SECONDS)
+    async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
+        # What calls itself packed is not unpacked: it could be of any size.
+        request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
+        for _ in range(FETCH_REDIRECTS + 1):
+            async with aclosing(await client.send(request, stream=True)) as response:
+                if response.next_request is None:
+                    return await _read(response, most_bytes)
+                request = response.next_request
+    raise ValueError(f"More than {FETCH_REDIRECTS} redirects.")
+
+
+async def _read(response, most_bytes):
+    if response.status_code != 200:
+        raise ValueError(f"The server answers {response.status_code}.")
+    content = bytearray()
+    async for chunk in response.aiter_raw():
+        content += chunk
+        if len(content) > most_bytes:
+            raise ValueError("The file is too large.")
+    return bytes(content)
+
+
+class _JudgedTransport(httpx.AsyncHTTPTransport):
+    """Connects to exactly the addresses that were judged, one after the other until one answers.
+
+    A name is resolved once a request, so also for each redirect.
+    """
+
+    def __init__(self, resolve):
+        # A connection that is kept could be used for another host of the same address.
+        super().__init__(limits=httpx.Limits(max_keepalive_connections=0))
+        self._resolve = resolve
+
+    async def handle_async_request(self, request):
+        url, host = request.url, request.url.raw_host.decode("ascii")
+        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+        if url.scheme not in ("http", "https") or port not in FETCH_PORTS:
+            raise ValueError("The scheme or port is not of the web.")
+        addresses = await self._resolve(host, port)
+        if not addresses or not all(map(is_public, addresses)):
+            raise ValueError("The server is not a public one.")
+        extensions = {**request.extensions, "sni_hostname": host}
+        for address in addresses:
+            # The header Host stays that of the name, and the certificate must be the name's.
+            pinned = httpx.Request(
+                request.method, url.copy_with(host=address), headers=request.headers, extensions=extensions
+            )
+            try:
+                return await super().handle_async_request(pinned)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failed = error
+        raise failed
+
+
+async def resolve_here(host: str, port: int) -> list[str]:
+    """Return a host's addresses as strings, in the order to try, by this machine's own resolver.
+
+    Raises:
+        OSError, ValueError: if the name has none.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(address[0] for *_, address in found))
+
+
+def is_public(address) -> bool:
+    """Return whether an IP address belongs to the public internet, and so do the IPv4 addresses that it stands for.
+
+    Args:
+        address: string or `ipaddress` object.
+    """
+    try:
+        address = ip_address(address)
+    except ValueError:
+        return False
+    inner = ()
+    if address.version == 6:
+        if address.ipv4_mapped:
+            return is_public(address.ipv4_mapped)
+        if address in TRANSLATED:
+            return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.scope_id or address not in UNICAST:
+            return False
+        inner = filter(None, (address.sixtofour, *(address.teredo or ())))
+    kept_out = address.is_multicast or any(address in network for network in NOT_PUBLIC)
+    return address.is_global and not kept_out and all(map(is_public, inner))
+
+
+def _shortened(url):
+    return url if len(url) <= 200 else f"{url[:200]}…"

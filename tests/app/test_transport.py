@@ -1,0 +1,58 @@
+"""What Gradio gets for an address; what is fetched at all, tests/images/test_fetching.py tells."""
+
+import asyncio
+
+import gradio as gr
+import httpx
+import pytest
+
+from fer.app.server import fetching
+from fer.app.server.fetching import PublicTransport
+
+
+def fetch(url):
+    async def get():
+        async with httpx.AsyncClient(transport=PublicTransport()) as client:
+            return await client.get(url)
+
+    return asyncio.run(get())
+
+
+def test_gradio_gets_the_file_as_an_answer_without_headers(monkeypatch):
+    async def answer(url, most_bytes, resolve, turn):
+        assert url == "https://example.org/a.jpg?b=%20"
+        return b"photo"
+
+    monkeypatch.setattr(fetching, "fetch", answer)
+    response = fetch("https://example.org/a.jpg?b=%20")
+    assert (response.status_code, response.content) == (200, b"photo")
+
+
+def test_what_cannot_be_had_is_an_error_of_one_sentence():
+    with pytest.raises(gr.Error) as error:
+        fetch("http://127.0.0.1/photo.jpg")
+    assert error.value.message.startswith("http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be http")
+    assert "at most 150 MB within 20 seconds" in error.value.message
+    assert not error.value.print_exception
+
+
+def test_so_many_files_are_fetched_at_once(monkeypatch):
+    running = []
+
+    async def answer(url, most_bytes, resolve, turn):
+        async with turn:
+            running.append(url)
+            most.append(len(running))
+            await asyncio.sleep(0.01)
+            running.pop()
+        return b""
+
+    most = []
+    monkeypatch.setattr(fetching, "fetch", answer)
+
+    async def get_all():
+        async with httpx.AsyncClient(transport=PublicTransport()) as client:
+            await asyncio.gather(*[client.get(f"http://a/{number}") for number in range(10)])
+
+    asyncio.run(get_all())
+    assert max(most) == fetching.MAX_FETCHES
