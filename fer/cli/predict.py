@@ -1,55 +1,195 @@
-"""Read the faces in photos."""
+"""Read the faces in pictures: files, folders, zips, pipes and addresses of the web."""
 
+import os
 import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 from fer.cli.console import nobody_reads
 from fer.cli.options import add_already_cropped, add_model, tell_left_out
 from fer.documents import to_json
+from fer.errors import UserError
+from fer.outputs import check_folder, check_outputs, written_whole
 
-HELP = "read the faces in photos"
+HELP = "read the faces in pictures"
+QUALITY = 90
+"""Quality (0-100) of the annotated JPEGs."""
 
 
 def add_options(parser):
     """Add this command's options to its parser."""
     add_model(parser)
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="picture file")
+    parser.add_argument(
+        "photos",
+        nargs="+",
+        metavar="PHOTO",
+        help="picture, folder (with all folders in it), zip, address (http:// or https:// of a public server), or - "
+        "for a picture or zip on standard input",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document a photo, a line each")
+    parser.add_argument("--csv", metavar="FILE", help="write a row a face here, and print a summary alone")
+    parser.add_argument(
+        "--annotated", metavar="FOLDER", help="write each picture with its boxes into this folder, as JPEG"
+    )
     add_already_cropped(parser)
 
 
 def run(options):
-    """Read the faces in photos; return 2 where a photo could not be read."""
+    """Read the faces in pictures; return 2 where a picture could not be read, or a folder or zip has none."""
     from fer.hub.client import resolve_model
-    from fer.images.loading import ImageError, load_image
+    from fer.images.sources import find_pictures
+    from fer.models.model_folder import find_model, list_files
+    from fer.recognition.many import read_many
     from fer.recognition.recognizer import Recognizer
-    from fer.recognition.records import photo_record
+    from fer.recognition.records import note_rows, start_photos_csv
 
+    _check(options, list_files(find_model(options.model)))
     source = resolve_model(options.model)
-    recognizer = Recognizer.load(source.folder, str(source))
-    failed = False
-    for photo in options.photos:
-        try:
-            image = load_image(photo)
-        except ImageError as error:
-            print(error, file=sys.stderr)
-            failed = True
-            continue
-        faces = recognizer.recognize(image, options.already_cropped)
-        if options.json:
-            print(to_json(photo_record(photo, image, faces, recognizer.model)))
-        else:
-            print(_sentence(photo, faces))
-        if nobody_reads():
-            break
-    return 2 if failed else 0
+    # Loaded before an output is begun: a model that does not fit is told at once.
+    loaded = Recognizer.load(source.folder, str(source))
+
+    def load(threads):
+        return loaded if threads is None else Recognizer.load(source.folder, str(source), threads)
+
+    with ExitStack() as stack:
+        report, notes = _Report(options, loaded.model), []
+        if options.csv:
+            path = stack.enter_context(written_whole(options.csv))
+            # What a file name holds that is no UTF-8 would otherwise be no UTF-8 here either.
+            file = stack.enter_context(path.open("w", encoding="utf-8", errors="backslashreplace", newline=""))
+            report.add_rows = start_photos_csv(file, loaded.labels)
+        bar = stack.enter_context(_progress(options.photos))
+        report.print = partial(_print, bar)
+        pictures = find_pictures(options.photos, lambda note: notes.append(note) or _print(bar, note, sys.stderr))
+        for answer in read_many(pictures, load, options.already_cropped, keep=bool(options.annotated)):
+            report.add(answer)
+            bar.update()
+            if not (options.csv or options.annotated) and nobody_reads():
+                break
+        if options.csv:
+            report.add_rows(note_rows((note.partition(": ")[0], note) for note in notes))
+    if options.csv or options.annotated:
+        print(report.summary(), file=sys.stderr if options.json else sys.stdout)
+    return 2 if report.unread or not report.pictures else 0
 
 
-def _sentence(photo, faces):
+class _Report:
+    """What is printed and written of the answers, one after the other.
+
+    Args:
+        options: of the command line.
+        model: what to call the model.
+
+    add_rows: function that writes rows to the CSV, or None.
+    print: as the built-in function.
+    """
+
+    def __init__(self, options, model):
+        self.pictures = self.faces = self.unread = 0
+        self.add_rows, self.print = None, print
+        self._options, self._model, self._taken = options, model, set()
+
+    def add(self, answer):
+        """Print and write one `fer.recognition.many.Answer`."""
+        from fer.recognition.records import photo_record, photo_rows
+
+        name, faces = answer.found.name, answer.faces
+        self.pictures += 1
+        self.faces += len(faces)
+        if answer.problem:
+            self.unread += 1
+            self.print(answer.problem, sys.stderr)
+        if self.add_rows:
+            self.add_rows(photo_rows(name, faces, answer.problem, answer.note))
+        if self._options.json:
+            self.print(to_json(photo_record(name, answer, faces, self._model, answer.problem or answer.note)))
+        elif not answer.problem and not self._options.csv:
+            self.print(_sentence(name, faces, answer.note))
+        if answer.image is not None:
+            self._draw(answer)
+
+    def summary(self):
+        """Return the end of a run in one line."""
+        unread = f", {self.unread} of them unreadable" if self.unread else ""
+        return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}"
+
+    def _draw(self, answer):
+        from fer.images.drawing import draw_faces
+
+        # What a zip calls its files must not lead out of the folder.
+        parts = [part for part in answer.found.place.parts if part.strip("./\\")]
+        if len(self._options.photos) > 1 and _has_many(source := self._options.photos[answer.found.source]):
+            parts.insert(0, Path(source).resolve().name)
+        path = Path(self._options.annotated, *(parts or ["picture"]))
+        path = path.with_name(path.name if path.suffix.lower() == ".jpg" else f"{path.name}.jpg")
+        number, first = 1, path
+        while hash(path) in self._taken:  # Numbers instead of paths: there may be a hundred thousand of them.
+            number += 1
+            path = first.with_stem(f"{first.stem}-{number}")
+        self._taken.add(hash(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as file:
+            draw_faces(answer.image, answer.faces).save(file, "JPEG", quality=QUALITY)
+
+
+def _check(options, model_files):
+    """Make sure, before any work is done, that outputs can be written and replace nothing that is read."""
+    from fer.images.formats import find_formats, read_head
+
+    if options.photos.count("-") > 1:
+        raise UserError("Standard input (`-`) can be read once. Received: it more than once")
+    folders = [Path(photo).resolve() for photo in options.photos if os.path.isdir(photo)]
+    files = [photo for photo in options.photos if os.path.isfile(photo)]
+    read = [*files, *model_files]
+    if options.csv and find_formats(read_head(options.csv)):
+        read += folders
+    check_outputs({"`--csv`": options.csv}, read)
+    if options.annotated is None:
+        return
+    check_folder("`--annotated`", options.annotated)
+    folder = Path(options.annotated).resolve()
+    if any(folder.is_relative_to(other) for other in folders) or any(
+        Path(file).resolve().is_relative_to(folder) for file in [*files, *folders]
+    ):
+        raise UserError(f"`--annotated` must be a folder apart from what is read. Received: {options.annotated}")
+
+
+def _progress(photos):
+    """Return a bar on standard error, which shows nothing unless that is a terminal and there are several pictures."""
+    from tqdm import tqdm
+
+    from fer.images.sources import count_pictures
+
+    total = count_pictures(photos) if sys.stderr.isatty() else 0
+    return tqdm(total=total, disable=total < 2, unit=" pictures", dynamic_ncols=True)
+
+
+def _print(bar, text, file=None):
+    """Print a line, above the bar where there is one."""
+    file = file or sys.stdout
+    if bar.disable:
+        print(text, file=file)
+        return
+    with bar.external_write_mode(file=sys.stderr):
+        print(text, file=file, flush=True)
+
+
+def _has_many(source):
+    return os.path.isdir(source) or Path(source).suffix.lower() == ".zip"
+
+
+def _count(number, noun):
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _sentence(photo, faces, note):
+    note = f"  {note}" if note else ""
     if not faces:
-        return f"{photo}: no face found"
+        return "\n".join(filter(None, [f"{photo}: no face found", note]))
     lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}{tell_left_out(faces.left_out)}"]
     for number, face in enumerate(faces, start=1):
         ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)
         lines.append(f"  {number}. {face.answer} at {','.join(map(str, face.box))}: {shares}")
-    return "\n".join(lines)
+    return "\n".join(filter(None, [*lines, note]))

@@ -6,21 +6,27 @@ import io
 import numpy as np
 
 
-def photo_record(name, image, faces, model):
-    """The JSON document of a picture: its name and size, the model that read it, of each face box, label,
-    probabilities, score and whether the answer is sure, and how many smaller faces were found and not read.
+def photo_record(name, size, faces, model, message=""):
+    """Return the JSON document of a picture.
 
     Args:
         name: of the picture.
-        image: PIL image.
+        size: what has its `width` and `height` in pixels, such as a PIL image; both are None where the picture could
+            not be read.
         faces: of `Recognizer.recognize`.
         model: what to call the model.
+        message: what is to be said of the picture, such as why it could not be read; or "".
+
+    Returns:
+        A dict with the picture's name and size, the model that read it, of each face box, label, probabilities, score
+        and whether the answer is sure, and how many smaller faces were found and not read; and with the message, if
+        there is one.
     """
-    return {
+    record = {
         "image": name,
         "model": model,
-        "width": image.width,
-        "height": image.height,
+        "width": size.width,
+        "height": size.height,
         "faces": [
             {
                 "box": list(face.box),
@@ -33,10 +39,11 @@ def photo_record(name, image, faces, model):
         ],
         "faces_left_out": getattr(faces, "left_out", 0),
     }
+    return {**record, "message": message} if message else record
 
 
 def clip_rows(frame, faces, numbers):
-    """Rows of a frame, ready for JSON: one a face, or one without a face.
+    """Return the rows of a frame, ready for JSON: one per face, or one without a face.
 
     Returns:
         A list of dicts with `seconds`, `face` (its number, or None), `box` (left, top, right, bottom in pixels of the
@@ -69,23 +76,24 @@ def clip_record(clip, every, size, rows, model, left_out=0):
 
 
 def clip_csv(rows, labels):
-    """The rows as CSV, a column a label and a column a side of the box."""
+    """Return the rows of a clip as CSV, a column per label and a column per side of the box."""
     file = io.StringIO()
+    start_clip_csv(file, labels)(rows)
+    return file.getvalue()
+
+
+def start_clip_csv(file, labels):
+    """Write the head of a clip's CSV to an open file; return a function that writes rows of `clip_rows` below it."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["seconds", "face", "label", *labels, "confident", "left", "top", "right", "bottom"])
-    for row in rows:
-        probabilities, box = row["probabilities"] or {}, row["box"] or [None] * 4
-        writer.writerow(
-            [
-                row["seconds"],
-                row["face"],
-                row["label"],
-                *(probabilities.get(label) for label in labels),
-                row["confident"],
-                *box,
-            ]
-        )
-    return file.getvalue()
+
+    def add(rows):
+        for row in rows:
+            probabilities, box = row["probabilities"] or {}, row["box"] or [None] * 4
+            shares = (probabilities.get(label) for label in labels)
+            writer.writerow([row["seconds"], row["face"], row["label"], *shares, row["confident"], *box])
+
+    return add
 
 
 def _clip_row(*values):
@@ -98,17 +106,21 @@ LEFT_OUT = "Smaller faces that were left out: {count}."
 """The message of a picture that shows more faces than are read."""
 
 
-def photo_rows(name, faces, message=""):
-    """Rows of a picture, ready for JSON: one a face, or one without a face and with the reason.
+def photo_rows(name, faces, message="", note=""):
+    """Return the rows of a picture, ready for JSON: one per face, or one without a face and with the reason.
+
+    Args:
+        message: why the picture could not be read, or "".
+        note: what is to be said of a picture that was read, of `fer.images.loading.note_of`.
 
     Returns:
         A list of dicts with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`,
-        which says of a picture with more faces than are read how many were left out.
+        which holds the note, and says of a picture with more faces than are read how many were left out.
     """
     if not faces:
-        return [_photo_row(name, None, None, None, None, message or NO_FACE)]
-    if left_out := getattr(faces, "left_out", 0):
-        message = LEFT_OUT.format(count=left_out)
+        return [_photo_row(name, None, None, None, None, message or f"{NO_FACE} {note}".strip())]
+    left_out = getattr(faces, "left_out", 0)
+    message = f"{LEFT_OUT.format(count=left_out) if left_out else ''} {note}".strip()
     return [
         _photo_row(name, number, face.label, {key: round(value, 6) for key, value in face.probabilities.items()},
              face.confident, message)
@@ -122,23 +134,26 @@ def note_rows(notes):
 
 
 def photos_csv(rows, labels):
-    """The rows as CSV, a column a label. What a spreadsheet would take for a formula gets an apostrophe in front."""
+    """Return the rows of pictures as CSV, as `start_photos_csv` writes it."""
     file = io.StringIO()
+    start_photos_csv(file, labels)(rows)
+    return file.getvalue()
+
+
+def start_photos_csv(file, labels):
+    """Write the head of the CSV of many pictures to an open file, a column per label; return a function that writes
+    rows of `photo_rows` below it. What a spreadsheet would take for a formula gets an apostrophe in front."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["file", "face", "label", *labels, "confident", "message"])
-    for row in rows:
-        probabilities = row["probabilities"] or {}
-        writer.writerow(
-            [
-                _plain(row["file"]),
-                row["face"],
-                row["label"],
-                *(probabilities.get(label) for label in labels),
-                row["confident"],
-                _plain(row["message"]),
-            ]
-        )
-    return file.getvalue()
+
+    def add(rows):
+        for row in rows:
+            probabilities = row["probabilities"] or {}
+            shares = (probabilities.get(label) for label in labels)
+            name, message = _plain(row["file"]), _plain(row["message"])
+            writer.writerow([name, row["face"], row["label"], *shares, row["confident"], message])
+
+    return add
 
 
 def _photo_row(*values):

@@ -183,8 +183,8 @@ def closed_pipe():
 
 
 def test_where_nobody_reads_the_rest_is_done(draw_dataset, astronaut, tmp_path, monkeypatch, to, capsys):
-    read, recognize = [], Recognizer.recognize
-    monkeypatch.setattr(Recognizer, "recognize", lambda self, *rest: read.append(rest) or recognize(self, *rest))
+    read, recognize = [], Recognizer.recognize_batch
+    monkeypatch.setattr(Recognizer, "recognize_batch", lambda self, *rest: read.append(rest) or recognize(self, *rest))
     to(closed_pipe())
     with own_terminal():
         assert main(["predict", *[str(astronaut)] * 3]) == 0

@@ -1,0 +1,144 @@
+import csv
+import json
+import os
+import shutil
+import sys
+import zipfile
+
+import pytest
+from PIL import Image
+
+from fer.cli.commands import main
+from fer.images.loading import load_image
+
+
+@pytest.fixture
+def photos(astronaut, tmp_path):
+    """A folder with a face, a wall, a cut photo, what is none and a text."""
+    folder = tmp_path / "photos"
+    (folder / "more").mkdir(parents=True)
+    shutil.copy(astronaut, folder / "face.jpg")
+    Image.new("RGB", (64, 48), "white").save(folder / "more" / "=wall.png")
+    (folder / "more" / "short.jpg").write_bytes(astronaut.read_bytes()[:-2])
+    (folder / "broken.jpg").write_text("text")
+    (folder / "notes.txt").write_text("text")
+    return folder
+
+
+def refused(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["predict", *map(str, arguments)])
+    assert end.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_a_folder_is_read_to_the_last_and_what_cannot_be_read_is_said(photos, capsys):
+    assert main(["predict", str(photos)]) == 2
+    captured = capsys.readouterr()
+    lines = [line for line in captured.out.splitlines() if not line.startswith("  1.")]
+    assert lines == [
+        f"{photos}/face.jpg: 1 face",
+        f"{photos}/more/=wall.png: no face found",
+        f"{photos}/more/short.jpg: 1 face",
+        "  The file lacks its last bytes.",
+    ]
+    broken, left_out = captured.err.splitlines()[-2:]
+    assert broken.startswith(f"{photos}/broken.jpg: not a picture that can be read here; send JPEG, PNG, WebP, ")
+    assert left_out == f"{photos}: 1 file left out: 1 .txt."
+
+
+def test_what_cannot_be_read_is_a_document_and_a_row_too(photos, tmp_path, capsys):
+    table = tmp_path / "faces.csv"
+    assert main(["predict", "--json", "--csv", str(table), str(photos)]) == 2
+    captured = capsys.readouterr()
+    documents = [json.loads(line) for line in captured.out.splitlines()]
+    assert [len(document["faces"]) for document in documents] == [0, 1, 0, 1]
+    assert [document.get("message", "")[:20] for document in documents] == [
+        f"{photos}/broken.jpg: not a picture"[:20], "", "", "The file lacks its l"
+    ]  # fmt: skip
+    assert (documents[0]["width"], documents[1]["width"]) == (None, 512)
+    rows = list(csv.DictReader(table.open(encoding="utf-8")))
+    names = [row["file"].removeprefix(f"{photos}/") for row in rows]
+    assert names == ["broken.jpg", "face.jpg", "more/=wall.png", "more/short.jpg", str(photos)]
+    assert [row["label"] for row in rows] == ["", "happy", "", "happy", ""]
+    assert [row["message"].removeprefix(f"{photos}") for row in rows][1:] == [
+        "", "No face found.", "The file lacks its last bytes.", ": 1 file left out: 1 .txt."
+    ]  # fmt: skip
+    assert captured.err.splitlines()[-1] == "4 pictures, 1 of them unreadable; 2 faces"
+
+
+def test_with_a_table_a_summary_is_printed_alone(photos, tmp_path, capsys):
+    assert main(["predict", "--csv", str(tmp_path / "faces.csv"), str(photos / "face.jpg")]) == 0
+    assert capsys.readouterr().out == "1 picture; 1 face\n"
+
+
+def test_pictures_are_drawn_under_their_own_names_and_none_twice(photos, tmp_path, capsys):
+    packed, other = tmp_path / "packed.zip", tmp_path / "other" / "face.jpg"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photos / "face.jpg", "../../face.jpg")
+    other.parent.mkdir()
+    shutil.copy(photos / "face.jpg", other)
+    out = tmp_path / "drawn" / "here"
+    sources = [photos, packed, other, photos / "face.jpg"]
+    assert main(["predict", "--annotated", str(out), *map(str, sources)]) == 2
+    written = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert written == [
+        "face-2.jpg", "face.jpg", "packed.zip/face.jpg",
+        "photos/face.jpg", "photos/more/=wall.png.jpg", "photos/more/short.jpg",
+    ]  # fmt: skip
+    drawn = load_image(out / "photos" / "face.jpg")
+    assert drawn.size == (512, 512)
+    assert drawn.tobytes() != load_image(photos / "face.jpg").tobytes()
+    assert not [path for path in tmp_path.rglob(".fer-*")]
+
+
+def test_an_output_that_would_replace_what_is_read_is_refused(photos, tmp_path, capsys):
+    face = photos / "face.jpg"
+    rule = "`--csv` must be another file than those that are read"
+    assert rule in refused([photos, "--csv", face], capsys)
+    assert rule in refused([face, "--csv", face], capsys)
+    rule = "`--annotated` must be a folder apart from what is read"
+    for source, folder in ((photos, photos), (photos, photos / "drawn"), (face, photos), (photos, tmp_path)):
+        assert rule in refused([source, "--annotated", folder], capsys)
+    assert "`--csv` must be in a folder that is there" in refused([face, "--csv", tmp_path / "no" / "a.csv"], capsys)
+    assert "Standard input (`-`) can be read once" in refused(["-", "-"], capsys)
+
+
+def test_a_table_that_cannot_be_written_is_one_sentence(photos, capsys):
+    err = refused([photos / "face.jpg", "--csv", "/dev/full"], capsys)
+    assert err.splitlines()[-1] == "python -m fer predict: /dev/full: cannot be written: No space left on device"
+
+
+def test_a_table_is_whole_or_not_there(photos, tmp_path, monkeypatch, capsys):
+    from fer.recognition.recognizer import Recognizer
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recognizer, "recognize_batch", interrupted)
+    with pytest.raises(SystemExit, match="130"):
+        main(["predict", "--csv", str(tmp_path / "faces.csv"), str(photos)])
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_a_folder_without_pictures_is_code_2_and_a_sentence(tmp_path, capsys):
+    assert main(["predict", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"{tmp_path}: no pictures in this folder."
+
+
+def test_names_that_are_no_text_are_read_from_folders_and_written_down(astronaut, tmp_path, capsys):
+    folder, table = tmp_path / "photos", tmp_path / "faces.csv"
+    folder.mkdir()
+    shutil.copy(astronaut, os.fsdecode(os.fsencode(folder) + b"/\xff.jpg"))
+    assert main(["predict", "--csv", str(table), "--annotated", str(tmp_path / "out"), str(folder)]) == 0
+    assert "\\udcff.jpg,1,happy" in table.read_text(encoding="utf-8")
+    assert os.listdir(os.fsencode(tmp_path / "out")) == [b"\xff.jpg"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_bar_is_shown_on_a_terminal_alone(photos, terminal, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    main(["predict", str(photos)])
+    captured = capsys.readouterr()
+    assert ("4/4" in captured.err) is terminal
+    assert len(captured.out.splitlines()) == 6

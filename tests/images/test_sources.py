@@ -1,0 +1,138 @@
+import io
+import os
+import sys
+import threading
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from fer.errors import UserError
+from fer.images import sources
+from fer.images.sources import count_pictures, find_pictures
+
+
+def encode(kind="PNG", size=(8, 6)):
+    file = io.BytesIO()
+    Image.new("RGB", size, "gray").save(file, kind)
+    return file.getvalue()
+
+
+PNG = encode()
+
+
+def find(*paths):
+    """The pictures, and what is said of the others."""
+    notes = []
+    return list(find_pictures([str(path) for path in paths], notes.append)), notes
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "b" / "c").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    for name in ("z.png", "b/A.JPG", "b/c/without_a_suffix", ".hidden/x.png", ".y.png", "b/photo.jfif"):
+        (folder / name).write_bytes(PNG)
+    for name, count in ((".mov", 7), (".txt", 5)):
+        for number in range(count):
+            (folder / "b" / f"{number}{name}").write_text("text")
+    (folder / "b" / "loop").symlink_to(folder)
+    os.mkfifo(folder / "never_written.png")
+    return folder
+
+
+def test_a_folder_is_read_with_all_folders_in_it_and_the_rest_is_counted(folder):
+    found, notes = find(folder)
+    places = [str(picture.place) for picture in found]
+    assert places == ["z.png", "b/A.JPG", "b/photo.jfif", "b/c/without_a_suffix"]
+    assert [picture.name for picture in found] == [f"{folder}/{place}" for place in places]
+    assert {picture.load().size for picture in found} == {(8, 6)}
+    assert notes == [f"{folder}: 12 files left out: 7 .mov, 5 .txt."]
+    assert count_pictures([str(folder)]) == 4
+
+
+def test_a_zip_of_any_name_is_read_and_none_of_its_paths_counts(tmp_path):
+    path = tmp_path / "photos"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../a.png", PNG)
+        archive.writestr("b/readme.txt", "text")
+        archive.writestr("b/broken.jpg", "text")
+    found, notes = find(path)
+    assert [picture.name for picture in found] == [f"{path}/../../a.png", f"{path}/b/broken.jpg"]
+    assert found[0].load().size == (8, 6)
+    with pytest.raises(UserError, match=r"b/broken\.jpg: not a picture"):
+        found[1].load()
+    assert notes == [f"{path}: 1 file left out: 1 .txt."]
+    assert count_pictures([str(path)]) == 2
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(path.read_bytes()[:100])
+    (broken,) = find(cut)[0]
+    with pytest.raises(UserError, match=r"cut\.zip: not a zip that can be read"):
+        broken.load()
+
+
+def test_a_folder_without_pictures_is_told(tmp_path):
+    assert find(tmp_path) == ([], [f"{tmp_path}: no pictures in this folder."])
+
+
+def test_what_is_not_there_is_a_picture_with_its_reason(tmp_path):
+    (found,), _ = find(tmp_path / "gone.jpg")
+    with pytest.raises(UserError, match=r"gone\.jpg: no such file\.$"):
+        found.load()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_standard_input_is_a_picture_or_a_zip(tmp_path, monkeypatch, packed):
+    content = io.BytesIO(PNG)
+    if packed:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            archive.writestr("a.png", PNG)
+        content.seek(0)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=content))
+    (found,), _ = find("-")
+    assert found.name == ("-/a.png" if packed else "-")
+    assert found.load().size == (8, 6)
+
+
+def test_a_pipe_is_read_to_its_end_and_not_without_end(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def feed(content):
+        threading.Thread(target=pipe.write_bytes, args=(content,), daemon=True).start()
+
+    feed(PNG)
+    (found,), _ = find(pipe)
+    assert found.load().size == (8, 6)
+    feed(b"")
+    with pytest.raises(UserError, match="the file is empty"):
+        find(pipe)[0][0].load()
+    monkeypatch.setattr(sources, "MAX_PIPED_BYTES", 3_000_000)
+    (found,), _ = find("/dev/zero")
+    with pytest.raises(UserError, match=r"^/dev/zero: at most 0\.003 GB are read from a pipe\.$"):
+        found.load()
+
+
+def test_an_address_is_fetched(monkeypatch):
+    asked = []
+    monkeypatch.setattr(sources, "fetch_file", lambda url, most: asked.append((url, most)) or PNG)
+    (found,), _ = find("https://example.org/a%20photo.png?size=large")
+    assert asked == [("https://example.org/a%20photo.png?size=large", 150 * 1024**2)]
+    assert (found.name, str(found.place)) == ("https://example.org/a%20photo.png?size=large", "a%20photo.png")
+    assert found.load().size == (8, 6)
+
+
+def test_an_address_that_cannot_be_fetched_is_a_picture_with_its_reason():
+    (found,), _ = find("http://127.0.0.1/a.png")
+    with pytest.raises(UserError, match=r"^http://127\.0\.0\.1/a\.png: could not be fetched\."):
+        found.load()
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sources, "fetch_file", lambda url, most: PNG)
+    assert len(find("http://a/b", "http://a/c")[0]) == 2
+    assert not list(tmp_path.iterdir())
