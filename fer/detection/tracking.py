@@ -5,15 +5,26 @@ A stream of any frame rate, even an uneven one, or a clip: all that counts is wh
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from fer.images.sampling import MAX_EVERY
+from fer.detection.assignment import assign
 
 SMOOTHING_SECONDS = 0.5
 """Time constant: the answer takes this long for 63 % of the way to a new expression, three times it for 95 %."""
-LOST_SECONDS = 2 * MAX_EVERY
-"""A face unseen for longer comes back under a new number."""
+LOST_SECONDS = 2.0
+"""Seconds after which a face that was not seen comes back under a new number, unless frames are rarer than that. With
+one second, every fifth face that is covered or leaves for up to 0.9 s comes back as another
+(`python -m benchmarks.identity_switches`)."""
+SPEED_WEIGHT = 0.5
+"""Share of the newest step in the speed of a face; boxes tremble."""
+COASTING_SECONDS = 0.6
+"""Seconds that a face which is not seen is taken to go on as it went."""
+FADING_SECONDS = 1.0
+"""Seconds unseen after which a face counts 1/e as much as one that was seen just now, where both fit."""
+PREDICTED = 0.7
+"""Weight of where a face is expected, beside where it was last."""
 MAX_TRACKED = 64
 """Faces that are read and followed of each frame of a stream or clip, the largest; of a picture alone more are read."""
 LIVE_SIDE = 480
@@ -44,22 +55,45 @@ class TrackedFace:
     confident: bool
 
 
+class _Track(NamedTuple):
+    """A face as last seen.
+
+    seconds: when that was.
+    speed: of its centre, float `(2,)`, in pixels a second.
+    """
+
+    face: TrackedFace
+    seconds: float
+    speed: np.ndarray
+
+    def predict(self, seconds):
+        """Return the box that it has later, if it goes on as it went, float `(4,)`."""
+        return np.array(self.face.box, float) + np.tile(self.speed * min(seconds - self.seconds, COASTING_SECONDS), 2)
+
+    def next_speed(self, box, seconds):
+        """Return its speed once it is seen in this box."""
+        passed = max(seconds - self.seconds, 1e-3)
+        moved = (np.array(box, float) - self.face.box).reshape(2, 2).mean(axis=0)
+        return self.speed + SPEED_WEIGHT * (moved / passed - self.speed)
+
+
 class FaceTracker:
     """Follows the faces of one run of pictures; holds plain values alone, so that a copy goes its own way.
 
     Args:
         calibration: `fer.models.calibration.Calibration` of the model, whose threshold also holds for smoothed
             probabilities.
+        lost_seconds: after which a face that was not seen gets a new number when it comes back.
     """
 
-    def __init__(self, calibration):
-        self.calibration = calibration
+    def __init__(self, calibration, lost_seconds=LOST_SECONDS):
+        self.calibration, self.lost_seconds = calibration, lost_seconds
         self._count = 0
         self._last = {}
-        """Number to the face as last seen and the second of it."""
+        """Number to the `_Track` of each face that may come back."""
 
     def update(self, faces, seconds):
-        """The faces of the next picture.
+        """Follow the faces of the next picture.
 
         Args:
             faces: of `fer.recognition.recognizer.Recognizer.recognize`, at best no more than `MAX_TRACKED`.
@@ -69,28 +103,36 @@ class FaceTracker:
             A list of `TrackedFace`, in the order of `faces`.
         """
         self._last = {
-            number: (face, when) for number, (face, when) in self._last.items() if seconds - when <= LOST_SECONDS
+            number: track for number, track in self._last.items() if seconds - track.seconds <= self.lost_seconds
         }
-        numbers = self._match(faces)
+        numbers = self._match(faces, seconds)
         tracked = [self._follow(face, numbers.get(index), seconds) for index, face in enumerate(faces)]
-        self._last.update({face.number: (face, seconds) for face in tracked})
+        for face in tracked:
+            before = self._last.get(face.number)
+            speed = np.zeros(2) if before is None else before.next_speed(face.box, seconds)
+            self._last[face.number] = _Track(face, seconds, speed)
         return tracked
 
-    def _match(self, faces):
-        """Index of a new face to the number of the known one that it is, the likeliest pair first."""
+    def _match(self, faces, seconds):
+        """Return the number of the known face that each new one is, by its index; those of none are missing.
+
+        The pairs are those that agree best together: where two faces cross, the best pair alone may take the face of
+        another one.
+        """
         known = list(self._last)
         if not known or not faces:
             return {}
-        before, now = [self._last[number][0].box for number in known], [face.box for face in faces]
-        values = likeness(np.array(before, float)[:, None], np.array(now, float))
-        rows, indices = np.nonzero(values >= MIN_LIKENESS)
-        pairs = zip(values[rows, indices], [known[row] for row in rows], indices.tolist(), strict=True)
-        numbers, taken = {}, set()
-        for _, number, index in sorted(pairs, reverse=True):
-            if index not in numbers and number not in taken:
-                numbers[index] = number
-                taken.add(number)
-        return numbers
+        now = np.array([face.box for face in faces], float)
+        tracks = [self._last[number] for number in known]
+        before = np.array([track.face.box for track in tracks], float)[:, None]
+        moved = np.array([track.predict(seconds) for track in tracks])[:, None]
+        here, there = likeness(before, now), likeness(moved, now)
+        # A face that goes on as it went is where it is expected; one that stops or turns is nearer to where it was.
+        values = PREDICTED * there + (1 - PREDICTED) * here
+        values = np.where(np.maximum(here, there) >= MIN_LIKENESS, values - MIN_LIKENESS, 0).clip(0)
+        # One that was seen just now goes before one that was covered for a while, by this face perhaps.
+        values *= np.exp([[(track.seconds - seconds) / FADING_SECONDS] for track in tracks])
+        return {column: known[row] for row, column in assign(values) if values[row, column] > 0}
 
     def _follow(self, face, number, seconds):
         probabilities = face.probabilities
@@ -98,7 +140,7 @@ class FaceTracker:
             self._count += 1
             number = self._count
         else:
-            known, when = self._last[number]
+            known, when = self._last[number].face, self._last[number].seconds
             weight = 1 - math.exp((when - seconds) / SMOOTHING_SECONDS)
             probabilities = {
                 label: before + weight * (probabilities[label] - before)

@@ -1,9 +1,12 @@
 import copy
 import math
 from dataclasses import dataclass
+from itertools import permutations
 
+import numpy as np
 import pytest
 
+from fer.detection.assignment import assign
 from fer.detection.tracking import LOST_SECONDS, SMOOTHING_SECONDS, FaceTracker, likeness
 from fer.models.calibration import UNCALIBRATED, Calibration
 
@@ -53,9 +56,62 @@ def test_two_faces_are_never_one():
 def test_a_face_unseen_for_a_short_time_keeps_its_number_and_for_longer_it_gets_a_new_one():
     tracker = FaceTracker(UNCALIBRATED)
     tracker.update([seen(0)], 0.0)
-    assert tracker.update([], 0.5) == []
+    assert tracker.update([], LOST_SECONDS / 2) == []
     assert numbers(tracker.update([seen(10)], LOST_SECONDS)) == [1]
     assert numbers(tracker.update([seen(10)], 2.01 * LOST_SECONDS)) == [2]
+
+
+def follow(positions, every=0.2, side=80):
+    """Numbers of faces that move: of each frame, the left edge of each face by its name, or None where it is hidden."""
+    tracker, found = FaceTracker(UNCALIBRATED), {}
+    for frame, places in enumerate(positions):
+        names = [name for name, left in places.items() if left is not None]
+        names = names[:: 1 if frame % 2 else -1]
+        faces = tracker.update([seen(places[name], side=side) for name in names], frame * every)
+        for name, face in zip(names, faces, strict=True):
+            found.setdefault(name, []).append(face.number)
+    return {name: sorted(set(numbers)) for name, numbers in found.items()}
+
+
+@pytest.mark.parametrize("step", [10, 25, 40])
+@pytest.mark.parametrize("hidden", [False, True])
+def test_faces_that_cross_keep_their_numbers(step, hidden):
+    positions = [{"one": 300 + step * (k + 0.5), "other": 300 - step * (k + 0.5)} for k in range(-7, 8)]
+    if hidden:
+        positions = [p | {"other": None} if abs(p["one"] - p["other"]) < 50 else p for p in positions]
+    assert {len(numbers) for numbers in follow(positions).values()} == {1}
+
+
+def test_a_face_that_passes_one_that_stands_takes_nothing_from_it():
+    positions = [{"stands": None if abs(30 * k) < 40 else 300, "passes": 300 + 30 * k} for k in range(-7, 8)]
+    assert {len(numbers) for numbers in follow(positions).values()} == {1}
+
+
+def test_faces_that_meet_and_turn_back_keep_their_numbers():
+    positions = [{"left": 200 - 12 * abs(k), "right": 320 + 12 * abs(k)} for k in range(-8, 9)]
+    assert {len(numbers) for numbers in follow(positions).values()} == {1}
+
+
+def test_a_face_that_is_hidden_while_it_moves_comes_back_under_its_number():
+    positions = [{"one": None if 5 <= k < 8 else 20 * k} for k in range(16)]
+    assert follow(positions) == {"one": [1]}
+
+
+def test_where_pictures_are_rare_a_face_is_looked_for_for_longer():
+    tracker = FaceTracker(UNCALIBRATED, lost_seconds=120)
+    assert [numbers(tracker.update([seen(5 * minute)], 60.0 * minute)) for minute in range(3)] == [[1]] * 3
+
+
+def test_the_best_pairs_are_found():
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        values = np.round(random.random(random.integers(1, 6, 2)) * 4)
+        pairs = assign(values)
+        longer = values if values.shape[0] <= values.shape[1] else values.T
+        orders = permutations(range(longer.shape[1]), len(longer))
+        best = max(longer[range(len(longer)), list(order)].sum() for order in orders)
+        assert len(pairs) == len({row for row, _ in pairs}) == len({column for _, column in pairs}) == min(values.shape)
+        assert sum(values[pair] for pair in pairs) == best
 
 
 @pytest.mark.parametrize("rate", [2, 5, 30])
