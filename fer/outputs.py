@@ -114,6 +114,25 @@ def written_whole(path):
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
+@contextmanager
+def written_until_interrupted(path):
+    """Yield a text file, in UTF-8, that takes the place of `path` at the end of the block, and by Ctrl+C too: what is
+    written by then is worth having. Where the block ends by an error, `path` stays as it was.
+
+    Raises:
+        OutputError: as `written_whole`.
+    """
+    interrupted = None
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        try:
+            yield file
+        except KeyboardInterrupt as interruption:
+            interrupted = interruption
+        file.flush()
+    if interrupted:
+        raise interrupted
+
+
 def write_text(path, text: str) -> None:
     """Write a text as UTF-8, whole or not at all.
 

@@ -1,9 +1,11 @@
 """Read the faces in a clip, frame by frame."""
 
-from contextlib import nullcontext
+import sys
+from contextlib import ExitStack
 
 from fer.cli.options import add_model, finish, tell_left_out
-from fer.outputs import check_outputs, check_suffix, kept, write_text
+from fer.documents import to_json
+from fer.outputs import check_outputs, check_suffix, kept, write_text, written_until_interrupted
 
 HELP = "read the faces in a clip, frame by frame"
 
@@ -12,8 +14,17 @@ def add_options(parser):
     """Add this command's options to its parser."""
     add_model(parser)
     parser.add_argument("clip", metavar="CLIP", help="MP4, MOV, WebM, MKV, AVI or MPEG-TS file")
-    parser.add_argument("--every", type=float, default=0.2, metavar="S", help="seconds between frames (default: 0.2)")
-    parser.add_argument("--csv", metavar="FILE", help="write a row a frame and face here")
+    parser.add_argument(
+        "--every", type=float, default=0.2, metavar="S", help="seconds between frames, up to 60 (default: 0.2)"
+    )
+    parser.add_argument(
+        "--csv", metavar="FILE", help="write a row a frame and face here; Ctrl+C keeps what is written so far"
+    )
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        help="write a summary of each face here: seconds in sight, share of each expression, episodes",
+    )
     parser.add_argument(
         "--annotated", metavar="FILE", help="write the frames with their boxes here, as MP4 without sound"
     )
@@ -24,32 +35,54 @@ def run(options):
     from fer.hub.client import resolve_model
     from fer.images.clips import open_clip, read_frames, write_video
     from fer.images.drawing import draw_faces
+    from fer.images.sampling import check_every
     from fer.models.model_folder import find_model, list_files
-    from fer.recognition.clip_reading import appearances, read_faces
+    from fer.recognition.clip_reading import ClipSummary, read_faces
     from fer.recognition.recognizer import Recognizer
-    from fer.recognition.records import clip_csv
+    from fer.recognition.records import clip_summary, start_clip_csv
 
+    check_every(options.every)
     check_suffix("`--annotated`", options.annotated, ".mp4")
     read = [options.clip, *list_files(find_model(options.model))]
-    check_outputs({"`--csv`": options.csv, "`--annotated`": options.annotated}, read)
+    outputs = {"`--csv`": options.csv, "`--json`": options.json, "`--annotated`": options.annotated}
+    check_outputs(outputs, read)
     clip = open_clip(options.clip)
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
-    rows, frames, left_out, failures = [], 0, 0, []
-    with kept(failures), write_video(options.annotated, options.every) if options.annotated else nullcontext() as add:
-        for frame, faces, numbers, more in read_faces(read_frames(clip, options.every), recognizer):
-            rows += more
+    summary, frames, left_out, failures = ClipSummary(), 0, 0, []
+    with kept(failures), ExitStack() as stack:
+        add_rows = add_frame = None
+        if options.csv:
+            add_rows = start_clip_csv(stack.enter_context(written_until_interrupted(options.csv)), recognizer.labels)
+        if options.annotated:
+            add_frame = stack.enter_context(write_video(options.annotated, options.every))
+        bar = stack.enter_context(_progress(clip.seconds))
+        for frame, faces, numbers, rows in read_faces(read_frames(clip, options.every), recognizer, options.every):
+            summary.add(rows)
             frames += 1
             left_out += faces.left_out
-            if add:
-                add(frame.seconds, draw_faces(frame.image, faces, numbers))
-        found = appearances(rows)
+            if add_rows:
+                add_rows(rows)
+            if add_frame:
+                add_frame(frame.seconds, draw_faces(frame.image, faces, numbers))
+            bar.update(min(frame.seconds, clip.seconds) - bar.n)
+        bar.close()
+        found = summary.faces(clip.seconds)
         count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
         print(f"{options.clip}: {frames} frames, {count}{tell_left_out(left_out)}")
-        for number, own, shares in found:
-            answers = ", ".join(f"{label or 'not sure'} {share:.0%}" for label, share in shares.items())
-            print(f"  {number}. {own[0]['seconds']:g}-{own[-1]['seconds']:g} s, {len(own)} frames: {answers}")
-    if options.csv and frames:
+        for face in found:
+            answers = ", ".join(f"{label} {share:.0%}" for label, share in face["shares"].items())
+            print(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {face['frames']} frames: {answers}")
+    if options.json and frames:
         with kept(failures):
-            write_text(options.csv, clip_csv(rows, recognizer.labels))
+            record = clip_summary(clip, options.every, frame.size, found, recognizer.model, left_out)
+            write_text(options.json, to_json(record, indent=2) + "\n")
     return finish(failures)
+
+
+def _progress(seconds):
+    """Return a bar of the clip's seconds with the time left, on standard error where that is a terminal."""
+    from tqdm import tqdm
+
+    shape = "{percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} s read, {remaining} left"
+    return tqdm(total=seconds, disable=not sys.stderr.isatty(), bar_format=shape, dynamic_ncols=True, leave=False)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer.detection.assignment import assign
+from fer.detection.blazeface import is_sure_face
 
 SMOOTHING_SECONDS = 0.5
 """Time constant: the answer takes this long for 63 % of the way to a new expression, three times it for 95 %."""
@@ -44,7 +45,8 @@ class TrackedFace:
     label: the most probable emotion, smoothed.
     probabilities: by emotion, smoothed; they sum to 1.
     detection_score: 0-1, of this picture alone.
-    confident: whether the smoothed top probability reaches the model's threshold; False is "not sure".
+    confident: whether the smoothed top probability reaches the model's threshold, and this picture's detection score
+        `fer.detection.blazeface.MIN_SURE_SCORE`; False is "not sure".
     """
 
     number: int
@@ -148,7 +150,8 @@ class FaceTracker:
             }
         label = max(probabilities, key=probabilities.get)
         (confident,) = self.calibration.confident([list(probabilities.values())])
-        return TrackedFace(number, face.box, label, probabilities, face.detection_score, bool(confident))
+        confident = bool(confident) and is_sure_face(face.detection_score)
+        return TrackedFace(number, face.box, label, probabilities, face.detection_score, confident)
 
 
 def likeness(one, other):

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
-import numpy as np
 from av.stream import Disposition
 from PIL import Image, ImageOps
 
 from fer.errors import UserError
+from fer.images.clip_pictures import display_matrix, to_upright
 from fer.images.sampling import MIN_EVERY, check_every
 from fer.outputs import check_suffix, written_whole
 
@@ -25,16 +25,10 @@ MAX_RATE = 240
 """Frames a second, of a phone's slow motion. More would be packets without end in a small file."""
 MAX_PIXELS = 4096 * 2304
 """Of a frame, as a phone's 4K has them; larger ones are not decoded."""
-SIDE = 960
-"""Frames are made smaller, for reading and showing, until no side has more pixels. One with one face is read in 0.07 s
-on 2 cores at 960 pixels (0.04 s at 640) and in 0.23 s at 1280, where the detector looks once more."""
 JOINED_AHEAD, AHEAD = 10, 30 * 3600
 """Seconds that a clock may jump ahead, beyond which it has been set anew: that of MPEG-TS, whose parts are joined as
 they are, and that of other formats, in which a gap is meant. FFmpeg's `dts_delta_threshold` and `dts_error_threshold`.
 """
-BACK = 1
-"""Seconds that a clock may step back, but for a key frame, which may not: Matroska's times of decoding may be guesses
-that are off by some frames."""
 ROUNDING = 0.002
 """Seconds by which a frame may come too early: WebM's times are whole milliseconds."""
 CONTAINERS = "mov,matroska,avi,mpegts"
@@ -124,12 +118,12 @@ def read_frames(clip, every):
             if frame.time is None:
                 continue
             if start is None:
-                start, shape = frame.time, (_display_matrix(frame), stream.sample_aspect_ratio or 1)
+                start, shape = frame.time, (display_matrix(frame), stream.sample_aspect_ratio or 1)
             seconds = frame.time - start
             if seconds < due - ROUNDING:
                 continue
             due = every * (int((seconds + ROUNDING) / every) + 1)
-            image, whole = _upright(frame, *shape)
+            image, whole = to_upright(frame, *shape)
             # A phone that is turned while it records may change the size; boxes and the video need one.
             size = size or (image.size, whole)
             yield Frame(round(seconds, 3), ImageOps.pad(image, size[0]), size[1])
@@ -228,7 +222,7 @@ def _packets(container, stream):
     """Yields the packets of a stream, each with what was added to its time: their times go on wherever the clock is set
     anew. It is where a packet is decoded before the one before it, or shown long after all of them."""
     joined = av.format.Flags.ts_discont in av.format.Flags(container.format.flags)
-    ahead, back = (int(seconds / stream.time_base) for seconds in (JOINED_AHEAD if joined else AHEAD, BACK))
+    ahead = int((JOINED_AHEAD if joined else AHEAD) / stream.time_base)
     decoded = end = None
     before = added = shift = 0
     for packet in container.demux(stream):
@@ -238,8 +232,10 @@ def _packets(container, stream):
             shown = times[-1]
             end = shown if end is None else end
             decoded = times[0] if decoded is None else decoded
-            least = decoded if joined or packet.is_keyframe else decoded - back
-            if times[0] < least or shown + added > end + ahead:
+            # Matroska's times of decoding are guesses, which at variable rates are off by as much as frames are apart;
+            # but a part that is joined begins with a key frame.
+            stepped_back = times[0] < decoded and (joined or packet.is_keyframe)
+            if stepped_back or shown + added > end + ahead:
                 before, added, decoded = added, end - shown, times[0]
             # A few frames that are shown before a jump ahead are decoded after it.
             shift = before if shown + added < end - ahead else added
@@ -263,38 +259,3 @@ def _length(container, stream, name, longest):
     if first is None:
         return 0.0, 0.0
     return float((last - first) * stream.time_base), float((there - min(first, 0)) * stream.time_base)
-
-
-def _display_matrix(frame):
-    """How a clip is turned and mirrored: a point (x, y) is shown at (a x + c y, b x + d y) (FFmpeg's
-    `libavutil/display.h`).
-
-    To be asked of one frame of a clip: PyAV makes it part of a reference cycle, and frames are large.
-
-    Returns:
-        a, b, c, d.
-    """
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return (1, 0, 0, 1) if data is None else np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist()
-
-
-def _upright(frame, matrix, ratio):
-    """A frame as an upright PIL image in square pixels, no side above `SIDE`, and the size at which players show it.
-
-    Args:
-        frame: of PyAV.
-        matrix: of `_display_matrix`.
-        ratio: width of a pixel over its height, before the frame is turned.
-    """
-    a, b, c, d = matrix
-    # As in browsers, the longer side of a pixel counts: no frame loses any.
-    size = round(frame.width * max(ratio, 1)), round(frame.height * max(1 / ratio, 1))
-    scale = min(1, SIDE / max(size))
-    width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
-    image = frame.to_image(width=width, height=height, interpolation="AREA")
-    if abs(a) < abs(b):
-        image, size = image.transpose(Image.Transpose.TRANSPOSE), size[::-1]
-        a, d = c, b
-    if a < 0:
-        image = ImageOps.mirror(image)
-    return ImageOps.flip(image) if d < 0 else image, size

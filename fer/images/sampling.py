@@ -2,8 +2,8 @@
 
 from fer.errors import check
 
-MIN_EVERY, MAX_EVERY = 0.05, 0.5
-"""Seconds from one frame of a clip to the next, at least and at most. With rarer ones every face would be a new one."""
+MIN_EVERY, MAX_EVERY = 0.05, 60
+"""Seconds from one frame of a clip to the next, at least and at most."""
 
 
 def check_every(every):

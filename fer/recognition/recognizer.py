@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 
 from fer.detection.alignment import crop_face
-from fer.detection.blazeface import THREADS, FaceDetector
+from fer.detection.blazeface import THREADS, FaceDetector, is_sure_face
 from fer.errors import UserError, check_finite
 from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
@@ -30,7 +30,8 @@ class Face:
     label: the most probable emotion.
     probabilities: by emotion, in the model's order, calibrated; they sum to 1.
     detection_score: 0-1, how sure the detector is that this is a face; None where the caller said that it is.
-    confident: whether the top probability reaches the model's threshold; False is "not sure".
+    confident: whether the top probability reaches the model's threshold, and the detection score
+        `fer.detection.blazeface.MIN_SURE_SCORE`; False is "not sure".
     crop: what the network saw, a grey uint8 array `(image_size, image_size)`.
     """
 
@@ -201,7 +202,12 @@ class Recognizer:
         confident = self.calibration.confident(probabilities)
         return [
             Face(
-                box, self.labels[row.argmax()], dict(zip(self.labels, map(float, row), strict=True)), score, sure, crop
+                box,
+                self.labels[row.argmax()],
+                dict(zip(self.labels, map(float, row), strict=True)),
+                score,
+                sure and is_sure_face(score),
+                crop,
             )
             for (box, crop, score), row, sure in zip(cuts, probabilities, map(bool, confident), strict=True)
         ]

@@ -59,9 +59,29 @@ def clip_rows(frame, faces, numbers):
     ]  # fmt: skip
 
 
-def clip_record(clip, every, size, rows, model, left_out=0):
-    """The JSON document of a clip: its name, length in seconds and size in pixels as it is shown, the step in seconds,
-    the model that read it, the rows of all its frames, and how many smaller faces of these were not read."""
+def clip_record(clip, every, size, rows, model, left_out=0, faces=()):
+    """Return the JSON document of a clip.
+
+    Args:
+        clip: `fer.images.clips.Clip`.
+        every: seconds between frames.
+        size: width and height in pixels at which it is shown.
+        rows: of `clip_rows`, of all its frames.
+        model: what to call the model.
+        left_out: number of smaller faces that were not read.
+        faces: summary of each face, of `fer.recognition.clip_reading.ClipSummary.faces`.
+
+    Returns:
+        A dict with the clip's name, length in seconds and size in pixels, the step in seconds, the model that read it,
+        the rows of all its frames, how many smaller faces of these were not read, and the faces.
+    """
+    record = clip_summary(clip, every, size, faces, model, left_out)
+    faces, left_out = record.pop("faces"), record.pop("faces_left_out")
+    return {**record, "rows": rows, "faces_left_out": left_out, "faces": faces}
+
+
+def clip_summary(clip, every, size, faces, model, left_out=0):
+    """Return `clip_record` without its rows, which of a clip of hours are many."""
     width, height = size
     return {
         "clip": clip.name,
@@ -70,7 +90,7 @@ def clip_record(clip, every, size, rows, model, left_out=0):
         "width": width,
         "height": height,
         "every": every,
-        "rows": rows,
+        "faces": list(faces),
         "faces_left_out": left_out,
     }
 

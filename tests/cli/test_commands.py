@@ -3,6 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import islice
 
 import pytest
 from conftest import ROOT, write_clip
@@ -60,6 +61,33 @@ def test_video_says_what_it_sees_and_writes_it_down(astronaut, tmp_path, capsys)
         ["0.0", "1", "happy"], ["0.28", "1", "happy"], ["0.52", "1", "happy"]
     ]  # fmt: skip
     assert open_clip(annotated).seconds == pytest.approx(0.75, abs=0.05)
+    summary = tmp_path / "faces.json"
+    assert main(["video", str(clip), "--every", "60", "--json", str(summary)]) == 0
+    document = json.loads(summary.read_text())
+    assert {name: document[name] for name in ("seconds", "width", "height", "every")} == {
+        "seconds": 0.6, "width": 512, "height": 512, "every": 60.0
+    }  # fmt: skip
+    (face,) = document["faces"]
+    assert (face["face"], face["frames"], face["shares"]) == (1, 1, {"happy": 1.0})
+    assert "rows" not in document
+
+
+def test_a_clip_that_is_interrupted_leaves_its_table_and_no_half_video(astronaut, tmp_path, monkeypatch, capsys):
+    from PIL import Image
+
+    from fer.recognition import clip_reading
+
+    def interrupted(*arguments):
+        yield from islice(read_faces(*arguments), 2)
+        raise KeyboardInterrupt
+
+    read_faces = clip_reading.read_faces
+    monkeypatch.setattr(clip_reading, "read_faces", interrupted)
+    clip = write_clip(tmp_path / "clip.mp4", [Image.open(astronaut)] * 25)
+    with pytest.raises(SystemExit, match="130"):
+        main(["video", str(clip), "--csv", str(tmp_path / "a.csv"), "--annotated", str(tmp_path / "a.mp4")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "clip.mp4"]
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fer.detection.assignment import assign
+from fer.detection.blazeface import MIN_SURE_SCORE
 from fer.detection.tracking import LOST_SECONDS, SMOOTHING_SECONDS, FaceTracker, likeness
 from fer.models.calibration import UNCALIBRATED, Calibration
 
@@ -142,6 +143,13 @@ def test_the_threshold_judges_the_smoothed_probability():
     assert not face.confident
     (face,) = tracker.update([seen(0, probabilities=SAD)], 3.0)
     assert face.confident
+
+
+def test_what_is_hardly_a_face_is_no_sure_answer():
+    tracker = FaceTracker(UNCALIBRATED)
+    faces = [Seen((0, 0, 80, 80), HAPPY, score) for score in (MIN_SURE_SCORE - 0.01, MIN_SURE_SCORE, None)]
+    confident = [tracker.update([face], second)[0].confident for second, face in enumerate(faces)]
+    assert confident == [False, True, True]
 
 
 def test_a_copy_goes_its_own_way():

@@ -68,6 +68,49 @@ def test_pixels_that_are_not_square_are_shown_in_their_proportions(tmp_path, pix
     assert np.abs(np.asarray(frame.image, int) - np.asarray(shown, int)).mean() < 4
 
 
+@pytest.mark.parametrize("depth", ["yuv420p", "yuv420p10le"])
+def test_colours_of_8_and_10_bits_are_the_same(tmp_path, depth):
+    (frame,) = read(write_deep(tmp_path / "deep.mp4", (40, 200, 90), depth))
+    assert np.abs(np.asarray(frame.image, int) - (40, 200, 90)).max() < 6
+
+
+def test_hdr_is_shown_as_bright_as_an_ordinary_clip(tmp_path):
+    # By ST 2084 203 nits, the white of HDR, are 58 % of the range, and a tenth of it 35 %.
+    white, dark, light = (
+        np.asarray(read(write_deep(tmp_path / "hdr.mp4", (value,) * 3, "yuv420p10le", trc=16))[0].image).mean()
+        for value in (148, 89, 230)
+    )
+    assert white == pytest.approx(255, abs=12)
+    assert dark == pytest.approx(255 * 0.1 ** (1 / 2.2), abs=8)
+    assert light == pytest.approx(255, abs=2)
+
+
+@pytest.mark.parametrize("name", ["rare.mkv", "rare.mp4"])
+def test_every_may_be_a_minute_and_the_clip_of_any_rate(tmp_path, name):
+    times = [0, 1, 2, 10, 30, 31, 90, 91, 150, 151]
+    path = write_clip(tmp_path / name, still(10, (64, 64)), rate=1, times=times)
+    assert [frame.seconds for frame in read(path, 0.5)] == times
+    assert [frame.seconds for frame in read(path, 60)] == [0, 90, 150]
+    with clips.write_video(tmp_path / "annotated.mp4", 60) as add:
+        for frame in read(path, 60):
+            add(frame.seconds, frame.image)
+    assert [frame.seconds for frame in read(tmp_path / "annotated.mp4", 0.5)] == [0, 90, 150]
+
+
+def write_deep(path, colour, depth, trc=None):
+    """A clip of one frame of one colour, with so many bits, and with the number of a transfer characteristic."""
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        (stream.width, stream.height), stream.pix_fmt = SIZE, depth
+        if trc:
+            stream.codec_context.color_trc = trc
+        frame = av.VideoFrame.from_ndarray(np.full((*SIZE[::-1], 3), colour, np.uint8), format="rgb24")
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return path
+
+
 def test_the_annotated_video_has_the_proportions_of_what_is_shown(tmp_path):
     wide = write_clip(tmp_path / "wide.mp4", still(10, (160, 240)), pixel=Fraction(2))
     with clips.write_video(tmp_path / "annotated.mp4", 0.2) as add:
@@ -158,8 +201,8 @@ def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
     assert len(read(path, 0.5, longest=2)) == 6
     with pytest.raises(UserError, match=r"^clip\.mp4: clips may last at most 1 s\. Received: 3\.0 s$"):
         read(path, longest=1)
-    for every in (0, 0.01, 1, float("nan")):
-        with pytest.raises(UserError, match="`every` must be from 0.05 to 0.5 seconds. Received: "):
+    for every in (0, 0.01, 61, float("nan")):
+        with pytest.raises(UserError, match="`every` must be from 0.05 to 60 seconds. Received: "):
             read(path, every)
     with monkeypatch.context() as patch:
         patch.setattr(clips, "MAX_RATE", 1)

@@ -1,5 +1,6 @@
 import csv
 import io
+import pickle
 
 import av
 import numpy as np
@@ -45,6 +46,46 @@ def test_faces_keep_their_numbers_and_have_a_row_in_each_frame(tmp_path, panned,
     )
     record = records.clip_record(clip, 0.25, readings[0].frame.size, rows, "bundled")
     assert (record["clip"], record["seconds"], record["width"], record["height"]) == ("clip.mp4", 2.0, 640, 480)
+
+
+def row(seconds, face, label="happy", confident=True):
+    return {"seconds": seconds, "face": face, "label": label, "confident": confident}
+
+
+def test_each_face_is_summed_up():
+    frames = [
+        [row(0.0, 1), row(0.0, 2, "sad")],
+        [row(0.5, 1)],
+        [row(1.0, 1), row(1.0, 2, "sad", confident=False)],
+        [row(1.5, 1, "angry"), row(1.5, 2, "sad")],
+        [row(2.0, None, None, None)],
+        [row(3.0, 2, "sad")],
+    ]
+    first, second = video.sum_up([row for rows in frames for row in rows], 4.2)
+    assert first == {
+        "face": 1,
+        "first": 0.0,
+        "last": 1.5,
+        "frames": 4,
+        "seconds": 2.0,
+        "shares": {"happy": 0.75, "angry": 0.25},
+        "episodes": [{"label": "happy", "start": 0.0, "end": 1.5}],
+    }
+    assert (second["seconds"], second["frames"]) == (pytest.approx(0.5 + 0.5 + 0.5 + 1.2), 4)
+    assert second["shares"] == {"sad": 0.75, "not sure": 0.25}
+    assert second["episodes"] == [{"label": "sad", "start": 3.0, "end": 4.2}]
+
+
+def test_a_summary_of_nothing_is_empty():
+    assert video.sum_up([], 1.0) == video.sum_up([row(0.0, None)], 1.0) == []
+
+
+def test_a_summary_does_not_grow_with_the_frames():
+    summary = video.ClipSummary()
+    for number in range(20_000):
+        summary.add([row(number / 5, 1), row(number / 5, 2, confident=number % 2)])
+    assert len(pickle.dumps(summary)) < 2_000
+    assert [len(face["episodes"]) for face in summary.faces(4_000.0)] == [1, 0]
 
 
 def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(panned, recognizer):

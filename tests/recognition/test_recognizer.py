@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from fer.app.components.face_panel import face_view
+from fer.detection import blazeface
 from fer.errors import UserError
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
@@ -116,6 +117,15 @@ def test_calibration_changes_how_sure_an_answer_is_and_not_what_it_is(recognizer
     assert (face.label, face.confident) == ("happy", False)
     assert face.probabilities["happy"] < plain.probabilities["happy"]
     assert photo_record("photo.jpg", image, [face], "doubt")["faces"][0]["confident"] is False
+
+
+def test_what_is_hardly_a_face_is_no_sure_answer(recognizer, photo, monkeypatch):
+    (face,) = recognizer.recognize(photo)
+    assert face.confident
+    monkeypatch.setattr(blazeface, "MIN_SURE_SCORE", face.detection_score + 0.01)
+    (unsure,) = recognizer.recognize(photo)
+    assert (unsure.label, unsure.probabilities, unsure.confident) == (face.label, face.probabilities, False)
+    assert recognizer.recognize(photo, already_cropped=True)[0].detection_score is None
 
 
 def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recognizer, astronaut):

@@ -12,13 +12,13 @@ from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.timeline import timeline
 from fer.app.components.upload import to_upload
 from fer.app.server.endpoints import add_endpoint
-from fer.app.server.limits import CLIP_EVERY, CLIP_SECONDS, CLIPS
+from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
-from fer.images.sampling import MAX_EVERY, MIN_EVERY
+from fer.images.sampling import MIN_EVERY
 from fer.labels import EMOTIONS
-from fer.recognition.clip_reading import appearances, read_faces
+from fer.recognition.clip_reading import appearances, read_faces, sum_up
 from fer.recognition.records import clip_csv, clip_record
 
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}
@@ -53,7 +53,7 @@ def build_video_page(serving, language):
                 yield fill(language, say(language, "video.reading", done=0, seconds=opened.seconds), share=0)
                 recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
                 with write_video(path, every) as add:
-                    for frame, faces, numbers, more in read_faces(read_frames(opened, every), recognizer):
+                    for frame, faces, numbers, more in read_faces(read_frames(opened, every), recognizer, every):
                         add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                         rows += more
                         frames += 1
@@ -64,7 +64,9 @@ def build_video_page(serving, language):
             except UserError as error:
                 yield fill(language, f"⚠️ {error}")
                 return
-            record = clip_record(opened, every, frame.size, rows, recognizer.model, left_out)
+            record = clip_record(
+                opened, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, opened.seconds)
+            )
             text = summary(language, rows, frames, every, left_out)
             yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
@@ -106,7 +108,9 @@ def build_video_page(serving, language):
                 label=I18N("video.clip"), sources=["upload", "webcam"], include_audio=False, height=320, elem_id="clip",
                 webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
             )  # fmt: skip
-            every = gr.Slider(MIN_EVERY, MAX_EVERY, CLIP_EVERY, step=0.05, label=I18N("video.every"), elem_id="every")
+            every = gr.Slider(
+                MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label=I18N("video.every"), elem_id="every"
+            )
             with gr.Row():
                 start = gr.Button(I18N("video.read"), variant="primary", elem_id="video-read")
                 cancel = gr.Button(I18N("video.cancel"), interactive=False, elem_id="video-cancel")
@@ -156,7 +160,10 @@ def add_video_endpoint(serving):
         frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
         probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
         not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, the model
-        that read it, and as faces_left_out how many smaller faces of frames with more than 64 were not read.
+        that read it, as faces_left_out how many smaller faces of frames with more than 64 were not read, and as faces
+        a summary of each face: face (its number), first and last (seconds of its first and last frame), frames,
+        seconds (in sight), shares (0-1 of its frames by expression, those without a sure answer as "not sure") and
+        episodes (label, start and end in seconds of each sure answer that went on for more than a second).
 
         Args:
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
@@ -170,16 +177,16 @@ def add_video_endpoint(serving):
         try:
             opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
             recognizer = serving.result().recognizer
-            for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer):
+            for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer, every):
                 rows += more
                 left_out += faces.left_out
                 progress((frame.seconds, opened.seconds), unit="seconds")
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        return clip_record(opened, every, frame.size, rows, recognizer.model, left_out)
+        return clip_record(opened, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, opened.seconds))
 
     clip = gr.Video(label="clip", include_audio=False, visible=False)
-    every = gr.Slider(MIN_EVERY, MAX_EVERY, CLIP_EVERY, step=0.05, label="seconds between frames", visible=False)
+    every = gr.Slider(MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label="seconds between frames", visible=False)
     record = gr.JSON(label="rows and facts", visible=False)
     add_endpoint(analyze_video, [clip, every], record, preprocess=False, **QUEUE)
 

@@ -48,5 +48,7 @@ CLIP_SECONDS = 60
 """Longest clip: at `CLIP_EVERY` it is 300 pictures to read, more than the largest batch."""
 CLIP_EVERY = 0.2
 """Seconds between the frames that are read, unless the person chooses otherwise: five a second, as live."""
+CLIP_MAX_EVERY = 0.5
+"""Seconds between frames at most; with rarer ones a minute has too few to draw."""
 CLIPS = 1
 """Clips read at once, in a queue of their own: no photo, which takes less than a second, waits in line behind one."""
