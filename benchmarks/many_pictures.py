@@ -9,6 +9,7 @@ minutes on 2 cores.
 
 import io
 import time
+from functools import partial
 from pathlib import PurePosixPath
 
 from PIL import Image
@@ -16,6 +17,7 @@ from PIL import Image
 from benchmarks.tables import RUNS, spread, table
 from fer.images.loading import load_image
 from fer.images.sources import Found
+from fer.recognition.litert_network import read_served
 from fer.recognition.many import read_many
 from fer.recognition.recognizer import Recognizer
 from fer.resources import find_resource
@@ -30,16 +32,16 @@ KINDS = {
 """Side of the pictures, place in the photo that they are cut from, and whether each is one face already."""
 
 
+SERVED = read_served("bundled")
+
+
 def one_at_a_time(recognizer, pictures, already_cropped):
     for picture in pictures:
         recognizer.recognize(picture.load(), already_cropped)
 
 
 def together(recognizer, pictures, already_cropped):
-    def load(threads):
-        return Recognizer.load("bundled", threads=threads) if threads else recognizer
-
-    for _ in read_many(pictures, load, already_cropped):
+    for _ in read_many(pictures, partial(Recognizer.open, SERVED, "bundled"), already_cropped):
         pass
 
 

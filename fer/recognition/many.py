@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from fer.detection.blazeface import THREADS
 from fer.errors import UserError
 from fer.images.loading import note_of
 from fer.images.sources import Found
@@ -54,13 +55,12 @@ def read_many(pictures: Iterable[Found], load, already_cropped: bool = False, ke
 
     Args:
         pictures: of `fer.images.sources.find_pictures`; a few batches of them are taken ahead.
-        load: function of a number of threads, or of None for the usual one, that loads a
-            `fer.recognition.recognizer.Recognizer`.
+        load: function of a number of threads that opens a `fer.recognition.recognizer.Recognizer`.
         already_cropped: as `Recognizer.recognize` takes it.
         keep: whether the answers have the pictures.
     """
     pictures, most = iter(pictures), BATCH_KEPT if keep else BATCH
-    recognizer, size = load(None), 1
+    recognizer, size = load(THREADS), 1
     while size < most:
         if not (batch := _take(pictures, size)):
             return

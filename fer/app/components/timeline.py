@@ -9,10 +9,12 @@ from itertools import pairwise
 
 from fer.app.texts import say
 from fer.labels import EMOTION_COLORS, EMOTIONS
-from fer.recognition.clip_reading import appearances
+from fer.recognition.clip_reading import appearances, sum_up
 
 MAX_FACES = 6
 """Charts at most, of the faces with the most frames; a pattern that was taken for a face once is none of them."""
+MAX_EPISODES = 5
+"""Episodes that are told of a face, the first; the downloads have all."""
 STEPS = (0.5, 1, 2, 5, 10, 15)
 MAX_STEPS = 5
 """Seconds from one mark of the axis to the next, and how many of them there may be: a phone has room for as many."""
@@ -30,7 +32,8 @@ def timeline(language, rows=(), seconds=0.0):
     times = sorted({row["seconds"] for row in rows})
     ends = dict(pairwise([*times, seconds]))
     shown = sorted(sorted(faces, key=lambda face: len(face.rows), reverse=True)[:MAX_FACES])
-    figures = [_figure(language, face, seconds, ends) for face in shown] or [_blank()]
+    seen = {face["face"]: face for face in sum_up(rows, seconds)}
+    figures = [_figure(language, face, seen[face.number], seconds, ends) for face in shown] or [_blank()]
     if len(faces) > len(shown):
         figures.append(f"<p>{say(language, 'video.more', count=len(faces) - len(shown))}</p>")
     return f'<div class="timeline">{"".join(figures)}</div>'
@@ -41,7 +44,7 @@ def _blank():
     return f'<figure><figcaption></figcaption><div class="lanes">{lanes}<div class="axis"></div></div></figure>'
 
 
-def _figure(language, face, seconds, ends):
+def _figure(language, face, seen, seconds, ends):
     first, last = face.rows[0]["seconds"], face.rows[-1]["seconds"]
     title = say(language, "video.face", number=face.number, first=first, last=last)
     answers = ", ".join(
@@ -56,9 +59,23 @@ def _figure(language, face, seconds, ends):
         for label in face.rows[0]["probabilities"]
     )
     return (
-        f"<figure><figcaption><b>{escape(title)}</b><br>{escape(answers)}</figcaption>"
+        f"<figure><figcaption><b>{escape(title)}</b><br>{escape(answers)}"
+        f"<br>{escape(_seen(language, seen))}</figcaption>"
         f'<div class="lanes" role="img" aria-label="{escape(chart)}">{lanes}{_axis(seconds)}</div></figure>'
     )
+
+
+def _seen(language, seen):
+    """Return how long a face is in sight, and the first of its episodes, from `fer.recognition.clip_reading.sum_up`."""
+    text = say(language, "video.seen", seconds=seen["seconds"])
+    episodes = [
+        "{} {start:.1f}–{end:.1f} s".format(say(language, f"emotion.{episode['label']}"), **episode)
+        for episode in seen["episodes"]
+    ]
+    if not episodes:
+        return text
+    shown = ", ".join(episodes[:MAX_EPISODES]) + (" …" if len(episodes) > MAX_EPISODES else "")
+    return f"{text} {say(language, 'video.episodes', episodes=shown)}"
 
 
 def _path(label, rows, ends):

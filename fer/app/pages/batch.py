@@ -17,7 +17,7 @@ from fer.errors import UserError
 from fer.images.archives import list_pictures, open_picture
 from fer.images.drawing import draw_faces
 from fer.images.formats import list_kinds
-from fer.images.loading import load_image
+from fer.images.loading import load_image, note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import NO_FACE, note_rows, photo_rows, photos_csv
 
@@ -149,7 +149,7 @@ def _read(serving, load_image, pictures, progress, language="en"):
             faces = recognizer.recognize(image)
         except UserError as error:
             message = str(error)
-        yield image, faces, photo_rows(picture.name, faces, message)
+        yield image, faces, photo_rows(picture.name, faces, message, note_of(image) if image else "")
 
 
 def _labels(language, faces):

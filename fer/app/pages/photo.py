@@ -15,7 +15,7 @@ from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, M
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
-from fer.images.loading import load_image
+from fer.images.loading import load_image, note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import photo_record
 from fer.resources import find_resource
@@ -63,8 +63,10 @@ def build_photo_page(serving, language, load_image=load_image):
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]
-        record = photo_record(upload.name, image, faces, serving.result().recognizer.model)
+        record = photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
         text = _summary(language, faces, smallest_face)
+        if note_of(image):
+            text += " " + say(language, "photo.short")
         return fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
     def choose(shown, number, language):
@@ -170,7 +172,7 @@ def add_photo_endpoints(serving, load_image=load_image):
             smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
         """
         upload, image, faces = read(photo, already_cropped, smallest_face)
-        return photo_record(upload.name, image, faces, serving.result().recognizer.model)
+        return photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
 
     photo = gr.Image(label="photo", visible=False)
     options = [
