@@ -5,7 +5,7 @@ import sys
 from fer.cli.options import add_model, finish
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.labels import EMOTIONS, check_classes
+from fer.labels import check_classes
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_text
 
 HELP = "measure a model on a split of FER2013, or on whole photos"
@@ -31,9 +31,8 @@ def add_options(parser):
     parser.add_argument(
         "--classes",
         nargs="+",
-        metavar="EMOTION",
-        choices=EMOTIONS,
-        help="only pictures of these emotions, and the model chooses among these (default: all that it knows)",
+        metavar="CLASS",
+        help="only pictures of these classes, and the model chooses among these (default: all that it knows)",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
@@ -59,7 +58,7 @@ def add_options(parser):
 def run(options):
     """Measure a model, print its figures and write the files that are asked for."""
     if options.classes:
-        check_classes(options.classes)
+        options.classes = check_classes(options.classes)
     if options.photos:
         _check_photo_options(options)
     check_inputs(options.data, options.photos, options.votes)
