@@ -2,7 +2,7 @@
 
 import sys
 
-from fer.cli.options import add_model, finish
+from fer.cli.options import add_layout, add_model, finish
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes
@@ -15,7 +15,7 @@ def add_options(parser):
     """Add this command's options to its parser."""
     add_model(parser)
     on = parser.add_mutually_exclusive_group(required=True)
-    on.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013")
+    on.add_argument("--data", metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
     on.add_argument(
         "--photos",
         metavar="FOLDER",
@@ -34,6 +34,7 @@ def add_options(parser):
         metavar="CLASS",
         help="only pictures of these classes, and the model chooses among these (default: all that it knows)",
     )
+    add_layout(parser)
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
@@ -82,7 +83,12 @@ def run(options):
 
 
 def _check_photo_options(options):
-    given = {"--classes": options.classes, "--limit": options.limit, "--votes": options.votes}
+    given = {
+        "--classes": options.classes,
+        "--limit": options.limit,
+        "--votes": options.votes,
+        "--layout": options.layout,
+    }
     given |= {"--duplicates": options.duplicates, "--skip-bad": options.skip_bad, "--path": options.path == "served"}
     wrong = [name for name, value in given.items() if value]
     if wrong or options.split != "validation":
@@ -121,6 +127,7 @@ def _evaluate_split(options, source):
         path=options.path,
         allow_duplicates=options.allow_duplicates,
         prior=options.prior,
+        layout=options.layout,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
