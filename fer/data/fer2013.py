@@ -29,6 +29,8 @@ from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
 from fer.labels import EMOTIONS, KNOWN, check_classes
 
+PICTURES = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True))
+"""Numbers of training pictures of FER2013, by emotion."""
 VALIDATION_SHARE = 0.1
 """Share of the training pictures that becomes the validation split where there is none."""
 SPLIT_SEED = 2013
@@ -47,6 +49,7 @@ class Faces:
     left_out: sentences on the files that are not pictures, counted by kind, and on the pictures of classes beyond
         `fer.labels.EMOTIONS` that are not asked for; "" if there are none.
     held_out: whether the split was cut from the training pictures, or is what such a cut has left of them.
+    is_fer2013: whether the data set has as many training pictures of each class as FER2013.
     """
 
     images: np.ndarray
@@ -56,6 +59,7 @@ class Faces:
     skipped: tuple = ()
     left_out: str = ""
     held_out: bool = False
+    is_fer2013: bool = False
 
     def __len__(self):
         return len(self.labels)
@@ -132,8 +136,10 @@ def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip
         if index not in labels:
             raise DataError(f"{path}: the {split} split has no picture of class {name}.{_found(source.items)}")
     left_out = _describe_left_out(path, source, classes)
+    counts = Counter(item.label for item in source.items if item.split == "train")
+    is_fer2013 = all(counts[name] == PICTURES.get(name) for name in classes)
     images, labels = np.stack(images)[..., None], np.array(labels)
-    return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out)
+    return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out, is_fer2013)
 
 
 def select_items(source, split, classes, path):
