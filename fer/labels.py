@@ -1,13 +1,33 @@
-"""The one order of the emotions.
+"""Names of the classes: their spelling, their order and their colours.
 
-Alphabetical, as Kaggle's folder layout of FER2013 sorts and as the networks number their outputs. The original CSV
-numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation Learning").
+The seven emotions are in alphabetical order, as Kaggle's folder layout of FER2013 sorts and as the networks number
+their outputs. The original CSV numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation
+Learning"). Classes of one's own follow in the order in which they are given.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable
 
 from fer.errors import UserError
 
+EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+"""The emotions of FER2013, in the order of a network's outputs."""
+KNOWN = (*EMOTIONS, "contempt")
+"""Class names with a colour, aliases and a place in the order of their own; AffectNet and CK+ have `contempt` too."""
+CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""Column `emotion` of `fer2013.csv` is an index into this tuple."""
+ALIASES = {
+    "angry": "anger",
+    "contempt": "contemptuous",
+    "disgust": "disgusted",
+    "fear": "fearful afraid scared",
+    "happy": "happiness joy joyful",
+    "neutral": "neutrality calm normal",
+    "sad": "sadness",
+    "surprise": "surprised",
+}
+"""Other names of the known classes, in lower case, separated by spaces."""
 EMOTION_COLORS = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -17,22 +37,73 @@ EMOTION_COLORS = {
     "sad": "#0072B2",
     "surprise": "#56B4E9",
 }
-"""One colour an emotion, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
-EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
-CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""Column `emotion` of `fer2013.csv` is an index into this tuple."""
+"""Colours of the emotions, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
+COLORS = (
+    *("#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9"),
+    *("#882255", "#999933", "#332288", "#44AA99", "#CC6677", "#117733", "#AA4499", "#DDCC77", "#88CCEE"),
+)
+"""Colours of classes without one of their own, in turn: those of Okabe and Ito, then Paul Tol's muted palette (2021),
+which colour-blind people tell apart as well."""
+MOST_CLASSES = 50
+"""Largest number of classes."""
+NAME = re.compile(r"[^\W_](?:[\w .+-]{0,48}[\w.+-])?")
+"""Pattern of a class name: it stands in HTML, Markdown, CSV and file names as it is."""
+COLUMNS = ("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score")
+"""Names of other columns of the tables that have a column for each class."""
+
+_NAMES = {alias: name for name, others in ALIASES.items() for alias in [name, *others.split()]}
+
+
+def known_class(name: str) -> str | None:
+    """Return the one of `KNOWN` that a name means, in any case and spelling of `ALIASES`; None for none."""
+    return _NAMES.get(_fold(name))
+
+
+def match_class(name: str, classes: Iterable[str]) -> str | None:
+    """Return the one of `classes` that a folder's or a table's name means, in any case or by its alias; None for none.
+
+    Args:
+        name: text from a data set.
+        classes: names as `check_classes` returns them.
+    """
+    by_name = {_fold(each): each for each in classes}
+    return by_name.get(_fold(name)) or by_name.get(known_class(name))
 
 
 def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
-    """Return `classes` as a tuple in the order of `EMOTIONS`.
+    """Return class names in their order: those of `KNOWN` first, then all others as they are given.
+
+    Args:
+        classes: names; aliases of `KNOWN`, in any case, are replaced by the name they stand for.
 
     Raises:
-        UserError: for a name that is no emotion, a name given twice, or fewer than two names.
+        UserError: for a name that breaks the rules, a name given twice, or fewer than 2 or more than `MOST_CLASSES`.
     """
+    given = tuple(classes)
+    for name in given:
+        if not isinstance(name, str) or not NAME.fullmatch(unicodedata.normalize("NFC", name)):
+            rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, from a letter or digit on"
+            raise UserError(f"{rule}. Received: {name!r}")
+        if _fold(name) in COLUMNS:
+            raise UserError(f"A class must not be named like a column of results. Received: {name}")
+    names = [known_class(name) or unicodedata.normalize("NFC", name) for name in given]
+    if len({_fold(name) for name in names}) != len(names) or len(names) < 2:
+        raise UserError(f"At least two different classes are needed. Received: {' '.join(given) or 'none'}")
+    if len(names) > MOST_CLASSES:
+        raise UserError(f"At most {MOST_CLASSES} classes can be told apart. Received: {len(names)}")
+    return (*(name for name in KNOWN if name in names), *(name for name in names if name not in KNOWN))
+
+
+def class_colors(classes: Iterable[str]) -> dict[str, str]:
+    """Return a colour for each class: its own, or the next of `COLORS` that no class has; from 16 on they repeat."""
     classes = tuple(classes)
-    unknown = [name for name in classes if name not in EMOTIONS]
-    if unknown:
-        raise UserError(f"Each class must be one of {', '.join(EMOTIONS)}. Received: {', '.join(map(str, unknown))}")
-    if len(set(classes)) != len(classes) or len(classes) < 2:
-        raise UserError(f"At least two different classes are needed. Received: {' '.join(classes) or 'none'}")
-    return tuple(name for name in EMOTIONS if name in classes)
+    taken = [EMOTION_COLORS[name] for name in classes if name in EMOTION_COLORS]
+    free = [color for color in COLORS if color not in taken] or list(COLORS)
+    others = [name for name in classes if name not in EMOTION_COLORS]
+    chosen = {name: free[index % len(free)] for index, name in enumerate(others)}
+    return {name: EMOTION_COLORS.get(name) or chosen[name] for name in classes}
+
+
+def _fold(name):
+    """Return a name as names are compared."""
+    return unicodedata.normalize("NFC", name).strip().casefold()

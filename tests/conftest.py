@@ -353,7 +353,7 @@ def trained(draw_dataset, tmp_path_factory):
     for picture in (data / "test").rglob("PrivateTest_*"):
         picture.write_bytes(b"")
     command = ["--data", str(data), "--classes", "sad", "happy", "--image-size", "16"]
-    command += ["--epochs", "2", "--batch-size", "2"]
+    command += ["--epochs", "2", "--batch-size", "2", "--from-scratch"]
     with small_networks():
         train.main([*command, "--output", str(folder)])
     return Run(folder, data, command)

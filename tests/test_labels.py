@@ -1,6 +1,18 @@
 import pytest
 
-from fer.labels import CSV_EMOTIONS, EMOTIONS, check_classes
+from fer.labels import (
+    ALIASES,
+    COLORS,
+    CSV_EMOTIONS,
+    EMOTION_COLORS,
+    EMOTIONS,
+    KNOWN,
+    MOST_CLASSES,
+    check_classes,
+    class_colors,
+    known_class,
+    match_class,
+)
 
 
 def test_emotions_are_in_the_order_of_kaggles_folders():
@@ -11,21 +23,60 @@ def test_csv_codes_are_those_of_the_dataset():
     assert CSV_EMOTIONS == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
-def test_classes_come_back_in_the_one_order():
+def test_known_classes_come_back_in_the_one_order_and_others_as_given():
     assert check_classes(["sad", "happy", "angry"]) == ("angry", "happy", "sad")
+    assert check_classes(["yawn", "contempt", "Wink", "happy"]) == ("happy", "contempt", "yawn", "Wink")
+    assert check_classes(["1", "2"]) == ("1", "2")
+    for classes in (("b", "a"), EMOTIONS, KNOWN, ("happy", "über mich", "A.b+c-d_e")):
+        assert check_classes(check_classes(classes)) == check_classes(classes)
+        assert set(check_classes(classes)) == set(classes)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_known_class_goes_by_other_names(name):
+    for other in [name, *ALIASES[name].split()]:
+        assert known_class(other) == known_class(f" {other.upper()}") == name
+        assert check_classes([other.title(), "yawn"]) == (name, "yawn")
+        assert match_class(other.title(), (name, "yawn")) == name
+        assert match_class(other, ("yawn", "wink")) is None
+
+
+def test_a_folder_is_of_the_class_of_its_name_first():
+    assert match_class("WINK", ("happy", "Wink")) == "Wink"
+    assert match_class("Café", ("Cafe\u0301", "wink")) == "Cafe\u0301"
+    assert known_class("wink") is None
 
 
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (["happy", "contempt"], r"must be one of angry, .*Received: contempt$"),
-        (["Happy", "sad"], r"Received: Happy$"),
-        ([3, "sad"], r"Received: 3$"),
+        ([3, "sad"], r"must be 1 to 50 letters, .*Received: 3$"),
+        (["", "sad"], r"Received: ''$"),
+        ([" a", "sad"], r"Received: ' a'$"),
+        (["a" * 51, "sad"], r"Received: 'a{51}'$"),
+        (["<b>", "sad"], r"Received: '<b>'$"),
+        (["a|b", "sad"], r"Received: 'a\|b'$"),
+        (["a\n", "sad"], r"Received: 'a\\n'$"),
+        (["Label", "sad"], r"must not be named like a column of results\. Received: Label$"),
         (["sad", "sad"], r"two different classes are needed\. Received: sad sad$"),
+        (["joy", "happy"], r"two different classes are needed\. Received: joy happy$"),
+        (["wink", "Wink"], r"two different classes are needed\. Received: wink Wink$"),
         (["sad"], r"two different classes are needed\. Received: sad$"),
         ([], r"two different classes are needed\. Received: none$"),
+        ([f"c{number}" for number in range(MOST_CLASSES + 1)], r"At most 50 classes .*Received: 51$"),
     ],
 )
 def test_classes_that_are_none_are_refused(classes, message):
     with pytest.raises(ValueError, match=message):
         check_classes(classes)
+
+
+def test_each_class_has_a_colour_of_its_own_and_the_emotions_keep_theirs():
+    assert class_colors(EMOTIONS) == EMOTION_COLORS
+    for classes in (KNOWN, ("happy", "wink", "yawn"), [f"c{number}" for number in range(len(COLORS))]):
+        colors = class_colors(classes)
+        assert list(colors) == list(classes)
+        assert len(set(colors.values())) == len(classes)
+    many = class_colors((*EMOTIONS, *(f"c{number}" for number in range(43))))
+    assert len(many) == 50
+    assert not {many[name] for name in many if name not in EMOTIONS} & set(EMOTION_COLORS.values())

@@ -29,6 +29,17 @@ def say(language, key, **values):
     return TEXTS.get(language, {}).get(key, TEXTS["en"][key]).format(**values)
 
 
+def say_class(language, label):
+    """Return the name of a class in a language; a class without a translation keeps its own name.
+
+    Args:
+        language: as in `say`.
+        label: one of the model's labels.
+    """
+    key = f"emotion.{label}"
+    return say(language, key) if key in TEXTS["en"] else label
+
+
 def language_of_the_page():
     """A hidden component that tells an event's function which language the browser shows; call within `gr.Blocks`.
 

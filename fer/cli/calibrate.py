@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from fer.cli.options import add_layout
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
 
@@ -12,7 +13,8 @@ HELP = "fit a model's confidence on validation, write its card"
 def add_options(parser):
     """Add this command's options to its parser."""
     parser.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
-    parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--data", required=True, metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
+    add_layout(parser)
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
     parser.add_argument(
         "--target", type=_share, metavar="X", help="accuracy wanted of what is not `not sure`, 0-1 (default: 0.85)"
@@ -60,7 +62,7 @@ def run(options):
     from fer.publishing.card import save_card
 
     train, validation = (
-        load_faces(options.data, split, config.labels, config.image_size, skip_bad=options.skip_bad)
+        load_faces(options.data, split, config.labels, config.image_size, None, options.skip_bad, options.layout)
         for split in ("train", "validation")
     )
     check_copies(validation, train, options.allow_duplicates)

@@ -6,7 +6,7 @@ what it runs within `run`, so that `--help` and mistakes are answered at once.
 
 import argparse
 
-from fer.cli import app, calibrate, compare, deploy, evaluate, export, predict, push, score, train, video, web
+from fer.cli import app, calibrate, compare, data, deploy, evaluate, export, predict, push, score, train, video, web
 from fer.cli.console import exit_on_user_error, quiet_libraries
 
 COMMANDS = {
@@ -21,6 +21,7 @@ COMMANDS = {
     "deploy": deploy,
     "web": web,
     "app": app,
+    "data": data,
     "train": train,
 }
 """Modules of the commands, in the order of `--help`."""

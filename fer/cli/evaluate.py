@@ -2,10 +2,10 @@
 
 import sys
 
-from fer.cli.options import add_model, finish
+from fer.cli.options import add_layout, add_model, finish
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.labels import EMOTIONS, check_classes
+from fer.labels import check_classes
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_text
 
 HELP = "measure a model on a split of FER2013, or on whole photos"
@@ -15,7 +15,7 @@ def add_options(parser):
     """Add this command's options to its parser."""
     add_model(parser)
     on = parser.add_mutually_exclusive_group(required=True)
-    on.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013")
+    on.add_argument("--data", metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
     on.add_argument(
         "--photos",
         metavar="FOLDER",
@@ -31,10 +31,10 @@ def add_options(parser):
     parser.add_argument(
         "--classes",
         nargs="+",
-        metavar="EMOTION",
-        choices=EMOTIONS,
-        help="only pictures of these emotions, and the model chooses among these (default: all that it knows)",
+        metavar="CLASS",
+        help="only pictures of these classes, and the model chooses among these (default: all that it knows)",
     )
+    add_layout(parser)
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
@@ -59,7 +59,7 @@ def add_options(parser):
 def run(options):
     """Measure a model, print its figures and write the files that are asked for."""
     if options.classes:
-        check_classes(options.classes)
+        options.classes = check_classes(options.classes)
     if options.photos:
         _check_photo_options(options)
     check_inputs(options.data, options.photos, options.votes)
@@ -83,7 +83,12 @@ def run(options):
 
 
 def _check_photo_options(options):
-    given = {"--classes": options.classes, "--limit": options.limit, "--votes": options.votes}
+    given = {
+        "--classes": options.classes,
+        "--limit": options.limit,
+        "--votes": options.votes,
+        "--layout": options.layout,
+    }
     given |= {"--duplicates": options.duplicates, "--skip-bad": options.skip_bad, "--path": options.path == "served"}
     wrong = [name for name, value in given.items() if value]
     if wrong or options.split != "validation":
@@ -122,6 +127,7 @@ def _evaluate_split(options, source):
         path=options.path,
         allow_duplicates=options.allow_duplicates,
         prior=options.prior,
+        layout=options.layout,
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)

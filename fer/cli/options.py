@@ -22,6 +22,15 @@ def add_already_cropped(parser):
     )
 
 
+def add_layout(parser):
+    """Add `--layout`, which says what numbered folders mean."""
+    parser.add_argument(
+        "--layout",
+        choices=("raf-db", "affectnet", "ckplus", "fer2013"),
+        help="published layout of --data, with its numbers and label files (docs/training.md); numbers are not guessed",
+    )
+
+
 def tell_left_out(count):
     """Return the end of a sentence that tells how many smaller faces were left out; "" for none."""
     return f"; smaller ones left out: {count}" if count else ""

@@ -1,4 +1,4 @@
-"""Train a network on FER2013 and write its model folder: plan -> fit -> measure -> publish."""
+"""Train a network and write its model folder: plan -> fit -> measure -> publish."""
 
 import argparse
 import importlib.util
@@ -11,13 +11,13 @@ from fer.errors import UserError
 from fer.outputs import check_inputs
 from fer.training.options import add_options
 
-HELP = "train a network on FER2013"
+HELP = "train a network on FER2013 or on pictures of your own"
 
 
 def main(arguments=None):
     """Run `python train.py`; `arguments` are the words after it, None for those of this process."""
     quiet_libraries()
-    parser = argparse.ArgumentParser("python train.py", description="Train a network on FER2013.")
+    parser = argparse.ArgumentParser("python train.py", description=f"{HELP[0].upper()}{HELP[1:]}.")
     add_options(parser)
     options = parser.parse_args(arguments)
     options.program, options.own_process = parser.prog, arguments is None
@@ -41,7 +41,7 @@ def run(options):
             check(plan)
         trained = fit(plan, group)
     if group.first:
-        measure(plan, *trained)
+        measure(*trained)
         publish(options)
     else:
         print("Trained. Process 0 measures the model and writes it.")
@@ -72,23 +72,32 @@ def check(plan):
 
 
 def fit(plan, group):
-    """Fit the network of a `Plan` with a `Group` of processes; return it, its log, `TrainingData` and `Origins`."""
+    """Fit the network of a `Plan` with a `Group` of processes.
+
+    Returns:
+        The plan as it was carried out, the network, its log, `TrainingData` and `Origins`.
+    """
     import keras
 
     from fer.training.fit import Run, fit
     from fer.training.origins import load_origins
     from fer.training.pictures import load_pictures
     from fer.training.plan import check_resumption, list_settings, save_settings
+    from fer.training.small_sets import FEW_STEPS, count_steps, settle
+    from fer.training.statistics import measure_statistics
 
-    options, recipe = plan.options, plan.recipe
+    options = plan.options
     plan.config.build()  # Whatever cannot be built is told before pictures are read.
-    origins = load_origins(plan)
+    data = load_pictures(plan)
+    plan, notes = settle(plan, len(data.train))
+    for note in notes if group.first else ():
+        print(note)
+    origins, recipe = load_origins(plan), plan.recipe
     settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
     if group.first:
         check_resumption(plan, settings)
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
     keras.utils.set_random_seed(recipe.seed)
-    data = load_pictures(plan)
     given = [] if data.targets is None else [data.targets]
     group.check_same(json.dumps(settings), data.train.sha256(), data.validation.sha256(), *given, *origins.start)
     if group.first:
@@ -98,11 +107,13 @@ def fit(plan, group):
             network = plan.trained.build()
             origins.begin(network)
             seen = replace(data.resize(plan.trained.image_size), teachers=origins.teachers)
-            history = fit(network, seen, recipe, Run(options.output, options.resume, options.keep, group))
+            history = fit(network, seen, recipe, Run(options.output, options.resume, plan.keep, group))
+            if count_steps(recipe, len(data.train)) < FEW_STEPS and group.size == 1:
+                measure_statistics(network, seen.train.images)
     except KeyboardInterrupt as error:
         again = "The same command with --resume goes on after the last finished epoch."
         raise type(error)(f"interrupted. {again}") from None
-    return network, history, data, origins
+    return plan, network, history, data, origins
 
 
 def measure(plan, network, history, data, origins):
@@ -113,6 +124,7 @@ def measure(plan, network, history, data, origins):
     from fer.models.model_folder import FIGURES, save_model
     from fer.models.provenance import clean_training
     from fer.training.facts import describe_training
+    from fer.training.small_sets import judge
 
     options = plan.options
     training = describe_training(plan, network, history, data) | origins.describe()
@@ -121,10 +133,12 @@ def measure(plan, network, history, data, origins):
     def show(metrics):
         print(format_metrics(metrics))
 
-    save_report(options.output, data.train, data.validation, str(options.output), show=show)
+    metrics = save_report(options.output, data.train, data.validation, str(options.output), show=show)
     save_curves(options.output / FIGURES / "curves.png", history)
     export(options)
     write_card(options.output)
+    if note := judge(metrics, from_scratch=not (plan.start or origins.base)):
+        print(f"\n{note}")
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
 
 

@@ -1,9 +1,11 @@
-"""FER2013 in the forms in which people have it: a folder, a zip or a CSV.
+"""Faces of a split of a data set: FER2013 in the forms in which people have it, and data sets of one's own.
 
-- A folder or zip in Kaggle's layout: `train/<emotion>/*.jpg` and `test/<emotion>/*.jpg`, where the prefixes
-  `PublicTest_` and `PrivateTest_` tell validation from test; or `train/`, `validation/` and `test/`.
-- The original `fer2013.csv` or `icml_face_data.csv` with the columns emotion, pixels, Usage: alone, in a folder or in a
-  zip.
+- A folder or zip with `train/<class>/*.jpg` beside `validation/` and `test/`, or, as Kaggle has FER2013, with a
+  `test/` in which the prefixes `PublicTest_` and `PrivateTest_` tell validation from test.
+- Folders of classes alone.
+- The published layouts of other data sets, see `fer.data.layouts`.
+- A table with the columns emotion, pixels and perhaps Usage, such as the original `fer2013.csv`: alone, in a folder or
+  in a zip.
 
 Only the pictures of the requested split are opened. Of files without the suffix of a picture, only the first bytes are
 read, to see whether they are pictures.
@@ -19,11 +21,16 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from fer.data.sources import FACE_SIZE, LAYOUT, SPLITS, DataError, open_source
+from fer.data.items import EXPECTED, SPLITS, DataError
+from fer.data.sources import open_source
+from fer.data.tables import FACE_SIZE
 from fer.errors import check
+from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
-from fer.labels import EMOTIONS, check_classes
+from fer.labels import EMOTIONS, KNOWN, check_classes
 
+PICTURES = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True))
+"""Numbers of training pictures of FER2013, by emotion."""
 VALIDATION_SHARE = 0.1
 """Share of the training pictures that becomes the validation split where there is none."""
 SPLIT_SEED = 2013
@@ -36,10 +43,13 @@ class Faces:
 
     images: uint8 array `(n, size, size, 1)`, values 0-255.
     labels: int64 array `(n,)`, indices into `classes`.
-    classes: names of the labels, in the order of `EMOTIONS`.
+    classes: names of the labels, in the order of `fer.labels.check_classes`.
     names: origin of each picture: its path below the data set, or its CSV row.
     skipped: error messages of the unreadable pictures and broken rows that were left out.
-    left_out: sentence on the files of the data set that are not pictures, counted by kind; "" if there are none.
+    left_out: sentences on the files that are not pictures, counted by kind, and on the pictures of classes beyond
+        `fer.labels.EMOTIONS` that are not asked for; "" if there are none.
+    held_out: whether the split was cut from the training pictures, or is what such a cut has left of them.
+    is_fer2013: whether the data set has as many training pictures of each class as FER2013.
     """
 
     images: np.ndarray
@@ -48,6 +58,8 @@ class Faces:
     names: tuple
     skipped: tuple = ()
     left_out: str = ""
+    held_out: bool = False
+    is_fer2013: bool = False
 
     def __len__(self):
         return len(self.labels)
@@ -71,29 +83,31 @@ class Faces:
         return digest.hexdigest()
 
 
-def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, skip_bad=False):
-    """Load one split of FER2013.
+def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip_bad=False, layout=None):
+    """Load one split of a data set.
 
     Args:
-        path: folder, zip or CSV; see the module's description.
+        path: folder, zip or table; see the module's description.
         split: `train`, `validation` or `test`. A data set without a validation split gets one: a stratified tenth of
             the training pictures, drawn with `SPLIT_SEED` and no longer part of `train`. Files and rows with the same
-            content stay in the same split.
-        classes: emotions to load, at least two; pictures of other emotions are left out.
+            content, and pictures of the same `fer.data.items.Item.group`, stay in the same split.
+        classes: names of the classes to load, at least two; pictures of other classes are left out. None for the seven
+            emotions; then a folder of another class is a mistake.
         image_size: side of the returned pictures in pixels.
         limit: largest number of pictures; each class keeps its share, but at least one picture. None loads all.
         skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may lack its
             split, so it is reported for every split.
+        layout: a key of `fer.data.layouts.CODES`; None for folders with names.
 
     Returns:
         `Faces`, sorted by name.
 
     Raises:
         DataError: if a path, layout, class folder, row or picture does not fit.
-        UserError: if the split or a class is unknown, or if the limit is below the number of classes.
+        UserError: if the split or a class name breaks the rules, or if the limit is below the number of classes.
     """
     check(split in SPLITS, "split", "'train', 'validation' or 'test'", f"split={split!r}")
-    classes = check_classes(classes)
+    strict, classes = classes is None, check_classes(EMOTIONS if classes is None else classes)
     skipped = []
 
     def skip(error):
@@ -101,68 +115,129 @@ def load_faces(path, split, classes=EMOTIONS, image_size=FACE_SIZE, limit=None, 
             raise DataError(f"{error} Leave such pictures out with --skip-bad.") from None
         skipped.append(str(error))
 
-    with open_source(Path(path), skip) as (items, read, content_of, left_out):
-        items = _select(list(items), split, classes, path, content_of)
+    with open_source(Path(path), skip, classes, layout) as source:
+        if strict:
+            _check_known(path, source.items)
+        items, held_out = select_items(source, split, classes, path)
         if limit is not None:
             items = _limit(items, limit)
         images, labels, names = [], [], []
         for item in items:
             try:
-                images.append(read(item, image_size))
+                images.append(source.read(item, image_size))
             except (ImageError, DataError) as error:
                 skip(error)
                 continue
-            labels.append(classes.index(item.emotion))
+            labels.append(classes.index(item.label))
             names.append(item.name)
     if not images:
         raise DataError(f"{path}: none of the {len(items)} pictures of the {split} split could be read.")
     for index, name in enumerate(classes):
         if index not in labels:
-            raise DataError(f"{path}: the {split} split has no picture of class {name}.")
-    return Faces(np.stack(images)[..., None], np.array(labels), classes, tuple(names), tuple(skipped), left_out)
+            raise DataError(f"{path}: the {split} split has no picture of class {name}.{_found(source.items)}")
+    left_out = _describe_left_out(path, source, classes)
+    counts = Counter(item.label for item in source.items if item.split == "train")
+    is_fer2013 = all(counts[name] == PICTURES.get(name) for name in classes)
+    images, labels = np.stack(images)[..., None], np.array(labels)
+    return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out, is_fer2013)
 
 
-def _select(items, split, classes, path, content_of):
-    """Return the items of one split and some classes, sorted by name; cut a validation split where there is none."""
-    if not items:
-        raise DataError(f"{path}: no pictures found. {LAYOUT}")
-    if split != "test" and not any(item.split == "validation" for item in items):
-        train = sorted((item for item in items if item.split == "train"), key=lambda item: item.name)
+def select_items(source, split, classes, path):
+    """Return the items of one split and some classes, sorted by name; cut a validation split where there is none.
+
+    Args:
+        source: `fer.data.sources.Source`.
+        split, classes: as in `load_faces`.
+        path: of the data set, for messages.
+
+    Returns:
+        The items, and whether the split was cut from the training pictures.
+    """
+    if not source.items:
+        raise DataError(f"{path}: no pictures found. {EXPECTED}")
+    held_out = split != "test" and not any(item.split == "validation" for item in source.items)
+    if held_out:
+        train = sorted((item for item in source.items if item.split == "train"), key=lambda item: item.name)
         if not train:
-            raise DataError(f"{path}: no training pictures found. {LAYOUT}")
-        kept, held_out = _stratified(train, VALIDATION_SHARE, path, content_of)
-        items = kept if split == "train" else held_out
+            raise DataError(f"{path}: no training pictures found. {EXPECTED}")
+        items = _stratified(train, classes, path, source.content_of)[split == "validation"]
     else:
-        items = [item for item in items if item.split == split]
-    items = sorted((item for item in items if item.emotion in classes), key=lambda item: item.name)
+        items = [item for item in source.items if item.split == split]
+    items = sorted((item for item in items if item.label in classes), key=lambda item: item.name)
     if not items:
-        raise DataError(f"{path}: no pictures of the {split} split with the classes {', '.join(classes)}. {LAYOUT}")
-    return items
+        rule = f"{path}: no pictures of the {split} split with the classes {', '.join(classes)}."
+        raise DataError(f"{rule}{_found(source.items)} {EXPECTED}")
+    return items, held_out
 
 
-def _stratified(items, share, path, content_of):
-    """Split items into two stratified lists; items of the same content stay together and count once for the share."""
+def _check_known(path, items):
+    """Make sure that the folders are of known classes, where no others are asked for."""
+    others = sorted({item.label for item in items} - {*KNOWN})
+    if not others:
+        return
+    folder = next("/".join(item.name.split("/")[:-1]) for item in items if item.label == others[0])
+    if all(name.isdecimal() for name in others):
+        advice = "Numbers mean other classes in each data set: --layout raf-db, affectnet, ckplus or fer2013 says which"
+    else:
+        advice = f"Classes of your own are named, such as --classes {' '.join(sorted({item.label for item in items}))}"
+    raise DataError(f"{path}: unknown class folder {folder}. {advice}. {EXPECTED}")
+
+
+def _found(items):
+    """Return a sentence on the classes that a data set has, to follow another."""
+    names = sorted({item.label for item in items})
+    numbers = " Numbers need --layout." if names and all(name.isdecimal() for name in names) else ""
+    return f" Found: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}.{numbers}"
+
+
+def _describe_left_out(path, source, classes):
+    """Return the sentences of `Faces.left_out`."""
+    counts = Counter(item.label for item in source.items if item.label not in (*classes, *EMOTIONS))
+    kinds = ", ".join(f"{count} {name}" for name, count in counts.most_common(10))
+    others = f"{counts.total()} of other classes left out: {kinds}" if kinds else ""
+    return " ".join(f"{path}: {part}." for part in (describe_left_out(source.left_out), others) if part)
+
+
+def _stratified(items, classes, path, content_of):
+    """Split items into two stratified lists; items that belong together stay together and count once for the share."""
     groups = {}
     for item in items:
-        groups.setdefault(content_of(item), []).append(item)
+        groups.setdefault(item.group or content_of(item), []).append(item)
     groups = list(groups.values())
-    emotions = [group[0].emotion for group in groups]
+    labels = [group[0].label for group in groups]
     try:
-        parts = train_test_split(groups, test_size=share, stratify=emotions, random_state=SPLIT_SEED)
-        return [list(chain.from_iterable(part)) for part in parts]
-    except ValueError as error:
-        raise DataError(
-            f"{path}: there is no validation split, and a stratified tenth of training cannot be taken ({error})"
-        ) from None
+        parts = train_test_split(groups, test_size=VALIDATION_SHARE, stratify=labels, random_state=SPLIT_SEED)
+    except ValueError:  # A class has one picture, or a tenth has fewer pictures than there are classes.
+        parts = None
+    if parts is None or {*labels} & {*classes} - {group[0].label for group in parts[1]}:
+        parts = _split_each(groups, labels, classes, path)
+    return [list(chain.from_iterable(part)) for part in parts]
+
+
+def _split_each(groups, labels, classes, path):
+    """Split groups into two lists; of each class a tenth is held out, at least one."""
+    kept, held_out = [], []
+    random = np.random.default_rng(SPLIT_SEED)
+    for label in sorted(set(labels)):
+        own = [group for group, each in zip(groups, labels, strict=True) if each == label]
+        if len(own) == 1 and label in classes:
+            reason = f"class {label} has 1 picture, or copies of it alone"
+            rule = f"{path}: there is no validation split, and a stratified tenth of training cannot be taken"
+            raise DataError(f"{rule} ({reason})")
+        count = max(1, round(VALIDATION_SHARE * len(own))) if len(own) > 1 else 0
+        chosen = {*random.permutation(len(own))[:count].tolist()}
+        for index, group in enumerate(own):
+            (held_out if index in chosen else kept).append(group)
+    return kept, held_out
 
 
 def _limit(items, limit):
     """Return a sample of the items, drawn with `SPLIT_SEED`; each class keeps its share, but at least one item."""
-    sizes = Counter(item.emotion for item in items)
+    sizes = Counter(item.label for item in items)
     check(limit >= len(sizes), "limit", f"at least {len(sizes)}, a picture a class", limit)
     seen, ranks = Counter(), {}
     for index in np.random.default_rng(SPLIT_SEED).permutation(len(items)):
-        emotion = items[index].emotion
-        ranks[index] = seen[emotion] / sizes[emotion]
-        seen[emotion] += 1
+        label = items[index].label
+        ranks[index] = seen[label] / sizes[label]
+        seen[label] += 1
     return [items[index] for index in sorted(sorted(ranks, key=ranks.get)[:limit])]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.data.sources import DataError
+from fer.data.items import DataError
 
 
 def load_votes(path, names):

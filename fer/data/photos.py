@@ -5,9 +5,9 @@ from pathlib import Path
 
 from fer.errors import UserError
 from fer.images.formats import pick_pictures, read_head
-from fer.labels import EMOTIONS
+from fer.labels import EMOTIONS, KNOWN, match_class
 
-LAYOUT = "Expected <label>/* or <set>/<label>/*, with labels among " + ", ".join(EMOTIONS)
+LAYOUT = "Expected <label>/* or <set>/<label>/*, with labels among " + ", ".join(EMOTIONS) + " and the model's own"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> 
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder. {LAYOUT}")
-    candidates = [folder] if _has_labels(folder) else sorted(path for path in folder.iterdir() if _has_labels(path))
+    candidates = [folder]
+    if not _has_labels(folder, classes):
+        candidates = sorted(path for path in folder.iterdir() if _has_labels(path, classes))
     sets = [_list_set(path, classes) for path in candidates]
     sets = [each for each in sets if each.paths]
     if not sets:
@@ -48,8 +50,9 @@ def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> 
     return sets
 
 
-def _has_labels(folder):
-    return folder.is_dir() and any(path.name in EMOTIONS for path in folder.iterdir() if path.is_dir())
+def _has_labels(folder, classes):
+    known = (*classes, *KNOWN)
+    return folder.is_dir() and any(match_class(path.name, known) for path in folder.iterdir() if path.is_dir())
 
 
 def _list_set(folder, classes):
@@ -59,9 +62,9 @@ def _list_set(folder, classes):
         files, others = pick_pictures(files, read_head, path_of=Path)
         if others:
             left_out[f"{subfolder.name} (no pictures)"] = others.total()
-        if subfolder.name in classes:
+        if label := match_class(subfolder.name, classes):
             paths += files
-            labels += [subfolder.name] * len(files)
+            labels += [label] * len(files)
         elif files:
             left_out[subfolder.name] = len(files)
     return PhotoSet(folder.resolve().name, tuple(paths), tuple(labels), left_out)

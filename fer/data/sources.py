@@ -1,104 +1,130 @@
-"""Items of a data set in a folder, a zip or a CSV, listed before any picture is decoded."""
+"""Items of a data set in a folder, a zip or a table, listed before any picture is decoded."""
 
-import csv
 import hashlib
 import io
+import zipfile
+from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-import numpy as np
-from PIL import Image
+from fer.data.items import EXPECTED, DataError
+from fer.data.layouts import CODES, SPLIT_NAMES, is_label_file, list_folder_items, list_labelled_items
+from fer.data.tables import list_rows, looks_like_table, read_pixels
+from fer.errors import UserError, check
+from fer.images.archives import list_files, open_member, open_zip, read_member, read_member_head
+from fer.images.formats import SUFFIXES, pick_pictures, read_head
+from fer.images.loading import MAX_PIXELS, load_grey
+from fer.labels import known_class, match_class
 
-from fer.errors import UserError
-from fer.images.archives import FAILURES, list_files, open_member, open_zip, read_member, read_member_head
-from fer.images.formats import describe_left_out, pick_pictures, read_head
-from fer.images.loading import MAX_PIXELS, grey_square, load_grey
-from fer.labels import CSV_EMOTIONS, EMOTIONS
-
-SPLITS = ("train", "validation", "test")
-"""Names of the splits."""
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-"""Names of the CSV files in which FER2013 is distributed."""
-USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-"""Splits by their name in the column `Usage` of the CSV."""
-FACE_SIZE = 48
-"""Side of FER2013's pictures in pixels."""
+"""Names of the tables in which FER2013 is distributed; one of another name is read where it is the only one."""
+TABLE_SUFFIXES = (".csv", ".tsv")
+"""Suffixes of tables, in lower case."""
 MAX_MEMBER_BYTES = 6 * MAX_PIXELS
 """Largest size of a picture in a zip in bytes: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
-LAYOUT = (
-    "Expected train/<emotion>/ beside test/<emotion>/ or validation/<emotion>/, "
-    f"or a CSV with the columns emotion, pixels, Usage; emotions are {', '.join(EMOTIONS)}."
-)
-
-
-class DataError(UserError):
-    """Error for a data set that cannot be used; the message names the file or row and what was expected."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """A picture that has not been opened.
+class Source:
+    """A data set that is open.
 
-    name: path below the data set, or number of the CSV row.
-    emotion: label.
-    split: one of `SPLITS`.
-    content: what its source needs to read it.
+    items: list of `Item`s.
+    read: function of an item and a size that reads the picture as a uint8 array `(size, size)`.
+    content_of: function of an item that returns the same value for items of the same content.
+    left_out: numbers of files that are left out, by kind, as `fer.images.formats.pick_pictures` counts them.
     """
 
-    name: str
-    emotion: str
-    split: str
-    content: object
+    items: list
+    read: Callable
+    content_of: Callable
+    left_out: Counter
 
 
 @contextmanager
-def open_source(path, skip):
+def open_source(path, skip, classes=(), layout=None):
     """Open a data set.
 
     Args:
-        path: folder, zip or CSV.
-        skip: function that is called with the `DataError` of each broken row of a CSV.
+        path: folder, zip or table, a `pathlib.Path`.
+        skip: function that is called with the `DataError` of each broken row of a table.
+        classes: names of classes, of `fer.labels.check_classes`, that folders may mean (`fer.labels.match_class`).
+        layout: a key of `fer.data.layouts.CODES`; None for folders with names.
 
     Yields:
-        An iterator of the `Item`s; a function of an item and a size that reads the picture as a uint8 array `(size,
-        size)`; a function of an item that returns the same value for items of the same content; and a sentence on the
-        files that are left out, "" if there are none.
+        A `Source`.
 
     Raises:
-        DataError: if the path is missing or is none of these.
+        DataError: if the path is missing or is none of these, or a picture lies where it has no class.
     """
+    check(layout is None or layout in CODES, "layout", f"one of {', '.join(CODES)}", repr(layout))
+
+    def name_class(name):
+        return match_class(name, classes) or known_class(name) or name
+
     if not path.exists():
-        raise DataError(f"{path}: no such file or folder. {LAYOUT}")
+        raise DataError(f"{path}: no such file or folder. {EXPECTED}")
     if path.is_dir():
         names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-        csv_name = _find_csv(names)
-        if csv_name is None:
-            names, left_out = pick_pictures(names, lambda name: read_head(path / name))
+        table = _find_table(names)
+        if table is None:
+            items, left_out = _list_items(
+                names, path, name_class, layout, lambda name: read_head(path / name), lambda n: (path / n).read_bytes()
+            )
             read = lambda item, size: load_grey(path / item.content, size)  # noqa: E731
-            yield _folder_items(names, path), read, lambda item: _digest(path, item), _left_out(path, left_out)
+            yield Source(items, read, lambda item: _digest(path, item), left_out)
             return
-        path = path / csv_name
-    if path.suffix.lower() == ".csv":
-        with path.open("rb") as file:
-            yield _csv_items(file, path, skip), _read_pixels, _pixels_of, ""
+        path = path / table
+    if path.suffix.lower() in TABLE_SUFFIXES or not zipfile.is_zipfile(path) and looks_like_table(_read_start(path)):
+        with path.open("rb", buffering=0) as file:
+            yield _table_source(list_rows(file, path, skip, name_class, layout))
         return
     with ExitStack() as stack:
         try:
             archive = stack.enter_context(open_zip(path))
         except UserError as error:
             reason = str(error).removeprefix(f"{path}: ")
-            raise DataError(f"{path}: neither a folder, a zip nor a CSV that can be read: {reason} {LAYOUT}") from None
+            rule = f"{path}: neither a folder, a zip nor a CSV that can be read"
+            raise DataError(f"{rule}: {reason} {EXPECTED}") from None
         members = {info.filename: info for info in list_files(archive)}
-        csv_name = _find_csv(sorted(members))
-        if csv_name is None:
-            names, left_out = pick_pictures(sorted(members), lambda name: read_member_head(archive, members[name]))
+        table = _find_table(sorted(members))
+        if table is None:
+            items, left_out = _list_items(
+                sorted(members),
+                path,
+                name_class,
+                layout,
+                lambda name: read_member_head(archive, members[name]),
+                lambda name: read_member(archive, members[name], f"{path}:{name}", MAX_MEMBER_BYTES),
+            )
             read = lambda item, size: _read_member(archive, members[item.content], size, path)  # noqa: E731
-            yield _folder_items(names, path), read, lambda item: _sum(members[item.content]), _left_out(path, left_out)
+            yield Source(items, read, lambda item: _sum(members[item.content]), left_out)
             return
-        name = f"{path}:{csv_name}"
-        with open_member(archive, members[csv_name], name) as file:
-            yield _csv_items(file, name, skip), _read_pixels, _pixels_of, ""
+        name = f"{path}:{table}"
+        with open_member(archive, members[table], name) as file:
+            yield _table_source(list_rows(file, name, skip, name_class, layout))
+
+
+def _list_items(names, path, name_class, layout, read_head, read):
+    """Return the items of files in folders or in a zip, and the counts of the files that are left out."""
+    label_files = [name for name in names if is_label_file(name, layout)]
+    pictures, left_out = pick_pictures(sorted({*names} - {*label_files}), read_head)
+    if label_files:
+        items = list_labelled_items(pictures, label_files, path, name_class, layout, read)
+        if unlabelled := len(pictures) - len(items):
+            left_out["pictures without a label"] += unlabelled
+    else:
+        items = list_folder_items(pictures, path, name_class, layout)
+    places = {}
+    for item in items:
+        if (first := places.setdefault(item.name, item.content)) is not item.content:
+            raise DataError(f"{path}: a data set must hold each picture once. Received: {first} and {item.content}")
+    return items, left_out
+
+
+def _table_source(items):
+    return Source(items, read_pixels, lambda item: item.content[1].strip(), Counter())
 
 
 def _digest(path, item):
@@ -114,21 +140,26 @@ def _sum(member):
     return member.CRC, member.file_size
 
 
-def _pixels_of(item):
-    """Return the pixels of an item of a CSV as text."""
-    return item.content[1].strip()
+def _read_start(path):
+    try:
+        with path.open("rb") as file:
+            return file.read(4096)
+    except OSError:  # The error is reported when the file is opened as a zip.
+        return b""
 
 
-def _find_csv(names):
-    """Return the name of a data set's CSV; None if it has none, or has a folder `train` as well."""
-    if any("train" in PurePosixPath(name).parts[:-1] for name in names):
+def _find_table(names):
+    """Return the name of a data set's table; None if it has none, or has folders of splits as well.
+
+    A table that is not one of `CSV_NAMES` must be the only one, where there are no pictures.
+    """
+    files = [PurePosixPath(name) for name in names]
+    if any(part.lower() in SPLIT_NAMES for file in files for part in file.parts[:-1]):
         return None
-    return next((name for name in names if PurePosixPath(name).name in CSV_NAMES), None)
-
-
-def _left_out(path, counts):
-    """Return the sentence on files that are left out; "" if there are none."""
-    return f"{path}: {describe_left_out(counts)}." if counts else ""
+    if known := next((name for name, file in zip(names, files, strict=True) if file.name in CSV_NAMES), None):
+        return known
+    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES) and "/." not in f"/{name}"]
+    return tables[0] if len(tables) == 1 and not any(name.lower().endswith(SUFFIXES) for name in names) else None
 
 
 def _read_member(archive, member, size, path):
@@ -138,73 +169,3 @@ def _read_member(archive, member, size, path):
         return load_grey(io.BytesIO(read_member(archive, member, name, MAX_MEMBER_BYTES)), size, name)
     except UserError as error:
         raise DataError(str(error)) from None
-
-
-def _folder_items(names, path):
-    """Yield the items of files in Kaggle's layout, which may lie in one folder around it (`fer2013/train/…`)."""
-    places = {}
-    for name in names:
-        parts = PurePosixPath(name).parts
-        if len(parts) < 3 or parts[-3] not in SPLITS:
-            raise DataError(f"{path}: {name} stands in no split. {LAYOUT}")
-        split, emotion = parts[-3:-1]
-        if emotion not in EMOTIONS:
-            raise DataError(f"{path}: unknown class folder {split}/{emotion}. {LAYOUT}")
-        if split == "test" and parts[-1].startswith("PublicTest_"):
-            split = "validation"
-        item = Item("/".join(parts[-3:]), emotion, split, name)
-        if (first := places.setdefault(item.name, name)) is not name:
-            raise DataError(f"{path}: a data set must hold each picture once. Received: {first} and {name}")
-        yield item
-
-
-def _csv_rows(file, path):
-    """Yield the rows of a CSV as lists of strings."""
-    try:
-        yield from csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
-    except (csv.Error, *FAILURES) as error:
-        raise DataError(f"{path}: not a CSV that can be read ({error}).") from None
-
-
-def _csv_items(file, path, skip):
-    """Yield the items of a CSV, and pass the errors of broken rows to `skip`."""
-    rows = _csv_rows(file, path)
-    header = [name.strip().lower() for name in next(rows, [])]
-    missing = {"emotion", "pixels", "usage"} - set(header)
-    if missing:
-        raise DataError(f"{path}: the column {', '.join(sorted(missing))} is missing. Received: {', '.join(header)}")
-    for number, row in enumerate(rows, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        try:
-            item = _row_item(row, header, number, f"{path}, row {number}")
-        except DataError as error:
-            skip(error)
-            continue
-        yield item
-
-
-def _row_item(row, header, number, where):
-    """Return the item of a row of a CSV, or raise a `DataError`."""
-    if len(row) != len(header):
-        raise DataError(f"{where}: {len(header)} columns expected. Received: {len(row)}.")
-    cells = dict(zip(header, row, strict=True))
-    code, usage = cells["emotion"].strip(), cells["usage"].strip()
-    if code not in map(str, range(len(CSV_EMOTIONS))):
-        raise DataError(f"{where}: `emotion` must be 0 to {len(CSV_EMOTIONS) - 1}. Received: {code!r}.")
-    if usage not in USAGES:
-        raise DataError(f"{where}: `Usage` must be one of {', '.join(USAGES)}. Received: {usage!r}.")
-    return Item(f"row {number:06d}", CSV_EMOTIONS[int(code)], USAGES[usage], (where, cells["pixels"]))
-
-
-def _read_pixels(item, size):
-    """Read the pixels of an item of a CSV as a uint8 array `(size, size)`."""
-    where, text = item.content
-    values = text.split()
-    if len(values) != FACE_SIZE**2:
-        raise DataError(f"{where}: `pixels` must be {FACE_SIZE**2} numbers. Received: {len(values)}.")
-    try:
-        face = np.array(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
-    except (ValueError, OverflowError):
-        raise DataError(f"{where}: `pixels` must be whole numbers 0-255 between spaces.") from None
-    return grey_square(Image.fromarray(face), size)

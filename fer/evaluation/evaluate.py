@@ -34,6 +34,7 @@ def evaluate_model(
     path: str = "loader",
     allow_duplicates: bool = False,
     prior: float | None = None,
+    layout: str | None = None,
 ) -> tuple[dict[str, Any], Sequence[str]]:
     """Load a model and a split of the data set, and measure the one on the other.
 
@@ -41,7 +42,7 @@ def evaluate_model(
 
     Args:
         folder: model folder or `bundled`.
-        data, split, limit, skip_bad: as `fer.data.fer2013.load_faces` takes them.
+        data, split, limit, skip_bad, layout: as `fer.data.fer2013.load_faces` takes them.
         classes: emotions to measure on, among those the model knows; the model then chooses among these. None for all.
         model: what to call the model in the figures; by default the folder.
         votes: CSV of FER+; None for no comparison with people.
@@ -67,9 +68,9 @@ def evaluate_model(
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
-    faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad)
+    faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad, layout)
     if duplicates:
-        train = load_faces(data, "train", config.labels, config.image_size, skip_bad=skip_bad)
+        train = load_faces(data, "train", config.labels, config.image_size, None, skip_bad, layout)
         check_copies(faces, train, allow_duplicates)
     votes_of = load_votes(votes, faces.names) if votes else None
     config = _with_prior(config, prior)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import ImageColor, ImageDraw, ImageFont
 
-from fer.labels import EMOTION_COLORS
+from fer.labels import class_colors
 
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 """Path of the captions' font, free to use and pass on (`fonts/LICENSE`). Pillow's own lacks ä, ñ and ¿."""
@@ -34,7 +34,7 @@ def draw_faces(image, faces, numbers=None, caption=caption):
     line = max(2, round(longer / 300))
     numbers = range(1, len(faces) + 1) if numbers is None else numbers
     for number, face in reversed(list(zip(numbers, faces, strict=True))):
-        color = EMOTION_COLORS[face.label]
+        color = class_colors(face.probabilities)[face.label]
         left, top, right, bottom = face.box
         draw.rectangle((left, top, right - 1, bottom - 1), outline=color, width=line)
         text, size = caption(number, face), max(longer / 30, 11)

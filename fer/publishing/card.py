@@ -1,5 +1,6 @@
 """The model card: data for the Hub, and prose rendered from a model folder's own figures."""
 
+import re
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
@@ -15,8 +16,10 @@ from fer.resources import find_resource
 
 TEMPLATE = find_resource("model_card.md")
 """Path of the card's template, in Jinja."""
-NAME = "Facial expression recognition on FER2013"
-"""Title of the card, and name of the model in the Hub's figures."""
+NAME = "Facial expression recognition on {}"
+"""Title of the card, and name of the model in the Hub's figures, with the name of the data set."""
+TAG = "facial-expression-recognition"
+"""Tag of every model."""
 METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}
 
 
@@ -36,18 +39,21 @@ def render_card(folder, source, exports=None):
     config, _ = load_config(folder)
     metrics = load_metrics(folder, "a card")
     exports = list_exports(folder) if exports is None else exports
+    own = _describe_own(config.training)
+    name = own["name"] if own else "FER2013"
     data = ModelCardData(
-        license="apache-2.0",
+        license=own["license"] if own else "apache-2.0",
+        base_model=_find_base(config.training),
         library_name="keras",
         pipeline_tag="image-classification",
-        tags=["facial-expression-recognition", "fer2013"],
-        model_name=NAME,
+        tags=[TAG] if own else [TAG, "fer2013"],
+        model_name=NAME.format(f"own data: {name}" if own else name),
         eval_results=[
             EvalResult(
                 task_type="image-classification",
-                dataset_type="fer2013",
-                dataset_name="FER2013",
-                dataset_split=metrics["split"],
+                dataset_type=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own-data",
+                dataset_name=name,
+                dataset_split="held-out tenth of train" if own and own["held_out"] else metrics["split"],
                 dataset_revision=metrics["data_sha256"],
                 metric_type=key,
                 metric_name=title,
@@ -61,7 +67,8 @@ def render_card(folder, source, exports=None):
     try:
         return template.render(
             card_data=data.to_yaml(),
-            name=NAME,
+            name=data.model_name,
+            own=own,
             source=source,
             labels=config.labels,
             image_size=config.image_size,
@@ -76,6 +83,23 @@ def render_card(folder, source, exports=None):
         )
     except (UndefinedError, TypeError, KeyError) as error:
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
+
+
+def _describe_own(training):
+    """Return the facts of a data set of one's own for the template, its counts as text; None for FER2013."""
+    own = training.get("data")
+    if not own:
+        return None
+    counts = {
+        split: ", ".join(f"{count} {label}" for label, count in own[split].items()) for split in ("train", "validation")
+    }
+    return {**own, **counts}
+
+
+def _find_base(training):
+    """Return the model of the Hub that a training started from, `OWNER/NAME`; None for another or none."""
+    name = ((training.get("start") or {}).get("model") or {}).get("name", "")
+    return name if "/" in name else None
 
 
 def list_earlier(training):

@@ -5,7 +5,20 @@ from pathlib import Path
 
 import keras
 
+from fer.models.provenance import last_part
 from fer.training.options import command_to_publish
+
+
+def describe_data(options, data):
+    """Return the facts of a data set that is not FER2013; None for FER2013."""
+    if data.train.is_fer2013:
+        return None
+    counts = {
+        split: {name: int((faces.labels == place).sum()) for place, name in enumerate(faces.classes)}
+        for split, faces in (("train", data.train), ("validation", data.validation))
+    }
+    facts = {"name": last_part(options.data), "held_out": data.validation.held_out, "license": options.license}
+    return facts | counts
 
 
 def describe_training(plan, network, history, data):
@@ -18,7 +31,7 @@ def describe_training(plan, network, history, data):
         data: `fer.training.fit.TrainingData`.
     """
     options = plan.options
-    to_the_end = options.keep == "last" and len(history) == plan.recipe.epochs
+    to_the_end = plan.keep == "last" and len(history) == plan.recipe.epochs
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     return {
         **asdict(plan.recipe),
@@ -26,6 +39,7 @@ def describe_training(plan, network, history, data):
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": network.count_params(),
+        "data": describe_data(options, data),
         "train_pictures": len(data.train),
         "validation_pictures": len(data.validation),
         "backend": keras.backend.backend(),

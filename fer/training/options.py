@@ -5,6 +5,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
+from fer.data.layouts import CODES
 from fer.labels import EMOTIONS
 from fer.models.provenance import last_part
 from fer.training.recipes import Recipe
@@ -22,7 +23,7 @@ PATHS = ("data", "output", "votes", "start", "weights", "teacher")
 
 def add_options(parser):
     """Add the options of a training to a parser."""
-    parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--data", required=True, metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
     parser.add_argument("--output", required=True, metavar="FOLDER", type=Path, help="where the model folder goes")
     parser.add_argument(
         "--network",
@@ -31,13 +32,25 @@ def add_options(parser):
         help="a network of fer/models/networks.py (default: %(default)s)",
     )
     parser.add_argument(
-        "--classes", nargs="+", default=EMOTIONS, metavar="EMOTION", help="emotions to tell apart (default: all seven)"
+        "--classes",
+        nargs="+",
+        metavar="CLASS",
+        help=f"classes to tell apart, 2 to 50 names of folders (default: {', '.join(EMOTIONS)})",
+    )
+    parser.add_argument(
+        "--layout", choices=tuple(CODES), help="published layout of --data: what numbered folders and label files mean"
     )
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
     parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
-    parser.add_argument("--start", metavar="FOLDER", help="model folder whose weights to start from")
+    parser.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="model whose weights to start from: a folder, bundled, or OWNER/NAME of the Hub; its classes may be "
+        "others (default: bundled, for fewer than 5,000 pictures)",
+    )
+    parser.add_argument("--from-scratch", action="store_true", help="start from random weights, however few pictures")
     parser.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
@@ -55,9 +68,8 @@ def add_options(parser):
     parser.add_argument(
         "--keep",
         choices=("best", "last"),
-        default="best",
         help="the epoch whose weights are kept: the one of the lowest validation loss, or the last of the schedule "
-        "(default: %(default)s)",
+        "(default: best; last where few pictures are fine-tuned on)",
     )
     parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch in --output")
     parser.add_argument(
@@ -68,6 +80,9 @@ def add_options(parser):
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     parser.add_argument(
         "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"
+    )
+    parser.add_argument(
+        "--license", metavar="ID", help="licence of a model of your own data, for its card, such as cc-by-4.0"
     )
     hosts = parser.add_argument_group("several machines", "The same command on each, but for --process-id; on JAX.")
     hosts.add_argument("--hosts", metavar="HOST:PORT", help="where process 0 listens for the others")

@@ -20,8 +20,9 @@ def load_pictures(plan):
         UserError: for data that cannot be read, or validation pictures that are training pictures.
     """
     options, config = plan.options, plan.config
+    classes = config.labels if options.classes else None
     train, validation = (
-        load_faces(options.data, split, config.labels, config.image_size, options.limit, options.skip_bad)
+        load_faces(options.data, split, classes, config.image_size, options.limit, options.skip_bad, options.layout)
         for split in ("train", "validation")
     )
     print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fer.documents import to_json
 from fer.errors import UserError, check
-from fer.labels import check_classes
+from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
@@ -15,16 +15,17 @@ from fer.outputs import check_folder, write_text
 from fer.training.distributed import check_hosts
 from fer.training.options import STARTED, recipe_options, starts_from_base
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe
+from fer.training.small_sets import find_start
 
 ARGUMENTS = "arguments.json"
 """File of a run's settings, in its folder."""
 UNSETTLED = (
     *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
-    *("hosts", "processes", "process_id", "allow_duplicates"),
+    *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
     *STARTED,
 )
 """Options that may differ between a run and its resumption."""
-ADDED = {"votes_share": 0.7}
+ADDED = {"votes_share": 0.7, "layout": None}
 """Values, in runs that were begun before a setting was one, of that setting."""
 
 
@@ -35,11 +36,15 @@ class Plan:
     options: of the command line, as `fer.training.options.add_options` defines them.
     recipe: the network's own, with what the options change.
     config: of the model folder that is written.
+    start: model whose weights to start from; None for none.
+    keep: epoch whose weights are kept, `best` or `last`.
     """
 
     options: Namespace
     recipe: Recipe
     config: ModelConfig
+    start: str | None = None
+    keep: str = "best"
 
     @property
     def trained(self):
@@ -64,10 +69,10 @@ def make_plan(options):
     _check_combinations(options)
     recipe = _choose_recipe(options)
     size = network.size.usual if options.image_size is None else options.image_size
-    config = ModelConfig(options.network, check_classes(options.classes), size)
+    config = ModelConfig(options.network, check_classes(options.classes or EMOTIONS), size)
     if options.enlarged is not None:
         config = replace(config, options={"enlarged": options.enlarged})
-    return Plan(options, recipe, config)
+    return Plan(options, recipe, config, options.start, options.keep or "best")
 
 
 def _check_combinations(options):
@@ -78,6 +83,9 @@ def _check_combinations(options):
     if options.votes_share is not None and not options.votes:
         raise UserError("--votes-share goes with --votes CSV. Received: no --votes")
     check_hosts(options.hosts, options.processes, options.process_id)
+    if options.from_scratch and (options.start or options.weights not in (None, "none")):
+        name, value = ("--start", options.start) if options.start else ("--weights", options.weights)
+        raise UserError(f"--from-scratch goes without --start and --weights. Received: {name} {value}")
     if starts_from_base(options):
         for name in ("start", "hosts"):
             if getattr(options, name):
@@ -106,8 +114,10 @@ def check_models(plan):
     find_network(options.network).check_size(plan.config.image_size, options.enlarged)
     is_file = options.weights in (None, "none", "imagenet") or Path(options.weights).is_file()
     check(is_file, "--weights", "imagenet, none or a file", options.weights)
-    for name in filter(None, [options.start, *options.teacher]):
-        folder = find_model(name)
+    folders = [find_model(name) for name in options.teacher]
+    if options.start:
+        folders.append(find_start(options.start)[0])
+    for folder in folders:
         check_weights(folder, load_config(folder)[1])
 
 
@@ -129,7 +139,7 @@ def list_settings(plan, base, teachers):
         teachers: facts of the teachers, of `fer.training.distillation.load_teachers`.
     """
     kept = {key: value for key, value in vars(plan.options).items() if key not in UNSETTLED}
-    kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size}
+    kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
     return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}
 

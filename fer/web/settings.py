@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from fer.detection import alignment, blazeface, tracking
-from fer.labels import EMOTION_COLORS
+from fer.labels import class_colors
 from fer.models.exports import EXPORTS, judge_export, read_export
 from fer.models.model_folder import ModelFolderError, check_weights, find_model, load_config
 from fer.recognition.recognizer import MAX_FACES
@@ -39,7 +39,7 @@ def build_settings(folder="bundled", model=None):
             "image_size": config.image_size,
             "threshold": config.calibration.threshold,
         },
-        "colors": {label: EMOTION_COLORS[label] for label in config.labels},
+        "colors": class_colors(config.labels),
         "networks": {Path(path).stem: {"file": path, **_describe(content)} for path, content in networks.items()},
         "detection": {
             "min_score": blazeface.MIN_SCORE,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fer.data.fer2013 import load_faces
 from fer.data.ferplus import load_votes
-from fer.data.sources import DataError
+from fer.data.items import DataError
 from fer.labels import CSV_EMOTIONS, EMOTIONS
 
 KAGGLE_HEADER = ("emotion", "pixels", "Usage")
@@ -224,9 +224,17 @@ def test_a_data_set_that_holds_a_copy_of_itself_is_refused_with_both_places(tmp_
     assert places[1] == f"images/{places[0]}"
 
 
-def test_too_few_pictures_for_a_stratified_tenth(dataset):
-    with pytest.raises(DataError, match="there is no validation split, and a stratified tenth of training cannot"):
-        load_faces(without_validation(dataset), "train")
+def test_of_few_pictures_one_of_each_class_is_held_out(dataset):
+    train, validation = (load_faces(without_validation(dataset), split) for split in ("train", "validation"))
+    assert Counter(train.labels.tolist()) == dict.fromkeys(range(7), 2)
+    assert Counter(validation.labels.tolist()) == dict.fromkeys(range(7), 1)
+    assert not set(train.names) & set(validation.names)
+
+
+def test_too_few_pictures_for_a_stratified_tenth(tmp_path, draw_dataset):
+    folder = without_validation(draw_dataset(tmp_path, per_class=1))
+    with pytest.raises(DataError, match=r"a stratified tenth of training cannot be taken \(class angry has 1 picture"):
+        load_faces(folder, "train")
 
 
 def test_limit_keeps_shares_and_at_least_one_of_each_class(tmp_path, draw_dataset):
@@ -324,8 +332,8 @@ def test_blank_lines_are_no_rows(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "column emotion, pixels, usage is missing"),
-        (b"emotion,pixels\n0,1\n", r"column usage is missing\. Received: emotion, pixels"),
+        (b"", "column emotion, pixels is missing"),
+        (b"emotion,Usage\n0,1\n", r"column pixels is missing\. Received: emotion, usage"),
         (b"emotion,pixels,Usage\n", "no pictures found"),
         (b"emotion,pixels,Usage\n\xff\xfe\x00,1,Training\n", "not a CSV that can be read"),
         (b'emotion,pixels,Usage\n0,"' + b"1 " * 100_000, "not a CSV that can be read"),
@@ -340,9 +348,9 @@ def test_file_that_is_no_such_csv(tmp_path, content, message):
 
 
 def test_path_that_does_not_fit(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere: no such file or folder\. Expected train/<emotion>/"):
+    with pytest.raises(DataError, match=r"nowhere: no such file or folder\. Expected train/<class>/"):
         load_faces(tmp_path / "nowhere", "train")
-    with pytest.raises(DataError, match=r"no pictures found\. Expected train/<emotion>/"):
+    with pytest.raises(DataError, match=r"no pictures found\. Expected train/<class>/"):
         load_faces(tmp_path, "train")
     (tmp_path / "notes.txt").write_text("no dataset")
     with pytest.raises(DataError, match=r"notes\.txt: neither a folder, a zip nor a CSV"):
@@ -362,8 +370,8 @@ def test_unknown_split(dataset):
 
 
 def test_unknown_class_folder(dataset):
-    (dataset / "train" / "happy").rename(dataset / "train" / "joy")
-    with pytest.raises(DataError, match="unknown class folder train/joy"):
+    (dataset / "train" / "happy").rename(dataset / "train" / "glee")
+    with pytest.raises(DataError, match=r"unknown class folder train/glee\. .* such as --classes angry disgust "):
         load_faces(dataset, "train")
 
 

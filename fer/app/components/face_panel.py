@@ -9,8 +9,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from fer.app.texts import say
-from fer.labels import EMOTION_COLORS
+from fer.app.texts import say, say_class
+from fer.labels import class_colors
 
 HEAT = np.array([(0, 0, 4), (120, 28, 109), (237, 105, 37), (252, 255, 164)], np.float32)
 """Stops of matplotlib's colour map inferno: its lightness rises steadily, so that it also reads without colour."""
@@ -48,14 +48,14 @@ def face_view(language, labels, face=None, activation=None):
         figures = _figure(blank, say(language, "face.seen")) + _figure(blank, say(language, "face.looked"))
         rows = [(label, 0, "–") for label in labels]
         return _view(say(language, "face.none"), figures, bars(language, rows))
-    emotion = say(language, f"emotion.{face.label}")
+    emotion = say_class(language, face.label)
     crop = _picture(Image.fromarray(face.crop), say(language, "face.seen_alt"), pixelated=True)
     if activation is None:
         looked = _figure(blank, say(language, "face.cannot_say"))
     else:
         heat = _picture(heatmap(face.crop, activation), say(language, "face.looked_alt", emotion=emotion))
         looked = _figure(heat, say(language, "face.looked_for", emotion=emotion))
-    swatch = f'<span class="swatch" style="background: {EMOTION_COLORS[face.label]}"></span>'
+    swatch = f'<span class="swatch" style="background: {class_colors(face.probabilities)[face.label]}"></span>'
     headline = f"{swatch}{say_expression(language, face)}"
     rows = [(label, value, f"{value:.0%}") for label, value in face.probabilities.items()]
     return _view(headline, _figure(crop, say(language, "face.seen")) + looked, bars(language, rows, face.label))
@@ -88,12 +88,12 @@ def bars(language, rows, top=None):
         rows: of label, length (0-1) and text.
         top: the label to emphasise.
     """
-    cells = []
+    cells, colors = [], class_colors(label for label, _, _ in rows)
     for label, length, text in rows:
         emphasis = " top" if label == top else ""
-        fill = f'<div class="fill" style="width: {100 * length:.1f}%; background: {EMOTION_COLORS[label]}"></div>'
+        fill = f'<div class="fill" style="width: {100 * length:.1f}%; background: {colors[label]}"></div>'
         cells.append(
-            f'<div class="name{emphasis}">{say(language, f"emotion.{label}")}</div>'
+            f'<div class="name{emphasis}">{say_class(language, label)}</div>'
             f'<div class="track">{fill}</div><div class="number{emphasis}">{text}</div>'
         )
     return f'<div class="bars">{"".join(cells)}</div>'
@@ -101,7 +101,7 @@ def bars(language, rows, top=None):
 
 def _say(language, key, face, **values):
     key = key if face.confident else f"{key}_not_sure"
-    emotion = say(language, f"emotion.{face.label}")
+    emotion = say_class(language, face.label)
     return say(language, key, emotion=emotion, share=face.probabilities[face.label], **values)
 
 

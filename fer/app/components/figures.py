@@ -6,8 +6,8 @@ dark mode, are read aloud, and nothing of the model's folder has to be served.
 
 from html import escape
 
-from fer.app.texts import say
-from fer.labels import EMOTION_COLORS
+from fer.app.texts import say, say_class
+from fer.labels import class_colors
 
 TOLERANCE = 1e-4
 """Up to which two figures are the same; rounding leaves less, another temperature more."""
@@ -76,8 +76,8 @@ def confusion(language, metrics, config):
         cells = "".join(
             f'<td style="background: rgb(59 130 246 / {0.6 * share:.2f})">{100 * share:.0f}</td>' for share in shares
         )
-        rows.append(_row(language, label, cells))
-    columns = [say(language, f"emotion.{label}") for label in config.labels]
+        rows.append(_row(language, label, config.labels, cells))
+    columns = [say_class(language, label) for label in config.labels]
     return _figure(say(language, "about.confusion"), f'<div class="confusion">{_table(columns, rows)}</div>')
 
 
@@ -87,7 +87,7 @@ def by_expression(language, metrics, config):
     for label in config.labels:
         row = metrics["per_class"][label]
         cells = "".join(f"<td>{row[key]:.0%}</td>" for key in ("recall", "precision", "f1"))
-        rows.append(_row(language, label, f"{cells}<td>{int(row['support'])}</td>"))
+        rows.append(_row(language, label, config.labels, f"{cells}<td>{int(row['support'])}</td>"))
     columns = [say(language, f"about.{key}") for key in ("recall", "precision", "f1", "pictures")]
     return _figure(say(language, "about.by_expression"), _table(columns, rows))
 
@@ -129,9 +129,9 @@ def _table(columns, rows):
     return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _row(language, label, cells):
-    chip = f'<span class="chip" style="background: {EMOTION_COLORS[label]}"></span>'
-    return f'<tr><th scope="row">{chip}{say(language, f"emotion.{label}")}</th>{cells}</tr>'
+def _row(language, label, labels, cells):
+    chip = f'<span class="chip" style="background: {class_colors(labels)[label]}"></span>'
+    return f'<tr><th scope="row">{chip}{say_class(language, label)}</th>{cells}</tr>'
 
 
 def _figure(caption, content):

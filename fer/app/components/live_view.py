@@ -6,8 +6,8 @@ The picture itself never comes back from the server: the browser shows its own, 
 from html import escape
 
 from fer.app.components.face_panel import caption
-from fer.app.texts import say
-from fer.labels import EMOTION_COLORS
+from fer.app.texts import say, say_class
+from fer.labels import class_colors
 
 CHART_SECONDS = 30
 BREAK_SECONDS = 1.5
@@ -83,7 +83,7 @@ def spread(wanted, gap, lowest):
 
 
 def _box(face, text, width):
-    color = EMOTION_COLORS[face.label]
+    color = class_colors(face.probabilities)[face.label]
     left, top, right, bottom = face.box
     long, tall = LETTER * TEXT * len(text), 1.5 * TEXT
     x = max(0, min(left, width - long - TEXT))
@@ -114,13 +114,13 @@ def _lines(language, face, in_sight, points, now):
     """A line an emotion, the likeliest on top, and to the right their names from the likeliest down."""
     ranked = sorted(face.probabilities, key=face.probabilities.get, reverse=True)
     ends = [_height(face.probabilities[label]) for label in ranked]
-    cells = []
+    cells, colors = [], class_colors(face.probabilities)
     for label, end, y in reversed(list(zip(ranked, ends, spread(ends, GAP, BOTTOM), strict=True))):
-        color, thick = EMOTION_COLORS[label], 3 if label == face.label else 1.5
+        color, thick = colors[label], 3 if label == face.label else 1.5
         path = "".join(
             f"{'L' if joined else 'M'}{x:.0f} {_height(share):.1f}" for x, share, joined in _path(label, points, now)
         )
-        text = say(language, f"emotion.{label}")
+        text = say_class(language, label)
         if in_sight:
             text = f"{text} {face.probabilities[label]:.0%}"
         weight = ' font-weight="600"' if label == face.label else ""

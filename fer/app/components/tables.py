@@ -1,6 +1,6 @@
 """Headers and cells of the tables of faces."""
 
-from fer.app.texts import say
+from fer.app.texts import say, say_class
 
 
 def headers(language, labels, before, after):
@@ -11,8 +11,8 @@ def headers(language, labels, before, after):
         labels: the model's emotions, a column each.
         before, after: keys of the columns left and right of them, such as `file` for the text `table.file`.
     """
-    keys = [*(f"table.{key}" for key in before), *(f"emotion.{label}" for label in labels)]
-    return [say(language, key) for key in [*keys, *(f"table.{key}" for key in after)]]
+    left, right = ([say(language, f"table.{key}") for key in keys] for keys in (before, after))
+    return [*left, *(say_class(language, label) for label in labels), *right]
 
 
 def percentages(probabilities, labels):

@@ -7,8 +7,8 @@ phone; the drawings alone are stretched to the width that there is.
 from html import escape
 from itertools import pairwise
 
-from fer.app.texts import say
-from fer.labels import EMOTION_COLORS, EMOTIONS
+from fer.app.texts import say, say_class
+from fer.labels import EMOTIONS, class_colors
 from fer.recognition.clip_reading import appearances, sum_up
 
 MAX_FACES = 6
@@ -48,15 +48,15 @@ def _figure(language, face, seen, seconds, ends):
     first, last = face.rows[0]["seconds"], face.rows[-1]["seconds"]
     title = say(language, "video.face", number=face.number, first=first, last=last)
     answers = ", ".join(
-        f"{say(language, f'emotion.{label}' if label else 'table.not_sure')} {share:.0%}"
+        f"{say_class(language, label) if label else say(language, 'table.not_sure')} {share:.0%}"
         for label, share in face.shares.items()
     )
     chart = say(language, "video.chart", number=face.number, seconds=seconds, answers=answers)
     lanes = "".join(
-        f'<div class="name">{escape(say(language, f"emotion.{label}"))}</div>'
+        f'<div class="name">{escape(say_class(language, label))}</div>'
         f'<svg viewBox="0 0 {_hundredths(seconds)} 100" preserveAspectRatio="none">'
-        f'<path d="{_path(label, face.rows, ends)}" fill="{EMOTION_COLORS[label]}"/></svg>'
-        for label in face.rows[0]["probabilities"]
+        f'<path d="{_path(label, face.rows, ends)}" fill="{color}"/></svg>'
+        for label, color in class_colors(face.rows[0]["probabilities"]).items()
     )
     return (
         f"<figure><figcaption><b>{escape(title)}</b><br>{escape(answers)}"

@@ -12,7 +12,7 @@ from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import PHOTO_QUEUE, THUMBNAIL_SIDE
-from fer.app.texts import I18N, say
+from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.archives import list_pictures, open_picture
 from fer.images.drawing import draw_faces
@@ -154,7 +154,7 @@ def _read(serving, load_image, pictures, progress, language="en"):
 
 def _labels(language, faces):
     """Return the labels of a picture's faces, each once."""
-    counts = Counter(say(language, f"emotion.{face.label}") for face in faces)
+    counts = Counter(say_class(language, face.label) for face in faces)
     words = [word if count == 1 else f"{word} ×{count}" for word, count in counts.items()]
     return ", ".join(words) or say(language, "batch.no_face")
 
@@ -172,7 +172,7 @@ def _table(language, labels, rows):
         [
             row["file"],
             row["face"] or "",
-            row["label"] and say(language, f"emotion.{row['label']}"),
+            row["label"] and say_class(language, row["label"]),
             *percentages(row["probabilities"], labels),
             sure(language, row["confident"]),
             _reason(language, row),

@@ -12,7 +12,7 @@ from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
-from fer.app.texts import I18N, say
+from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
 from fer.images.loading import load_image, note_of
@@ -221,7 +221,7 @@ def _table(language, labels, faces):
     rows = [
         [
             number,
-            say(language, f"emotion.{face.label}"),
+            say_class(language, face.label),
             *percentages(face.probabilities, labels),
             sure(language, face.confident),
             "" if face.detection_score is None else f"{face.detection_score:.0%}",

@@ -13,7 +13,7 @@ from fer.app.components.timeline import timeline
 from fer.app.components.upload import to_upload
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
-from fer.app.texts import I18N, say
+from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
 from fer.images.sampling import MIN_EVERY
@@ -207,7 +207,7 @@ def _table(language, labels, rows):
         [
             row["seconds"],
             "" if row["face"] is None else row["face"],
-            "" if row["label"] is None else say(language, f"emotion.{row['label']}"),
+            "" if row["label"] is None else say_class(language, row["label"]),
             *percentages(row["probabilities"], labels),
             sure(language, row["confident"]),
         ]

@@ -1,0 +1,37 @@
+"""What a data set consists of before any picture is decoded."""
+
+from dataclasses import dataclass
+
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+
+SPLITS = ("train", "validation", "test")
+"""Names of the splits."""
+EXPECTED = (
+    "Expected train/<class>/ with or without validation/<class>/ and test/<class>/, folders <class>/ alone, or a CSV "
+    f"with the columns emotion, pixels and, for splits, Usage; classes are {', '.join(EMOTIONS)}, or those that "
+    "--classes names."
+)
+"""Sentence on what a data set must look like, for messages."""
+
+
+class DataError(UserError):
+    """Error for a data set that cannot be used; the message names the file or row and what was expected."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture that has not been opened.
+
+    name: path below the data set, or number of the CSV row.
+    label: class, as `fer.labels.match_class` finds it; the folder's own name where it is none of the asked classes.
+    split: one of `SPLITS`.
+    content: what its source needs to read it.
+    group: name of what must not be in two splits, such as a person; "" where only copies must not.
+    """
+
+    name: str
+    label: str
+    split: str
+    content: object
+    group: str = ""

@@ -1,0 +1,198 @@
+"""Where the pictures of a data set lie, and which class each has: folders, and the published layouts of some data sets.
+
+- `raf-db` (Li et al., 2017): folders 1 to 7; or `Image/aligned/*_aligned.jpg`, or `Image/original/*.jpg`, beside
+  `EmoLabel/list_patition_label.txt` with lines such as `train_00001.jpg 5`.
+- `affectnet` (Mollahosseini et al., 2017): folders 0 to 7; `train_set/` and `val_set/` with `images/1.jpg` beside
+  `annotations/1_exp.npy`; or `training.csv` and `validation.csv` with the columns subDirectory_filePath and expression.
+- `ckplus` (Lucey et al., 2010): folders of classes; or `cohn-kanade-images/S005/001/*.png`, of which the last of each
+  sequence has a label, `Emotion/S005/001/*_emotion.txt`. All pictures of a person are in the same split.
+- `fer2013` (Goodfellow et al., 2013): folders 0 to 6 with the numbers of its CSV.
+"""
+
+import csv
+import io
+import re
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from fer.data.items import EXPECTED, DataError, Item
+from fer.labels import CSV_EMOTIONS
+
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training", "train_set"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "val_set", "dev"), "validation"),
+    **dict.fromkeys(("test", "testing", "test_set"), "test"),
+}
+"""Splits by the name of their folder, in lower case."""
+CODES = {
+    "raf-db": dict(enumerate(("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"), 1)),
+    "affectnet": dict(
+        enumerate(
+            ("neutral", "happy", "sad", "surprise", "fear", "disgust", "angry", "contempt")
+            + ("none", "uncertain", "no-face")
+        )
+    ),
+    "ckplus": dict(enumerate(("neutral", "angry", "contempt", "disgust", "fear", "happy", "sad", "surprise"))),
+    "fer2013": dict(enumerate(CSV_EMOTIONS)),
+}
+"""Classes by their number in each of the published layouts."""
+LABEL_FILES = {
+    "raf-db": re.compile(r"list_patition_label\.txt"),
+    "affectnet": re.compile(r".*_exp\.npy|(training|validation)\.csv"),
+    "ckplus": re.compile(r".*_emotion\.txt"),
+}
+"""Patterns of the names of files that hold labels."""
+PERSON = re.compile(r"S\d{3}(?=_)")
+"""Pattern of a person in the name of a picture of CK+."""
+
+
+def list_folder_items(names, path, name_class, layout=None):
+    """Return the items of pictures that lie in folders of their class.
+
+    Where a picture lies in the folder of a split (`SPLIT_NAMES`), all must, and the folder in it is the class; the
+    splits may lie in folders around them (`fer2013/train/…`). Elsewhere the first folder that not all pictures share is
+    the class, and all are training pictures.
+
+    Args:
+        names: paths of the pictures below the data set, with `/`.
+        path: of the data set, for messages.
+        name_class: function of a folder's name that returns the name of its class.
+        layout: a key of `CODES`, whose numbers folders may have; None for none.
+    """
+    parts = [PurePosixPath(name).parts for name in names]
+    starts = [_find_split(each) for each in parts]
+    if any(start is not None for start in starts):
+        return [
+            _split_item(name, each, start, path, name_class, layout)
+            for name, each, start in zip(names, parts, starts, strict=True)
+        ]
+    shared = 0
+    while all(len(each) > shared + 2 for each in parts) and len({each[: shared + 1] for each in parts}) == 1:
+        shared += 1
+    items = []
+    for name, each in zip(names, parts, strict=True):
+        if len(each) < shared + 2:
+            raise DataError(f"{path}: {name} stands in no class folder. {EXPECTED}")
+        items.append(_item(each[shared:], name_class(_decode(each[shared], layout)), "train", name, layout))
+    return items
+
+
+def _find_split(parts):
+    """Return the place of a split's folder in the parts of a path; None without one that has a class below it."""
+    return next((start for start in range(len(parts) - 3, -1, -1) if parts[start].lower() in SPLIT_NAMES), None)
+
+
+def _split_item(name, parts, start, path, name_class, layout):
+    if start is None:
+        raise DataError(f"{path}: {name} stands in no split. {EXPECTED}")
+    split = SPLIT_NAMES[parts[start].lower()]
+    if split == "test" and parts[-1].startswith("PublicTest_"):
+        split = "validation"
+    return _item(parts[start:], name_class(_decode(parts[start + 1], layout)), split, name, layout)
+
+
+def _item(parts, label, split, name, layout):
+    person = PERSON.match(parts[-1]) if layout == "ckplus" else None
+    return Item("/".join(parts), label, split, name, person[0] if person else "")
+
+
+def _decode(name, layout):
+    """Return the class of a folder that has a number of `CODES`; any other name as it is."""
+    return CODES[layout].get(int(name), name) if layout and re.fullmatch("[0-9]{1,2}", name) else name
+
+
+def is_label_file(name, layout):
+    """Return whether a file holds labels in a layout."""
+    pattern = LABEL_FILES.get(layout)
+    return bool(pattern and pattern.fullmatch(PurePosixPath(name).name))
+
+
+def list_labelled_items(names, label_files, path, name_class, layout, read):
+    """Return the items of pictures whose labels are in files.
+
+    Args:
+        names, path, name_class: as in `list_folder_items`.
+        label_files: paths of the files for which `is_label_file` is true.
+        layout: a key of `LABEL_FILES`.
+        read: function of a path of a label file that returns its bytes.
+
+    Raises:
+        DataError: for a label that is none, or label files that name none of the pictures.
+    """
+    labels = {}
+    for file in label_files:
+        for key, code, split in _READERS[layout](file, read(file), f"{path}:{file}"):
+            labels[key] = (_class_of(code, layout, f"{path}:{file}"), split)
+    chosen = {}
+    for name in sorted(names):
+        key = _key(name, layout)
+        # RAF-DB has each picture twice; the aligned one, which comes first, is the face.
+        if key in labels:
+            chosen.setdefault(key, name)
+    if not chosen:
+        raise DataError(f"{path}: the label files of the layout {layout} name none of the pictures. {EXPECTED}")
+    items = []
+    for key, name in chosen.items():
+        label, split = labels[key]
+        items.append(_item(PurePosixPath(name).parts, name_class(label), split, name, layout))
+    return items
+
+
+def _key(name, layout):
+    """Return what the label files of a layout call a picture."""
+    file = PurePosixPath(name)
+    if layout == "raf-db":
+        return file.stem.removesuffix("_aligned")
+    if layout == "ckplus":
+        return file.stem
+    return "/".join(file.with_suffix("").parts[-2:]) if not _find_set(file) else f"{_find_set(file)}/{file.stem}"
+
+
+def _find_set(file):
+    """Return the split of a file of AffectNet below `train_set` or `val_set`; None elsewhere."""
+    return next((SPLIT_NAMES[part.lower()] for part in file.parts[:-1] if part.lower().endswith("_set")), None)
+
+
+def _read_raf_db(file, content, where):
+    for line in content.decode("utf-8", "replace").splitlines():
+        name, _, code = line.strip().partition(" ")
+        if name:
+            yield PurePosixPath(name).stem, code, "test" if name.startswith("test") else "train"
+
+
+def _read_affectnet(file, content, where):
+    if file.endswith(".npy"):
+        split, number = _find_set(PurePosixPath(file)) or "train", PurePosixPath(file).name.removesuffix("_exp.npy")
+        try:
+            code = np.load(io.BytesIO(content), allow_pickle=False).item()
+        except (ValueError, EOFError, OSError) as error:
+            raise DataError(f"{where}: not an array of NumPy that can be read ({error}).") from None
+        yield f"{split}/{number}", code, split
+        return
+    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace")))
+    if not {"subDirectory_filePath", "expression"} <= set(rows.fieldnames or ()):
+        rule = f"{where}: the columns subDirectory_filePath and expression are needed"
+        raise DataError(f"{rule}. Received: {', '.join(rows.fieldnames or ()) or 'none'}")
+    split = "validation" if PurePosixPath(file).name.startswith("val") else "train"
+    for row in rows:
+        place = PurePosixPath(row["subDirectory_filePath"]).with_suffix("")
+        yield "/".join(place.parts[-2:]), row["expression"], split
+
+
+def _read_ckplus(file, content, where):
+    yield PurePosixPath(file).name.removesuffix("_emotion.txt"), content.decode("ascii", "replace").strip(), "train"
+
+
+_READERS = {"raf-db": _read_raf_db, "affectnet": _read_affectnet, "ckplus": _read_ckplus}
+"""Functions that yield key, code and split of each picture that a label file names."""
+
+
+def _class_of(code, layout, where):
+    """Return the class of a number that a label file has as text, such as `5` or `3.0000000e+00`."""
+    try:
+        number = float(code)
+        return CODES[layout][int(number) if number.is_integer() else None]
+    except (KeyError, ValueError, OverflowError):
+        known = f"{min(CODES[layout])} to {max(CODES[layout])}"
+        raise DataError(f"{where}: labels of the layout {layout} must be {known}. Received: {code!r}") from None

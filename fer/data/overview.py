@@ -1,0 +1,217 @@
+"""What would be read of a data set: splits, classes, counts, copies, and pictures that cannot be read."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from fer.data.fer2013 import select_items
+from fer.data.items import SPLITS, DataError
+from fer.data.sources import open_source
+from fer.data.tables import FACE_SIZE
+from fer.images.formats import describe_left_out
+from fer.images.loading import ImageError
+from fer.labels import KNOWN, check_classes
+
+EXAMPLES = 5
+"""Largest number of examples that are told of each kind."""
+BATCH = 256
+"""Number of pictures that a model answers at once."""
+
+
+class Overview:
+    """What `survey` found.
+
+    path: of the data set, as text.
+    classes: names of the classes that would be read.
+    counts: numbers of pictures, by split and class.
+    held_out: whether the validation split is cut from the training pictures.
+    problem: why a split cannot be read, a sentence; "" for nothing.
+    named: classes by the names that folders have instead, such as "happy" by "joy".
+    left_out: sentence on files that are left out; "" for none.
+    others: numbers of pictures of classes that would be left out, by class.
+    unreadable: messages of the pictures and rows that cannot be read.
+    copies: groups of items of the same content, lists of `(split, label, name)`.
+    samples: by class, some training pictures as uint8 arrays, drawn evenly from all of them.
+    answers: pictures with the model's answer, dicts with `name`, `split`, `label`, `answer`, `p_label` and `p_answer`.
+    """
+
+    def __init__(self, path, classes):
+        self.path, self.classes = str(path), classes
+        self.counts, self.held_out, self.problem = {}, False, ""
+        self.named, self.left_out, self.others = {}, "", Counter()
+        self.unreadable, self.copies, self.samples, self.answers = [], [], {}, []
+
+    def find_copies(self):
+        """Return the groups of copies by kind: `across splits`, `across classes`, and `within a split` for the rest."""
+        kinds = {"across splits": [], "across classes": [], "within a split": []}
+        for group in self.copies:
+            splits, labels, _ = (set(values) for values in zip(*group, strict=True))
+            kind = "across splits" if len(splits) > 1 else "across classes" if len(labels) > 1 else "within a split"
+            kinds[kind].append(group)
+        return kinds
+
+    def rank_doubtful(self, most):
+        """Return the answers, most of `most`, that contradict a label most: by the probability that it lacks."""
+        wrong = [answer for answer in self.answers if answer["answer"] != answer["label"]]
+        return sorted(wrong, key=lambda answer: (answer["p_label"] - answer["p_answer"], answer["name"]))[:most]
+
+    def to_record(self, most):
+        """Return all of it, ready for JSON."""
+        copies = {
+            kind: [[{"split": split, "label": label, "name": name} for split, label, name in group] for group in groups]
+            for kind, groups in self.find_copies().items()
+        }
+        return {
+            "path": self.path,
+            "classes": list(self.classes),
+            "counts": self.counts,
+            "validation_held_out": self.held_out,
+            "problem": self.problem or None,
+            "named": self.named,
+            "left_out": self.left_out,
+            "other_classes": dict(self.others),
+            "unreadable": self.unreadable,
+            "copies": copies,
+            "doubtful": self.rank_doubtful(most),
+        }
+
+
+def survey(path, classes=None, layout=None, model=None, samples=0, progress=None):
+    """Look through a data set as training and evaluation would read it.
+
+    Args:
+        path: folder, zip or table, as `fer.data.fer2013.load_faces` takes it.
+        classes: as there; None for all classes that the data set has.
+        layout: as there.
+        model: function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the labels and
+            the size; None for no answers.
+        samples: number of training pictures of each class to keep.
+        progress: function of the items and their number that returns an iterator, such as `tqdm`.
+
+    Returns:
+        An `Overview`.
+
+    Raises:
+        UserError: if the data set cannot be opened, or a class name breaks the rules.
+    """
+    classes = None if classes is None else check_classes(classes)
+    unreadable, meant = [], classes or (model[1] if model else ())
+    with open_source(Path(path), lambda error: unreadable.append(str(error)), meant, layout) as source:
+        found = Counter(item.label for item in source.items)
+        shown = classes or (*(name for name in KNOWN if name in found), *sorted({*found} - {*KNOWN}))
+        overview = Overview(path, shown)
+        overview.unreadable, overview.left_out = unreadable, describe_left_out(source.left_out)
+        overview.others = Counter({name: count for name, count in found.items() if name not in shown})
+        overview.named = _find_names(source.items, shown)
+        chosen = _split(source, overview, path)
+        overview.copies = _find_copies(source, chosen)
+        _read(source, chosen, overview, model, samples, progress)
+    return overview
+
+
+def format_overview(overview, most):
+    """Return an overview as text for people; at most `most` doubtful labels."""
+    columns = list(overview.counts)
+    width = max(12, *(len(name) + 2 for name in overview.classes)) if overview.classes else 12
+    lines = [overview.path, f"{'':{width}}" + "".join(f"{name:>12}" for name in columns)]
+    for label in overview.classes:
+        lines.append(f"{label:{width}}" + "".join(f"{overview.counts[name].get(label, 0):12}" for name in columns))
+    lines.append(f"{'all':{width}}" + "".join(f"{sum(overview.counts[name].values()):12}" for name in columns))
+    if overview.held_out:
+        lines.append("There is no validation split: a tenth of the training pictures is held out for it.")
+    lines += [overview.problem] if overview.problem else []
+    if overview.named:
+        lines.append(f"Read as: {', '.join(f'{name} as {label}' for name, label in overview.named.items())}.")
+    lines += [f"{overview.left_out}."] if overview.left_out else []
+    if overview.others:
+        others = ", ".join(f"{count} {name}" for name, count in overview.others.most_common(10))
+        lines.append(f"{overview.others.total()} pictures of other classes left out: {others}.")
+    lines += _list_some(f"Cannot be read: {len(overview.unreadable)}", overview.unreadable)
+    for kind, groups in overview.find_copies().items():
+        examples = [" is ".join(f"{split}: {name}" for split, _, name in group[:2]) for group in groups]
+        lines += _list_some(f"Copies to the byte {kind}: {sum(len(group) - 1 for group in groups)}", examples)
+    doubtful = overview.rank_doubtful(most)
+    if overview.answers:
+        wrong = sum(answer["answer"] != answer["label"] for answer in overview.answers)
+        lines.append(f"The model answers {wrong} of {len(overview.answers)} pictures otherwise; most doubtful labels:")
+        lines += [
+            f"  {row['name']}: {row['label']} {row['p_label']:.0%}, {row['answer']} {row['p_answer']:.0%}"
+            for row in doubtful
+        ]
+    return "\n".join(lines)
+
+
+def _list_some(title, examples):
+    """Return lines on examples, the first `EXAMPLES` of them; none without any."""
+    more = [f"  and {len(examples) - EXAMPLES} more"] if len(examples) > EXAMPLES else []
+    return [f"{title}", *(f"  {example}" for example in examples[:EXAMPLES]), *more] if examples else []
+
+
+def _find_names(items, classes):
+    """Return the class of each folder that is named otherwise than its class."""
+    named = {}
+    for item in items:
+        parts = item.name.split("/")[:-1]
+        if item.label in classes and parts and item.label not in parts:
+            folder = parts[1] if item.split != "train" and len(parts) > 1 else parts[-1]
+            named.setdefault(folder, item.label)
+    return dict(sorted(named.items()))
+
+
+def _split(source, overview, path):
+    """Return the items with their split, and fill in the counts."""
+    chosen = []
+    for split in SPLITS:
+        if not any(item.split == split or (split == "validation" and item.split == "train") for item in source.items):
+            continue
+        try:
+            items, held_out = select_items(source, split, overview.classes, path)
+        except DataError as error:
+            overview.problem = str(error)
+            continue
+        overview.held_out |= held_out
+        overview.counts[split] = dict(Counter(item.label for item in items))
+        chosen += [(split, item) for item in items]
+    return chosen
+
+
+def _find_copies(source, chosen):
+    groups = {}
+    for split, item in chosen:
+        groups.setdefault(source.content_of(item), []).append((split, item.label, item.name))
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _read(source, chosen, overview, model, samples, progress):
+    """Read the pictures of all splits: note those that cannot be read, keep samples, and ask the model."""
+    answer, labels, size = model or (None, (), FACE_SIZE)
+    numbers, seen, waiting = overview.counts.get("train", {}), Counter(), []
+    for split, item in (progress or (lambda items, total: items))(chosen, len(chosen)):
+        try:
+            picture = source.read(item, size)
+        except (ImageError, DataError) as error:
+            overview.unreadable.append(str(error))
+            continue
+        if split == "train" and samples:
+            rank = seen[item.label]
+            seen[item.label] += 1
+            # Evenly from all: the n-th is kept where n * samples / number reaches the next whole number.
+            step = samples / max(numbers[item.label], samples)
+            if int((rank + 1) * step) > int(rank * step):
+                overview.samples.setdefault(item.label, []).append(picture)
+        if answer and item.label in labels:
+            waiting.append((split, item, picture))
+        if len(waiting) == BATCH:
+            _ask(answer, labels, waiting, overview)
+    if waiting:
+        _ask(answer, labels, waiting, overview)
+
+
+def _ask(answer, labels, waiting, overview):
+    """Add the model's answers to the waiting pictures, and empty their list."""
+    for (split, item, _), row in zip(waiting, answer(np.stack([picture for _, _, picture in waiting])), strict=True):
+        best, own = int(row.argmax()), float(row[labels.index(item.label)])
+        found = {"name": item.name, "split": split, "label": item.label, "answer": labels[best]}
+        overview.answers.append(found | {"p_label": round(own, 6), "p_answer": round(float(row[best]), 6)})
+    waiting.clear()

@@ -1,0 +1,116 @@
+"""Data sets in a table: `fer2013.csv` under any name, with commas, semicolons or tabs, in UTF-8 or UTF-16."""
+
+import csv
+import io
+
+import numpy as np
+from PIL import Image
+
+from fer.data.items import DataError, Item
+from fer.images.archives import FAILURES
+from fer.images.loading import grey_square
+from fer.labels import CSV_EMOTIONS
+
+USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+"""Splits by their name in the column `Usage`; without the column all rows are training pictures."""
+FACE_SIZE = 48
+"""Side of FER2013's pictures in pixels."""
+SEPARATORS = ",;\t"
+"""Characters that may stand between the cells of a row."""
+NAMES = {"ckplus": (*CSV_EMOTIONS, "contempt")}
+"""Classes by their number in the column `emotion`, for the layouts whose table has others than FER2013's."""
+
+
+def looks_like_table(head):
+    """Return whether a file with these first bytes is a table with the columns emotion and pixels."""
+    line = head.decode(_encoding(head), "ignore").splitlines()[:1]
+    return bool(line) and {"emotion", "pixels"} <= set(_split_header(line[0], _separator(line[0])))
+
+
+def list_rows(file, path, skip, name_class, layout=None):
+    """Return the items of a table.
+
+    Args:
+        file: binary file object.
+        path: what to call it in an error.
+        skip: function that is called with the `DataError` of each broken row.
+        name_class: function of a class name that returns the one to give to the item.
+        layout: `fer2013` or `ckplus`, whose numbers the column `emotion` has; None for those of FER2013.
+
+    Raises:
+        DataError: for a file that is no such table.
+    """
+    if layout not in (None, "fer2013", *NAMES):
+        raise DataError(f"{path}: a table has the layout fer2013 or ckplus. Received: {layout}")
+    names = NAMES.get(layout, CSV_EMOTIONS)
+    rows = _read_rows(file, path)
+    header = [name.strip().lower() for name in next(rows, [])]
+    missing = {"emotion", "pixels"} - set(header)
+    if missing:
+        raise DataError(f"{path}: the column {', '.join(sorted(missing))} is missing. Received: {', '.join(header)}")
+    items = []
+    for number, row in enumerate(rows, start=2):
+        if not any(cell.strip() for cell in row):
+            continue
+        try:
+            items.append(_row_item(row, header, names, number, f"{path}, row {number}", name_class))
+        except DataError as error:
+            skip(error)
+    return items
+
+
+def read_pixels(item, size):
+    """Read the pixels of an item of a table as a uint8 array `(size, size)`."""
+    where, text = item.content
+    values = text.split()
+    if len(values) != FACE_SIZE**2:
+        raise DataError(f"{where}: `pixels` must be {FACE_SIZE**2} numbers. Received: {len(values)}.")
+    try:
+        face = np.array(values, dtype=np.uint8).reshape(FACE_SIZE, FACE_SIZE)
+    except (ValueError, OverflowError):
+        raise DataError(f"{where}: `pixels` must be whole numbers 0-255 between spaces.") from None
+    return grey_square(Image.fromarray(face), size)
+
+
+def _read_rows(file, path):
+    """Yield the rows of a table as lists of strings."""
+    file = io.BufferedReader(file)
+    try:
+        head = file.peek(4096)
+        encoding = _encoding(head)
+        line = head.decode(encoding, "ignore").splitlines()[:1]
+        text = io.TextIOWrapper(file, encoding=encoding, newline="")
+        yield from csv.reader(text, delimiter=_separator(line[0] if line else ""))
+    except (csv.Error, *FAILURES) as error:
+        raise DataError(f"{path}: not a CSV that can be read ({error}).") from None
+
+
+def _encoding(head):
+    """Return the encoding of a text that begins with these bytes: UTF-16 where it says so or has zeros, else UTF-8."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if b"\0" in head[:4]:
+        return "utf-16-be" if head.startswith(b"\0") else "utf-16-le"
+    return "utf-8-sig"
+
+
+def _separator(line):
+    """Return the one of `SEPARATORS` that stands most often in a line."""
+    return max(SEPARATORS, key=line.count)
+
+
+def _split_header(line, separator):
+    return [name.strip().strip('"').lower() for name in line.split(separator)]
+
+
+def _row_item(row, header, names, number, where, name_class):
+    """Return the item of a row, or raise a `DataError`."""
+    if len(row) != len(header):
+        raise DataError(f"{where}: {len(header)} columns expected. Received: {len(row)}.")
+    cells = dict(zip(header, row, strict=True))
+    code, usage = cells["emotion"].strip(), cells.get("usage", "Training").strip()
+    if code not in map(str, range(len(names))):
+        raise DataError(f"{where}: `emotion` must be 0 to {len(names) - 1}. Received: {code!r}.")
+    if usage not in USAGES:
+        raise DataError(f"{where}: `Usage` must be one of {', '.join(USAGES)}. Received: {usage!r}.")
+    return Item(f"row {number:06d}", name_class(names[int(code)]), USAGES[usage], (where, cells["pixels"]))

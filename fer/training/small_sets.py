@@ -1,0 +1,107 @@
+"""How small data sets are trained: from the bundled network, with a schedule that follows the number of pictures."""
+
+import math
+from dataclasses import replace
+
+from fer.models.model_folder import find_model
+from fer.models.provenance import last_part
+from fer.training.options import recipe_options, starts_from_base
+
+SMALL = 5_000
+"""Number of training pictures below which a training starts from the bundled network, unless it is told otherwise."""
+FEW_STEPS = 1_000
+"""Number of steps below which a training from scratch is warned of, and below which the statistics of batch
+normalization are measured anew at the end: with Keras' momentum of 0.99 they lag behind by hundreds of steps."""
+START = "bundled"
+"""Model that small data sets start from."""
+START_NETWORK = "se_resnet"
+"""Network of that model."""
+
+
+def find_start(name):
+    """Return the folder of the model that a training starts from, and its name to record.
+
+    Args:
+        name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub, which is downloaded.
+    """
+    folder = find_model(name)
+    if folder.exists() or "/" not in name:
+        return folder, last_part(name)
+    from fer.hub.client import resolve_model  # Needs huggingface_hub, which not every machine for training has.
+
+    source = resolve_model(name)
+    return source.folder, source.name if source.revision else last_part(name)
+
+
+def count_steps(recipe, pictures):
+    """Return the number of steps that a recipe takes on a number of pictures."""
+    return recipe.epochs * math.ceil(pictures / recipe.batch_size)
+
+
+def fit_recipe(recipe, pictures):
+    """Return a recipe with the schedule of fine-tuning on a small number of pictures.
+
+    The fewer the pictures, the more often each is seen: 23 epochs of 50 pictures, 5 of 1,000 and 4 from 1,700 on, some
+    200 steps each. The learning rate is that of the last runs of the bundled network at most, and half of it below 500
+    pictures, where steps are noisier.
+
+    Args:
+        recipe: `fer.training.recipes.Recipe` of the network.
+        pictures: number of training pictures.
+    """
+    return replace(
+        recipe,
+        epochs=min(40, max(4, round(165 / math.sqrt(pictures)))),
+        batch_size=16 if pictures < 500 else 32 if pictures < 2_500 else 96,
+        learning_rate=5e-4 if pictures < 500 else 1e-3,
+        mixup=0.0,
+    )
+
+
+def settle(plan, pictures):
+    """Return a plan as it is carried out on a number of training pictures, and sentences on it for people.
+
+    Args:
+        plan: `fer.training.plan.Plan`.
+        pictures: number of training pictures.
+    """
+    options, notes = plan.options, []
+    plain = not (options.hosts or starts_from_base(options))
+    if pictures < SMALL and plain and (plan.start or _starts_from_bundled(options)):
+        recipe = replace(fit_recipe(plan.recipe, pictures), **recipe_options(options))
+        plan = replace(plan, recipe=recipe, start=plan.start or START, keep=options.keep or "last")
+        what = f"{recipe.epochs} epochs of {recipe.batch_size} pictures a step, learning rate {recipe.learning_rate:g}"
+        notes.append(f"{pictures} training pictures are few: fine-tuning from {plan.start}, {what}.")
+        if not options.start:
+            notes.append("--from-scratch trains from random weights instead.")
+    elif not plan.start and not starts_from_base(options):
+        steps = count_steps(plan.recipe, pictures)
+        if steps < FEW_STEPS:
+            rule = f"Warning: {steps} steps are few to train from scratch, where some {FEW_STEPS} are needed"
+            advice = "it without --from-scratch" if options.from_scratch else "more --epochs, or more pictures"
+            notes.append(f"{rule}; the model may answer no better than chance. Try {advice}.")
+    return plan, notes
+
+
+def judge(metrics, from_scratch):
+    """Return a sentence where a model is no better than one class for all; "" where it is.
+
+    Args:
+        metrics: of `fer.evaluation.report.save_report`.
+        from_scratch: whether it was trained from random weights.
+    """
+    label, row = max(metrics["per_class"].items(), key=lambda entry: entry[1]["support"])
+    share = row["support"] / metrics["n"]
+    if metrics["accuracy"] > share:
+        return ""
+    figures = f"{metrics['accuracy']:.1%} of {metrics['n']} validation pictures against {share:.1%}"
+    advice = "it without --from-scratch, or with more --epochs" if from_scratch else "more pictures of each class"
+    return (
+        f"This model is no better than answering {label} every time ({figures}). Try {advice}; "
+        "`python -m fer data` with --sheet and --model shows whether labels are wrong."
+    )
+
+
+def _starts_from_bundled(options):
+    taken = options.from_scratch or options.weights or options.teacher
+    return options.network == START_NETWORK and not taken

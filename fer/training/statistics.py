@@ -1,0 +1,46 @@
+"""What a fit of few steps needs at its end: fresh statistics of batch normalization."""
+
+from contextlib import nullcontext
+
+import keras
+import numpy as np
+
+BATCH = 64
+"""Number of pictures whose statistics are averaged with those of the other batches."""
+
+
+def measure_statistics(network, images):
+    """Measure the means and variances of batch normalization anew, in place, as the average over batches.
+
+    Args:
+        network: Keras network; layers that are not trainable keep their statistics.
+        images: uint8 array `(n, size, size, 1)`, the training pictures as they are.
+    """
+    layers = [layer for layer in _walk(network) if isinstance(layer, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in layers]
+    order = np.random.default_rng(0).permutation(len(images))
+    try:
+        with _without_gradients():
+            for number, part in enumerate(np.array_split(order, -(-len(images) // BATCH))):
+                for layer in layers:
+                    layer.momentum = number / (number + 1)
+                network(images[part].astype("float32"), training=True)
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+
+
+def _walk(network):
+    """Yield the layers of a network and of the networks within it."""
+    for layer in network.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _walk(layer)
+
+
+def _without_gradients():
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
