@@ -22,7 +22,7 @@ from fer.models.exports import EXPORTS, judge_export, read_export
 from fer.models.model_folder import check_weights, find_model
 
 MADE_OF = "made_of"
-"""Name of the metadata that `fer.models.exports.describe_origin` gives."""
+"""Name of the metadata that `fer.models.config.describe_origin` gives."""
 
 
 class LiteRTNetwork:

@@ -255,7 +255,7 @@ def test_training_runs_with_jax_alone(trained, tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert "No card: it needs huggingface_hub" in run.stdout
-    assert "model.tflite: not written, since it needs tensorflow, ai_edge_litert, not installed here." in run.stdout
+    assert "model.tflite: not written, since it needs tensorflow, ai_edge_litert, not installed here" in run.stdout
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 24
 
 
