@@ -8,6 +8,8 @@ from fer.data.photos import PhotoSet
 from fer.errors import UserError
 from fer.evaluation.fairness import compile_pattern, format_fairness, measure_fairness
 from fer.evaluation.metrics import wilson_interval
+from fer.evaluation.photos import measure_answers
+from fer.models.calibration import UNCALIBRATED
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
@@ -42,3 +44,9 @@ def test_a_pattern_that_names_no_group_is_refused(pattern, received):
 def test_a_pattern_that_matches_nothing_is_refused():
     with pytest.raises(UserError, match=re.escape("Received: '(Z)', which matches none")):
         measure_fairness([[answer("sad")]], [photo_set("a.jpg")], LABELS, compile_pattern("(Z)"))
+
+
+def test_the_photos_of_a_model_are_measured_by_group():
+    figures = measure_answers([[answer("sad")]], [photo_set("AF01.jpg")], LABELS, UNCALIBRATED, compile_pattern("A(.)"))
+    assert figures["fairness"]["F"]["sad"]["count"] == 1
+    assert "fairness" not in measure_answers([[answer("sad")]], [photo_set("AF01.jpg")], LABELS, UNCALIBRATED)
