@@ -28,6 +28,11 @@ def add_options(parser):
         help="photos, <label>/* or <set>/<label>/*: choose the prior by them, and measure the model on them",
     )
     parser.add_argument(
+        "--groups",
+        metavar="PATTERN",
+        help="with --photos: a regular expression that finds a person's group in a file name, as `evaluate` takes it",
+    )
+    parser.add_argument(
         "--prior",
         type=float,
         metavar="X",
@@ -53,10 +58,14 @@ def run(options):
     check_folder("`FOLDER`", folder)
     check_inputs(options.data, options.votes, options.photos)
 
+    if options.groups and not options.photos:
+        raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
+
     from fer.data.duplicates import check_copies
     from fer.data.fer2013 import load_faces
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.evaluate import format_metrics
+    from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report
     from fer.export.served_file import write_served
     from fer.publishing.card import save_card
@@ -71,7 +80,8 @@ def run(options):
     def show(metrics):
         print(format_metrics(metrics))
 
-    more = {"served": options.served, "photos": options.photos, "prior": options.prior, "show": show}
+    groups = options.groups and compile_pattern(options.groups)
+    more = {"groups": groups, "served": options.served, "photos": options.photos, "prior": options.prior, "show": show}
     save_report(folder, train, validation, options.folder, options.votes, target, **more)
     failure = None
     try:

@@ -27,6 +27,12 @@ def add_options(parser):
         metavar="X",
         help="divide the probabilities by the classes' training shares to this power, 0 to 2, and not as calibrated",
     )
+    parser.add_argument(
+        "--groups",
+        metavar="PATTERN",
+        help="with --photos: how often neutral faces of each group are read as angry, sad or disgusted; a regular "
+        "expression that finds the group in a file name, such as 'A([FM])\\d\\d'",
+    )
     parser.add_argument("--split", default="validation", choices=("train", "validation", "test"), help="which pictures")
     parser.add_argument(
         "--classes",
@@ -62,6 +68,8 @@ def run(options):
         options.classes = check_classes(options.classes)
     if options.photos:
         _check_photo_options(options)
+    elif options.groups:
+        raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
     check_inputs(options.data, options.photos, options.votes)
     check_suffix("`--figure`", options.figure, ".png")
 
@@ -105,7 +113,7 @@ def _evaluate_photos(options, source):
     def progress(answers, total):
         return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)
 
-    figures = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress)
+    figures = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups)
     print(format_photos(figures))
     return figures, lambda path: save_confusion_matrices(path, figures)
 

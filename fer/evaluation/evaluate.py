@@ -13,6 +13,7 @@ from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
 from fer.errors import UserError
+from fer.evaluation.fairness import compile_pattern
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
@@ -91,7 +92,7 @@ def evaluate_model(
     return metrics, (*faces.skipped, faces.left_out) if faces.left_out else faces.skipped
 
 
-def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
+def evaluate_photos(folder, photos, model=None, prior=None, progress=None, groups=None):
     """Measure a model end to end on folders of whole photos.
 
     Args:
@@ -100,6 +101,8 @@ def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
         model: what to call the model in the figures; by default the folder.
         prior: as in `evaluate_model`.
         progress: function of the answers' iterator and their number that returns an iterator, such as `tqdm`.
+        groups: regular expression with one group in parentheses, which finds the name of a photo's group in its file
+            name; None for no groups.
 
     Returns:
         The figures of `fer.evaluation.photos.measure_photos`, with `model` and `prior_exponent`.
@@ -119,7 +122,7 @@ def evaluate_photos(folder, photos, model=None, prior=None, progress=None):
     else:
         network, _ = load_uncalibrated(folder)
         recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
-    figures = measure_photos(recognizer, sets, progress)
+    figures = measure_photos(recognizer, sets, progress, groups and compile_pattern(groups))
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **figures}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
+from fer.evaluation.fairness import format_fairness, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import ImageError, load_image
 
@@ -47,16 +48,17 @@ def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[lis
     return [list(islice(answers, len(photos.paths))) for photos in sets]
 
 
-def measure_photos(recognizer, sets: list[PhotoSet], progress=None) -> dict:
-    """Measure a model end to end on sets of photos; arguments as `read_photo_sets` takes them.
+def measure_photos(recognizer, sets: list[PhotoSet], progress=None, groups=None) -> dict:
+    """Measure a model end to end on sets of photos; arguments as in `read_photo_sets` and `measure_answers`.
 
     Returns:
         The metrics of `measure_answers`.
     """
-    return measure_answers(read_photo_sets(recognizer, sets, progress), sets, recognizer.labels, recognizer.calibration)
+    answers = read_photo_sets(recognizer, sets, progress)
+    return measure_answers(answers, sets, recognizer.labels, recognizer.calibration, groups)
 
 
-def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], calibration) -> dict:
+def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], calibration, groups=None) -> dict:
     """Measure the answers to sets of photos.
 
     Args:
@@ -64,17 +66,20 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
         sets: the sets of photos.
         labels: names of the model's outputs, in order.
         calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
+        groups: pattern of `fer.evaluation.fairness.compile_pattern`; None for no groups.
 
     Returns:
         A dict of plain numbers, ready for JSON: `labels`, those of the model; `sets`, by name as `measure_set` returns
         them; and `mean`, the unweighted mean over the sets. The mean has `balanced_accuracy` among the labels of the
         set, `balanced_accuracy_all` among all labels of the model, `ece`, `coverage` and `accuracy` of confident
-        answers, and `recall` by label over the sets that have the label.
+        answers, and `recall` by label over the sets that have the label. With `groups`
+        also `fairness`, of `fer.evaluation.fairness.measure_fairness`.
     """
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
     }
-    return {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
+    figures = {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
+    return figures | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
 
 
 def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration) -> dict:
@@ -141,6 +146,7 @@ def format_photos(figures: dict) -> str:
         f"{mean['coverage']:6.1%} ({_percent(mean['accuracy'])}) {_percent(mean['ece'])}"
     )
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
+    lines += [format_fairness(figures["fairness"])] if "fairness" in figures else []
     return "\n".join(lines)
 
 

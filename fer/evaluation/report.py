@@ -35,7 +35,17 @@ HAPPY_OR_SAD = ("happy", "sad")
 
 
 def save_report(
-    folder, train, validation, model, votes=None, target=TARGET, served=False, photos=None, prior=None, show=None
+    folder,
+    train,
+    validation,
+    model,
+    votes=None,
+    target=TARGET,
+    served=False,
+    photos=None,
+    prior=None,
+    groups=None,
+    show=None,
 ):
     """Fit prior, temperature and threshold, store them, and measure the model as it will be served.
 
@@ -58,6 +68,7 @@ def save_report(
         served: measure the served path too (see `fer.data.scenes`), which takes some minutes.
         photos: folder of `fer.data.photos.list_photo_sets` to choose the prior by and to measure on; None for none.
         prior: exponent of the class shares; None as above.
+        groups: pattern of `fer.evaluation.fairness.compile_pattern` for the photos; None for no groups.
         show: a function that is given the figures before anything is written; None for none.
 
     Returns:
@@ -77,7 +88,7 @@ def save_report(
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []
     seen = _read_photos(folder, sets) if photos else []
-    shares = _shares(train)
+    shares = _shares(train) or config.calibration.class_shares
     exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (seen, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
     fitted = round(fit_temperature(adjusted, labels), 4)
@@ -114,7 +125,7 @@ def save_report(
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
     metrics["served_path"] = _measure_served(folder, config, validation, model) if served else None
     answers = [[row if row is None else calibration.apply(row[None])[0] for row in rows] for rows in seen]
-    metrics["photos"] = measure_answers(answers, sets, config.labels, calibration) if photos else None
+    metrics["photos"] = measure_answers(answers, sets, config.labels, calibration, groups) if photos else None
     if show:
         show(metrics)
     save_calibration(folder, calibration)

@@ -230,3 +230,12 @@ def test_a_command_imports_what_it_needs(astronaut):
     command = [sys.executable, "-c", program, str(astronaut)]
     run = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_groups_go_with_photos(command, capsys):
+    folder = ["bundled"] if command == "calibrate" else []
+    with pytest.raises(SystemExit) as end:
+        main([command, *folder, "--data", str(ROOT), "--groups", "A(.)"])
+    assert end.value.code == 2
+    assert "--groups goes with --photos FOLDER. Received: --groups A(.)" in capsys.readouterr().err

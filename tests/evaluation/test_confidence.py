@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from fer.errors import UserError
-from fer.evaluation.confidence import TEMPERATURES, choose_threshold, fit_temperature, risk_coverage, temper_held_out
+from fer.evaluation.confidence import (
+    TEMPERATURES,
+    choose_prior_exponent,
+    choose_threshold,
+    fit_temperature,
+    risk_coverage,
+    temper_held_out,
+)
 from fer.evaluation.metrics import expected_calibration_error
 from fer.models.calibration import Calibration, temper
 
@@ -87,3 +94,8 @@ def test_the_prior_divides_by_the_class_shares_before_the_temperature():
 def test_a_prior_that_does_not_fit_is_refused(prior, message):
     with pytest.raises(UserError, match=message):
         Calibration(1.0, 0.0, *prior)
+
+
+def test_a_larger_exponent_must_earn_half_a_point():
+    assert choose_prior_exponent({0.0: 0.70, 0.25: 0.72, 0.5: 0.741, 0.75: 0.744, 1.0: 0.7445}.get) == 0.5
+    assert choose_prior_exponent({0.0: 0.70, 0.25: 0.60, 0.5: 0.60, 0.75: 0.60, 1.0: 0.71}.get) == 1.0

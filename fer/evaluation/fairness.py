@@ -1,0 +1,78 @@
+"""How often neutral faces of different people are read as angry, sad or disgusted, by groups that file names tell."""
+
+import re
+
+import numpy as np
+
+from fer.data.photos import PhotoSet
+from fer.errors import UserError
+from fer.evaluation.metrics import wilson_interval
+
+NEUTRAL, HARMFUL = "neutral", ("angry", "disgust", "sad")
+"""The label of the photos that are counted, and the wrong answers that do harm to the person who is read so."""
+
+
+def compile_pattern(text: str) -> re.Pattern:
+    r"""Compile the pattern of a group's name in a file name, such as `_[AB]([FM])\d\d` for KDEF's `AF01NES.jpg`.
+
+    Raises:
+        UserError: unless it is a regular expression with exactly one group in parentheses.
+    """
+    rule = "`groups` must be a regular expression with one group in parentheses"
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UserError(f"{rule}. Received: {text!r} ({error})") from None
+    if pattern.groups != 1:
+        raise UserError(f"{rule}. Received: {text!r}, which has {pattern.groups}")
+    return pattern
+
+
+def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pattern: re.Pattern) -> dict:
+    """Count the harmful answers to the neutral photos of each group.
+
+    Args:
+        answers: of `fer.evaluation.photos.read_photo_sets`.
+        sets: the photos that were read.
+        labels: names of the model's outputs, in order.
+        pattern: of `compile_pattern`; photos whose file name does not match belong to no group.
+
+    Returns:
+        A dict by group, in order of its name: `n` (neutral photos whose face was found), and for each label of
+        `HARMFUL` that the model knows, and for `any` of them, `count`, `share` and Wilson's `interval` at 95 %.
+
+    Raises:
+        UserError: if no neutral photo belongs to a group.
+    """
+    groups = {}
+    for read, photos in zip(answers, sets, strict=True):
+        for answer, path, label in zip(read, photos.paths, photos.labels, strict=True):
+            match = pattern.search(path.name)
+            if label == NEUTRAL and match and answer is not None:
+                groups.setdefault(match[1] or "", []).append(labels[int(np.argmax(answer))])
+    if not groups:
+        raise UserError(
+            f"`groups` must match names of {NEUTRAL} photos. Received: {pattern.pattern!r}, which matches none"
+        )
+    return {name: _count(groups[name], labels) for name in sorted(groups)}
+
+
+def format_fairness(figures: dict) -> str:
+    """Format the figures of `measure_fairness` as a table for people."""
+    lines = ["neutral faces read as a harmful expression, by group"]
+    for name, row in figures.items():
+        shares = (f"{key} {value['share']:.1%}" for key, value in row.items() if key != "n")
+        low, high = row["any"]["interval"]
+        lines.append(f"{name:10} {row['n']:5}  {', '.join(shares)} ({low:.1%}-{high:.1%})")
+    return "\n".join(lines)
+
+
+def _count(predicted, labels):
+    total = len(predicted)
+    counts = {label: predicted.count(label) for label in HARMFUL if label in labels}
+    counts["any"] = sum(counts.values())
+    rows = {
+        key: {"count": count, "share": count / total, "interval": wilson_interval(count, total)}
+        for key, count in counts.items()
+    }
+    return {"n": total, **rows}

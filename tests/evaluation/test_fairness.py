@@ -1,0 +1,52 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer.data.photos import PhotoSet
+from fer.errors import UserError
+from fer.evaluation.fairness import compile_pattern, format_fairness, measure_fairness
+from fer.evaluation.metrics import wilson_interval
+from fer.evaluation.photos import measure_answers
+from fer.models.calibration import UNCALIBRATED
+
+LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+def answer(label):
+    return np.eye(7)[LABELS.index(label)]
+
+
+def photo_set(*names, label="neutral"):
+    return PhotoSet("lab", tuple(Path(f"lab/{label}/{name}") for name in names), (label,) * len(names), {})
+
+
+def test_harmful_answers_to_neutral_faces_are_counted_by_group():
+    neutral = photo_set("AF01.jpg", "AF02.jpg", "AM01.jpg", "AM02.jpg", "AM03.jpg", "other.jpg")
+    read = [answer("sad"), answer("neutral"), answer("angry"), answer("happy"), None, answer("angry")]
+    glad = photo_set("AF03.jpg", label="happy")
+    figures = measure_fairness([read, [answer("angry")]], [neutral, glad], LABELS, compile_pattern(r"A([FM])\d\d"))
+    assert list(figures) == ["F", "M"]
+    assert figures["F"]["n"] == figures["M"]["n"] == 2  # The face that was not found belongs to nobody's share.
+    assert [figures["F"][key]["count"] for key in ("angry", "disgust", "sad", "any")] == [0, 0, 1, 1]
+    assert figures["M"]["angry"] == {"count": 1, "share": 0.5, "interval": wilson_interval(1, 2)}
+    assert "sad 50.0%" in format_fairness(figures)
+
+
+@pytest.mark.parametrize(("pattern", "received"), [("(", "missing"), ("A", "which has 0"), ("(A)(B)", "which has 2")])
+def test_a_pattern_that_names_no_group_is_refused(pattern, received):
+    with pytest.raises(UserError, match="`groups` must be a regular expression with one group") as error:
+        compile_pattern(pattern)
+    assert received in str(error.value)
+
+
+def test_a_pattern_that_matches_nothing_is_refused():
+    with pytest.raises(UserError, match=re.escape("Received: '(Z)', which matches none")):
+        measure_fairness([[answer("sad")]], [photo_set("a.jpg")], LABELS, compile_pattern("(Z)"))
+
+
+def test_the_photos_of_a_model_are_measured_by_group():
+    figures = measure_answers([[answer("sad")]], [photo_set("AF01.jpg")], LABELS, UNCALIBRATED, compile_pattern("A(.)"))
+    assert figures["fairness"]["F"]["sad"]["count"] == 1
+    assert "fairness" not in measure_answers([[answer("sad")]], [photo_set("AF01.jpg")], LABELS, UNCALIBRATED)
