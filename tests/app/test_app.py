@@ -260,6 +260,15 @@ def test_what_is_no_picture_is_told_and_one_bad_upload_does_not_end_the_call(cli
     assert rows[3]["message"] == "empty.zip: no pictures in this zip; 1 file left out: 1 .txt."
 
 
+def test_a_jpeg_without_its_last_bytes_is_answered_with_a_note(client, astronaut, tmp_path):
+    path = tmp_path / "short.jpg"
+    path.write_bytes(astronaut.read_bytes()[:-2])
+    record = client.predict(handle_file(path), api_name="/analyze")
+    assert (record["faces"][0]["label"], record["message"]) == ("happy", "The file lacks its last bytes.")
+    (row,) = client.predict([handle_file(path)], api_name="/predict_batch")
+    assert (row["label"], row["message"]) == ("happy", "The file lacks its last bytes.")
+
+
 @pytest.mark.parametrize("suffix", [".webp", ".heic", ".avif", ".png"])
 def test_what_is_decoded_in_a_process_of_its_own_is_answered_alike(client, astronaut, tmp_path, suffix):
     register_heif_opener()
