@@ -14,8 +14,6 @@ import io
 import re
 from pathlib import PurePosixPath
 
-import numpy as np
-
 from fer.data.items import EXPECTED, DataError, Item
 from fer.labels import CSV_EMOTIONS
 
@@ -165,6 +163,8 @@ def _read_affectnet(file, content, where):
     if file.endswith(".npy"):
         split, number = _find_set(PurePosixPath(file)) or "train", PurePosixPath(file).name.removesuffix("_exp.npy")
         try:
+            import numpy as np
+
             code = np.load(io.BytesIO(content), allow_pickle=False).item()
         except (ValueError, EOFError, OSError) as error:
             raise DataError(f"{where}: not an array of NumPy that can be read ({error}).") from None

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from collections.abc import Callable
 
 from huggingface_hub import constants
 from huggingface_hub.errors import (
@@ -70,7 +71,7 @@ STATUSES = {
     429: "the Hub asks for patience (429). Try again in some minutes.",
 }
 """Explanations by HTTP status."""
-EXPLANATIONS = {
+EXPLANATIONS: dict[type[Exception], str | Callable[[Exception], str]] = {
     UnicodeError: "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`.",
     GatedRepoError: "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours.",
     RepositoryNotFoundError: "no such folder here, and no such repository on the Hub, or it is private. "

@@ -21,8 +21,17 @@ PATHS = ("data", "output", "votes", "start", "weights", "teacher")
 """Options of which the last part is published."""
 
 
+TIMES = (
+    "How long it takes: on 2 processor cores se_resnet trains on some 130 pictures a second with --mixed-precision. An "
+    "epoch of 1,000 pictures takes 8 seconds and one of FER2013's 28,709 takes 3.6 minutes; each epoch takes some seconds "
+    "more for its files. `python -m fer data PATH` prints what would be read, before anything is trained."
+)
+"""Text at the end of the help."""
+
+
 def add_options(parser):
     """Add the options of a training to a parser."""
+    parser.epilog = TIMES
     parser.add_argument("--data", required=True, metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
     parser.add_argument("--output", required=True, metavar="FOLDER", type=Path, help="where the model folder goes")
     parser.add_argument(
@@ -75,7 +84,7 @@ def add_options(parser):
     parser.add_argument(
         "--allow-duplicates",
         action="store_true",
-        help="train even where more than a quarter of the validation pictures are training pictures, to the pixel",
+        help="train even where more than half of the validation pictures are training pictures, to the pixel",
     )
     parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
     parser.add_argument(
@@ -108,7 +117,9 @@ def _add_recipe(parser):
     default here is None, for that of the network's own recipe, tyro would need a second class with fields of its own.
     """
     group = parser.add_argument_group(
-        "recipe", "By default the network's own, of fer/training/recipes.py; se_resnet's are shown."
+        "recipe",
+        "By default the network's own, of fer/training/recipes.py; se_resnet's are shown. Below 5,000 training "
+        "pictures --epochs, --batch-size and --learning-rate follow their number, and --mixup is 0 (docs/training.md).",
     )
     for field in fields(Recipe):
         if "help" not in field.metadata:

@@ -2,7 +2,10 @@ import string
 
 import pytest
 
-from fer.app.texts import TEXTS, say
+from fer.app.components.face_panel import bars
+from fer.app.components.tables import headers
+from fer.app.texts import TEXTS, say, say_class
+from fer.labels import class_colors
 
 
 def placeholders(text):
@@ -23,3 +26,11 @@ def test_a_language_says_all_that_english_does_with_the_same_values(language):
 def test_a_text_is_said_in_the_language_of_the_page_or_else_in_english():
     assert say("de", "emotion.happy") == "fröhlich"
     assert say("xx", "emotion.happy") == say("en", "emotion.happy") == "happy"
+
+
+def test_classes_of_ones_own_keep_their_name_and_have_a_colour():
+    assert [say_class("de", label) for label in ("happy", "contempt", "wink")] == ["fröhlich", "verächtlich", "wink"]
+    assert headers("en", ("happy", "wink"), ["file"], ["sure"]) == ["file", "happy", "wink", "sure"]
+    html = bars("en", [("happy", 0.5, "50%"), ("wink", 0.25, "25%")], "wink")
+    assert ">wink</div>" in html
+    assert f"background: {class_colors(('happy', 'wink'))['wink']}" in html

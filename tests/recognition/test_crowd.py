@@ -72,7 +72,7 @@ def test_every_answer_says_what_was_left_out(crowd, tmp_path, monkeypatch, capsy
 
     path = tmp_path / "crowd.png"
     Image.new("RGB", (200, 200)).save(path)
-    monkeypatch.setattr(Recognizer, "load", lambda *_: crowd)
+    monkeypatch.setattr(Recognizer, "open", lambda *_, **__: crowd)
     assert main(["predict", str(path)]) == 0
     assert f"{path}: 256 faces; smaller ones left out: 44\n" in capsys.readouterr().out
     faces = crowd.recognize(Image.open(path))

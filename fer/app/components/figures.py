@@ -48,7 +48,8 @@ def accuracy(language, metrics, config):
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
     facts = {"n": int(metrics["n"]), "split": escape(metrics["split"])}
-    text = say(language, "about.accuracy", **{key: percent(language, share) for key, share in shares.items()}, **facts)
+    key = "about.accuracy_own" if config.training.get("data") else "about.accuracy"
+    text = say(language, key, **{key: percent(language, share) for key, share in shares.items()}, **facts)
     if metrics["split"] == "validation":
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}

@@ -1,0 +1,203 @@
+"""Small data sets of one's own: how they are trained, and what is said of it."""
+
+import argparse
+import json
+import re
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from conftest import SMALL as SMALL_OPTIONS
+from conftest import draw_face
+from huggingface_hub import ModelCard
+
+import train
+from fer.data.fer2013 import PICTURES, load_faces
+from fer.errors import UserError
+from fer.labels import EMOTIONS
+from fer.models.config import ModelConfig, load_config
+from fer.models.model_folder import load_model, save_model
+from fer.publishing.card import render_card
+from fer.training.facts import describe_data
+from fer.training.options import add_options
+from fer.training.origins import load_origins
+from fer.training.plan import make_plan
+from fer.training.recipes import RECIPES
+from fer.training.small_sets import FEW_STEPS, SMALL, count_steps, find_start, fit_recipe, judge, settle
+from fer.training.statistics import measure_statistics
+
+OWN = ("wink", "Yawn")
+
+
+def plan(*more):
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(program="python train.py", command="train", own_process=False)
+    add_options(parser)
+    return make_plan(parser.parse_args(["--data", "mine", "--output", "run", *more]))
+
+
+@pytest.fixture
+def own_data(tmp_path):
+    """Different faces in folders of two own classes."""
+    for number, name in enumerate(OWN):
+        folder = tmp_path / "mine" / name
+        folder.mkdir(parents=True)
+        for index in range(10):
+            draw_face(("happy", "surprise")[number], 10 * number + index).save(folder / f"{index}.png")
+    return tmp_path / "mine"
+
+
+@pytest.fixture
+def seven(tmp_path):
+    """A model folder of a small network that knows the seven emotions."""
+    folder = tmp_path / "seven"
+    folder.mkdir()
+    config = ModelConfig(
+        "se_resnet", EMOTIONS, 16, SMALL_OPTIONS, {"command": "python train.py", "epochs": 24, "seconds": 60}
+    )
+    keras.utils.set_random_seed(5)
+    save_model(folder, config.build(), config)
+    return folder
+
+
+def test_small_sets_start_from_the_bundled_network_with_a_schedule_of_their_size():
+    settled, notes = settle(plan("--classes", *OWN), 60)
+    assert (settled.start, settled.keep) == ("bundled", "last")
+    assert settled.recipe == fit_recipe(RECIPES["se_resnet"], 60)
+    assert notes[0].startswith("60 training pictures are few: fine-tuning from bundled, 21 epochs of 16 pictures")
+    assert "--from-scratch" in notes[1]
+    recipes = [fit_recipe(RECIPES["se_resnet"], pictures) for pictures in (2, 40, 120, 400, 1_200, SMALL - 1)]
+    for less, more in zip(recipes, recipes[1:], strict=False):
+        assert less.epochs >= more.epochs
+        assert less.batch_size <= more.batch_size
+        assert less.learning_rate <= more.learning_rate
+    assert all(60 <= count_steps(fit_recipe(RECIPES["se_resnet"], n), n) <= 300 for n in (36, 108, 360, 1_080, 4_999))
+    asked = settle(plan("--epochs", "3", "--learning-rate", "0.1", "--keep", "best"), 60)[0]
+    assert (asked.recipe.epochs, asked.recipe.learning_rate, asked.keep) == (3, 0.1, "best")
+    assert asked.recipe.batch_size == 16
+
+
+@pytest.mark.parametrize(
+    ("options", "pictures"),
+    [
+        ([], SMALL),
+        ([], 28_709),
+        (["--from-scratch"], 60),
+        (["--network", "vgg16"], 60),
+        (["--network", "vgg16", "--weights", "imagenet"], 60),
+        (["--teacher", "bundled"], 60),
+        (["--hosts", "localhost:1", "--processes", "2", "--process-id", "0"], 60),
+    ],
+)
+def test_other_trainings_stay_as_they_were(options, pictures):
+    before = plan(*options)
+    after, notes = settle(before, pictures)
+    assert after == before
+    assert (after.start, after.keep) == (None, "best")
+    warned = count_steps(after.recipe, pictures) < FEW_STEPS and "imagenet" not in options
+    assert len(notes) == warned
+    if warned:
+        assert re.match(r"Warning: \d+ steps are few to train from scratch, where some 1000 are needed; ", notes[0])
+
+
+def test_a_model_that_has_learnt_nothing_is_told():
+    metrics = {"accuracy": 0.4, "n": 10, "per_class": {"wink": {"support": 4}, "Yawn": {"support": 3}}}
+    note = judge(metrics, from_scratch=True)
+    assert note.startswith(
+        "This model is no better than answering wink every time (40.0% of 10 validation pictures aga"
+    )
+    assert "without --from-scratch" in note
+    assert "more pictures of each class" in judge(metrics, from_scratch=False)
+    assert judge(metrics | {"accuracy": 0.5}, from_scratch=True) == ""
+
+
+@pytest.mark.usefixtures("small_network")
+def test_a_head_keeps_the_classes_that_it_knows(seven):
+    made = plan("--classes", "yawn", "sad", "happy", "--image-size", "16", "--start", str(seven))
+    origins = load_origins(made)
+    assert made.config.labels == ("happy", "sad", "yawn")
+    assert origins.columns == [EMOTIONS.index("happy"), EMOTIONS.index("sad"), None]
+    network = made.config.build()
+    fresh = network.get_weights()
+    origins.begin(network)
+    earlier, (kernel, bias) = load_model(seven)[0].get_weights(), network.get_weights()[-2:]
+    for place, column in enumerate(origins.columns[:2]):
+        np.testing.assert_array_equal(kernel[:, place], earlier[-2][:, column])
+        assert bias[place] == earlier[-1][column]
+    np.testing.assert_array_equal(kernel[:, 2], fresh[-2][:, 2])
+    for mine, theirs in zip(network.get_weights()[:-2], earlier[:-2], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert origins.start_facts["model"] == {"name": "seven", "sha256": load_config(seven)[1]["sha256"]}
+
+
+def test_statistics_are_those_of_all_pictures():
+    images = np.random.default_rng(1).integers(0, 255, (100, 4, 4, 1), np.uint8)
+    layer, frozen = keras.layers.BatchNormalization(), keras.layers.BatchNormalization(trainable=False)
+    network = keras.Sequential([keras.Input((4, 4, 1)), layer, keras.Sequential([frozen])])
+    measure_statistics(network, images)
+    batches = np.array_split(images[np.random.default_rng(0).permutation(100)].astype("float32"), 2)
+    assert float(layer.moving_mean[0]) == pytest.approx(images.mean(), rel=1e-5)
+    assert float(layer.moving_variance[0]) == pytest.approx(np.mean([batch.var() for batch in batches]), rel=1e-4)
+    assert (float(frozen.moving_mean[0]), float(frozen.moving_variance[0])) == (0, 1)
+    assert layer.momentum == 0.99
+
+
+@pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
+def test_a_model_of_own_data_says_so(own_data, seven, tmp_path, capsys):
+    run = tmp_path / "run"
+    command = ["--data", str(own_data), "--classes", *OWN, "--image-size", "16", "--epochs", "1", "--output", str(run)]
+    train.main([*command, "--start", str(seven), "--license", "cc-by-4.0"])
+    said = capsys.readouterr().out
+    assert "18 training pictures are few: fine-tuning from" in said
+    config = load_config(run)[0]
+    assert config.labels == OWN
+    assert config.training["data"] == {
+        "name": "mine",
+        "held_out": True,
+        "license": "cc-by-4.0",
+        "train": {"wink": 9, "Yawn": 9},
+        "validation": {"wink": 1, "Yawn": 1},
+    }
+    assert "--license cc-by-4.0" in config.training["command"]
+    text = (run / "README.md").read_text()
+    data = ModelCard(text).data
+    assert (data.license, data.tags, data.base_model) == ("cc-by-4.0", ["facial-expression-recognition"], None)
+    assert data.eval_results[0].dataset_split == "held-out tenth of train"
+    card = " ".join(text.split())
+    assert "# Facial expression recognition on own data: mine" in card
+    assert '2 pictures of own data, "mine": a tenth of its training pictures, held out (1 wink, 1 Yawn).' in card
+    assert '18 pictures of own data, "mine" (9 wink, 9 Yawn), 1 epochs' in card
+    assert "It started from the weights of `seven` (sha256 `" in card
+    assert "validation split of FER2013" not in card
+    assert "## Licence cc-by-4.0. The code" in card
+
+    document = json.loads((run / "config.json").read_text())
+    document["training"]["data"].update(license=None, held_out=False)
+    document["training"]["start"]["model"]["name"] = "someone/model"
+    (run / "config.json").write_text(json.dumps(document))
+    text = render_card(run, "mine", [])
+    assert ModelCard(text).data.license is None
+    assert ModelCard(text).data.base_model == "someone/model"
+    assert "Its author has not stated one for the weights." in text
+    assert 'own data, "mine": its validation split' in text
+
+
+def test_fer2013_is_known_by_its_numbers(own_data):
+    faces = load_faces(own_data, "train", OWN)
+    options = SimpleNamespace(data="mine", license=None)
+    assert not faces.is_fer2013
+    assert describe_data(options, SimpleNamespace(train=faces, validation=faces))["name"] == "mine"
+    known = SimpleNamespace(is_fer2013=True)
+    assert describe_data(options, SimpleNamespace(train=known, validation=known)) is None
+    assert sum(PICTURES.values()) == 28_709
+
+
+def test_a_start_is_a_folder_or_a_model_of_the_hub(seven, monkeypatch):
+    assert find_start(str(seven)) == (seven, "seven")
+    assert find_start("bundled")[1] == "bundled"
+    source = SimpleNamespace(name="someone/model", folder=seven, revision="abc")
+    monkeypatch.setattr("fer.hub.client.resolve_model", lambda name: source)
+    assert find_start("someone/model@v1") == (seven, "someone/model")
+    with pytest.raises(UserError, match="a model folder holds"):
+        load_config(find_start("nowhere")[0])
