@@ -23,8 +23,8 @@ PATHS = ("data", "output", "votes", "start", "weights", "teacher")
 
 TIMES = (
     "How long it takes: on 2 processor cores se_resnet trains on some 130 pictures a second with --mixed-precision. An "
-    "epoch of 1,000 pictures takes 8 seconds and one of FER2013's 28,709 takes 3.6 minutes; each epoch takes some seconds "
-    "more for its files. `python -m fer data PATH` prints what would be read, before anything is trained."
+    "epoch of 1,000 pictures takes 8 seconds and one of FER2013's 28,709 takes 3.6 minutes; each epoch takes some "
+    "seconds more for its files. `python -m fer data PATH` prints what would be read, before anything is trained."
 )
 """Text at the end of the help."""
 
