@@ -94,6 +94,8 @@ class LiveView {
       if (this.run !== run) return;
       this.drawing.colors = recognizer.settings.colors;
       await recognizer.startRun();
+      await recognizer.follow(this.video, 0); // The first frame takes long, and what it found would be lost after it.
+      await recognizer.startRun();
       this.watch(run, recognizer);
     } catch (error) {
       if (this.run === run) this.fail(error);
