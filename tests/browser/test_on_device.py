@@ -190,6 +190,20 @@ def test_a_browser_that_cannot_says_so_and_the_server_reads(open_page, browser, 
 
 
 @pytest.mark.slow
+def test_pages_that_the_server_reads_load_nothing_for_the_device(browser, app_url):
+    context = browser.new_context()
+    page, asked = context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app_url)
+    expect(page.locator("#model")).to_contain_text("Model: ")
+    assert [url for url in asked if "/device/" in url] == []
+    page.get_by_role("tab", name="Live").click()
+    expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+    assert [url for url in asked if "/networks/" in url or "/runtime/" in url] == []
+    context.close()
+
+
+@pytest.mark.slow
 def test_networks_that_do_not_come_are_said_and_the_server_reads(page):
     page.route("**/networks/*", lambda route: route.abort())
     open_live(page)

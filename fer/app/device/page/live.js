@@ -19,12 +19,12 @@ const REFUSALS = {
 };
 
 /** Fill an element with the page; returns what speaks another language by `speak(language)`. */
-export async function open(root, switchBlock) {
-  return new LiveView(root, switchBlock, await loadSettings());
+export async function open(root, switchInput) {
+  return new LiveView(root, switchInput, await loadSettings());
 }
 
 class LiveView {
-  constructor(root, switchBlock, settings) {
+  constructor(root, switchInput, settings) {
     this.settings = settings;
     this.texts = new Texts(settings.texts);
     this.drawing = new Drawing(settings, this.texts);
@@ -38,7 +38,7 @@ class LiveView {
     const stage = make("div", { className: "stage" }, this.video, this.overlay);
     const left = make("div", { className: "column" }, stage, this.progress, this.button, this.message);
     root.replaceChildren(notice, make("div", { className: "view columns" }, left, this.chart));
-    this.switch = new Switch(switchBlock, notice, this.texts, () => this.stop());
+    this.switch = new Switch(switchInput, notice, this.texts, () => this.stop());
     this.button.addEventListener("click", () => (this.run ? this.stop("live.stopped") : this.start()));
     document.addEventListener("visibilitychange", () => this.run && document.hidden && this.note("device.hidden"));
     // Where the page is left, by its tab or the switch, the camera goes off.

@@ -10,12 +10,12 @@ import { getRecognizer, loadSettings, make, Switch, Texts } from "./tools.js";
 const QUALITY = 0.9;
 
 /** Fill an element with the page; returns what speaks another language by `speak(language)`. */
-export async function open(root, switchBlock) {
-  return new PhotoView(root, switchBlock, await loadSettings());
+export async function open(root, switchInput) {
+  return new PhotoView(root, switchInput, await loadSettings());
 }
 
 class PhotoView {
-  constructor(root, switchBlock, settings) {
+  constructor(root, switchInput, settings) {
     this.settings = settings;
     this.texts = new Texts(settings.texts);
     this.file = make("input", { type: "file", accept: "image/*" });
@@ -47,7 +47,7 @@ class PhotoView {
     const face = make("div", { className: "column" }, make("fieldset", {}, this.legend, this.numbers), this.panel, save);
     const columns = make("div", { className: "columns" }, input, answer, face);
     root.replaceChildren(notice, make("div", { className: "view" }, columns, this.table));
-    this.switch = new Switch(switchBlock, notice, this.texts, () => this.take(null));
+    this.switch = new Switch(switchInput, notice, this.texts, () => this.take(null));
     this.status = ["device.waiting"];
     this.answer = null;
     this.listen();
@@ -97,7 +97,7 @@ class PhotoView {
     this.legend.textContent = say("photo.face");
     this.savePicture.textContent = say("photo.save_picture");
     this.saveRecord.textContent = say("photo.save_record");
-    if (this.switch.input.checked) this.switch.check();
+    this.switch.check();
     this.show();
   }
 

@@ -61,13 +61,13 @@ export class Texts {
 /** The switch between this device and the server, and the sentence that says why the server reads. */
 export class Switch {
   /**
-   * @param block the checkbox's element.
+   * @param input the checkbox.
    * @param notice element for the sentence.
    * @param texts `Texts`.
    * @param onLeave called when the server is to read.
    */
-  constructor(block, notice, texts, onLeave) {
-    Object.assign(this, { input: block.querySelector("input"), notice, texts });
+  constructor(input, notice, texts, onLeave) {
+    Object.assign(this, { input, notice, texts });
     this.input.addEventListener("change", () => {
       if (!this.input.checked) return onLeave();
       this.notice.textContent = "";
@@ -75,10 +75,10 @@ export class Switch {
     });
   }
 
-  /** Have the server read, if this browser cannot. */
+  /** Have the server read, if the switch is on and this browser cannot. */
   check() {
     const obstacle = findObstacle();
-    if (obstacle) this.fallBack(obstacle);
+    if (obstacle && this.input.checked) this.fallBack(obstacle);
   }
 
   fallBack(reason) {
