@@ -42,7 +42,7 @@ class LiveView {
     this.button.addEventListener("click", () => (this.run ? this.stop("live.stopped") : this.start()));
     document.addEventListener("visibilitychange", () => this.run && document.hidden && this.note("device.hidden"));
     // Where the page is left, by its tab or the switch, the camera goes off.
-    new ResizeObserver(() => this.run && !stage.checkVisibility() && this.stop("live.stopped")).observe(stage);
+    new ResizeObserver(() => this.run && !stage.clientHeight && this.stop("live.stopped")).observe(stage);
     this.video.addEventListener("resize", () => this.turn());
     this.status = ["device.start_hint"];
   }

@@ -66,7 +66,7 @@ class PhotoView {
     });
     document.addEventListener("paste", (event) => {
       const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
-      if (file && this.drop.checkVisibility()) this.take(file);
+      if (file && this.drop.clientHeight) this.take(file);
     });
     this.smallest.addEventListener("input", () => (this.smallestValue.value = this.smallest.value));
     for (const option of [this.cropped, this.smallest]) {
@@ -104,6 +104,7 @@ class PhotoView {
   /** Read a photo, or forget what was shown; the last that is asked for is the one that is answered. */
   async take(photo) {
     const turn = (this.turn = Symbol("turn"));
+    this.answer?.bitmap.close();
     Object.assign(this, { photo, answer: null, status: [photo ? "device.reading" : "device.waiting"] });
     this.file.value = "";
     this.show();
