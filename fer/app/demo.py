@@ -9,6 +9,8 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from fer.app.components.keyboard import ARROW_KEYS
+from fer.app.device.files import DeviceFiles
+from fer.app.device.view import is_offered
 from fer.app.pages.about import build_about_page
 from fer.app.pages.batch import add_batch_endpoint, build_batch_page
 from fer.app.pages.live import build_live_page
@@ -73,20 +75,21 @@ def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds
         recognizer = serving.result().recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
+    device = DeviceFiles(serving) if is_offered() else None
     cache_times = (SWEEP_SECONDS, KEEP_SECONDS)
     with CheckedBlocks(waiting, title="Facial expression recognition", delete_cache=cache_times) as demo:
         language = language_of_the_page()
         gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
-            build_photo_page(serving, language, load_image)
+            build_photo_page(serving, language, load_image, bool(device))
         with gr.Tab(I18N("tab.live")):
-            build_live_page(serving, language, load_image, live_seconds, live_people)
+            build_live_page(serving, language, load_image, live_seconds, live_people, bool(device))
         with gr.Tab(I18N("tab.batch")):
             build_batch_page(serving, language, load_image)
         with gr.Tab(I18N("tab.video")):
             build_video_page(serving, language)
         with gr.Tab(I18N("tab.about")):
-            build_about_page(serving, language, demo)
+            build_about_page(serving, language, demo, device)
         gr.Markdown(I18N("app.limits"), elem_id="limits")
         footer = gr.Markdown(I18N("app.loading"), elem_id="model")
         # Not queued: a page that comes while the queue is full shows its model all the same.
@@ -95,6 +98,7 @@ def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds
         add_batch_endpoint(serving, load_image)
         add_video_endpoint(serving)
         add_endpoint(model, outputs=gr.JSON(label="model", visible=False))
+    demo.device_routes = device.routes() if device else []
     return demo
 
 
@@ -142,7 +146,11 @@ def launch(demo, **options):
             ssr_mode=False,
             mcp_server=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [guard(), Middleware(Intake)], "exception_handlers": HANDLERS},
+            app_kwargs={
+                "middleware": [guard(), Middleware(Intake)],
+                "exception_handlers": HANDLERS,
+                "routes": demo.device_routes,
+            },
             **options,
         )
 

@@ -11,6 +11,7 @@ environment:
                       OWNER/NAME@REVISION of the Hub (default: bundled)
   FER_STRICT=1        end where that model cannot be loaded, instead of serving
                       the bundled one
+  FER_ON_DEVICE=0     hand the model to no browser: all pictures are read here
   GRADIO_SERVER_NAME  address (default: 127.0.0.1)
   GRADIO_SERVER_PORT  port (default: 7860)
 """

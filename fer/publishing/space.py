@@ -74,7 +74,7 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
     _check_served(source)
     api = HfApi()
     try:
-        token = _reading_token(source) if _needs_token(api, source) else None
+        token = _reading_token(source) if needs_token(api, source) else None
         with tempfile.TemporaryDirectory() as folder:
             write_space(Path(folder), source, preload=token is None)
             api.create_repo(
@@ -90,9 +90,11 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
             api.add_space_variable(repository, "FER_MODEL", str(source))
             if token:
                 api.add_space_secret(repository, "HF_TOKEN", token)
+                # Whoever visits the Space may ask about pictures, but not have the model.
+                api.add_space_variable(repository, "FER_ON_DEVICE", "0")
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
         if wait:
-            _wait(api, repository)
+            wait_until_up(api, repository)
     except FAILURES as error:
         raise HubError(f"{repository}: {_explain(error, hardware)}") from None
     return f"{constants.ENDPOINT}/spaces/{repository}"
@@ -177,7 +179,8 @@ def _git(*arguments):
     return run.stdout
 
 
-def _needs_token(api, source):
+def needs_token(api, source):
+    """Return whether a model of the Hub is private or gated, so that not everybody may have it."""
     info = api.model_info(source.name)
     return bool(info.private or info.gated)
 
@@ -225,7 +228,12 @@ def _can_write(access):
     return f"one that may {', '.join(writing)}" if writing else ""
 
 
-def _wait(api, repository):
+def wait_until_up(api, repository):
+    """Wait until a Space runs.
+
+    Raises:
+        HubError: if it does not come up.
+    """
     try:
         stage = api.wait_for_space(repository, timeout=PATIENCE, poll_interval=5).stage
     except TimeoutError:

@@ -1,4 +1,7 @@
-"""What a person does before a camera: Chromium's, which plays a clip of the astronaut moving from side to side."""
+"""What a person does before a camera whose frames the server reads.
+
+The camera is Chromium's, which plays a clip of the astronaut moving from side to side.
+"""
 
 import math
 import re
@@ -51,6 +54,7 @@ def go_live(camera, breaches):
         page.goto(url)
         expect(page.locator("#model")).to_contain_text("Model: ")
         page.get_by_role("tab", name="Live").click()
+        page.locator("#live-switch input").uncheck()
         page.locator(START).click()
         page.locator(RECORD).click()
         return page

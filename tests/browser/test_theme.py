@@ -97,6 +97,15 @@ def test_every_text_contrasts_and_emotions_keep_their_colours(open_page, astrona
     expect(page.locator("#gallery")).to_contain_text("astronaut.jpg: happy")
     expect(page.get_by_role("button", name="JSON")).to_be_enabled()
     contrasts |= contrasts_of(page)
+    open_tab(page, "Live")
+    expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+    contrasts |= contrasts_of(page)
+    open_tab(page, "Photo")
+    page.locator("#photo-switch input").check()
+    page.locator("#photo-device input[type=file]").set_input_files(astronaut)
+    expect(page.locator("#photo-device table")).to_contain_text("happy")
+    expect(page.locator("#photo-device .message")).to_contain_text("One face")
+    contrasts |= contrasts_of(page)
     assert len(contrasts) > 40
     assert {text: contrast for text, contrast in contrasts.items() if contrast < 4.5} == {}
 

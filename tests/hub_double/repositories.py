@@ -48,7 +48,7 @@ async def create(request: Request):
         raise RefusedError(409, message, body={"error": message, "url": url, "name": repository.id})
     if kind == "spaces":
         hardware = body.get("hardware") or "cpu-basic"
-        if hardware == "cpu-basic" and not state.paid:
+        if hardware == "cpu-basic" and body["sdk"] != "static" and not state.paid:
             raise RefusedError(402, "Spaces on this hardware need a paid plan.")
         repository.runtime = {"stage": "NO_APP_FILE", "hardware": {"current": None, "requested": hardware}}
         repository.secrets = {row["key"]: row for row in body.get("secrets") or []}

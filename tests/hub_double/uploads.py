@@ -90,7 +90,8 @@ async def commit(request: Request, kind: str, owner: str, name: str, revision: s
         answer["pullRequestUrl"] = f"{page(request, repository)}/discussions/{repository.pull_requests}"
     after = repository.commit(ref, files, header["value"]["summary"])
     if kind == "spaces":
-        repository.runtime["stage"] = "RUNNING" if "app.py" in files else "NO_APP_FILE"
+        entry = "index.html" if repository.sdk == "static" else "app.py"
+        repository.runtime["stage"] = "RUNNING" if entry in files else "NO_APP_FILE"
     return answer | {"commitOid": after.sha, "commitUrl": f"{page(request, repository)}/commit/{after.sha}"}
 
 

@@ -92,6 +92,7 @@ def test_a_private_model_comes_with_a_token_that_reads_and_without_preloading(hu
     deploy(SPACE, MODEL, private=True)
     assert the_space(hub).private
     assert the_space(hub).secrets["HF_TOKEN"]["value"] == token
+    assert the_space(hub).variables["FER_ON_DEVICE"]["value"] == "0"
     assert "preload_from_hub" not in metadata_of(the_space(hub).head.files["README.md"].content.decode())
 
 

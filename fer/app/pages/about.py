@@ -52,17 +52,19 @@ SNIPPETS = {
 SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
 
 
-def build_about_page(serving, language, demo):
+def build_about_page(serving, language, demo, device=None):
     """Lay the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future of the app's `Serving`; the page is up before it is done.
         language: of `fer.app.texts.language_of_the_page`.
         demo: the `gr.Blocks`, whose tools of the Model Context Protocol are named once it is launched.
+        device: the `fer.app.device.files.DeviceFiles` that browsers get; None where they get no model.
     """
 
     def about(language):
-        return describe(language, *serving.result())
+        network = device and device.network
+        return describe(language, *serving.result(), network=network)
 
     def name_tools(language):
         if demo.mcp_server_obj is None:  # Launched without.
@@ -92,7 +94,7 @@ def build_about_page(serving, language, demo):
     language.change(name_tools, language, tools, **quiet)
 
 
-def describe(language, recognizer, source, reason=""):
+def describe(language, recognizer, source, reason="", network=None):
     """Return the HTML of the model that serves, and of its figures as far as its folder has them.
 
     Args:
@@ -100,6 +102,7 @@ def describe(language, recognizer, source, reason=""):
         recognizer: `fer.recognition.recognizer.Recognizer`.
         source: the `fer.hub.client.ModelSource` that it was loaded from.
         reason: why it is not the model that was asked for, "" if it is.
+        network: `bytes` and `sha256` of the file that browsers get; None where they get none.
     """
     from fer.models.config import load_config
     from fer.models.model_folder import load_metrics
@@ -110,6 +113,10 @@ def describe(language, recognizer, source, reason=""):
     sure = say(
         language, "about.threshold" if threshold else "about.no_threshold", threshold=percent(language, threshold)
     )
+    device = say(language, "about.no_device")
+    if network:
+        size = f"{network['bytes'] / 1e6:.1f}".replace(".", say(language, "about.decimal"))
+        device = say(language, "about.device", megabytes=size, sha256=network["sha256"], **facts)
     try:
         metrics = load_metrics(source.folder, "the page")
         # What serves does not tell the temperature, where that is in its LiteRT file.
@@ -120,6 +127,7 @@ def describe(language, recognizer, source, reason=""):
     return (
         f'<div class="about"><h3>{say(language, "about.model")}</h3>{fallback}'
         f"<p>{say(language, 'about.serving', **facts)}</p><p>{sure}</p>"
+        f"<p>{device}</p>"
         f"<h3>{say(language, 'about.figures')}</h3>{figures}</div>"
     )
 

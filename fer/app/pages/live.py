@@ -1,4 +1,7 @@
-"""The page that reads a camera's stream: boxes over the picture, and the followed face's last seconds."""
+"""The page that reads a camera's stream: boxes over the picture, and the followed face's last seconds.
+
+The browser reads it (`fer.app.device`), unless it cannot or the person chooses the server.
+"""
 
 import io
 import threading
@@ -10,6 +13,7 @@ import gradio as gr
 from fer.app.components.face_panel import say_left_out
 from fer.app.components.live_view import CHART_SECONDS, boxes, panel
 from fer.app.components.upload import decode_frame
+from fer.app.device.view import build_device_view
 from fer.app.javascript import read_script
 from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE
 from fer.app.texts import I18N, say
@@ -28,11 +32,12 @@ CLEARLY_LARGER = 1.5
 """Ratio of another face's area to that of the followed face from which on the other is followed: two people side by
 side are not swapped with every move."""
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
+SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
 GONE_SECONDS = 3
 """Seconds without a frame after which a stream has ended without a word, as when a page is closed."""
 
 
-def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECONDS, people=LIVE_PEOPLE):
+def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECONDS, people=LIVE_PEOPLE, on_device=True):
     """Lay the page out; call within `gr.Blocks`.
 
     Args:
@@ -40,7 +45,8 @@ def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECON
         language: of `fer.app.texts.language_of_the_page`.
         load_image: function like `fer.images.loading.load_image`.
         seconds: after which a stream ends by itself.
-        people: number of streams that are read at once.
+        people: number of streams that are read at once on the server.
+        on_device: whether browsers may have the model.
     """
     slots = StreamSlots(people)
 
@@ -79,19 +85,24 @@ def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECON
         return {camera: gr.update(visible=False), overlay: "", message: text, state: None}
 
     state = gr.State(None, time_to_live=KEEP_SECONDS)
-    gr.Markdown(I18N("live.introduction"))
-    with gr.Row():
-        with gr.Column(scale=5, min_width=320):
-            with gr.Column(elem_id="live-stage"):
-                camera = gr.Image(
-                    label=I18N("live.camera"), show_label=False, sources=["webcam"], streaming=True,
-                    height="min(420px, 72vw)", elem_id="camera",
-                    webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": CAMERA}),
-                )  # fmt: skip
-                overlay = gr.HTML(elem_id="live-boxes", js_on_load=DROP_LATE_FRAMES)
-            message = gr.Markdown(I18N("live.start"), elem_id="live-message")
-        with gr.Column(scale=4, min_width=320):
-            chart = gr.HTML(panel("en"), elem_id="live-panel")
+    with gr.Column(elem_id="live-page", elem_classes="switched"):
+        if on_device:
+            switch = gr.Checkbox(True, label=I18N("device.live"), elem_id="live-switch", elem_classes="switch")
+            build_device_view("live", language)
+        with gr.Column(elem_id="live-server"):
+            gr.Markdown(I18N("live.introduction"))
+            with gr.Row():
+                with gr.Column(scale=5, min_width=320):
+                    with gr.Column(elem_id="live-stage"):
+                        camera = gr.Image(
+                            label=I18N("live.camera"), show_label=False, sources=["webcam"], streaming=True,
+                            height="min(420px, 72vw)", elem_id="camera", visible=not on_device,
+                            webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": CAMERA}),
+                        )  # fmt: skip
+                        overlay = gr.HTML(elem_id="live-boxes", js_on_load=DROP_LATE_FRAMES)
+                    message = gr.Markdown(I18N("live.start"), elem_id="live-message")
+                with gr.Column(scale=4, min_width=320):
+                    chart = gr.HTML(panel("en"), elem_id="live-panel")
 
     stream = camera.stream(
         read, [camera, state, language], [overlay, message, chart, state], preprocess=False, stream_every=LIVE_EVERY,
@@ -103,6 +114,9 @@ def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECON
     stream.then(stop, [state, language], [camera, overlay, message, state], **private).then(
         lambda: gr.update(visible=True), outputs=camera, **private
     )
+    if on_device:
+        # As above: a stream to the server ends where the browser is to read.
+        switch.change(None, switch, camera, js=SHOW_CAMERA, api_visibility="private")
 
 
 class StreamSlots:

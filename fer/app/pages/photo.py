@@ -1,4 +1,7 @@
-"""The page that reads a photo: every face boxed, and of the chosen one what the network saw."""
+"""The page that reads a photo: every face boxed, and what the network saw of the chosen one.
+
+With its switch, the browser reads the photo instead of the server (`fer.app.device`).
+"""
 
 from functools import partial
 from pathlib import Path
@@ -10,6 +13,7 @@ from fer.app.components.face_panel import caption, face_view, say_expression, sa
 from fer.app.components.keyboard import PASTE, PASTED
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
+from fer.app.device.view import build_device_view
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
 from fer.app.texts import I18N, say, say_class
@@ -24,13 +28,14 @@ EXAMPLE = find_resource("examples/astronaut.jpg")
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 
 
-def build_photo_page(serving, language, load_image=load_image):
+def build_photo_page(serving, language, load_image=load_image, on_device=True):
     """Lay the page out; call within `gr.Blocks`.
 
     Args:
         serving: a future with an attribute `recognizer`; the page is up before it is done.
         language: of `fer.app.texts.language_of_the_page`.
         load_image: function like `fer.images.loading.load_image`.
+        on_device: whether browsers may have the model.
     """
 
     def fill(language, text, picture=None, shown=(), record=None):
@@ -82,35 +87,41 @@ def build_photo_page(serving, language, load_image=load_image):
         return {number: index + 1, panel: _view(language, serving.result().recognizer, shown[index][1])}
 
     shown_faces = gr.State([], time_to_live=KEEP_SECONDS)
-    with gr.Row(elem_id="photo-row"):
-        with gr.Column(scale=4, min_width=300):
-            photo = gr.Image(
-                label=I18N("photo.photo"),
-                sources=["upload", "webcam", "clipboard"],
-                image_mode=None,
-                height=320,
-                elem_id="photo",
-            )
-            cropped = gr.Checkbox(label=I18N("photo.cropped"), elem_id="cropped")
-            smallest = gr.Slider(
-                0, MAX_SMALLEST_FACE, 0, step=1, label=I18N("photo.smallest"), elem_id="smallest"
+    with gr.Column(elem_id="photo-page", elem_classes="switched"):
+        if on_device:
+            gr.Checkbox(False, label=I18N("device.photo"), elem_id="photo-switch", elem_classes="switch")
+            build_device_view("photo", language)
+        with gr.Column(elem_id="photo-server"):
+            with gr.Row(elem_id="photo-row"):
+                with gr.Column(scale=4, min_width=300):
+                    photo = gr.Image(
+                        label=I18N("photo.photo"),
+                        sources=["upload", "webcam", "clipboard"],
+                        image_mode=None,
+                        height=320,
+                        elem_id="photo",
+                    )
+                    cropped = gr.Checkbox(label=I18N("photo.cropped"), elem_id="cropped")
+                    smallest = gr.Slider(
+                        0, MAX_SMALLEST_FACE, 0, step=1, label=I18N("photo.smallest"), elem_id="smallest"
+                    )  # fmt: skip
+                    gr.Examples([[str(EXAMPLE)]], [photo], label=I18N("photo.example"), api_visibility="private")
+                with gr.Column(scale=5, min_width=320):
+                    annotated = gr.Image(
+                        label=I18N("photo.faces"), format="jpeg", interactive=False, height=460, buttons=["fullscreen"],
+                        alt_text=str(I18N("photo.alt")), elem_id="annotated",
+                    )  # fmt: skip
+                    message = gr.Markdown(I18N("photo.waiting"), elem_id="message")
+                with gr.Column(scale=4, min_width=300):
+                    number = gr.Radio(choices=[], label=I18N("photo.face"), elem_id="face")
+                    panel = gr.HTML(face_view("en", EMOTIONS), container=True, padding=True, elem_id="panel")
+                    with gr.Row():
+                        save_picture = gr.Button(I18N("photo.save_picture"), size="sm", interactive=False)
+                        save_record = gr.Button(I18N("photo.save_record"), size="sm", interactive=False)
+            table = gr.Dataframe(
+                _table("en", EMOTIONS, []), interactive=False, label=I18N("photo.table"), max_height=200,
+                elem_id="table",
             )  # fmt: skip
-            gr.Examples([[str(EXAMPLE)]], [photo], label=I18N("photo.example"), api_visibility="private")
-        with gr.Column(scale=5, min_width=320):
-            annotated = gr.Image(
-                label=I18N("photo.faces"), format="jpeg", interactive=False, height=460, buttons=["fullscreen"],
-                alt_text=str(I18N("photo.alt")), elem_id="annotated",
-            )  # fmt: skip
-            message = gr.Markdown(I18N("photo.waiting"), elem_id="message")
-        with gr.Column(scale=4, min_width=300):
-            number = gr.Radio(choices=[], label=I18N("photo.face"), elem_id="face")
-            panel = gr.HTML(face_view("en", EMOTIONS), container=True, padding=True, elem_id="panel")
-            with gr.Row():
-                save_picture = gr.Button(I18N("photo.save_picture"), size="sm", interactive=False)
-                save_record = gr.Button(I18N("photo.save_record"), size="sm", interactive=False)
-    table = gr.Dataframe(
-        _table("en", EMOTIONS, []), interactive=False, label=I18N("photo.table"), max_height=200, elem_id="table"
-    )
 
     pasted = gr.HTML(visible="hidden", js_on_load=PASTE)
     pasted.change(None, pasted, photo, js=PASTED, api_visibility="private")

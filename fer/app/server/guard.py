@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse
 POLICY = {
     "default-src": "'self'",
     # Gradio's page has its settings in scripts within it, compiles the JavaScript of events, and trims clips with a
-    # program (FFmpeg) that it starts and reads from blobs.
+    # program (FFmpeg) that it starts and reads from blobs. 'unsafe-eval' also lets WebAssembly start (fer.app.device).
+    # Without `worker-src`, workers are started from where scripts are loaded.
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data:",

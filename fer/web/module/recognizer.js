@@ -69,11 +69,12 @@ export class Recognizer {
    * @param options `already_cropped`: the whole picture is one face; `smallest_face`: leave out faces whose box is
    *   narrower than this share of the picture's longer side; `most`: read at most so many, the largest.
    * @returns the faces, the largest first, each with `box`, `label`, `probabilities`, `detection_score` and `confident`
-   *   as of the Python API, and `crop` and `map`; and on the array `left_out`, how many smaller ones were not read.
+   *   as of the Python API, and `crop` and `map`; and on the array `left_out`, how many smaller ones were not read, and
+   *   the picture's `width` and `height`.
    */
   async recognize(image, options = {}) {
-    const { faces, left_out } = await this.send("recognize", image, { options });
-    return Object.assign(faces, { left_out });
+    const { faces, ...facts } = await this.send("recognize", image, { options });
+    return Object.assign(faces, facts);
   }
 
   /** Return the JSON document of a picture, as `fer predict --json` writes it. */

@@ -1,0 +1,23 @@
+/* For a `gr.HTML`: has the script NAME fill it once its switch is on. Its value is the page's language; `view.py` fills in
+ADDRESS and NAME. */
+const root = element.querySelector(".device");
+const findSwitch = () => document.querySelector("#NAME-switch input");
+const open = async () => {
+    try {
+        const page = location.origin + location.pathname.replace(/\/?$/, "/");
+        const script = await import(`${page}ADDRESS/page/NAME.js`);
+        const view = await script.open(root, findSwitch());
+        view.speak(props.value);
+        watch("value", () => view.speak(props.value));
+    } catch (error) {
+        root.textContent = `⚠️ ${error.message}`;
+        if (findSwitch().checked) findSwitch().click();
+    }
+};
+const wait = () => {
+    const input = findSwitch();
+    if (!input) requestAnimationFrame(wait);
+    else if (input.checked) open();
+    else input.addEventListener("change", open, {once: true});
+};
+wait();

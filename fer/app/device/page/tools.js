@@ -1,0 +1,109 @@
+/** What the pages' scripts share: the app's settings, one recognizer for all of them, texts, elements and figures. */
+
+import { findObstacle, loadRecognizer } from "../module/recognizer.js";
+
+let settings;
+let recognizer;
+
+/** Return the settings of `page.json`. */
+export function loadSettings() {
+  settings ??= fetch(new URL("../page.json", import.meta.url), { cache: "no-cache" }).then((answer) => answer.json());
+  return settings;
+}
+
+/**
+ * Return the page's one `Recognizer`; the first call loads it.
+ *
+ * @param onProgress called with the share that is loaded, 0 to 1.
+ */
+export async function getRecognizer(onProgress) {
+  if (recognizer && (await recognizer).failure) recognizer = undefined;
+  recognizer ??= loadRecognizer({ onProgress }).catch((error) => {
+    recognizer = undefined;
+    throw error;
+  });
+  return recognizer;
+}
+
+/** The texts of `fer/app/languages`, in the language of the page. */
+export class Texts {
+  constructor(texts) {
+    Object.assign(this, { texts, language: "en" });
+  }
+
+  /** Return a text with its `{placeholders}` filled in, which are formatted as in Python: `{share:.0%}`, `{rate:.1f}`. */
+  say(key, values = {}) {
+    const text = this.texts[this.language]?.[key] ?? this.texts.en[key];
+    return text.replace(/\{(\w+)(?::\.(\d)([%f]))?\}/g, (_, name, digits, kind) => {
+      if (!kind) return values[name];
+      return kind === "%" ? `${(100 * values[name]).toFixed(digits)}%` : values[name].toFixed(digits);
+    });
+  }
+
+  sayExpression(face) {
+    return this.sayOf("face.reading", face);
+  }
+
+  caption(number, face) {
+    return this.sayOf("face.caption", face, { number });
+  }
+
+  sayLeftOut(count) {
+    return count ? ` ${this.say("face.left_out", { count })}` : "";
+  }
+
+  sayOf(key, { label, probabilities, confident }, values = {}) {
+    const emotion = this.say(`emotion.${label}`);
+    return this.say(confident ? key : `${key}_not_sure`, { emotion, share: probabilities[label], ...values });
+  }
+}
+
+/** The switch between this device and the server, and the sentence that says why the server reads. */
+export class Switch {
+  /**
+   * @param input the checkbox.
+   * @param notice element for the sentence.
+   * @param texts `Texts`.
+   * @param onLeave called when the server is to read.
+   */
+  constructor(input, notice, texts, onLeave) {
+    Object.assign(this, { input, notice, texts });
+    this.input.addEventListener("change", () => {
+      if (!this.input.checked) return onLeave();
+      this.notice.textContent = "";
+      return this.check();
+    });
+  }
+
+  /** Have the server read, if the switch is on and this browser cannot. */
+  check() {
+    const obstacle = findObstacle();
+    if (obstacle && this.input.checked) this.fallBack(obstacle);
+  }
+
+  fallBack(reason) {
+    if (this.input.checked) this.input.click();
+    this.notice.textContent = this.texts.say("device.fallback", { reason });
+  }
+}
+
+/** Return an element: `make("p", { className: "title" }, "text", child)`. */
+export function make(name, properties = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(properties)) {
+    if (key in element) element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+/** Return a text for HTML. */
+export function escape(text) {
+  return text.replace(/[&<>"]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[letter]);
+}
+
+/** Return a share in whole percent. */
+export function percent(share) {
+  return `${(100 * share).toFixed(0)}%`;
+}

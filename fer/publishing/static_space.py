@@ -1,0 +1,70 @@
+"""Deploy the browser's recognizer as a static Space: it reads photos on the visitors' devices, and runs no server."""
+
+import tempfile
+from pathlib import Path
+
+from huggingface_hub import HfApi, RepoCard, constants
+
+from fer.errors import UserError
+from fer.hub.client import resolve_model
+from fer.hub.errors import FAILURES, HubError, explain
+from fer.models.model_folder import CARD
+from fer.publishing.access import check_push
+from fer.publishing.push import upload
+from fer.publishing.space import BODY, needs_token, wait_until_up
+from fer.resources import find_resource
+
+OF_SERVERS = ("sdk_version", "python_version")
+"""Fields of the README.md that a static Space has not."""
+
+
+def deploy_static(repository, model, write_site, private=None, wait=False):
+    """Create or update a static Space with a model of the Hub.
+
+    Args:
+        repository: `OWNER/NAME` of the Space.
+        model: `OWNER/NAME` or `OWNER/NAME@REVISION`; the files are of the commit that this is now.
+        write_site: `fer.web.site.write_site`, of a floor above.
+        private: whether a new Space is private; None for the owner's default.
+        wait: return when the Space is up.
+
+    Returns:
+        The Space's URL.
+
+    Raises:
+        HubError: if the Hub refuses, or the Space does not come up.
+        UserError: if the model is not on the Hub, does not fit, or may not be handed to everybody.
+        ModelFolderError: if it has no LiteRT file of its weights and calibration.
+    """
+    check_push(repository, kind="space", private=private)
+    source = resolve_model(model)
+    if source.revision is None:
+        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
+    api = HfApi()
+    try:
+        if needs_token(api, source) and not private:
+            raise UserError(
+                f"{source.name}: is private or gated, and a static Space hands its model to every visitor, so the "
+                "Space must be private: --private"
+            )
+        with tempfile.TemporaryDirectory() as folder:
+            write_site(folder, source.folder, str(source))
+            write_card(Path(folder), source)
+            api.create_repo(repository, repo_type="space", space_sdk="static", private=private, exist_ok=True)
+            upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
+        if wait:
+            wait_until_up(api, repository)
+    except FAILURES as error:
+        raise HubError(f"{repository}: {explain(error)}") from None
+    return f"{constants.ENDPOINT}/spaces/{repository}"
+
+
+def write_card(folder, source):
+    """Write the README.md of the Space into its folder; `source` is the `fer.hub.client.ModelSource`."""
+    card = RepoCard.load(find_resource(CARD))
+    for name in OF_SERVERS:
+        card.data.pop(name)
+    card.data.sdk, card.data.app_file, card.data.models = "static", "index.html", [source.name]
+    facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
+    card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
+    card.save(folder / CARD)

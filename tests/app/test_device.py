@@ -1,0 +1,79 @@
+"""What the app hands to browsers that read pictures by themselves."""
+
+import gzip
+import hashlib
+import json
+import urllib.request
+from concurrent.futures import Future
+from urllib.error import HTTPError
+
+import pytest
+from conftest import serve_app
+
+from fer.app.demo import Serving
+from fer.app.device.files import PAGE, page_settings
+from fer.app.pages.about import describe
+from fer.app.texts import TEXTS
+from fer.hub.client import resolve_model
+
+
+def fetch(url, path):
+    with urllib.request.urlopen(f"{url}device/{path}", timeout=60) as answer:
+        return answer.headers, answer.read()
+
+
+def test_the_browser_gets_the_model_that_serves_and_keeps_what_has_a_digest(app_url):
+    headers, content = fetch(app_url, "settings.json")
+    settings = json.loads(content)
+    assert settings["model"]["name"] == "bundled"
+    assert headers["Cache-Control"] == "no-cache"
+    files = {f"runtime/{name}": record for name, record in settings["runtime"]["files"].items()}
+    files |= {record["file"]: record for record in settings["networks"].values()}
+    for path, record in files.items():
+        headers, content = fetch(app_url, f"{path}?{record['sha256'][:16]}")
+        assert len(content) == record["bytes"]
+        content = gzip.decompress(content) if path.endswith(".gz") else content
+        assert hashlib.sha256(content).hexdigest() == record["sha256"]
+        assert "immutable" in headers["Cache-Control"]
+        assert "Content-Security-Policy" in headers
+    expected = resolve_model("bundled").folder / "model.tflite"
+    assert settings["networks"]["expressions"]["sha256"] == hashlib.sha256(expected.read_bytes()).hexdigest()
+
+
+def test_only_what_is_named_is_sent(app_url):
+    for path in ("networks/other.tflite", "page/../files.py", "module/", "files.py"):
+        with pytest.raises(HTTPError) as error:
+            fetch(app_url, path)
+        assert error.value.code == 404
+
+
+def test_a_server_may_keep_its_model(monkeypatch):
+    monkeypatch.setenv("FER_ON_DEVICE", "0")
+    with serve_app() as url, pytest.raises(HTTPError) as error:
+        fetch(url, "settings.json")
+    assert error.value.code == 404
+
+
+def test_about_says_which_network_browsers_get(recognizer):
+    source = resolve_model("bundled")
+    said = describe("de", recognizer, source, network={"bytes": 8_100_000, "sha256": "abc"})
+    assert "8,1 MB, sha256 <code>abc</code>" in said
+    assert "hands its model to no browser" in describe("en", recognizer, source)
+
+
+def test_every_text_and_number_of_the_scripts_is_there():
+    scripts = "\n".join(path.read_text() for path in PAGE.glob("*.js"))
+    settings = page_settings()
+    assert set(settings["texts"]) == set(TEXTS)
+    keys = {key for key in TEXTS["en"] if key.startswith("device.")} - {"device.photo", "device.live"}
+    assert {key for key in keys if f'"{key}"' not in scripts} == set()
+    assert {name for name in settings if f"{name}" not in scripts} == set()
+
+
+def test_settings_wait_for_the_model():
+    from fer.app.device.files import DeviceFiles
+
+    serving = Future()
+    files = DeviceFiles(serving)
+    serving.set_result(Serving(None, resolve_model("bundled")))
+    assert files.network["bytes"] > 1_000_000

@@ -1,0 +1,212 @@
+"""The photo page and the live page where the browser reads, and what they say where it cannot."""
+
+import json
+import re
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from fer.images.loading import load_image
+
+REFUSE = """() => {
+    navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NAME"));
+}"""
+"""Has the browser refuse the camera with an error of that name."""
+FRAMES = re.compile(r"\d+\.\d frames per second")
+
+
+def open_live(page):
+    expect(page.locator("#model")).to_contain_text("Model: ")
+    page.get_by_role("tab", name="Live").click()
+    expect(page.locator("#live-device .message")).to_contain_text("Start the camera.")
+    return page.locator("#live-device .message")
+
+
+def start(page):
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#live-device")).to_contain_text(FRAMES)
+
+
+def camera_state(page):
+    """State of the camera's track that was opened last."""
+    return page.evaluate("window.track.readyState")
+
+
+def keep_track(page):
+    page.evaluate("window.track = document.querySelector('#live-device video').srcObject.getVideoTracks()[0]")
+
+
+@pytest.fixture
+def on_device(page):
+    """The photo page, read by the browser."""
+    expect(page.locator("#model")).to_contain_text("Model: ")
+    page.locator("#photo-switch input").check()
+    return page
+
+
+def upload(page, path):
+    page.locator("#photo-device input[type=file]").set_input_files(path)
+
+
+def test_a_photo_is_read_as_by_the_server_and_leaves_the_browser_to_nobody(on_device, astronaut, share, recognizer):
+    page, asked = on_device, []
+    upload(page, astronaut)
+    message = page.locator("#photo-device .message")
+    expect(message).to_have_text(f"One face: happy {share}.")
+    page.context.on("request", lambda request: asked.append(request.url))
+    upload(page, astronaut)
+    expect(message).to_have_text(f"One face: happy {share}.")
+    expect(page.locator("#photo-device")).to_contain_text("Where it looked for “happy”")
+    expect(page.locator("#photo-device table")).to_contain_text(share)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download JSON").click()
+    record = json.loads(saved.value.path().read_text("utf-8"))
+    (face,) = recognizer.recognize(load_image(astronaut))
+    assert record["image"] == "astronaut.jpg"
+    assert record["faces"][0]["box"] == pytest.approx(face.box, abs=2)
+    assert record["faces"][0]["probabilities"] == pytest.approx(face.probabilities, abs=0.01)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download picture").click()
+    with Image.open(saved.value.path()) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (512, 512))
+    assert [url for url in asked if not url.startswith("blob:")] == []
+
+
+def test_live_reads_at_once_and_asks_nothing_after_loading(page):
+    message, asked = open_live(page), []
+    start(page)
+    page.context.on("request", lambda request: asked.append(request.url))
+    expect(message).to_contain_text("Faces in sight: 1.")
+    expect(page.locator("#live-device").get_by_role("img", name=re.compile(r"^\d+ happy \d+%$"))).to_be_visible()
+    page.wait_for_timeout(2000)
+    keep_track(page)
+    page.get_by_role("button", name="Stop").click()
+    expect(message).to_contain_text("Stopped; the camera is off.")
+    assert camera_state(page) == "ended"
+    assert asked == []
+
+
+@pytest.mark.slow  # A new page loads the networks.
+def test_a_face_is_chosen_with_the_keys_and_with_a_click(on_device, two_faces):
+    page = on_device
+    upload(page, two_faces)
+    expect(page.locator("#photo-device .message")).to_contain_text("2 faces, the largest first")
+    first, second = (page.get_by_role("radio", name=f"{number} happy") for number in (1, 2))
+    first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(second).to_be_checked()
+    expect(second).to_be_focused()
+    picture = page.get_by_role("img", name="The photo with a numbered box around each face")
+    scale = picture.bounding_box()["width"] / 900
+    picture.click(position={"x": 220 * scale, "y": 120 * scale})
+    expect(first).to_be_checked()
+    picture.click(position={"x": 699 * scale, "y": 229 * scale})
+    expect(second).to_be_checked()
+    page.locator("#photo-device").get_by_role("slider").fill("10")
+    expect(page.locator("#photo-device .message")).to_contain_text("One face")
+    page.locator("#photo-device").get_by_label("The picture is one face already").check()
+    expect(page.locator("#photo-device table")).to_contain_text("1")
+
+
+@pytest.mark.slow
+def test_what_is_no_picture_is_one_sentence(on_device):
+    on_device.locator("#photo-device input[type=file]").set_input_files(
+        {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}
+    )
+    expect(on_device.locator("#photo-device .message")).to_contain_text("This browser cannot decode the picture.")
+    expect(on_device.locator("#photo-device").get_by_role("button", name="Download JSON")).to_be_disabled()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NotAllowedError", "This page may not use the camera."),
+        ("NotFoundError", "No camera was found."),
+        ("NotReadableError", "another program may be using it"),
+        ("OtherError", "The camera cannot be opened: no"),
+    ],
+)
+def test_a_camera_that_is_refused_is_said(page, name, words):
+    message = open_live(page)
+    page.evaluate(REFUSE.replace("NAME", name))
+    page.get_by_role("button", name="Start the camera").click()
+    expect(message).to_contain_text(words)
+    expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+
+
+@pytest.mark.slow  # One loading, and a camera that is lost, hidden, turned and left.
+def test_what_happens_to_the_camera_is_said_and_reading_goes_on(page):
+    message = open_live(page)
+    start(page)
+    page.evaluate(
+        """() => {
+            Object.defineProperty(document, "hidden", {value: true, configurable: true});
+            document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    expect(message).to_contain_text("Paused while this tab is hidden")
+    page.wait_for_timeout(4000)
+    expect(message).to_contain_text("Paused while this tab is hidden")
+    page.evaluate("delete document.hidden")
+    expect(message).to_contain_text("Faces in sight: 1.")
+    page.evaluate("document.querySelector('#live-device video').dispatchEvent(new Event('resize'))")
+    expect(message).to_contain_text("The camera's picture was turned")
+    expect(message).to_contain_text("Faces in sight: 1.")
+    page.evaluate(
+        """() => document.querySelector("#live-device video").srcObject.getVideoTracks()[0]
+            .dispatchEvent(new Event("ended"))"""
+    )
+    expect(message).to_contain_text("The camera was lost.")
+    start(page)
+    keep_track(page)
+    page.get_by_role("tab", name="About").click()
+    page.wait_for_function("window.track.readyState === 'ended'")
+    page.get_by_role("tab", name="Live").click()
+    expect(message).to_contain_text("Stopped; the camera is off.")
+    start(page)
+    keep_track(page)
+    page.locator("#live-switch input").uncheck()
+    page.wait_for_function("window.track.readyState === 'ended'")
+    expect(page.locator("#live-server")).to_be_visible()
+    expect(page.get_by_role("button", name="Start the camera")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_a_browser_that_cannot_says_so_and_the_server_reads(open_page, browser, app_url):
+    context = browser.new_context(locale="en-US")
+    context.add_init_script("delete window.OffscreenCanvas")
+    page = context.new_page()
+    page.goto(app_url)
+    expect(page.locator("#model")).to_contain_text("Model: ")
+    page.get_by_role("tab", name="Live").click()
+    notice = page.locator("#live-device .notice")
+    expect(notice).to_contain_text("Your browser cannot do it, so the server reads: ")
+    expect(notice).to_contain_text("this one has no OffscreenCanvas")
+    expect(page.locator("#live-switch input")).not_to_be_checked()
+    expect(page.locator("#camera")).to_be_visible()
+    context.close()
+
+
+@pytest.mark.slow
+def test_pages_that_the_server_reads_load_nothing_for_the_device(browser, app_url):
+    context = browser.new_context()
+    page, asked = context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app_url)
+    expect(page.locator("#model")).to_contain_text("Model: ")
+    assert [url for url in asked if "/device/" in url] == []
+    page.get_by_role("tab", name="Live").click()
+    expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
+    assert [url for url in asked if "/networks/" in url or "/runtime/" in url] == []
+    context.close()
+
+
+@pytest.mark.slow
+def test_networks_that_do_not_come_are_said_and_the_server_reads(page):
+    page.route("**/networks/*", lambda route: route.abort())
+    open_live(page)
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#live-device .notice")).to_contain_text("so the server reads")
+    expect(page.locator("#camera")).to_be_visible()

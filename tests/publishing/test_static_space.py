@@ -1,0 +1,49 @@
+"""Deploying static Spaces against the Hub's double."""
+
+import json
+
+import pytest
+from hub_double.card_rules import complaints, metadata_of
+
+from fer.cli.commands import main
+from fer.errors import UserError
+from fer.models.model_folder import BUNDLED
+from fer.publishing.static_space import deploy_static
+from fer.web.site import write_site
+
+MODEL, SPACE = "fer-bot/model", "fer-bot/space"
+
+
+def test_a_static_space_has_the_model_at_its_commit_and_what_reads_it(hub, capsys):
+    sha = hub.put(BUNDLED, MODEL)
+    assert main(["deploy", SPACE, "--model", MODEL, "--static", "--wait"]) == 0
+    assert capsys.readouterr().out.strip() == f"{hub.url}/spaces/{SPACE}"
+    space = hub.repos["spaces", SPACE]
+    assert space.sdk == "static"
+    assert not space.variables
+    files = space.head.files
+    assert {"index.html", "module/recognizer.js", "networks/expressions.tflite", "runtime/NOTICE"} < set(files)
+    assert json.loads(files["settings.json"].content)["model"]["name"] == f"{MODEL}@{sha}"
+    readme = files["README.md"].content.decode()
+    metadata = metadata_of(readme)
+    assert complaints(metadata, "space") == []
+    assert (metadata["sdk"], metadata["app_file"], metadata["models"]) == ("static", "index.html", [MODEL])
+    assert f"{MODEL}/tree/{sha}" in readme
+
+
+@pytest.mark.parametrize("rules", [{"private": True}, {"gated": True}], ids=["private", "gated"])
+def test_a_model_that_not_everybody_may_have_is_handed_out_by_a_private_space_alone(hub, rules):
+    hub.put(BUNDLED, MODEL, **rules)
+    with pytest.raises(UserError, match="hands its model to every visitor, so the Space must be private: --private"):
+        deploy_static(SPACE, MODEL, write_site)
+    assert ("spaces", SPACE) not in hub.repos
+    deploy_static(SPACE, MODEL, write_site, private=True)
+    assert hub.repos["spaces", SPACE].private
+
+
+def test_a_static_space_has_no_hardware_and_a_model_of_the_hub(hub, capsys):
+    with pytest.raises(SystemExit):
+        main(["deploy", SPACE, "--model", MODEL, "--static", "--hardware", "t4-small"])
+    assert "`--hardware` must be left out with --static" in capsys.readouterr().err
+    with pytest.raises(UserError, match="Publish it first: python -m fer push bundled OWNER/NAME"):
+        deploy_static(SPACE, "bundled", write_site)
