@@ -63,7 +63,7 @@ def export(model, files, data):
     import tensorflow as tf
 
     from fer.data.fer2013 import load_faces
-    from fer.export.convert import build_served, export_model, open_export
+    from fer.export.convert import build_export_network, export_model, open_export
     from fer.export.parity import build_crops
     from fer.models.config import WEIGHTS
     from fer.models.model_folder import find_model, load_model
@@ -74,7 +74,7 @@ def export(model, files, data):
     export_model(model, "litert", files[litert])
     export_model(model, "litert", files[half], quantize=True)
     network, config = load_model(model)
-    served = build_served(network, config.calibration)
+    served = build_export_network(network, config.calibration)
     content = files[eight].with_suffix(".tflite")
     served.export(content, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
     content.rename(files[eight])

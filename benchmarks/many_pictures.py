@@ -17,7 +17,7 @@ from PIL import Image
 from benchmarks.tables import RUNS, spread, table
 from fer.images.loading import load_image
 from fer.images.sources import Found
-from fer.recognition.litert_network import read_served
+from fer.recognition.litert_network import read_litert_file
 from fer.recognition.many import read_many
 from fer.recognition.recognizer import Recognizer
 from fer.resources import find_resource
@@ -32,7 +32,7 @@ KINDS = {
 """Side of the pictures, place in the photo that they are cut from, and whether each is one face already."""
 
 
-SERVED = read_served("bundled")
+LITERT_FILE = read_litert_file("bundled")
 
 
 def one_at_a_time(recognizer, pictures, already_cropped):
@@ -41,7 +41,7 @@ def one_at_a_time(recognizer, pictures, already_cropped):
 
 
 def together(recognizer, pictures, already_cropped):
-    for _ in read_many(pictures, partial(Recognizer.open, SERVED, "bundled"), already_cropped):
+    for _ in read_many(pictures, partial(Recognizer.open, LITERT_FILE, "bundled"), already_cropped):
         pass
 
 

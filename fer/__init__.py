@@ -1,4 +1,4 @@
-"""Facial expression recognition: every face in a photo, with the probabilities of its expression.
+"""Facial expression recognition: find every face in a photo and estimate the probabilities of its expression.
 
     from fer import Recognizer
 
@@ -6,8 +6,8 @@
     for face in recognizer.recognize("photo.jpg"):
         print(face.box, face.label, face.probabilities)
 
-`load` also takes a model folder, or `OWNER/NAME@REVISION` of a model of the Hugging Face Hub. Each name below is
-imported from its module when it is first used: `import fer` alone loads nothing.
+`load` also takes a model folder, or `OWNER/NAME@REVISION` of a model on the Hugging Face Hub. Each name in `__all__` is
+imported from its module when it is first used, so `import fer` alone loads no other module.
 """
 
 from importlib import import_module

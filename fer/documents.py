@@ -1,21 +1,23 @@
-"""JSON as every program reads it: numbers that are none have no place in it."""
+"""JSON by its standard, RFC 8259, which has no NaN and no infinity."""
 
 import json
 import math
+from typing import Any
 
 from fer.errors import UserError
 
 
-def to_json(document, **options):
-    """A document as JSON (RFC 8259), which knows neither NaN nor infinity; Python's own writer writes them, and other
-    programs cannot read what it wrote.
+def to_json(document: Any, **options: Any) -> str:
+    """Return a document as JSON, and refuse numbers that are not finite.
+
+    By default, `json.dumps` writes `NaN` and `Infinity`, which other programs cannot parse.
 
     Args:
-        document: of dicts, lists, texts, numbers, bools and None.
-        **options: of `json.dumps`.
+        document: dicts, lists, strings, numbers, bools and None.
+        **options: options of `json.dumps`.
 
     Raises:
-        UserError: for a number that is not finite; the message says where it stands.
+        UserError: if a number is not finite; the message gives its place in the document.
     """
     try:
         return json.dumps(document, allow_nan=False, **options)
@@ -27,7 +29,7 @@ def to_json(document, **options):
 
 
 def _not_finite(value, place):
-    """Yields the places of numbers that are not finite, such as `calibration.temperature = nan`."""
+    """Yield the place and value of each number that is not finite, such as `calibration.temperature = nan`."""
     if isinstance(value, dict):
         for key, inside in value.items():
             yield from _not_finite(inside, f"{place}.{key}" if place else str(key))

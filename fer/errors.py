@@ -1,42 +1,47 @@
-"""What a person can mend."""
+"""Errors that the user of a command, a page or the API can correct, and the checks that raise them."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class UserError(ValueError):
-    """A mistake in what a person gave: its message states the rule and what was received, for that person to read.
+    """A mistake in the user's input. Its message is one line for that user: the rule, and what was received.
 
-    The message is on one line, whatever the name of a file or a library's own message has in it.
+    Characters that would break the line, from a file name or from a library's message, become spaces.
     """
 
     def __init__(self, message: object):
         super().__init__(one_line(str(message)))
 
 
-def check(holds, name, rule, received):
-    """Make sure that an option is what it must be.
+def check(holds: object, name: str, rule: str, received: object) -> None:
+    """Raise an error unless the value of an option is valid.
 
     Args:
-        holds: whether it is.
-        name: of the option.
-        rule: what it must be, such as `at least 1`.
-        received: what it is, as the message shows it.
+        holds: whether the value is valid.
+        name: name of the option.
+        rule: what the value must be, such as `at least 1`.
+        received: the value, as the message shows it.
 
     Raises:
-        UserError: if it is not.
+        UserError: if `holds` is false.
     """
     if not holds:
         raise UserError(f"`{name}` must be {rule}. Received: {received}")
 
 
 def one_line(text: str) -> str:
-    """Return a text with a space for each character that cannot be printed, such as the end of a line."""
+    """Return a text on one line: each character that is not printable, such as a line break, becomes a space."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
-def check_finite(answers):
-    """Return a network's answers, an array of floats, if all of them are finite numbers.
+def check_finite(answers: "np.ndarray") -> "np.ndarray":
+    """Return the output of a network, a float array of any shape, if all of its values are finite.
 
     Raises:
-        UserError: for NaN or an infinity.
+        UserError: if a value is NaN or infinite.
     """
     import numpy as np
 

@@ -1,19 +1,19 @@
-"""A lock for work that is done in parts: whoever waits gets in between two of them."""
+"""A lock that waiting threads get in turn, so that nobody waits through all parts of somebody else's long work."""
 
 import threading
 
 
 class FairLock:
-    """A lock, to be used with `with`, that goes to whoever waits for it when it is released.
+    """A lock for `with` that, when it is released, goes to a thread that is waiting for it.
 
-    `threading.Lock` mostly goes to the thread that has just released it and asks again at once.
+    A `threading.Lock` is mostly acquired again by the thread that has just released it, if that thread asks at once.
     """
 
     def __init__(self):
         self._next, self._lock = threading.Lock(), threading.Lock()
 
     def __enter__(self):
-        # Held by the one that waits, so that nobody else can ask before it has the lock.
+        # The waiting thread holds `_next` until it has the lock, so that no other thread can be faster.
         with self._next:
             self._lock.acquire()
 

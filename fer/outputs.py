@@ -1,6 +1,7 @@
-"""Files that commands write: refused before the work where they would replace what is read, and whole or not at all.
+"""Output files of commands: checked before the work begins, and written completely or not at all.
 
-An output may also be a device or a pipe (`/dev/stdout`, `/dev/null`, a FIFO): it gets the bytes once all are there.
+An output that would replace an input is refused. An output may also be a device or a pipe (`/dev/stdout`, `/dev/null`,
+a FIFO), to which the complete content is copied at the end.
 """
 
 import os
@@ -8,26 +9,31 @@ import shutil
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
+from typing import TextIO
 
 from fer.errors import UserError
 
 
 class OutputError(UserError):
-    """A file that could not be written, of work that is otherwise done."""
+    """A file that could not be written, after the work itself succeeded."""
 
 
-def check_outputs(outputs: dict, inputs=()) -> None:
-    """Make sure, before any work is done, that files can be written and replace nothing that is read.
+PathLike = str | os.PathLike[str]
+
+
+def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike] = ()) -> None:
+    """Raise an error, before any work is done, unless all outputs can be written without replacing an input.
 
     Args:
-        outputs: by the option that names it, the path of each file; None where the option is not given.
-        inputs: paths of files and folders that are read. Of a folder, every file that is there counts.
+        outputs: path of each output file by the name of its option; None if the option is not given.
+        inputs: paths of the files and folders that are read. A folder stands for every file in it.
 
     Raises:
-        UserError: for an output that is an input, another output or a folder, or whose place cannot be written to.
+        UserError: if an output is an input, another output or a folder, or if its folder is missing or not writable.
     """
     named = {name: Path(path) for name, path in outputs.items() if path is not None and not _is_special(Path(path))}
     for name, path in named.items():
@@ -44,59 +50,64 @@ def check_outputs(outputs: dict, inputs=()) -> None:
             raise UserError(f"{name} and {other} must be different files. Received: {path}")
 
 
-def check_inputs(*paths) -> None:
-    """Make sure, before any work is done, that files and folders are there; None is none.
+def check_inputs(*paths: PathLike | None) -> None:
+    """Raise an error, before any work is done, unless all of these files and folders exist; None is ignored.
 
     Raises:
-        UserError: with the path of one that is not.
+        UserError: if one is missing; the message gives its path.
     """
     for path in paths:
         if path is not None and not Path(path).exists():
             raise UserError(f"{path}: no such file or folder.")
 
 
-def check_folder(name: str, folder) -> None:
-    """Make sure, before any work is done, that a folder can be written to, or made.
+def check_folder(name: str, folder: PathLike) -> None:
+    """Raise an error, before any work is done, unless files can be written to a folder, which may have to be created.
 
     Args:
-        name: of the option, for the message.
-        folder: path.
+        name: name of the option, for the message.
+        folder: path of the folder.
 
     Raises:
-        UserError: if it cannot.
+        UserError: if the folder, or the nearest parent that exists, is not a writable folder.
     """
-    there = Path(folder).resolve()
-    while not there.exists():
-        there = there.parent
-    if not there.is_dir() or not _is_writable(there):
+    existing = Path(folder).resolve()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not _is_writable(existing):
         raise UserError(f"{name} must be a folder where files may be written. Received: {folder}")
 
 
-def check_suffix(name: str, path, suffix: str) -> None:
-    """Make sure that a file is called after its format; a device or a pipe may have any name.
+def check_suffix(name: str, path: PathLike | None, suffix: str) -> None:
+    """Raise an error unless a file has the suffix of its format; None, a device and a pipe pass.
+
+    Args:
+        name: name of the option, for the message.
+        path: path of the file; None if the option is not given.
+        suffix: suffix with its dot, such as `.png`.
 
     Raises:
-        UserError: if it is not.
+        UserError: if the suffix is another.
     """
     if path is not None and Path(path).suffix.lower() != suffix and not _is_special(Path(path)):
         raise UserError(f"{name} must end in {suffix}. Received: {path}")
 
 
 @contextmanager
-def written_whole(path):
-    """Yield the path of a temporary file that takes the place of `path` at the end of the block.
+def written_whole(path: PathLike) -> Iterator[Path]:
+    """Yield the path of a temporary file that replaces `path` at the end of the block.
 
-    Where the block ends otherwise, by an error or Ctrl+C, the temporary file is removed and `path` stays as it was.
-    A link stays a link: the file that it names is written.
+    If the block ends by an error or Ctrl+C, the temporary file is removed and `path` stays as it was. If `path` is a
+    symbolic link, the file that it points to is replaced, and the link stays.
 
     Raises:
-        OutputError: if the file cannot be written, such as on a full disk.
+        OutputError: if the file cannot be written, for example because the disk is full.
     """
     path = Path(path)
     is_special, target = _is_special(path), path.resolve()
-    place = Path(tempfile.gettempdir()) if is_special else target.parent
-    # The end of the name stays, by which libraries choose the format; no name may have more than 255 bytes.
-    temporary = place / f".fer-{uuid.uuid4().hex[:8]}-{target.name[-60:]}"
+    folder = Path(tempfile.gettempdir()) if is_special else target.parent
+    # Keep the suffix, by which libraries choose the format, and stay below the limit of 255 bytes for a name.
+    temporary = folder / f".fer-{uuid.uuid4().hex[:8]}-{target.name[-60:]}"
     try:
         try:
             yield temporary
@@ -110,17 +121,18 @@ def written_whole(path):
             temporary.unlink(missing_ok=True)
     except OSError as error:
         if error.filename is not None and os.fspath(error.filename) not in map(str, (path, target, temporary)):
-            raise  # Of what the block reads.
+            raise  # A file that the block reads.
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager
-def written_until_interrupted(path):
-    """Yield a text file, in UTF-8, that takes the place of `path` at the end of the block, and by Ctrl+C too: what is
-    written by then is worth having. Where the block ends by an error, `path` stays as it was.
+def written_until_interrupted(path: PathLike) -> Iterator[TextIO]:
+    """Yield a UTF-8 text file that replaces `path` at the end of the block, or when Ctrl+C interrupts the block.
+
+    What was written before an interruption is kept. If the block ends by an error, `path` stays as it was.
 
     Raises:
-        OutputError: as `written_whole`.
+        OutputError: as in `written_whole`.
     """
     interrupted = None
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
@@ -133,20 +145,20 @@ def written_until_interrupted(path):
         raise interrupted
 
 
-def write_text(path, text: str) -> None:
-    """Write a text as UTF-8, whole or not at all.
+def write_text(path: PathLike, text: str) -> None:
+    """Write a text as UTF-8, completely or not at all.
 
     Raises:
-        OutputError: as `written_whole`.
+        OutputError: as in `written_whole`.
     """
     with written_whole(path) as file:
-        # What a file name holds that is no UTF-8 would otherwise be no UTF-8 here either.
+        # A file name in the text may hold bytes that are not UTF-8; they are written as escapes.
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager
-def kept(failures: list):
-    """Keep the message of an output that cannot be written in a list, so that what comes after is still done."""
+def kept(failures: list[str]) -> Iterator[None]:
+    """Append the message of an `OutputError` to a list instead of raising it, so that the other outputs are written."""
     try:
         yield
     except OutputError as error:
@@ -154,12 +166,12 @@ def kept(failures: list):
 
 
 def _is_special(path):
-    """Whether a path is no regular file or folder, or where standard output or standard error already goes."""
+    """Return whether a path is a device, a pipe, or the file that stdout or stderr is redirected to."""
     return path.exists() and (not (path.is_file() or path.is_dir()) or _stream_of(path) is not None)
 
 
 def _stream_of(path):
-    """Standard output or standard error, if a path names the same file: its end is theirs, so they must write there."""
+    """Return `sys.stdout` or `sys.stderr` if a path is its file, whose write position they hold; otherwise None."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
         try:
             if os.path.samestat(os.fstat(number), path.stat()):
@@ -170,6 +182,7 @@ def _stream_of(path):
 
 
 def _copy(file, special):
+    """Copy a file to a device or a pipe; through `sys.stdout` or `sys.stderr` if these write to it too."""
     stream = _stream_of(special)
     if stream is None:
         with file.open("rb") as source, special.open("wb") as target:
@@ -185,13 +198,14 @@ def _is_writable(path):
 
 
 def _holds(source, path):
-    """Whether a path is a file that is read: the source itself, or one that is there in a source that is a folder."""
+    """Return whether a path is an input: the source itself, or an existing file within a source that is a folder."""
     if source.is_dir():
         return path.exists() and path.resolve().is_relative_to(source.resolve())
     return _same(source, path)
 
 
 def _same(one, other):
+    """Return whether two paths name the same file, which may not exist yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
     return one.resolve() == other.resolve()

@@ -67,7 +67,7 @@ def run(options):
     from fer.evaluation.evaluate import format_metrics
     from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report
-    from fer.export.served_file import write_served
+    from fer.export.litert_file import write_litert_file
     from fer.publishing.card import save_card
 
     train, validation = (
@@ -85,7 +85,7 @@ def run(options):
     save_report(folder, train, validation, options.folder, options.votes, target, **more)
     failure = None
     try:
-        write_served(folder)
+        write_litert_file(folder)
     except UserError as error:  # All else is still done.
         failure = error
     save_card(folder, options.folder)

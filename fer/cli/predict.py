@@ -40,7 +40,7 @@ def run(options):
     from fer.hub.client import resolve_model
     from fer.images.sources import find_pictures
     from fer.models.model_folder import find_model, list_files
-    from fer.recognition.litert_network import read_served
+    from fer.recognition.litert_network import read_litert_file
     from fer.recognition.many import read_many
     from fer.recognition.recognizer import Recognizer
     from fer.recognition.records import note_rows, start_photos_csv
@@ -48,15 +48,15 @@ def run(options):
     _check(options, list_files(find_model(options.model)))
     source = resolve_model(options.model)
     # Read before an output is begun: a model that does not fit is told at once.
-    served = read_served(source.folder)
-    load = partial(Recognizer.open, served, str(source))
+    model_file = read_litert_file(source.folder)
+    load = partial(Recognizer.open, model_file, str(source))
     with ExitStack() as stack:
         report, notes = _Report(options, str(source)), []
         if options.csv:
             path = stack.enter_context(written_whole(options.csv))
             # What a file name holds that is no UTF-8 would otherwise be no UTF-8 here either.
             file = stack.enter_context(path.open("w", encoding="utf-8", errors="backslashreplace", newline=""))
-            report.add_rows = start_photos_csv(file, served.config.labels)
+            report.add_rows = start_photos_csv(file, model_file.config.labels)
         bar = stack.enter_context(_progress(options.photos))
         report.print = partial(_print, bar)
         pictures = find_pictures(options.photos, lambda note: notes.append(note) or _print(bar, note, sys.stderr))

@@ -144,11 +144,11 @@ def measure(plan, network, history, data, origins):
 
 def export(options):
     """Write the LiteRT file, from which photos are answered, and without a push the other exports asked for."""
-    from fer.export.served_file import write_served
+    from fer.export.litert_file import write_litert_file
     from fer.models.config import EXPORTS
 
     try:
-        write_served(options.output)
+        write_litert_file(options.output)
     except UserError as error:  # The model is there, and the sentence says what is left to do.
         print(error)
     for format in options.export:

@@ -111,9 +111,9 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
         made_of = find_origin(folder)
         metadata = {"labels": to_json(config.labels), MADE_OF: made_of}
         if format == "onnx":
-            _convert_to_onnx(build_served(network, config.calibration), file, metadata)
+            _convert_to_onnx(build_export_network(network, config.calibration), file, metadata)
         else:
-            served = build_served(network, config.calibration, maps=has_maps(network))
+            served = build_export_network(network, config.calibration, maps=has_maps(network))
             _convert_to_litert(served, file, metadata, quantize)
         classify_crops = open_export(file, format)
         difference = _compare(network, config, classify_crops)
@@ -129,7 +129,7 @@ def export_model(folder, format, output, quantize=False, data=None, skip_bad=Fal
     return Export(record.size, difference, accuracy)
 
 
-def build_served(network, calibration, maps=False):
+def build_export_network(network, calibration, maps=False):
     """Return the Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` and perhaps `maps` out.
 
     Args:

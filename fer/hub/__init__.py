@@ -1,1 +1,1 @@
-"""The Hugging Face Hub: models by name and revision, and its refusals in one sentence."""
+"""The Hugging Face Hub: models by name and revision, and its errors in one sentence each."""

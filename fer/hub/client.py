@@ -1,7 +1,6 @@
-"""The Hugging Face Hub: pull a model by its name and revision, push a model folder in one commit.
+"""Client of the Hugging Face Hub: find a model by its name and revision, and download it.
 
-A token is taken where huggingface_hub takes it (`HF_TOKEN`, or what `hf auth login` stored); no message here ever
-quotes one.
+huggingface_hub finds the token itself, in `HF_TOKEN` or where `hf auth login` stored it. No message contains a token.
 """
 
 import os
@@ -9,11 +8,10 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-)
+from huggingface_hub.errors import EntryNotFoundError
 
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.config import CONFIG, WEIGHTS, load_config
@@ -21,16 +19,16 @@ from fer.models.exports import EXPORTS
 from fer.models.model_folder import METRICS, find_model
 
 REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
-"""`OWNER/NAME` or `OWNER/NAME@REVISION`: a branch, a tag or a commit's sha."""
+"""Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit."""
 
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model comes from.
+    """Origin of a model.
 
     name: `bundled`, a folder, or `OWNER/NAME`.
-    folder: its model folder on this machine.
-    revision: sha of its commit on the Hub; None for a folder.
+    folder: model folder on this machine.
+    revision: sha of the commit on the Hub; None for `bundled` and a folder.
     """
 
     name: str
@@ -42,17 +40,14 @@ class ModelSource:
 
 
 def resolve_model(name: str | os.PathLike[str]) -> ModelSource:
-    """Find the model that a command line or `FER_MODEL` names, and pull it from the Hub if it is there.
+    """Find the model that a command line or `FER_MODEL` names; download it if it is on the Hub.
 
     Args:
-        name: `bundled`, a model folder, `OWNER/NAME` or `OWNER/NAME@REVISION`. A folder that exists goes first.
-
-    Returns:
-        A `ModelSource`.
+        name: `bundled`, a model folder, `OWNER/NAME` or `OWNER/NAME@REVISION`. An existing folder has precedence.
 
     Raises:
-        HubError: if the model cannot be had, in a sentence that says why.
-        ModelFolderError: if the Hub's `config.json` does not fit; the weights are not downloaded then.
+        HubError: if the model cannot be downloaded; the message says why.
+        ModelFolderError: if the `config.json` on the Hub is not valid; the weights are not downloaded then.
     """
     folder = find_model(name)
     wanted = REPOSITORY.fullmatch(str(name))
@@ -62,22 +57,28 @@ def resolve_model(name: str | os.PathLike[str]) -> ModelSource:
 
 
 def pull_model(repository: str, revision: str | None = None) -> ModelSource:
-    """Download a model's files from the Hub, or take them from the Hub's cache on this machine.
+    """Download the files of a model from the Hub, or take them from the Hub's cache on this machine.
 
-    The cache answers where the Hub cannot be reached. Size and sha256 of the weights and of the LiteRT file are checked
-    at loading, by `fer.models.model_folder.load_model` and `fer.recognition.litert_network.load_served`.
+    The cache also serves when the Hub cannot be reached. Size and sha256 of the weights and of the LiteRT file are not
+    checked here but on loading, by `fer.models.model_folder.load_model` and
+    `fer.recognition.litert_network.load_litert_network`.
 
     Args:
         repository: `OWNER/NAME`.
         revision: branch, tag or sha; None for `main`.
+
+    Raises:
+        HubError: if the model cannot be downloaded; the message says why.
+        ModelFolderError: if `config.json` is not valid.
     """
     named = f"{repository}@{revision}" if revision else repository
     try:
-        # All of it from the one commit that the first answer names, even if another is pushed meanwhile.
+        # The folder's name is the sha of the commit. Take every file from it, even if `main` moves meanwhile.
         folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
         load_config(folder)
         hf_hub_download(repository, WEIGHTS, revision=folder.name)
-        for name in (METRICS, EXPORTS["litert"]):  # Figures to show, and a quicker way to answer; neither is needed.
+        # Both are optional: metrics to show, and the LiteRT file, without which the weights are converted.
+        for name in (METRICS, EXPORTS["litert"]):
             with suppress(EntryNotFoundError):
                 hf_hub_download(repository, name, revision=folder.name)
     except FAILURES as error:
@@ -85,12 +86,13 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
     return ModelSource(repository, folder, folder.name)
 
 
-def read_access(user):
-    """What `HfApi.whoami` tells of the access token itself, a dict; empty for a login by browser."""
+def read_access(user: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of an answer of `HfApi.whoami` that describes the access token; empty for a login by browser."""
     return (user.get("auth") or {}).get("accessToken") or {}
 
 
-def check_name(repository):
+def check_name(repository: str) -> None:
+    """Raise a `HubError` unless a name is `OWNER/NAME`, without a revision."""
     wanted = REPOSITORY.fullmatch(repository)
     if not wanted or wanted["revision"]:
         raise HubError(f"A repository of the Hub must be OWNER/NAME. Received: {repository}")

@@ -1,9 +1,10 @@
-"""What the Hub refused, in one sentence that says what to do."""
+"""Errors of the Hub, each explained in one sentence that says what to do."""
 
 import errno
 import os
 import re
 from collections.abc import Callable
+from typing import Any
 
 from huggingface_hub import constants
 from huggingface_hub.errors import (
@@ -22,22 +23,23 @@ from fer.errors import UserError
 from fer.models.config import CONFIG, WEIGHTS
 
 FAILURES = (HfHubHTTPError, HTTPError, OSError, UnicodeError, XetDownloadError, RuntimeError)
-"""Errors of the client where the Hub refuses, cannot be reached, or its cache cannot be written, and where a token is
-no ASCII; the last two come from its Xet transfers."""
+"""Exceptions that huggingface_hub raises if the Hub refuses a request or cannot be reached, if the cache cannot be
+written, and if a token is not ASCII (`UnicodeError`). Xet transfers raise the last two."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors for a full disk, an exhausted quota and a file that is too large."""
 
 
 class HubError(UserError):
     """A request that the Hub refused, or that did not reach it."""
 
 
-def status_of(error):
+def status_of(error: HfHubHTTPError) -> int:
     """Return the HTTP status of an `HfHubHTTPError`."""
     return error.response.status_code
 
 
 def _explain_missing(error):
-    """Say why a file is not in the cache; the client has the Hub's refusal as the cause."""
+    """Explain why a file is not in the cache; if the Hub refused the request, its error is the cause of this one."""
     if isinstance(error.__cause__, HfHubHTTPError):
         return explain(error.__cause__)
     if constants.HF_HUB_OFFLINE:
@@ -71,7 +73,7 @@ STATUSES = {
     429: "the Hub asks for patience (429). Try again in some minutes.",
 }
 """Explanations by HTTP status."""
-EXPLANATIONS: dict[type[Exception], str | Callable[[Exception], str]] = {
+EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {
     UnicodeError: "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`.",
     GatedRepoError: "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours.",
     RepositoryNotFoundError: "no such folder here, and no such repository on the Hub, or it is private. "
@@ -83,14 +85,15 @@ EXPLANATIONS: dict[type[Exception], str | Callable[[Exception], str]] = {
     HfHubHTTPError: _explain_status,
     HTTPError: _explain_connection,
 }
-"""Explanations by class of error, or functions that give them; the first class that an error belongs to counts."""
+"""Explanations by class of error, as texts or as functions of the error. `explain` takes the first class that fits, so
+subclasses stand before their base classes."""
 
 
-def explain(error):
-    """Say why the Hub did not do it, in one sentence: the client's own messages have several lines.
+def explain(error: Exception) -> str:
+    """Return one sentence that says why a request failed; the messages of huggingface_hub have several lines.
 
     Args:
-        error: of `FAILURES`.
+        error: instance of one of `FAILURES`.
     """
     found = (reason for kind, reason in EXPLANATIONS.items() if isinstance(error, kind))
     reason = next(found, _explain_transfer)

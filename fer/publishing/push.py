@@ -20,7 +20,7 @@ from fer.models.exports import EXPORTS, find_origin, judge_export, read_export, 
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
 from fer.models.provenance import clean_log_name, clean_training, last_part
 from fer.publishing.access import check_push
-from fer.recognition.litert_network import load_served
+from fer.recognition.litert_network import load_litert_network
 
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")
 """What of a model folder goes to the Hub, which shows TensorBoard's logs in its Training metrics tab; with the exports
@@ -96,14 +96,14 @@ def push_model(
         UserError: if the folder is no usable model, a fact for its card is missing, or an export cannot be made.
     """
     from fer.export.convert import check_formats
-    from fer.export.served_file import write_served
+    from fer.export.litert_file import write_litert_file
     from fer.publishing.card import render_card  # Needs Jinja2, without which a model can still be pulled.
 
     check_formats([format for format in exports if format != "litert"])
     check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
-    write_served(folder)
-    load_served(folder)
+    write_litert_file(folder)
+    load_litert_network(folder)
     render_card(folder, source)  # A missing fact is told by the folder's own name.
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:

@@ -19,7 +19,7 @@ from fer.models.exports import judge_export
 from fer.models.model_folder import CARD, METRICS
 from fer.publishing.access import check_push
 from fer.publishing.push import upload
-from fer.recognition.litert_network import load_served
+from fer.recognition.litert_network import load_litert_network
 from fer.resources import FILES, PACKAGE
 
 PROJECT = PACKAGE.parent
@@ -109,7 +109,7 @@ def _check_served(source):
             f"{source}: a Space answers from {name}, which the model must have on the Hub, made of its weights and "
             f"calibration. Push it again: {again}. Received: {'another' if reason else 'none'}"
         )
-    load_served(source.folder)
+    load_litert_network(source.folder)
 
 
 def write_space(folder, source, preload=True):

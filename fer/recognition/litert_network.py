@@ -94,7 +94,7 @@ class UncalibratedNetwork:
 
 
 @dataclass(frozen=True)
-class ServedModel:
+class LiteRTFile:
     """What answers photos, read and checked but not opened; may be sent to another process.
 
     content: all bytes of the LiteRT file.
@@ -120,7 +120,7 @@ class ServedModel:
         return _open_checked(self.file, self.content, self.config, self.record, threads)
 
 
-def read_served(folder, convert=True):
+def read_litert_file(folder, convert=True):
     """Read the LiteRT file that answers photos with a model folder, after its checks.
 
     Args:
@@ -128,7 +128,7 @@ def read_served(folder, convert=True):
         convert: whether a folder without a file that fits is converted into the cache; otherwise it is refused.
 
     Returns:
-        A `ServedModel`.
+        A `LiteRTFile`.
 
     Raises:
         ModelFolderError: with a sentence that says what does not fit; also for a file that is not the recorded one.
@@ -147,10 +147,10 @@ def read_served(folder, convert=True):
     if not record:
         raise ModelFolderError(reason or f"{place}: it must hold {EXPORTS['litert']}; delete it, to make it anew.")
     file = place / EXPORTS["litert"]
-    return ServedModel(read_export(file, record), file, record, config)
+    return LiteRTFile(read_export(file, record), file, record, config)
 
 
-def load_served(folder, threads=THREADS):
+def load_litert_network(folder, threads=THREADS):
     """Load what answers photos with a model folder.
 
     Args:
@@ -162,9 +162,9 @@ def load_served(folder, threads=THREADS):
         need.
 
     Raises:
-        ModelFolderError: as `read_served`.
+        ModelFolderError: as `read_litert_file`.
     """
-    served = read_served(folder)
+    served = read_litert_file(folder)
     return served.open(threads), served.config.labels, served.config.calibration.without_correction()
 
 
@@ -175,9 +175,9 @@ def load_uncalibrated(folder):
         An `UncalibratedNetwork` and the folder's `fer.models.config.ModelConfig`.
 
     Raises:
-        ModelFolderError: as `read_served`.
+        ModelFolderError: as `read_litert_file`.
     """
-    served = read_served(folder)
+    served = read_litert_file(folder)
     return UncalibratedNetwork(served.open(), served.config.calibration), served.config
 
 

@@ -16,7 +16,7 @@ from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.model_folder import find_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import ServedModel, read_served
+from fer.recognition.litert_network import LiteRTFile, read_litert_file
 
 MAX_FACES = 256
 """Faces that are read of a picture, the largest: more are a pattern rather than people, and take everybody's time."""
@@ -104,14 +104,14 @@ class Recognizer:
 
             source = resolve_model(name)
             folder, called = source.folder, model or str(source)
-        return cls.open(read_served(folder), called, threads)
+        return cls.open(read_litert_file(folder), called, threads)
 
     @classmethod
-    def open(cls, served: ServedModel, model: str, threads: int = THREADS) -> Recognizer:
-        """Open what `fer.recognition.litert_network.read_served` read, perhaps in another process.
+    def open(cls, served: LiteRTFile, model: str, threads: int = THREADS) -> Recognizer:
+        """Open what `fer.recognition.litert_network.read_litert_file` read, perhaps in another process.
 
         Args:
-            served: `fer.recognition.litert_network.ServedModel`.
+            served: `fer.recognition.litert_network.LiteRTFile`.
             model: what to call the model in answers.
             threads: number of LiteRT's threads.
         """

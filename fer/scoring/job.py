@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from fer.errors import UserError
 from fer.models.config import CONFIG, WEIGHTS
 from fer.models.model_folder import find_model
-from fer.recognition.litert_network import ServedModel, read_served
+from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.scoring.cluster import open_ray
 from fer.scoring.scorer import Scorer, Tally
 from fer.scoring.sources import list_pictures
@@ -47,7 +47,7 @@ class Plan:
     answered: number of pictures that earlier runs answered.
     parquet: whether the pictures are rows of Parquet.
     output: folder or URI for the answers.
-    served: `fer.recognition.litert_network.ServedModel` that answers.
+    model_file: `fer.recognition.litert_network.LiteRTFile` of the model that answers.
     already_cropped: whether each picture is one face.
     left_out: sentence on the files of the source that are left out, counted by kind; "" if there are none.
     claimed: number of pictures that another run is answering, or was answering when it was killed on another host.
@@ -58,7 +58,7 @@ class Plan:
     answered: int
     parquet: bool
     output: str
-    served: ServedModel
+    model_file: LiteRTFile
     already_cropped: bool
     left_out: str
     claimed: int
@@ -87,8 +87,8 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     names, parquet, left_out = list_pictures(source)
     if parquet and f"{make_absolute(output)}/".startswith(f"{make_absolute(source)}/"):
         raise UserError(f"The output must lie outside the input, which is Parquet as well. Received: {output}")
-    served = read_served(folder)
-    served.open()  # A model that does not fit is refused here, not in a worker.
+    model_file = read_litert_file(folder)
+    model_file.open()  # A model that does not fit is refused here, not in a worker.
     settings = {"sha256": _digest_model(folder), "already_cropped": already_cropped}
     run = Run(output)
     try:
@@ -100,7 +100,7 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
         run.close()
         raise
     answered, claimed = len(names) - len(missing), len(missing) - len(own)
-    return Plan(own, answered, parquet, output, served, already_cropped, left_out, claimed, run)
+    return Plan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, run)
 
 
 def run_scoring(plan, address=None):
@@ -128,7 +128,7 @@ def _score(plan, address):
     with open_ray(address, MAX_FAILED_SHARDS) as ray:
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
         shards = _cut_shards(plan.names, cpus)
-        actors, model = min(cpus, len(shards)), ray.put(plan.served)
+        actors, model = min(cpus, len(shards)), ray.put(plan.model_file)
         with warnings.catch_warnings():
             # Ray 2.60 deprecates `ray_remote_args`, but has no other argument for `max_task_retries` yet.
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")

@@ -37,7 +37,7 @@ class Scorer:
     """Actor class of `ray.data`: a recognizer that answers shards of names and writes the answers.
 
     Args:
-        model: Ray's reference to a `fer.recognition.litert_network.ServedModel`.
+        model: Ray's reference to a `fer.recognition.litert_network.LiteRTFile`.
         destination: `fer.scoring.storage.Destination` of the answers.
         parquet: whether the pictures are rows of Parquet.
         already_cropped: whether each picture is one face.

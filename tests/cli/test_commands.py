@@ -173,7 +173,7 @@ def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset,
     shutil.copytree(BUNDLED, folder)
     weights = (folder / "model.weights.h5").read_bytes()
     converted = []
-    monkeypatch.setattr("fer.export.served_file.write_served", converted.append)
+    monkeypatch.setattr("fer.export.litert_file.write_litert_file", converted.append)
     assert main(["calibrate", str(folder), "--data", str(data), "--target", "0.5"]) == 0
     assert converted == [folder]
     assert (folder / "model.weights.h5").read_bytes() == weights

@@ -25,7 +25,7 @@ from fer.models.exports import EXPORTS
 from fer.models.model_folder import CARD, load_model
 from fer.publishing.push import push_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTNetwork, load_served, read_served
+from fer.recognition.litert_network import LiteRTNetwork, load_litert_network, read_litert_file
 
 MODEL = "fer-bot/model"
 
@@ -188,7 +188,7 @@ def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, 
     served, file = small / EXPORTS["litert"], small / EXPORTS["onnx"]
     assert hub.read(MODEL)["model.tflite"] == served.read_bytes()
     assert "litert" in load_config(small)[0].exports
-    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    assert isinstance(load_litert_network(pull_model(MODEL).folder)[0], LiteRTNetwork)
     served.unlink()
     assert push() == ["nothing has changed"]
     assert main(["export", str(small), "--format", "onnx", "--output", str(file)]) == 0
@@ -226,7 +226,7 @@ def test_exports_of_another_calibration_go_and_a_damaged_one_is_not_published(hu
 
 
 def test_a_push_without_tensorflow_says_where_its_file_is_made(hub, small, monkeypatch):
-    monkeypatch.setattr("fer.export.served_file.find_missing", lambda: ["tensorflow"])
+    monkeypatch.setattr("fer.export.litert_file.find_missing", lambda: ["tensorflow"])
     with pytest.raises(UserError, match="model.tflite: not written, since it needs tensorflow, .* python -m fer"):
         push_model(small, MODEL)
     assert not hub.repos
@@ -234,7 +234,7 @@ def test_a_push_without_tensorflow_says_where_its_file_is_made(hub, small, monke
 
 def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, small):
     export_model(small, "litert", small / EXPORTS["litert"], quantize=True)
-    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    assert isinstance(load_litert_network(small)[0], LiteRTNetwork)
     push_model(small, MODEL)
     assert "`model.tflite`, whose weights are float16, within 0.01" in hub.read(MODEL)["README.md"].decode()
 
@@ -249,5 +249,5 @@ def test_calibrate_writes_the_file_of_its_calibration_and_tells_which_others_are
     assert main(["calibrate", str(small), "--data", str(data)]) == 0
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. ")
-    assert read_served(small).file == small / "model.tflite"
+    assert read_litert_file(small).file == small / "model.tflite"
     assert 'open("model.tflite", "rb")' in (small / CARD).read_text()

@@ -19,7 +19,7 @@ from huggingface_hub import constants
 import train
 from fer.cli.commands import main
 from fer.errors import UserError
-from fer.export.served_file import write_served
+from fer.export.litert_file import write_litert_file
 from fer.hub.client import pull_model, resolve_model
 from fer.hub.errors import EXPLANATIONS, HubError
 from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError, load_config
@@ -27,7 +27,7 @@ from fer.models.exports import EXPORTS
 from fer.models.model_folder import BUNDLED, CARD, METRICS, load_model, save_model
 from fer.publishing.access import check_push
 from fer.publishing.push import push_model
-from fer.recognition.litert_network import LiteRTNetwork, load_served
+from fer.recognition.litert_network import LiteRTNetwork, load_litert_network
 
 MODEL = "fer-bot/model"
 
@@ -53,7 +53,7 @@ def whole_small(tmp_path_factory):
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED)[0].training)
     save_model(folder, config.build(), config)
     shutil.copy(BUNDLED / METRICS, folder)
-    write_served(folder)
+    write_litert_file(folder)
     return folder
 
 
@@ -86,13 +86,13 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
 
 def test_a_published_litert_file_answers_and_a_changed_one_is_refused(hub, model):
     push_model("bundled", MODEL)
-    assert isinstance(load_served(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    assert isinstance(load_litert_network(pull_model(MODEL).folder)[0], LiteRTNetwork)
     content = bytearray((model / EXPORTS["litert"]).read_bytes())
     content[4_000_000:4_000_028] = bytes(28)
     (model / EXPORTS["litert"]).write_bytes(content)
     hub.put(model, MODEL)
     with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
-        load_served(pull_model(MODEL).folder)
+        load_litert_network(pull_model(MODEL).folder)
 
 
 def test_pushing_again_without_a_change_makes_no_commit(hub):

@@ -15,7 +15,7 @@ from fer.models.config import CONFIG, EXPORTS, ModelFolderError, load_config, sa
 from fer.models.conversion import convert_once, run_export
 from fer.models.model_folder import load_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import load_served, load_uncalibrated, read_served
+from fer.recognition.litert_network import load_litert_network, load_uncalibrated, read_litert_file
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def folder(calibrated, tmp_path):
 def test_a_folder_without_a_file_is_converted_once(folder, cache, capsys):
     network, config = load_model(folder)
     crops = build_crops(16)
-    served, _, calibration = load_served(folder)
+    served, _, calibration = load_litert_network(folder)
     (place,) = cache.iterdir()
     assert capsys.readouterr().err == (
         f"{folder}: it has no model.tflite that fits, so it is converted once, into {place}\n"
@@ -47,7 +47,7 @@ def test_a_folder_without_a_file_is_converted_once(folder, cache, capsys):
 
     # Another threshold is no other conversion, another temperature is.
     save_calibration(folder, replace(config.calibration, threshold=0.9))
-    assert load_served(folder)[2].threshold == 0.9
+    assert load_litert_network(folder)[2].threshold == 0.9
     assert list(cache.iterdir()) == [place]
     assert not capsys.readouterr().err
     assert not (folder / EXPORTS["litert"]).exists()
@@ -59,7 +59,7 @@ def test_a_file_of_an_earlier_calibration_is_not_used_but_one_is_made(exported, 
     content = (folder / EXPORTS["litert"]).read_bytes()
     for temperature in (0.3, 0.4):
         save_calibration(folder, Calibration(temperature))
-        load_served(folder)
+        load_litert_network(folder)
         first, second = capsys.readouterr().err.splitlines()
         assert "it is converted once, into" in first
         assert "model.tflite: not used, since it was made of other weights or an earlier calibration." in second
@@ -84,7 +84,7 @@ def test_of_two_conversions_at_once_the_first_stays_and_both_answer(folder, cach
         places = list(pool.map(convert_once, [folder, folder]))
     assert places == [cache / places[0].name] * 2
     assert list(cache.iterdir()) == places[:1]
-    read_served(folder).open()
+    read_litert_file(folder).open()
 
 
 def test_what_ends_in_the_middle_leaves_nothing(folder, cache, monkeypatch):
@@ -103,16 +103,16 @@ def test_a_changed_file_in_the_cache_is_refused(folder):
     place = convert_once(folder)
     (place / EXPORTS["litert"]).write_bytes(b"other")
     with pytest.raises(ModelFolderError, match="model.tflite: .* bytes expected by config.json; .*, or delete it"):
-        load_served(folder)
+        load_litert_network(folder)
     (place / EXPORTS["litert"]).unlink()
     with pytest.raises(ModelFolderError, match="it must hold model.tflite; delete it, to make it anew"):
-        load_served(folder)
+        load_litert_network(folder)
 
 
 def test_without_tensorflow_a_folder_is_refused_with_the_command(folder, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else name)
     with pytest.raises(ModelFolderError, match="Making it needs tensorflow, not installed here") as error:
-        load_served(folder)
+        load_litert_network(folder)
     output = folder / EXPORTS["litert"]
     assert str(error.value).endswith(f": python -m fer export {folder} --format litert --output {output}")
     assert "\n" not in str(error.value)
@@ -122,7 +122,7 @@ def test_without_tensorflow_a_folder_is_refused_with_the_command(folder, monkeyp
 def test_a_cache_that_cannot_be_written_is_said_with_the_command(folder, tmp_path):
     (tmp_path / "assets").write_text("no folder")
     with pytest.raises(ModelFolderError, match="cannot be written: .* To write it beside the weights: python -m fer"):
-        load_served(folder)
+        load_litert_network(folder)
 
 
 @pytest.mark.slow  # Starts Keras on TensorFlow in two processes.
@@ -131,7 +131,7 @@ def test_a_process_of_its_own_converts_whatever_the_backend_is_here(folder, tmp_
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert main(["predict", "--model", str(folder), "--already-cropped", str(folder / "figure.png")]) == 2
     assert "it is converted once" in capsys.readouterr().err
-    load_served(folder)
+    load_litert_network(folder)
     document = (folder / CONFIG).read_text()
     (folder / CONFIG).write_text(document.replace('"depth": 1', '"depht": 1'))
     assert load_config(folder)[0].options["depht"] == 1

@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 import train
-from fer.export.served_file import write_served
+from fer.export.litert_file import write_litert_file
 from fer.models.config import CONFIG, ModelConfig, load_config
 from fer.models.exports import EXPORTS
 from fer.models.model_folder import BUNDLED, METRICS, save_model
@@ -116,7 +116,7 @@ def test_what_runs_of_earlier_versions_recorded_is_cleaned_in_a_push(hub, home):
         log = run / "logs" / part / f"events.out.tfevents.{number}.{socket.gethostname()}.12.0.v2"
         log.parent.mkdir(parents=True)
         log.write_bytes(b"\0log")
-    write_served(run)
+    write_litert_file(run)
     before = (run / CONFIG).read_bytes()
     push_model(run, MODEL)
     pushed = hub.read(MODEL)

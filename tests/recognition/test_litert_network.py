@@ -19,7 +19,7 @@ from fer.models.config import CONFIG, WEIGHTS, ModelFolderError, change_document
 from fer.models.exports import EXPORTS, describe_origin, record_export, save_exports
 from fer.models.model_folder import BUNDLED, load_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTNetwork, load_served, read_served
+from fer.recognition.litert_network import LiteRTNetwork, load_litert_network, read_litert_file
 from fer.recognition.recognizer import Recognizer
 
 
@@ -29,7 +29,7 @@ def small(exported, tmp_path):
 
 
 def test_the_bundled_model_is_answered_from_its_file():
-    served, labels, calibration = load_served("bundled")
+    served, labels, calibration = load_litert_network("bundled")
     assert isinstance(served, LiteRTNetwork)
     network, config = load_model("bundled")
     assert labels == config.labels
@@ -60,7 +60,7 @@ def test_the_command_line_reads_a_photo_without_keras(astronaut):
 
 
 def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
-    served, _, calibration = load_served(small)
+    served, _, calibration = load_litert_network(small)
     assert isinstance(served, LiteRTNetwork)
     assert calibration == Calibration(temperature=1.0, threshold=0.6)
     network, config = load_model(small)
@@ -68,7 +68,7 @@ def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
     expected = config.calibration.apply(classify(network, crops))
     np.testing.assert_allclose(calibration.apply(classify(served, crops)), expected, atol=1e-4)
     save_calibration(small, replace(config.calibration, threshold=0.7))
-    assert isinstance(load_served(small)[0], LiteRTNetwork)
+    assert isinstance(load_litert_network(small)[0], LiteRTNetwork)
 
 
 def record_again(folder):
@@ -86,10 +86,10 @@ def test_a_file_that_is_no_export_or_not_whole_is_told(small, damage):
     damaged = {"empty": b"", "text": b"no file", "cut": content[:5000], "end": content[:-100], "other": other}
     file.write_bytes(damaged[damage])
     with pytest.raises(ModelFolderError, match="expected by config.json; export it again, or delete it. Received: "):
-        load_served(small)
+        load_litert_network(small)
     record_again(small)
     with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
-        load_served(small)
+        load_litert_network(small)
 
 
 def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_path, monkeypatch):
@@ -99,7 +99,7 @@ def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_p
     (folder / EXPORTS["litert"]).write_bytes(content)
     monkeypatch.setattr("fer.recognition.litert_network.Interpreter", None)
     with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
-        load_served(folder)
+        load_litert_network(folder)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_p
 def test_a_file_of_other_labels_or_another_size_is_refused(small, changes, message):
     change_document(small, **changes)
     with pytest.raises(ModelFolderError, match=message):
-        load_served(small)
+        load_litert_network(small)
 
 
 @pytest.mark.usefixtures("converted", "conversion_here")
@@ -125,13 +125,13 @@ def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_
     del document["exports"]
     (small / CONFIG).write_text(json.dumps(document))
     (small / EXPORTS["litert"]).write_bytes(b"whatever somebody put here")
-    assert read_served(small).file.parent != small
+    assert read_litert_file(small).file.parent != small
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"{small / EXPORTS['litert']}: not used, since config.json has no sha256 of it. ")
     with pytest.raises(ModelFolderError, match="not used, since config.json has no sha256 of it. To export it again: "):
-        read_served(small, convert=False)
+        read_litert_file(small, convert=False)
     assert main(shlex.split(said.split("python -m fer ")[1])) == 0
-    assert read_served(small).file.parent == small
+    assert read_litert_file(small).file.parent == small
     assert not capsys.readouterr().err
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_
 def test_a_record_that_is_none_is_refused(small, entry):
     change_document(small, exports={"litert": entry})
     with pytest.raises(ModelFolderError, match="`exports` must give file, size, sha256, made_of and quantized"):
-        load_served(small)
+        load_litert_network(small)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -166,11 +166,11 @@ def test_answers_that_are_no_numbers_are_an_error(astronaut, detector, photo, va
 def test_weights_that_are_not_those_of_the_folder_are_told_all_the_same(small):
     (small / WEIGHTS).write_bytes(b"cut short")
     with pytest.raises(ModelFolderError, match="bytes expected. Received: 9"):
-        load_served(small)
+        load_litert_network(small)
 
 
 def test_threads_get_their_own_answers(exported):
-    served = load_served(exported)[0]
+    served = load_litert_network(exported)[0]
     crops = build_crops(16)
     alone = [classify(served, crops[number : number + 1 + number % 3]) for number in range(60)]
     with ThreadPoolExecutor(8) as pool:

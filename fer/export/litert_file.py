@@ -10,7 +10,7 @@ from fer.models.model_folder import find_model
 from fer.resources import install_command
 
 
-def write_served(folder):
+def write_litert_file(folder):
     """Write the LiteRT file of a model folder, unless the one there is of its weights and calibration.
 
     Keras converts in this process where it runs on TensorFlow, otherwise in a process of its own. Weights that were
