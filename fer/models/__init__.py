@@ -1,1 +1,1 @@
-"""Networks, and the folder that holds a trained one."""
+"""Network architectures, and the model folder that holds a trained network."""

@@ -1,26 +1,33 @@
-"""Networks of `keras.applications` without their top, and weights that they start from.
+"""Networks of `keras.applications` without their top, and the weights from which they can start.
 
-A backbone is built flat, all layers in one model, so that whatever reads a network's layers reads these too. Keras is
-imported where a network is built.
+The layers of a backbone are not nested in a model of their own, so that code which walks the layers of a network finds
+them too. Keras is imported only when a network is built.
 """
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fer.errors import UserError
 from fer.models.pretrained import SOURCE, load_face_weights
 from fer.models.registry import NETWORKS, Backbone, Size, network
 
 FACE_WEIGHTS = ".json"
+"""Suffix of the weights of `fer.models.pretrained`, in TensorFlow.js' format."""
 SUFFIXES = (".weights.h5", ".h5", ".hdf5", FACE_WEIGHTS)
-"""Suffixes of weights files: Keras 3's; earlier ones, as `keras.applications` still publishes; and TensorFlow.js'."""
+"""Suffixes of weights files: of Keras 3, of earlier versions and `keras.applications`, and of TensorFlow.js."""
 
 
-def backbone(name, size, joint, enlarged=None):
-    """Return a decorator that registers a network of `keras.applications`; arguments are those of `Network` and
-    `Backbone`, and the decorated function is `Backbone.load`."""
+def backbone(name: str, size: Size, joint: str, enlarged: int | None = None) -> Callable:
+    """Return a decorator that registers a network of `keras.applications`.
+
+    The arguments are those of `Network` and `Backbone`; the decorated function becomes `Backbone.load`.
+    """
 
     def register(load):
         network(name, size, backbone=Backbone(load, joint, enlarged))(partial(build_backbone, name))
@@ -29,12 +36,12 @@ def backbone(name, size, joint, enlarged=None):
     return register
 
 
-def build_backbone(name, image_size, classes):
-    """Build a backbone with fresh weights: the base, global average pooling and one dense layer, the head.
+def build_backbone(name: str, image_size: int, classes: int) -> Any:
+    """Build a backbone with fresh weights: the base, then a head of global average pooling and one dense layer.
 
     Args:
         name: name of a network that has a `Backbone`.
-        image_size: side of the grey input in pixels, as the network's `Size` allows.
+        image_size: side of the grey input in pixels, within the network's `Size`.
         classes: number of outputs.
     """
     from keras import Input, Model, layers
@@ -51,10 +58,11 @@ def build_backbone(name, image_size, classes):
     return Model(image, probabilities, name=name)
 
 
-# A face has 48 pixels, more hold no more of it, and the work on a CPU grows with their number: so each backbone's input
-# is the smallest that loses nothing and leaves 2x2 places in the last feature map, for a class activation map to tell
-# apart. VGG16 and ResNet50 halve five times: of 64 pixels no row falls off an edge. InceptionV3 does not pad its stem:
-# of 75 to 106 pixels it leaves a single place. The weights of ImageNet have learnt from 224 pixels (InceptionV3: 299).
+# FER2013's faces have 48 pixels, and a larger input costs time without adding detail. So the default input of each
+# backbone is the smallest whose last feature map has at least 2x2 positions, which a class activation map needs. VGG16
+# and ResNet50 halve the resolution five times, which divides 64 without remainder. InceptionV3 has no padding in its
+# stem: inputs of 75 to 106 pixels leave a single position. ImageNet weights were trained at 224 pixels (InceptionV3:
+# 299).
 @backbone("inception_v3", size=Size(107, least=75), joint="mixed9")
 def inception_v3():
     """Return InceptionV3 (Szegedy et al., 2016)."""
@@ -63,8 +71,8 @@ def inception_v3():
     return applications.InceptionV3, applications.inception_v3.preprocess_input
 
 
-# For weights that have learnt faces of 224 pixels (`fer.models.pretrained`): it enlarges what it is given, so that a
-# photo's face, which has more than 48 pixels, is no sharper to it than those that it was trained on.
+# Its weights (`fer.models.pretrained`) were trained on faces of 224 pixels, so the network enlarges its input. The crop
+# itself stays at 48 pixels: otherwise faces in photos would be sharper than the FER2013 faces that it is trained on.
 @backbone("mobilenet", size=Size(48, least=32), joint="conv_pw_3_relu", enlarged=128)
 def mobilenet():
     """Return MobileNet (Howard et al., 2017)."""
@@ -89,41 +97,51 @@ def vgg16():
     return applications.VGG16, applications.vgg16.preprocess_input
 
 
-def load_base(name, weights):
-    """Load the weights of a backbone's base.
+def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[str, Any] | None]:
+    """Load weights for the base of a backbone.
 
     Args:
         name: name of a network.
-        weights: `none`; `imagenet`, which Keras downloads, unless it has before, and checks; the path of a file that
-            Keras wrote of the same base, or of a network with it; or for `mobilenet` that of `faceres.json`.
+        weights: `none`; `imagenet`, which Keras downloads and caches; the path of a file that Keras wrote, of the same
+            base or of a network with it; or, for `mobilenet`, the path of `faceres.json`.
 
     Returns:
-        The arrays, in the order of the network's own, which has the head's two besides; and the facts to keep of them:
-        a file's `name` and the `sha256` of it and the files that belong to it, None for `imagenet`, and a `source`
-        where there is more to say of them. None and None for `none`.
+        The arrays, in the order of the network's `get_weights`, which has two more at the end for the head; and facts
+        about the weights: the file's `name`, the `sha256` of the file and those that belong to it (None for
+        `imagenet`), and a `source` if it is known. `(None, None)` for `none`.
 
     Raises:
-        UserError: if the network is no backbone, the weights cannot be had, or are another network's.
+        UserError: if the network has no backbone, or the weights cannot be loaded into it.
     """
     known = [entry.name for entry in NETWORKS.values() if entry.backbone]
     if name not in known:
         raise UserError(f"`--weights` goes with the networks {', '.join(known)}. Received: {name}")
     if weights == "none":
         return None, None
-    build, _ = NETWORKS[name].backbone.load()
     if weights == "imagenet":
-        try:
-            base = build(include_top=False, weights="imagenet")
-        except Exception as error:  # Of no narrower class where Keras fails to download.
-            raise UserError(
-                f"The ImageNet weights of {name} could not be downloaded: {error}. `--weights PATH` takes a local file."
-            ) from None
-        return base.get_weights(), {"name": "imagenet", "sha256": None}
+        return _load_imagenet(name), {"name": "imagenet", "sha256": None}
+    return _load_file(name, weights)
+
+
+def _load_imagenet(name):
+    """Return the ImageNet weights of a base."""
+    build, _ = NETWORKS[name].backbone.load()
+    try:
+        return build(include_top=False, weights="imagenet").get_weights()
+    except Exception as error:  # Keras raises a plain `Exception` if a download fails.
+        raise UserError(
+            f"The ImageNet weights of {name} could not be downloaded: {error}. `--weights PATH` takes a local file."
+        ) from None
+
+
+def _load_file(name, weights):
+    """Return the weights of a base from a file, and the facts about them."""
     path = Path(weights)
     if not path.is_file():
         raise UserError(f"`--weights` must be imagenet, none or a file. Received: {weights}")
     if not path.name.endswith(SUFFIXES):
         raise UserError(f"`--weights` must be a file named *{', *'.join(SUFFIXES)}. Received: {weights}")
+    build, _ = NETWORKS[name].backbone.load()
     base = build(include_top=False, weights=None)
     if path.suffix == FACE_WEIGHTS:
         if name != "mobilenet":
@@ -137,10 +155,10 @@ def load_base(name, weights):
 
 
 def _load_keras_file(base, name, path):
+    """Load a weights file of Keras into a base."""
     try:
         with warnings.catch_warnings():
-            # Of what Keras warns here it raises an error in the end.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # Keras warns first, and then raises an error for the same reason.
             base.load_weights(path)
     except ValueError:
         raise UserError(
@@ -151,16 +169,19 @@ def _load_keras_file(base, name, path):
         raise UserError(f"`--weights` must be an HDF5 file that is whole. Received: {path} ({error})") from None
 
 
-def freeze_to_joint(network):
-    """Freeze a network of `build_backbone` up to its backbone's joint; what comes after, and the head, stay trainable.
+def freeze_to_joint(network: Any) -> None:
+    """Freeze the layers of a backbone up to its joint. The layers after it, and the head, stay trainable.
 
-    Batch normalization is frozen there too: it goes on with the means and variances that the base has learnt from many
-    pictures, in training as in inference.
+    Batch normalization is frozen after the joint too, so that it keeps the means and variances of the base's own,
+    larger training set.
+
+    Args:
+        network: Keras model of `build_backbone`.
     """
     from keras import layers
 
     joint = network.get_layer(NETWORKS[network.name].backbone.joint)
-    # Keras has the layers in the order of the graph, so all that follows is tuned.
+    # `network.layers` is in the order of the graph: all layers after the joint depend on it.
     after = False
     for layer in network.layers:
         layer.trainable = after and not isinstance(layer, layers.BatchNormalization)

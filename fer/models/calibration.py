@@ -1,6 +1,6 @@
-"""Probabilities that mean what they say: logit adjustment, temperature scaling, and a threshold for "not sure".
+"""Calibration of a network's probabilities: logit adjustment, temperature scaling, and a threshold for "not sure".
 
-Answering needs `Calibration` alone; the rest chooses its numbers on validation pictures.
+`fer.evaluation.confidence` fits its parameters on the validation split.
 """
 
 import math
@@ -11,23 +11,26 @@ import numpy as np
 from fer.errors import UserError
 
 TEMPERATURES = (0.1, 10.0)
-"""What a temperature may be: at either end hardly anything of the network's own confidence is left."""
+"""Smallest and largest temperature. At either end hardly anything is left of the network's own confidence."""
 MAX_PRIOR_EXPONENT = 2.0
-"""Largest exponent of the class shares; 1 undoes the whole effect of unequal shares in training."""
+"""Largest exponent of the class shares. An exponent of 1 removes the effect of unequal training shares completely."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a network's probabilities are corrected and judged.
+    """Parameters that correct the probabilities of a network and decide which answers are confident.
 
-    temperature: number by which the logits are divided; 1 leaves the probabilities as they are.
-    threshold: 0-1, an answer whose corrected top probability is below it is "not sure"; 0 is sure of every answer,
-        which is all that can be said of a model that was never calibrated.
-    prior_exponent: exponent of `class_shares`, by whose power the probabilities are divided before the temperature
-        (logit adjustment: Menon et al., 2021, "Long-tail learning via logit adjustment", arXiv:2007.07314); 0 leaves
-        them as they are.
-    class_shares: share of each class in training, in the order of the labels; above 0, they sum to 1. May be empty
-        where `prior_exponent` is 0.
+    temperature: divisor of the logits; 1 leaves the probabilities as they are.
+    threshold: smallest calibrated top probability of a confident answer, from 0 to 1; a lower one is "not sure". A
+        model that was never calibrated has 0: all of its answers count as confident.
+    prior_exponent: exponent of `class_shares`; the probabilities are divided by that power before the temperature is
+        applied (logit adjustment: Menon et al., 2021, "Long-tail learning via logit adjustment", arXiv:2007.07314). 0
+        leaves them as they are.
+    class_shares: share of each class in the training split, in the order of the labels. Each is above 0, and they sum
+        to 1; empty if `prior_exponent` is 0 and the shares are unknown.
+
+    Raises:
+        UserError: if a value is outside its range.
     """
 
     temperature: float = 1.0
@@ -54,32 +57,46 @@ class Calibration:
             raise UserError(f"`class_shares` must be above 0 and sum to 1. Received: {self.class_shares!r}")
 
     @property
-    def divisors(self):
-        """float64 `(classes,)` by which the probabilities are divided before the temperature; None for none."""
+    def divisors(self) -> np.ndarray | None:
+        """Divisors of the probabilities, float64 `(classes,)`, applied before the temperature; None without a prior."""
         return np.power(self.class_shares, self.prior_exponent) if self.prior_exponent else None
 
-    def apply(self, probabilities):
-        """Return the network's probabilities `(n, classes)`, corrected, of the same dtype."""
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return calibrated probabilities.
+
+        Args:
+            probabilities: float array `(n, classes)`, output of the network.
+
+        Returns:
+            An array of the same shape and dtype; rows sum to 1.
+        """
         probabilities = np.asarray(probabilities)
         if self.prior_exponent:
             adjusted = probabilities / self.divisors
             probabilities = (adjusted / adjusted.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
         return temper(probabilities, self.temperature)
 
-    def undo(self, probabilities):
-        """Return the network's own probabilities `(n, classes)`, float32, of those that `apply` corrected."""
-        answered = temper(np.asarray(probabilities, np.float64), 1 / self.temperature)
-        if self.prior_exponent:
-            answered = answered * self.divisors
-            answered /= answered.sum(axis=1, keepdims=True)
-        return answered.astype(np.float32)
+    def undo(self, probabilities: np.ndarray) -> np.ndarray:
+        """Invert `apply`.
 
-    def confident(self, probabilities):
-        """Return whether corrected probabilities `(n, classes)` make an answer: bool `(n,)`; False is "not sure"."""
+        Args:
+            probabilities: calibrated float array `(n, classes)`.
+
+        Returns:
+            The output of the network, float32 `(n, classes)`; rows sum to 1.
+        """
+        original = temper(np.asarray(probabilities, np.float64), 1 / self.temperature)
+        if self.prior_exponent:
+            original = original * self.divisors
+            original /= original.sum(axis=1, keepdims=True)
+        return original.astype(np.float32)
+
+    def confident(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return which answers are confident, bool `(n,)`, given calibrated probabilities `(n, classes)`."""
         return np.max(probabilities, axis=1) >= self.threshold
 
-    def without_correction(self):
-        """Return the same threshold for probabilities that are corrected already, as those of an export are."""
+    def without_correction(self) -> "Calibration":
+        """Return the threshold alone, for probabilities that are calibrated already, such as those of an export."""
         return Calibration(threshold=self.threshold)
 
 
@@ -88,18 +105,22 @@ def _is_number(value):
 
 
 UNCALIBRATED = Calibration()
+"""Calibration that changes nothing and regards every answer as confident."""
 
 
-def temper(probabilities, temperature):
-    """Probabilities as the softmax of logits divided by a temperature (Guo et al., 2017, "On Calibration of Modern
-    Neural Networks", arXiv:1706.04599); the order of the classes stays.
+def temper(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Apply temperature scaling: divide the logits by a temperature and take the softmax again.
+
+    See Guo et al., 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599. The logarithms of the
+    probabilities serve as logits, because softmax does not change if a constant is added to its input. The order of
+    the classes by probability stays.
 
     Args:
-        probabilities: float array `(n, classes)`, rows sum to 1.
-        temperature: above 1 makes them less sure.
+        probabilities: float array `(n, classes)`; rows sum to 1.
+        temperature: temperature; a value above 1 lowers the top probability.
 
     Returns:
-        Array of the same shape and dtype. Softmax forgets a constant, so the logarithms serve as logits.
+        An array of the same shape and dtype; rows sum to 1.
     """
     logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / temperature
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))

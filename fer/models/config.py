@@ -1,7 +1,7 @@
-"""`config.json` of a model folder: read with every value checked, and changed.
+"""`config.json` of a model folder: read it with every value checked, and change it.
 
-It holds the format version, the network and its options, the image size, the labels in order, size and sha256 of the
-weights and of the exports, the calibration, and how the network was trained.
+The document holds the format version, the network and its options, the image size, the labels in order, size and sha256
+of the weights and of the exports, the calibration, and how the network was trained.
 """
 
 import json
@@ -18,12 +18,15 @@ from fer.models.networks import build_network, find_network
 from fer.outputs import write_text
 
 FORMAT_VERSION = 1
+"""Version of the format of `config.json`."""
 CONFIG = "config.json"
+"""File name of the document in a model folder."""
 WEIGHTS = "model.weights.h5"
+"""File name of the weights in a model folder."""
 EXPORTS = {"onnx": "model.onnx", "litert": "model.tflite"}
-"""File names of the formats that a model can be exported to."""
+"""File names of the exports in a model folder, by format."""
 KINDS = {"network": str, "options": dict, "image_size": int, "labels": list, "weights": dict, "training": dict}
-"""Types of the values that every document has, by key."""
+"""Types of the required values of the document, by key."""
 
 
 class ModelFolderError(UserError):
@@ -32,11 +35,11 @@ class ModelFolderError(UserError):
 
 @dataclass(frozen=True)
 class ExportRecord:
-    """What `config.json` records of an export, so that its file is checked before anything opens it.
+    """Record of an export in `config.json`, with which its file is compared before anything opens it.
 
     size: size of the file in bytes.
     sha256: digest of the file, 64 hexadecimal digits.
-    made_of: what it was made of, as `describe_origin` gives it.
+    made_of: weights and calibration that it was made from, as `describe_origin` describes them.
     quantized: whether its weights are float16.
     """
 
@@ -48,15 +51,15 @@ class ExportRecord:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What is needed to build a network and to read its answers.
+    """Configuration of a model: how to build its network and how to interpret its output.
 
     network: name of a registered network (`fer.models.networks`).
     labels: names of the outputs, in order.
-    image_size: side of the grey square input in pixels.
-    options: all arguments of the network's function beyond size and classes.
-    training: how it was trained; facts for people, not needed for loading.
-    calibration: `Calibration` that turns the network's probabilities into those that are shown.
-    exports: `ExportRecord` of each format whose file was recorded.
+    image_size: side of the square grey input in pixels.
+    options: arguments of the network's function except `image_size` and `classes`.
+    training: facts about the training, for the model card; not needed for loading.
+    calibration: `Calibration` to apply to the output of the network.
+    exports: `ExportRecord`s of the exports, by format.
     """
 
     network: str
@@ -72,12 +75,12 @@ class ModelConfig:
         return build_network(self.network, self.image_size, len(self.labels), **self.options)
 
 
-def describe_origin(weights, calibration):
-    """Describe what an export is made of, as text.
+def describe_origin(weights: dict[str, Any], calibration: Calibration) -> str:
+    """Return a text that identifies the weights and the calibration from which an export is made.
 
     Args:
-        weights: `{"size", "sha256"}`, of `load_config`.
-        calibration: `Calibration`; all of it but the threshold is in the file.
+        weights: `{"size", "sha256"}` of the weights, as `load_config` returns it.
+        calibration: `Calibration`; an export contains all of it except the threshold.
     """
     origin = f"weights {weights['sha256']}, temperature {calibration.temperature}"
     if calibration.prior_exponent:
@@ -86,13 +89,13 @@ def describe_origin(weights, calibration):
 
 
 def load_config(folder: str | os.PathLike[str]) -> tuple[ModelConfig, dict[str, Any]]:
-    """Read and check `config.json`.
+    """Read `config.json` of a model folder and check its values.
 
     Returns:
         The `ModelConfig`, and `{"size", "sha256"}` of the weights.
 
     Raises:
-        ModelFolderError: with a sentence that says what does not fit.
+        ModelFolderError: if the file is missing or a value is not valid.
     """
     path = Path(folder) / CONFIG
     document = _read_document(folder, path)
@@ -107,42 +110,42 @@ def load_config(folder: str | os.PathLike[str]) -> tuple[ModelConfig, dict[str, 
         image_size=document["image_size"],
         options=document["options"],
         training=document["training"],
-        # Folders of the time before calibration, and before exports were recorded, have none.
+        # Folders of earlier versions have neither key.
         calibration=_parse_calibration(path, document.get("calibration", describe_calibration(UNCALIBRATED)), labels),
         exports=_parse_exports(path, document.get("exports", {})),
     )
     return config, _check_weights_entry(path, document["weights"])
 
 
-def save_calibration(folder, calibration):
-    """Write a `Calibration` into the `config.json` of a model folder; the rest of it stays as it is."""
+def save_calibration(folder: str | os.PathLike[str], calibration: Calibration) -> None:
+    """Write a `Calibration` into the `config.json` of a model folder; all other values stay as they are."""
     change_document(folder, calibration=describe_calibration(calibration))
 
 
-def change_document(folder, **changes):
-    """Write `config.json` anew with other values of some keys; an interruption leaves the earlier one whole."""
+def change_document(folder: str | os.PathLike[str], **changes: Any) -> None:
+    """Replace values of `config.json`, by key. If it is interrupted, the earlier document stays complete."""
     document = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
     write_document(folder, {**document, **changes})
 
 
-def write_document(folder, document):
-    """Write a document to `config.json`."""
+def write_document(folder: str | os.PathLike[str], document: dict[str, Any]) -> None:
+    """Write `config.json` of a model folder."""
     write_text(Path(folder) / CONFIG, to_json(document, indent=2) + "\n")
 
 
-def describe_calibration(calibration):
-    """Return a `Calibration` for JSON; without class shares it is what it was before there were any."""
+def describe_calibration(calibration: Calibration) -> dict[str, Any]:
+    """Return a `Calibration` as a JSON object; without class shares it is one that earlier versions can read."""
     document = asdict(calibration)
     return document if calibration.class_shares else {key: document[key] for key in ("temperature", "threshold")}
 
 
-def describe_exports(exports):
-    """Return export records for JSON, always in the same order."""
+def describe_exports(exports: dict[str, ExportRecord]) -> dict[str, Any]:
+    """Return export records as a JSON object whose keys are in the order of `EXPORTS`."""
     return {format: {"file": EXPORTS[format], **asdict(exports[format])} for format in EXPORTS if format in exports}
 
 
 def _read_document(folder, path):
-    """Return the document, each value of `KINDS` of its type."""
+    """Return the document of a `config.json` after checking its version and the types of `KINDS`."""
     if not path.is_file():
         raise ModelFolderError(f"{folder}: a model folder holds {CONFIG} and {WEIGHTS}; {CONFIG} is missing.")
     try:
@@ -159,6 +162,7 @@ def _read_document(folder, path):
 
 
 def _check_labels(path, labels):
+    """Return the labels as a tuple; raise a `ModelFolderError` unless they are emotions in the right order."""
     try:
         in_order = check_classes(labels)
     except ValueError as error:
@@ -169,12 +173,14 @@ def _check_labels(path, labels):
 
 
 def _check_weights_entry(path, weights):
+    """Return the JSON object of the weights; raise a `ModelFolderError` unless it has file, size and sha256."""
     if weights.get("file") != WEIGHTS or not isinstance(weights.get("size"), int) or "sha256" not in weights:
         raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
     return weights
 
 
 def _parse_calibration(path, calibration, labels):
+    """Return the `Calibration` of a JSON object; raise a `ModelFolderError` if it is not valid."""
     known = {"temperature", "threshold", "prior_exponent", "class_shares"}
     if not isinstance(calibration, dict) or not {"temperature", "threshold"} <= set(calibration) <= known:
         raise ModelFolderError(f"{path}: `calibration` must give temperature and threshold. Received: {calibration!r}")
@@ -188,6 +194,7 @@ def _parse_calibration(path, calibration, labels):
 
 
 def _parse_exports(path, exports):
+    """Return the `ExportRecord`s of a JSON object by format; raise a `ModelFolderError` if one is not valid."""
     try:
         return {format: _parse_export(format, entry) for format, entry in exports.items()}
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -196,7 +203,7 @@ def _parse_exports(path, exports):
 
 
 def _parse_export(format, entry):
-    """Return the `ExportRecord` of an entry; raise an error of some kind where it is none."""
+    """Return the `ExportRecord` of a JSON object; raise an error that `_parse_exports` catches."""
     file, export = entry["file"], ExportRecord(**{key: value for key, value in entry.items() if key != "file"})
     kinds = (type(export.size), type(export.sha256), type(export.made_of), type(export.quantized))
     if file != EXPORTS[format] or kinds != (int, str, str, bool):

@@ -1,8 +1,8 @@
-"""The LiteRT file of a model folder that has none: made once by Keras on TensorFlow, in a process of its own, and kept.
+"""Conversion of a model folder that has no LiteRT file: done once, by Keras on TensorFlow in a child process.
 
-What answers photos never imports Keras. Where Keras and TensorFlow are installed, `python -m fer export` runs as a
-child process and its file goes into a cache: one folder per model, `config.json` and `model.tflite`, with the record by
-which the file is checked before it is opened. Elsewhere the folder is refused with that command.
+Recognition never imports Keras. If Keras and TensorFlow are installed, `python -m fer export` runs as a child process
+and writes into a cache with one folder per model: `model.tflite`, and a `config.json` that records its size and sha256.
+Otherwise the model folder is refused; the message gives the command to run where Keras is installed.
 """
 
 import hashlib
@@ -23,23 +23,23 @@ from fer.resources import install_command
 PACKAGES = ("keras", "tensorflow", "ai_edge_litert")
 """Packages that a conversion needs."""
 PROJECT = Path(__file__).parents[2]
-"""Folder that holds the package `fer`, for a child process that is started elsewhere."""
+"""Folder that contains the package `fer`, for the module search path of the child process."""
 PREFIX = "python -m fer export: "
-"""Beginning of the line in which the command says why it failed."""
+"""Beginning of the line in which the command prints why it failed."""
 CACHE = ("facial-expression-recognition", "litert")
-"""Names of the cache's folders within huggingface_hub's cache of assets, `~/.cache/huggingface/assets` by default."""
+"""Path of the cache within the assets cache of huggingface_hub, by default `~/.cache/huggingface/assets`."""
 
 
-def find_missing():
-    """Return the names of the packages that a conversion needs and that are not installed here."""
+def find_missing() -> list[str]:
+    """Return the names of the packages in `PACKAGES` that are not installed."""
     return [name for name in PACKAGES if not importlib.util.find_spec(name)]
 
 
-def check_conversion():
-    """Make sure, before any work is done, that a model can be converted here.
+def check_conversion() -> None:
+    """Raise an error, before any work is done, unless a model can be converted here.
 
     Raises:
-        UserError: with the packages that are missing.
+        UserError: if packages are missing; the message names them.
     """
     if missing := find_missing():
         raise UserError(
@@ -47,8 +47,8 @@ def check_conversion():
         )
 
 
-def find_backend():
-    """Return the name of Keras' backend, by Keras or, where it is not loaded yet, by its settings."""
+def find_backend() -> str:
+    """Return the name of Keras' backend without importing Keras: if it is not loaded yet, its settings decide."""
     if "keras" in sys.modules:
         return sys.modules["keras"].backend.backend()
     settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
@@ -59,21 +59,21 @@ def find_backend():
     return os.environ.get("KERAS_BACKEND") or configured or "tensorflow"
 
 
-def run_export(folder, file, quantize=False):
-    """Convert a model folder with `python -m fer export` in a process of its own, whatever Keras' backend is here.
+def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], quantize: bool = False) -> None:
+    """Convert a model folder with `python -m fer export` in a child process, which uses Keras on TensorFlow.
 
     Args:
         folder: path of the model folder.
         file: path of the LiteRT file to write.
-        quantize: store the weights as float16.
+        quantize: whether to store the weights as float16.
 
     Raises:
-        ModelFolderError: with the command's own sentence, where it fails.
+        ModelFolderError: if the command fails; the message is the command's own.
     """
     command = [sys.executable, "-m", "fer", "export", str(Path(folder).absolute())]
     command += ["--format", "litert", "--output", str(file), *["--quantize"] * quantize]
     paths = [str(PROJECT), os.environ.get("PYTHONPATH", "")]
-    # A conversion needs no GPU, whose memory this process may hold.
+    # A conversion does not need a GPU, and this process may have reserved its memory.
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -85,26 +85,27 @@ def run_export(folder, file, quantize=False):
         )
 
 
-def convert_once(folder):
-    """Return the cache's folder with the LiteRT file of a model folder; convert it where the cache has none.
+def convert_once(folder: str | os.PathLike[str]) -> Path:
+    """Return the folder in the cache with the LiteRT file of a model; convert the model if the cache does not have it.
 
-    Two processes may convert the same model at once: each writes a folder of its own, and the first whole one stays.
+    Two processes may convert the same model at the same time: each writes into a temporary folder, and the first one
+    that is finished takes the place in the cache.
 
     Args:
-        folder: path of the model folder, whose own LiteRT file is missing or does not fit.
+        folder: path of a model folder without a LiteRT file of its weights and calibration.
 
     Raises:
-        ModelFolderError: where it cannot be converted here, with the command that does it elsewhere.
+        ModelFolderError: if it cannot be converted here; the message gives the command to run elsewhere.
     """
     config, weights = load_config(folder)
-    place = _find_place(config, weights)
-    if not place.is_dir():
-        _convert(Path(folder), place)
-    return place
+    cached = _find_cached(config, weights)
+    if not cached.is_dir():
+        _convert(Path(folder), cached)
+    return cached
 
 
-def _find_place(config, weights):
-    """Return the path of a model's folder in the cache, called after all that its LiteRT file is made of."""
+def _find_cached(config, weights):
+    """Return the path of a model's folder in the cache; its name is a digest of all that affects the LiteRT file."""
     from huggingface_hub import constants
 
     origin = describe_origin(weights, config.calibration)
@@ -113,7 +114,8 @@ def _find_place(config, weights):
     return Path(constants.HF_ASSETS_CACHE, *CACHE, digest)
 
 
-def _convert(folder, place):
+def _convert(folder, cached):
+    """Convert a model folder into its folder in the cache, which does not exist yet."""
     file = EXPORTS["litert"]
     if missing := find_missing():
         raise ModelFolderError(
@@ -121,21 +123,21 @@ def _convert(folder, place):
             f"Making it needs {', '.join(missing)}, not installed here ({install_command('train')}); "
             f"where they are: {export_command(folder, 'litert')}"
         )
-    print(f"{folder}: it has no {file} that fits, so it is converted once, into {place}", file=sys.stderr)
+    print(f"{folder}: it has no {file} that fits, so it is converted once, into {cached}", file=sys.stderr)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as staging:
-            whole = Path(staging, place.name)
-            whole.mkdir()
-            shutil.copyfile(folder / CONFIG, whole / CONFIG)
-            run_export(folder, whole / file)  # Records the file in the `config.json` beside it.
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cached.parent) as staging:
+            complete = Path(staging, cached.name)
+            complete.mkdir()
+            shutil.copyfile(folder / CONFIG, complete / CONFIG)
+            run_export(folder, complete / file)  # It records the file in the `config.json` beside it.
             try:
-                whole.rename(place)
+                complete.rename(cached)
             except OSError:
-                if not place.is_dir():
-                    raise  # Otherwise another process was faster.
+                if not cached.is_dir():
+                    raise  # Otherwise another process has converted the same model meanwhile.
     except OSError as error:
         reason = error.strerror or error
         raise ModelFolderError(
-            f"{place}: cannot be written: {reason}. To write it beside the weights: {export_command(folder, 'litert')}"
+            f"{cached}: cannot be written: {reason}. To write it beside the weights: {export_command(folder, 'litert')}"
         ) from None

@@ -1,6 +1,7 @@
-"""The exports of a model folder: their records in `config.json`, and whether a file is the one that was recorded."""
+"""Exports of a model folder: the files, their records in `config.json`, and checks of one against the other."""
 
 import hashlib
+import os
 import shlex
 from pathlib import Path
 
@@ -17,16 +18,16 @@ from fer.models.config import (
 from fer.models.model_folder import check_measure
 
 
-def save_exports(folder, exports):
-    """Write records of exports, an `ExportRecord` by format, into the `config.json` of a model folder.
+def save_exports(folder: str | os.PathLike[str], exports: dict[str, ExportRecord]) -> None:
+    """Write the records of exports, by format, into the `config.json` of a model folder.
 
-    Those of other formats and the rest of the document stay as they are.
+    The records of other formats and the rest of the document stay as they are.
     """
     change_document(folder, exports=describe_exports({**load_config(folder)[0].exports, **exports}))
 
 
-def find_origin(folder):
-    """Return what an export of a model folder is made of (`describe_origin`); None for what is no model folder."""
+def find_origin(folder: str | os.PathLike[str]) -> str | None:
+    """Return the `describe_origin` of a model folder's weights and calibration; None if it is not a model folder."""
     try:
         config, weights = load_config(folder)
     except ModelFolderError:
@@ -34,22 +35,24 @@ def find_origin(folder):
     return describe_origin(weights, config.calibration)
 
 
-def record_export(path, made_of, quantized=False):
-    """Measure an exported file and return its `ExportRecord`."""
+def record_export(path: str | os.PathLike[str], made_of: str, quantized: bool = False) -> ExportRecord:
+    """Return the `ExportRecord` of an exported file, whose size and sha256 are measured."""
     content = Path(path).read_bytes()
     return ExportRecord(len(content), hashlib.sha256(content).hexdigest(), made_of, quantized)
 
 
-def judge_export(folder, format):
-    """Tell whether an export of a model folder is of its weights and calibration, without opening the file.
+def judge_export(folder: str | os.PathLike[str], format: str) -> tuple[ExportRecord | None, str]:
+    """Decide by its record whether an export was made from the folder's weights and calibration.
+
+    The file itself is not read; `read_export` compares it with the record.
 
     Args:
         folder: path of the model folder.
         format: a key of `EXPORTS`.
 
     Returns:
-        The `ExportRecord` that its file must match, which `read_export` makes sure of, and "". Where the file is not
-        to be used, None and a sentence that says why and how to make it anew; where there is no file, None and "".
+        `(record, "")` if the export may be used; `(None, reason)` if it may not, where the reason is a sentence that
+        says why and how to export again; `(None, "")` if there is no such file.
     """
     file = Path(folder) / EXPORTS[format]
     if not file.is_file():
@@ -62,29 +65,26 @@ def judge_export(folder, format):
     return None, f"{file}: not used, since {reason}. To export it again: {export_command(folder, format)}"
 
 
-def list_exports(folder):
-    """Return the formats whose file in a model folder is of its weights and calibration."""
+def list_exports(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the formats whose export in a model folder was made from the folder's weights and calibration."""
     return [format for format in EXPORTS if judge_export(folder, format)[0]]
 
 
-def export_command(folder, format):
+def export_command(folder: str | os.PathLike[str], format: str) -> str:
     """Return the command line that writes an export into its model folder."""
     file = Path(folder) / EXPORTS[format]
     return shlex.join(["python", "-m", "fer", "export", str(folder), "--format", format, "--output", str(file)])
 
 
-def read_export(path, record):
-    """Read an export, if its file is the one that was recorded.
+def read_export(path: str | os.PathLike[str], record: ExportRecord) -> bytes:
+    """Return the content of an export after checking its size and sha256.
 
     Args:
-        path: of the file.
+        path: path of the file.
         record: its `ExportRecord`.
 
-    Returns:
-        All of its bytes.
-
     Raises:
-        ModelFolderError: if it is another file.
+        ModelFolderError: if size or sha256 differ from the record.
     """
     advice = f" by {CONFIG}; export it again, or delete it"
     check_measure(path, "bytes", record.size, Path(path).stat().st_size, advice)

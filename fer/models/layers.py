@@ -1,4 +1,4 @@
-"""The building blocks of the project's own networks."""
+"""Building blocks of the project's own networks."""
 
 import numpy as np
 from keras import layers, ops
@@ -6,13 +6,13 @@ from PIL import Image
 
 
 class Enlarge(layers.Layer):
-    """Enlarges grey pictures `(n, size, size, 1)` of values 0-255 by Lanczos' filter, as
-    `fer.data.fer2013.Faces.resize` does for training.
+    """Enlarge grey pictures `(n, size, size, 1)` with values 0-255 by Pillow's Lanczos filter.
 
-    Keras' `Resizing` has that filter neither on PyTorch nor in LiteRT; here it is two products with one matrix.
+    `fer.data.fer2013.Faces.resize` does the same for training. Keras' `Resizing` does not support this filter on
+    PyTorch and in LiteRT, so the layer multiplies rows and columns by a constant matrix.
 
     Args:
-        side: of the enlarged pictures in pixels.
+        side: side of the enlarged pictures in pixels.
     """
 
     def __init__(self, side, **kwargs):
@@ -22,12 +22,12 @@ class Enlarge(layers.Layer):
     def build(self, input_shape):
         size = input_shape[1]
         unit = Image.fromarray(np.eye(size, dtype=np.float32))
-        # A column for each pixel of a row, what it gives to those of an enlarged one.
-        self.weights_of_pixels = np.array(unit.resize((size, self.side), Image.Resampling.LANCZOS))
+        # Float `(side, size)`: the weight of each input pixel in each output pixel of the same column.
+        self.filter_matrix = np.array(unit.resize((size, self.side), Image.Resampling.LANCZOS))
 
     def call(self, images):
-        matrix = ops.convert_to_tensor(self.weights_of_pixels)
-        # Pillow too goes across first, and keeps to what a byte holds after each way.
+        matrix = ops.convert_to_tensor(self.filter_matrix)
+        # As in Pillow, the horizontal pass comes first, and each pass is clipped to the range of a byte.
         wider = ops.clip(ops.matmul(images[..., 0], ops.transpose(matrix)), 0, 255)
         return ops.clip(ops.matmul(matrix, wider), 0, 255)[..., None]
 
@@ -36,6 +36,13 @@ class Enlarge(layers.Layer):
 
 
 def residual_block(x, filters, strides):
+    """Add two 3x3 convolutions with squeeze-and-excitation to a shortcut (He et al., 2016; Hu et al., 2018).
+
+    Args:
+        x: feature map `(n, height, width, channels)`.
+        filters: channels of the result.
+        strides: strides of the first convolution; the shortcut is pooled to the same size.
+    """
     shortcut = x
     if strides > 1:
         shortcut = layers.AveragePooling2D(strides)(shortcut)
@@ -47,6 +54,12 @@ def residual_block(x, filters, strides):
 
 
 def squeeze_and_excite(x, ratio=8):
+    """Scale each channel by a weight from 0 to 1, computed from the means of all channels (Hu et al., 2018).
+
+    Args:
+        x: feature map `(n, height, width, channels)`.
+        ratio: number by which the hidden layer has fewer units than there are channels.
+    """
     filters = x.shape[-1]
     scale = layers.GlobalAveragePooling2D(keepdims=True)(x)
     scale = layers.Conv2D(filters // ratio, 1, activation="relu")(scale)
@@ -55,5 +68,6 @@ def squeeze_and_excite(x, ratio=8):
 
 
 def convolution(x, filters, size=3, strides=1):
+    """Apply a convolution without bias, and batch normalization."""
     x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
     return layers.BatchNormalization()(x)

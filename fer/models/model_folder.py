@@ -1,18 +1,18 @@
-"""The model folder: what training writes, the repository bundles and the Hub holds.
+"""The model folder: training writes it, the repository bundles one, and a model repository on the Hub is one.
 
-    model.weights.h5   weights alone, without optimizer state
+    model.weights.h5   weights, without optimizer state
     config.json        see `fer.models.config`
-    model.tflite       export from which photos are answered (`fer.recognition.litert_network`)
-    metrics.json       figures of `fer.evaluation.report` on the validation split
-    figures/           learning curves, confusion matrix, reliability, risk and coverage
-    README.md          the model card
-    history.csv        the log of training, one row per epoch
-    logs/              the same for TensorBoard
-    model.onnx         export (`fer.export.convert`), where it was asked for
+    model.tflite       export that recognition runs (`fer.recognition.litert_network`)
+    metrics.json       metrics on the validation split, by `fer.evaluation.report`
+    figures/           plots: learning curves, confusion matrix, reliability, risk and coverage
+    README.md          model card
+    history.csv        log of the training, one row per epoch
+    logs/              log of the training for TensorBoard
+    model.onnx         export, if it was asked for (`fer.export.convert`)
 
-Loading builds the network in code and checks size, sha256 and labels before Keras opens the weights or LiteRT its file;
-nothing that a file says is ever executed. Keras is imported where a network is loaded or saved: who answers from
-`model.tflite` needs none.
+Loading builds the network in code. It checks size, sha256 and labels before Keras opens the weights or LiteRT its
+file. Nothing in a model folder is ever executed. Keras is imported only when a network is loaded or saved; recognition
+from `model.tflite` does not need it.
 """
 
 import csv
@@ -42,54 +42,56 @@ from fer.models.config import (
 from fer.models.networks import find_network
 from fer.outputs import written_whole
 
-METRICS = "metrics.json"
-FIGURES = "figures"
-CARD = "README.md"
-HISTORY = "history.csv"
-LOGS = "logs"
+METRICS, CARD, HISTORY = "metrics.json", "README.md", "history.csv"
+"""File names of the metrics, the model card and the training log in a model folder."""
+FIGURES, LOGS = "figures", "logs"
+"""Names of the folders of plots and of TensorBoard's logs in a model folder."""
 BUNDLED = Path(__file__).parent / "bundled"
+"""Model folder that comes with the package."""
 
 
 def find_model(name: str | os.PathLike[str]) -> Path:
-    """Return the folder that a command line or `FER_MODEL` names: `bundled` is the repository's own."""
+    """Return the model folder that a command line or `FER_MODEL` names: a path, or `bundled` for the package's own."""
     return BUNDLED if str(name) == "bundled" else Path(name)
 
 
-def list_files(folder):
-    """Return the paths that the files of a model folder have, whether they are there or not."""
+def list_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return the paths of all files that a model folder may hold, whether they exist or not."""
     names = (WEIGHTS, CONFIG, METRICS, CARD, HISTORY, *EXPORTS.values())
     return [Path(folder) / name for name in names]
 
 
-def save_model(folder, network, config):
-    """Write the weights and `config.json` of a Keras network to `folder`, which exists.
+def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig) -> None:
+    """Write the weights and the `config.json` of a Keras network.
 
-    The weights are stored as float16: half the size to bundle and to download, and probabilities of the bundled network
-    that differ by less than 0.002. Where one is too large for it, as the variance of unscaled pixels may be, they are
-    stored as float32. What is measured afterwards is the stored network.
+    The weights are stored as float16, which halves the file and changes the probabilities of the bundled network by
+    less than 0.002. They are stored as float32 if one exceeds the range of float16, as the variance of unscaled pixels
+    may do.
+
+    Args:
+        folder: path of an existing folder.
+        network: Keras network; it is not changed.
+        config: its `ModelConfig`; the calibration is not written.
     """
     folder = Path(folder)
     weights = network.get_weights()
-    small = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
-    stored = _build(config, "float16" if small else "float32")
+    fits_half = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
+    stored = _build(config, "float16" if fits_half else "float32")
     stored.set_weights(weights)
     with written_whole(folder / WEIGHTS) as file:
         stored.save_weights(file)
     content = (folder / WEIGHTS).read_bytes()
-    signature = inspect.signature(find_network(config.network).build).parameters.values()
-    defaults = {
-        parameter.name: parameter.default for parameter in signature if parameter.default is not parameter.empty
-    }
     document = {
         "format_version": FORMAT_VERSION,
         "network": config.network,
-        "options": {**defaults, **config.options},
+        "options": {**_default_options(config.network), **config.options},
         "image_size": config.image_size,
         "labels": list(config.labels),
         "weights": {"file": WEIGHTS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
         "training": config.training,
     }
-    with suppress(ModelFolderError):  # Of a run that was resumed: what its exports were made of tells whether they fit.
+    # A resumed run keeps the records of earlier exports, which tell that these were made from other weights.
+    with suppress(ModelFolderError):
         if earlier := load_config(folder)[0].exports:
             document["exports"] = describe_exports(earlier)
     write_document(folder, document)
@@ -99,13 +101,13 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
     """Load the Keras network of a model folder, to train, measure or export it.
 
     Args:
-        folder: path, or `bundled`.
+        folder: path of a model folder, or `bundled`.
 
     Returns:
         The Keras network, float32, and its `ModelConfig`.
 
     Raises:
-        ModelFolderError: with a sentence that says what does not fit.
+        ModelFolderError: if a file is missing, damaged or not valid; the message says which and why.
     """
     import keras
 
@@ -118,26 +120,26 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
         raise ModelFolderError(f"{folder / CONFIG}: the network cannot be built: {error}") from None
     try:
         with warnings.catch_warnings():
-            # Of a file that leaves layers without weights Keras warns, and then raises an error that says so.
+            # If layers get no weights from the file, Keras warns first, and then raises an error for the same reason.
             warnings.filterwarnings("ignore", "Skipping nested container")
             network.load_weights(folder / WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ModelFolderError(f"{folder / WEIGHTS}: not the weights of a {config.network}: {first_line}") from None
-    # TensorFlow's own kernels answer at once; XLA would compile for seconds, for every number of faces anew.
+    # On TensorFlow, XLA would compile for seconds at every new batch size.
     network.compile(jit_compile="auto" if keras.backend.backend() == "jax" else False)
     return network, config
 
 
-def load_metrics(folder, user):
-    """Read the figures of a model folder, `metrics.json`, as a dict.
+def load_metrics(folder: str | os.PathLike[str], user: str) -> dict[str, Any]:
+    """Return the content of `metrics.json` of a model folder.
 
     Args:
         folder: path of the model folder.
-        user: what needs them, for the message where they are missing, such as `a card`.
+        user: what needs the metrics, for the error message, such as `a card`.
 
     Raises:
-        UserError: if the file is missing, cannot be read or is no JSON.
+        UserError: if the file is missing, unreadable or not JSON.
     """
     path = Path(folder) / METRICS
     try:
@@ -150,15 +152,15 @@ def load_metrics(folder, user):
         raise UserError(f"{path}: no valid JSON: {error}") from None
 
 
-def check_weights(folder, expected):
-    """Make sure that a model folder's weights are those of its `config.json`.
+def check_weights(folder: str | os.PathLike[str], expected: dict[str, Any]) -> None:
+    """Raise an error unless the weights of a model folder have the size and sha256 of its `config.json`.
 
     Args:
         folder: path of the model folder.
-        expected: the weights' `{"size", "sha256"}`, of `load_config`.
+        expected: `{"size", "sha256"}` of the weights, as `load_config` returns it.
 
     Raises:
-        ModelFolderError: if they are not.
+        ModelFolderError: if the file is missing, or its size or sha256 differs.
     """
     path = Path(folder) / WEIGHTS
     if not path.is_file():
@@ -168,15 +170,34 @@ def check_weights(folder, expected):
         check_measure(path, "sha256", expected["sha256"], hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def check_measure(path, measure, expected, received, advice=""):
-    """Refuse a file whose size in bytes or sha256 is not the one expected of it."""
+def check_measure(
+    path: str | os.PathLike[str], measure: str, expected: object, received: object, advice: str = ""
+) -> None:
+    """Raise an error unless the size or the sha256 of a file is the expected one.
+
+    Args:
+        path: path of the file, for the message.
+        measure: `bytes` or `sha256`.
+        expected: expected value.
+        received: measured value.
+        advice: words that the message adds after the expected value.
+
+    Raises:
+        ModelFolderError: if the values differ.
+    """
     if received != expected:
         wanted = f"{expected} bytes" if measure == "bytes" else f"sha256 {expected}"
         raise ModelFolderError(f"{path}: {wanted} expected{advice}. Received: {received}")
 
 
+def _default_options(name):
+    """Return the defaults of the options of a network's function, by name."""
+    parameters = inspect.signature(find_network(name).build).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty}
+
+
 def _build(config, policy):
-    """Build the network with a dtype policy, and put the one in force back."""
+    """Build the network of a `ModelConfig` with a dtype policy; Keras' global policy stays as it was."""
     import keras
 
     before = keras.config.dtype_policy()
@@ -187,8 +208,8 @@ def _build(config, policy):
         keras.config.set_dtype_policy(before)
 
 
-def read_history(folder):
-    """Return the CSV log of `fit` as a list of dicts of floats, one per epoch; empty if there is none."""
+def read_history(folder: str | os.PathLike[str]) -> list[dict[str, float]]:
+    """Return the training log of a model folder, one dict per epoch; an empty list if there is none."""
     path = Path(folder) / HISTORY
     if not path.exists():
         return []

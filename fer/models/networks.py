@@ -1,11 +1,11 @@
-"""The networks: the project's own and, imported to be registered, those of `fer.models.backbones`.
+"""The project's own networks. Importing this module also registers those of `fer.models.backbones`.
 
-Every network takes `(batch, image_size, image_size, 1)` grey pictures with values 0-255 (scaling is its first layer)
-and answers `(batch, classes)` float32 probabilities. Where a network ends in global average pooling and one dense
-layer, its last feature map is the layer named `features`.
+Every network takes grey pictures `(batch, image_size, image_size, 1)` with values 0-255, which its first layer scales,
+and returns float32 probabilities `(batch, classes)`. If a network ends in global average pooling and one dense layer,
+its last feature map is the output of the layer `features`.
 
-A function with `@network` is all that a new network needs here; `fer.training.recipes` has how it is trained. Keras is
-imported where a network is built.
+To add a network, decorate a function with `@network` here, and add its recipe to `fer.training.recipes`. Keras is
+imported only when a network is built.
 """
 
 from typing import Any
@@ -15,14 +15,15 @@ from fer.models import backbones  # noqa: F401  Registers its networks.
 from fer.models.registry import NETWORKS, Network, Size, network
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS = 512, 5, 8
-"""Bounds of a network: a `config.json` from elsewhere must not use up the memory."""
+"""Largest numbers of filters per layer, of stages, and of blocks per stage: a downloaded `config.json` must not
+exhaust the memory."""
 
 
 def find_network(name: str) -> Network:
-    """Return the network of a name, or of a name that it had in earlier versions.
+    """Return a registered network by its name, or by the name that it had in earlier versions.
 
     Raises:
-        UserError: for an unknown name.
+        UserError: if the name is unknown.
     """
     for entry in NETWORKS.values():
         if name in (entry.name, entry.former_name):
@@ -35,12 +36,15 @@ def build_network(name: str, image_size: int, classes: int, **options: Any) -> A
 
     Args:
         name: name of the network.
-        image_size: side of the square grey input in pixels, as the network's `Size` allows.
+        image_size: side of the square grey input in pixels, within the network's `Size`.
         classes: number of outputs, at least 2.
-        **options: the network's own arguments.
+        **options: arguments of the network's function except `image_size` and `classes`.
+
+    Returns:
+        A Keras model.
 
     Raises:
-        UserError: for an unknown name, a size or a number of classes that the network cannot have.
+        UserError: if the name is unknown, or the network does not support the size, the number of classes or an option.
     """
     found = find_network(name)
     if not isinstance(classes, int) or classes < 2:
@@ -53,20 +57,22 @@ def build_network(name: str, image_size: int, classes: int, **options: Any) -> A
 def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, dropout=0.2, enlarged=None):
     """Build a small residual network with squeeze-and-excitation for 48-pixel faces.
 
-    A strided 5x5 stem, then `depth` residual blocks (He et al., 2016) with squeeze-and-excitation (Hu et al., 2018) a
-    width, each width at half the resolution of the one before: 24, 12 and 6 pixels for a 48-pixel face. Global average
-    pooling and one dense layer make the last feature map explain the answer (Zhou et al., 2016).
-    With its defaults and seven classes: 1.95 M parameters, 206 M multiply-adds a picture.
+    A 5x5 convolution with stride 2 is followed by stages of residual blocks (He et al., 2016) with
+    squeeze-and-excitation (Hu et al., 2018). Each stage has half the resolution of the one before: 24, 12 and 6 pixels
+    for a 48-pixel face. It ends in global average pooling and one dense layer, so that it has class activation maps
+    (Zhou et al., 2016). With the default options and seven classes it has 1.95 M parameters and needs 206 M
+    multiply-adds per picture.
 
     Args:
         image_size: side of the input in pixels, a multiple of 8, at least 16.
         classes: number of outputs.
         stem: filters of the first convolution, 8 to 512.
-        widths: filters of each of 1 to 5 stages, 8 to 512.
-        depth: residual blocks a stage, 1 to 8.
-        dropout: share of pooled features dropped in training.
-        enlarged: side in pixels to which it enlarges its input first (`Enlarge`), a multiple of 8: a face of 48 pixels
-            enlarged to 64 has maps of 32, 16 and 8, and 1.8 times the multiply-adds. None: it reads the input as it is.
+        widths: filters of each stage, 8 to 512; 1 to 5 stages.
+        depth: residual blocks per stage, 1 to 8.
+        dropout: share of the pooled features that is dropped in training.
+        enlarged: side in pixels to which the input is enlarged first (`fer.models.layers.Enlarge`), a multiple of 8.
+            Enlarged from 48 to 64 pixels, a face has feature maps of 32, 16 and 8 pixels and needs 1.8 times the
+            multiply-adds. None: the input is not enlarged.
     """
     if not 1 <= len(widths) <= MOST_STAGES or not all(8 <= filters <= MOST_FILTERS for filters in (stem, *widths)):
         raise UserError(
@@ -96,10 +102,10 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
 
 @network("original_cnn", size=Size(244, least=8), former_name="seed")
 def original_cnn(image_size, classes):
-    """Build the network that this project goes back to: it told happy from sad faces in 244-pixel enlargements.
+    """Build the network with which this project began, to tell happy from sad faces enlarged to 244 pixels.
 
-    Two convolutions, one pooling, and a dense layer of 200 units over all of the (image_size / 2)^2 x 16 values: at 244
-    pixels that layer alone has 47.6 M parameters.
+    Two convolutions and one pooling are followed by a dense layer of 200 units over all (image_size / 2)^2 x 16 values.
+    At 244 pixels that layer alone has 47.6 M parameters.
 
     Args:
         image_size: side of the input in pixels, at least 8.

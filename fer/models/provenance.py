@@ -1,34 +1,36 @@
-"""What of a model folder is for others: no paths of the machine that trained it, nor its name."""
+"""Cleaning of what is published of a model folder: no paths of the machine that trained it, and not its name."""
 
 import re
 import shlex
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
 
 LOG_NAME = re.compile(r"events\.out\.tfevents\.(?P<seconds>\d+)\..+")
-"""Name of a TensorBoard log: when it was begun, and then the host's name and numbers of the process."""
+"""Pattern of the name of a TensorBoard log: the time in seconds, followed by the host's name and process numbers."""
 
 
-def last_part(path):
-    """Return the last part of a path of any system, as text; of a text that is no path, the text."""
+def last_part(path: object) -> str:
+    """Return the last part of a POSIX or Windows path; a text without separators is returned as it is."""
     text = str(path)
     name = PureWindowsPath(text).name if "\\" in text else PurePosixPath(text).name
     return name or text
 
 
-def clean_command(command):
-    """Return a command line with each path by its last part, also where an option has it after `=`."""
+def clean_command(command: str) -> str:
+    """Return a command line with each path replaced by its last part, in `--option=path` too."""
     try:
         words = shlex.split(command)
-    except ValueError:  # A quote that is not closed: whoever wrote this, it was not `train.py`.
+    except ValueError:  # An unclosed quote: `train.py` has not written this command.
         words = command.split()
-    words = (word.partition("=") if word.startswith("--") else ("", "", word) for word in words)
-    return shlex.join(option + equals + last_part(value) if value else option for option, equals, value in words)
+    parts = (word.partition("=") if word.startswith("--") else ("", "", word) for word in words)
+    return shlex.join(option + equals + last_part(value) if value else option for option, equals, value in parts)
 
 
-def clean_training(training):
-    """Return how a model was trained, `fer.models.config.ModelConfig.training`, with its commands cleaned.
+def clean_training(training: Any) -> Any:
+    """Return the facts of a training (`fer.models.config.ModelConfig.training`) with cleaned commands.
 
-    Those of the runs that it started from and of its teachers are cleaned too; runs of earlier versions recorded paths.
+    The commands of the runs that it started from and of its teachers are cleaned too. Earlier versions recorded whole
+    paths.
     """
     if isinstance(training, list):
         return [clean_training(value) for value in training]
@@ -38,7 +40,12 @@ def clean_training(training):
     return cleaned | ({"command": clean_command(cleaned["command"])} if isinstance(cleaned.get("command"), str) else {})
 
 
-def clean_log_name(name, number):
-    """Return the name of a TensorBoard log without the host's: `number` tells it from others of the same second."""
+def clean_log_name(name: str, number: int) -> str:
+    """Return the name of a TensorBoard log without the host's name.
+
+    Args:
+        name: name of the file; one that is not a TensorBoard log is returned as it is.
+        number: number that makes the new name unique among logs of the same second.
+    """
     known = LOG_NAME.fullmatch(name)
     return f"events.out.tfevents.{known['seconds']}.{number}" if known else name

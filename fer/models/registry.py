@@ -1,7 +1,7 @@
-"""The registry of networks: what each is called, how large its input is, and the function that builds it.
+"""Registry of networks: the name of each, the sizes of its input, and the function that builds it.
 
-`@network` registers a function, in `fer.models.networks`, which imports all modules that register any. None of them
-imports Keras before a network is built, so that a name or a size that does not fit is refused before Keras is loaded.
+`@network` registers a function. `fer.models.networks` imports all modules with such functions, so import that module
+before you look up a name. Keras is imported only when a network is built: a wrong name or size is refused before.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from typing import NamedTuple
 from fer.errors import UserError
 
 MOST_PIXELS = 512
-"""Largest side of an input in pixels: a `config.json` from elsewhere must not use up the memory."""
+"""Largest side of an input in pixels: a `config.json` that was downloaded must not exhaust the memory."""
 NETWORKS: dict[str, "Network"] = {}
-"""Registered networks by name; complete where `fer.models.networks` is imported."""
+"""Registered networks by name; complete once `fer.models.networks` is imported."""
 
 
 class Size(NamedTuple):
-    """Side of a network's square input in pixels.
+    """Sides that the square input of a network may have, in pixels.
 
-    usual: default, unless another side is asked for.
-    least: smallest side that the network can have.
-    step: number that the side must be a multiple of.
+    usual: default side.
+    least: smallest side.
+    step: number of which the side must be a multiple.
     """
 
     usual: int
@@ -31,12 +31,12 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class Backbone:
-    """What is particular to a network of `keras.applications`.
+    """Properties of a network of `keras.applications`.
 
-    load: function that returns Keras' function of the network and its `preprocess_input`, for pictures of three
-        channels and values 0-255.
-    joint: name of the layer behind which fine-tuning begins; everything passes through it.
-    enlarged: side in pixels to which the network enlarges its input before anything else; None: it does not.
+    load: function that returns two functions of Keras: the one that builds the network, and its `preprocess_input` for
+        pictures with three channels and values 0-255.
+    joint: name of the last layer that fine-tuning leaves frozen. All paths through the network pass through it.
+    enlarged: side in pixels to which the network enlarges its input first; None: it does not.
     """
 
     load: Callable
@@ -48,10 +48,10 @@ class Backbone:
 class Network:
     """A registered network.
 
-    name: name by which command lines and `config.json` know it.
+    name: name in command lines and in `config.json`.
     size: sides that its input may have.
     build: function of `image_size`, `classes` and options with defaults; it returns a Keras model with fresh weights.
-    former_name: earlier name, by which model folders of earlier versions know it; None for none.
+    former_name: name in the `config.json` of earlier versions; None if it was the same.
     backbone: `Backbone` of a network of `keras.applications`; None for other networks.
     """
 
@@ -62,15 +62,14 @@ class Network:
     backbone: Backbone | None = None
 
     def check_size(self, image_size: int, enlarged: int | None = None) -> None:
-        """Make sure that the network can have an input of a size.
+        """Raise an error unless the network supports the size of an input.
 
         Args:
             image_size: side of the input in pixels.
-            enlarged: side in pixels to which the network enlarges it first (`fer.models.networks.se_resnet`); None for
-                none.
+            enlarged: side in pixels to which the network enlarges the input (`fer.models.networks.se_resnet`), or None.
 
         Raises:
-            UserError: if it cannot.
+            UserError: if a side is out of range, or not a multiple of the network's step.
         """
         if image_size < self.size.least or image_size % self.size.step:
             multiple = f"a multiple of {self.size.step}, " if self.size.step > 1 else ""
@@ -86,7 +85,7 @@ class Network:
 
 
 def network(name: str, size: Size, former_name: str | None = None, backbone: Backbone | None = None) -> Callable:
-    """Return a decorator that registers the function of a network; arguments are those of `Network`."""
+    """Return a decorator that registers the function that builds a network; the arguments are those of `Network`."""
 
     def register(build):
         NETWORKS[name] = Network(name, size, build, former_name, backbone)
