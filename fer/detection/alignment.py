@@ -84,35 +84,52 @@ def place_square(face):
     return center, frame.unit * math.exp(log_side), frame.angle + turn
 
 
-def cut_square(image, center, side, angle, size):
-    """Cuts a turned square out of a picture.
+def cut_square(image: Image.Image, center: np.ndarray, side: float, angle: float, size: int) -> np.ndarray:
+    """Cut a rotated square out of a picture, and scale it to a crop.
+
+    The steps are: cut the region that contains the square, reduce it to about the resolution of the samples, rotate,
+    and average the samples. The region is reduced before it is rotated, because an affine transform interpolates
+    between neighbouring pixels only and would alias.
 
     Args:
         image: PIL image of mode RGB.
-        center, side, angle: as of `place_square`.
+        center: x and y of the centre of the square, float `(2,)` in pixels.
+        side: side of the square in pixels.
+        angle: rotation of the square in radians, positive clockwise.
         size: side of the crop in pixels.
 
     Returns:
-        As `crop_face`.
+        Grey uint8 array `(size, size)`. Beyond the edge of the picture its outermost pixels are repeated.
     """
-    across, down = _axes(angle)
-    # Shrink first, then turn: an affine transform reads single pixels and would alias.
-    reach = side * (abs(across[0]) + abs(across[1])) / 2 + 2
-    box = [math.floor(center[0] - reach), math.floor(center[1] - reach)]
-    box += [math.ceil(center[0] + reach), math.ceil(center[1] + reach)]
-    patch = _cut(image, box)
+    box = _bounding_box(center, side, angle)
     factor = max(1, int(side / (SAMPLES * size)))
-    patch = patch.reduce(factor)
-    side, center = side / factor, (center - box[:2]) / factor
-    step = side / (SAMPLES * size)
+    region = _cut(image, box).reduce(factor)
+    samples = _rotate(region, (center - box[:2]) / factor, side / factor, angle, SAMPLES * size)
+    return np.asarray(samples.resize((size, size), FILTER))
+
+
+def _bounding_box(center, side, angle):
+    """Return left, top, right, bottom of a region that contains a rotated square and a border of 2 pixels.
+
+    The coordinates are whole pixels, and may lie beyond the picture.
+    """
+    across, _ = _axes(angle)
+    reach = side * (abs(across[0]) + abs(across[1])) / 2 + 2
+    left, top = math.floor(center[0] - reach), math.floor(center[1] - reach)
+    return [left, top, math.ceil(center[0] + reach), math.ceil(center[1] + reach)]
+
+
+def _rotate(image, center, side, angle, size):
+    """Return a rotated square of an image, upright, as an image of `size` pixels per side, by bicubic interpolation."""
+    across, down = _axes(angle)
+    step = side / size  # Pixels of the image between two neighbouring pixels of the result.
     origin = center - side / 2 * (across + down)
-    turned = patch.transform(
-        (SAMPLES * size, SAMPLES * size),
+    return image.transform(
+        (size, size),
         Image.Transform.AFFINE,
         (step * across[0], step * down[0], origin[0], step * across[1], step * down[1], origin[1]),
         resample=Image.Resampling.BICUBIC,
     )
-    return np.asarray(turned.resize((size, size), FILTER))
 
 
 def _axes(angle):

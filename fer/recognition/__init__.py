@@ -1,1 +1,1 @@
-"""Answers: a photo or clip in, faces with their probabilities out."""
+"""Recognition: find the faces in a photo or a clip, and estimate the probabilities of their expressions."""

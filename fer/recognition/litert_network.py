@@ -1,14 +1,16 @@
-"""The LiteRT file of a model folder, from which photos are answered, without Keras or TensorFlow.
+"""The LiteRT file of a model folder, with which photos are answered without Keras or TensorFlow.
 
-`fer.export.convert` writes it, and `config.json` records its size, its sha256 and what it was made of. They are checked
-before LiteRT opens it. A folder without a file of its weights and calibration is converted once, into a cache
+`fer.export.convert` writes the file. `config.json` records its size, its sha256 and from which weights and calibration
+it was made; all three are checked before LiteRT opens it. A folder without such a file is converted once, into a cache
 (`fer.models.conversion`).
 """
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -16,197 +18,191 @@ from ai_edge_litert.schema_py_generated import Model
 
 from fer.detection.blazeface import THREADS
 from fer.fair_lock import FairLock
+from fer.models.calibration import Calibration
 from fer.models.config import ExportRecord, ModelConfig, ModelFolderError, load_config
 from fer.models.conversion import convert_once
 from fer.models.exports import EXPORTS, judge_export, read_export
 from fer.models.model_folder import check_weights, find_model
 
 MADE_OF = "made_of"
-"""Name of the metadata that `fer.models.config.describe_origin` gives."""
+"""Name of the metadata entry that holds `fer.models.config.describe_origin` of the weights and calibration."""
 
 
 class LiteRTNetwork:
-    """An exported network, for `fer.recognition.classification.classify`; may be shared between threads.
+    """An exported network, for `fer.recognition.classification.classify`. Threads may share one.
 
-    Its probabilities are calibrated. One pass runs at a time, on all threads.
+    Its probabilities are calibrated. One forward pass runs at a time, on all of LiteRT's threads.
 
-    has_maps: whether the file gives class activation maps.
+    has_maps: whether the file has class activation maps as an output.
 
     Args:
-        content: all bytes of a file of `fer.export.convert`.
-        threads: number of LiteRT's threads; None for its own choice.
+        content: content of a LiteRT file that `fer.export.convert` wrote.
+        threads: number of LiteRT's threads; None lets LiteRT choose.
 
     Raises:
-        ValueError: if it is no such file.
+        ValueError: if LiteRT cannot open the content.
     """
 
-    def __init__(self, content, threads=THREADS):
+    def __init__(self, content: bytes, threads: int | None = THREADS):
         self._run = Interpreter(model_content=content, num_threads=threads).get_signature_runner()
         self._lock = FairLock()
         outputs = self._run.get_output_details()
-        self.input_shape = (None, *map(int, self._run.get_input_details()["image"]["shape"][1:]))
-        self.output_shape = (None, *map(int, outputs["probabilities"]["shape"][1:]))
+        self.input_shape: tuple[Any, ...] = (None, *map(int, self._run.get_input_details()["image"]["shape"][1:]))
+        self.output_shape: tuple[Any, ...] = (None, *map(int, outputs["probabilities"]["shape"][1:]))
         self.has_maps = "maps" in outputs
 
-    def predict_on_batch(self, pixels):
-        """Return float32 `(n, classes)` for grey pictures `(n, image_size, image_size, 1)` of values 0-255."""
-        return self._pass(pixels)["probabilities"]
+    def predict_on_batch(self, pixels: np.ndarray) -> np.ndarray:
+        """Return float32 `(n, classes)` for grey pictures `(n, image_size, image_size, 1)` with values 0-255."""
+        return self._run_once(pixels)["probabilities"]
 
-    def map(self, crop, index):
-        """Return the class activation map of a crop: what each place adds to a class, before softmax, without the bias.
+    def map(self, crop: np.ndarray, index: int) -> np.ndarray:
+        """Return the class activation map of a crop (Zhou et al., 2016, arXiv:1512.04150); only if `has_maps`.
 
-        Class activation maps (Zhou et al., 2016, "Learning Deep Features for Discriminative Localization",
-        arXiv:1512.04150) need no second network: a network that ends in global average pooling and one dense layer
-        sums over the places of its last feature map.
+        The network ends in global average pooling and one dense layer, so the logit of a class is a mean over the
+        positions of the last feature map. The map holds the terms of that mean.
 
         Args:
             crop: grey uint8 array `(image_size, image_size)`, values 0-255.
-            index: index of the class among the network's outputs.
+            index: index of the class among the outputs of the network.
 
         Returns:
-            float32 array of the last feature map's size, `(6, 6)` for a 48-pixel face; its mean plus the dense layer's
-            bias is the class's logit. Only where `has_maps`.
+            float32 array of the size of the last feature map, `(6, 6)` for a 48-pixel crop. Its mean plus the bias of
+            the dense layer is the logit of the class.
         """
-        return self._pass(crop[None, ..., None])["maps"][0, ..., index]
+        return self._run_once(crop[None, ..., None])["maps"][0, ..., index]
 
-    def _pass(self, pixels):
+    def _run_once(self, pixels):
+        """Return the outputs of one forward pass, by name."""
         with self._lock:
             return self._run(image=np.asarray(pixels, np.uint8))
 
 
 class UncalibratedNetwork:
-    """An exported network without the calibration that is in its file, for `fer.recognition.classification.classify`.
+    """An exported network whose calibration is undone, for `fer.recognition.classification.classify`.
 
-    It answers what the Keras network answers, to fit or try another calibration.
+    It returns the same probabilities as the Keras network, for fitting or trying another calibration.
 
     Args:
         network: `LiteRTNetwork`.
-        calibration: `fer.models.calibration.Calibration` that is in the file.
+        calibration: `fer.models.calibration.Calibration` that its file contains.
     """
 
-    def __init__(self, network, calibration):
+    def __init__(self, network: LiteRTNetwork, calibration: Calibration):
         self._network, self._calibration = network, calibration
         self.input_shape, self.has_maps, self.map = network.input_shape, network.has_maps, network.map
 
-    def predict_on_batch(self, pixels):
-        """Return probabilities as `LiteRTNetwork.predict_on_batch` does, but not calibrated."""
+    def predict_on_batch(self, pixels: np.ndarray) -> np.ndarray:
+        """Return uncalibrated probabilities, otherwise as `LiteRTNetwork.predict_on_batch`."""
         return self._calibration.undo(self._network.predict_on_batch(pixels))
 
 
 @dataclass(frozen=True)
 class LiteRTFile:
-    """What answers photos, read and checked but not opened; may be sent to another process.
+    """Content of a LiteRT file that matches its record, not opened yet. It can be sent to another process.
 
-    content: all bytes of the LiteRT file.
-    file: its path, for messages.
+    content: content of the file.
+    path: path of the file, for messages.
     record: `fer.models.config.ExportRecord` of the file.
     config: `fer.models.config.ModelConfig` of the model folder.
     """
 
     content: bytes
-    file: Path
+    path: Path
     record: ExportRecord
     config: ModelConfig
 
-    def open(self, threads=THREADS):
-        """Open the file in LiteRT, and hold what it says of itself against `config.json`.
+    def open(self, threads: int | None = THREADS) -> LiteRTNetwork:
+        """Open the content in LiteRT, and compare its shapes and metadata with `config.json`.
 
         Args:
-            threads: number of LiteRT's threads; None for its own choice.
+            threads: number of LiteRT's threads; None lets LiteRT choose.
 
         Raises:
-            ModelFolderError: if it is no export, or one of another model.
+            ModelFolderError: if it is damaged, or not an export of this model.
         """
-        return _open_checked(self.file, self.content, self.config, self.record, threads)
+        try:
+            network, metadata = LiteRTNetwork(self.content, threads), read_metadata(self.content)
+            labels = json.loads(metadata["labels"])
+        except (ValueError, RuntimeError, KeyError) as error:
+            rule = f"{self.path}: must be an export of this project that is whole. Export it again, or delete it"
+            raise ModelFolderError(f"{rule}. Received: {str(error).strip() or type(error).__name__}") from None
+        size = self.config.image_size
+        expected = {
+            "labels": (list(self.config.labels), labels),
+            "input": ((None, size, size, 1), network.input_shape),
+            "output": ((None, len(self.config.labels)), network.output_shape),
+            MADE_OF: (self.record.made_of, metadata.get(MADE_OF)),
+        }
+        for name, (wanted, received) in expected.items():
+            if wanted != received:
+                rule = f"{self.path}: `{name}` must be that of config.json, {wanted}"
+                raise ModelFolderError(f"{rule}. Received: {received}")
+        return network
 
 
-def read_litert_file(folder, convert=True):
-    """Read the LiteRT file that answers photos with a model folder, after its checks.
+def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> LiteRTFile:
+    """Read the LiteRT file of a model folder, and check it against its record and the weights.
 
     Args:
-        folder: model folder or `bundled`.
-        convert: whether a folder without a file that fits is converted into the cache; otherwise it is refused.
-
-    Returns:
-        A `LiteRTFile`.
+        folder: path of a model folder, or `bundled`.
+        convert: whether to convert a folder without a valid LiteRT file, into the cache.
 
     Raises:
-        ModelFolderError: with a sentence that says what does not fit; also for a file that is not the recorded one.
+        ModelFolderError: if the model folder is not valid, if the file differs from its record, or if there is no valid
+            file and no conversion is wanted or possible.
     """
-    folder = place = find_model(folder)
+    folder = location = find_model(folder)
     config, weights = load_config(folder)
     check_weights(folder, weights)
     record, reason = judge_export(folder, "litert")
     if not record and not convert:
         raise ModelFolderError(reason or f"{folder}: it must hold {EXPORTS['litert']}, which is missing.")
     if not record:
-        place = convert_once(folder)
+        location = convert_once(folder)
         if reason:
             print(reason, file=sys.stderr)
-        record, reason = judge_export(place, "litert")
+        record, reason = judge_export(location, "litert")
     if not record:
-        raise ModelFolderError(reason or f"{place}: it must hold {EXPORTS['litert']}; delete it, to make it anew.")
-    file = place / EXPORTS["litert"]
-    return LiteRTFile(read_export(file, record), file, record, config)
+        raise ModelFolderError(reason or f"{location}: it must hold {EXPORTS['litert']}; delete it, to make it anew.")
+    path = location / EXPORTS["litert"]
+    return LiteRTFile(read_export(path, record), path, record, config)
 
 
-def load_litert_network(folder, threads=THREADS):
-    """Load what answers photos with a model folder.
+def load_litert_network(
+    folder: str | os.PathLike[str], threads: int | None = THREADS
+) -> tuple[LiteRTNetwork, tuple[str, ...], Calibration]:
+    """Load the network of a model folder for recognition.
 
     Args:
-        folder: model folder or `bundled`.
-        threads: number of LiteRT's threads.
+        folder: path of a model folder, or `bundled`.
+        threads: number of LiteRT's threads; None lets LiteRT choose.
 
     Returns:
-        A `LiteRTNetwork`, its labels in order, and the `fer.models.calibration.Calibration` that its probabilities
-        need.
+        The `LiteRTNetwork`, its labels in order, and a `Calibration` with the threshold alone, because the
+        probabilities are calibrated already.
 
     Raises:
-        ModelFolderError: as `read_litert_file`.
+        ModelFolderError: as in `read_litert_file`.
     """
-    served = read_litert_file(folder)
-    return served.open(threads), served.config.labels, served.config.calibration.without_correction()
+    file = read_litert_file(folder)
+    return file.open(threads), file.config.labels, file.config.calibration.without_correction()
 
 
-def load_uncalibrated(folder):
-    """Load a model folder's LiteRT file to answer as the Keras network does, without calibration.
-
-    Returns:
-        An `UncalibratedNetwork` and the folder's `fer.models.config.ModelConfig`.
+def load_uncalibrated(folder: str | os.PathLike[str]) -> tuple[UncalibratedNetwork, ModelConfig]:
+    """Load the network of a model folder without its calibration, and the `ModelConfig` of the folder.
 
     Raises:
-        ModelFolderError: as `read_litert_file`.
+        ModelFolderError: as in `read_litert_file`.
     """
-    served = read_litert_file(folder)
-    return UncalibratedNetwork(served.open(), served.config.calibration), served.config
+    file = read_litert_file(folder)
+    return UncalibratedNetwork(file.open(), file.config.calibration), file.config
 
 
-def _open_checked(file, content, config, record, threads):
-    """Open a LiteRT file, and hold what it says of itself against the model folder's `config.json`."""
-    try:
-        network, metadata = LiteRTNetwork(content, threads), read_metadata(content)
-        labels = json.loads(metadata["labels"])
-    except (ValueError, RuntimeError, KeyError) as error:
-        rule = f"{file}: must be an export of this project that is whole. Export it again, or delete it"
-        raise ModelFolderError(f"{rule}. Received: {str(error).strip() or type(error).__name__}") from None
-    size, own = config.image_size, metadata.get(MADE_OF)
-    expected = {
-        "labels": (list(config.labels), labels),
-        "input": ((None, size, size, 1), network.input_shape),
-        "output": ((None, len(config.labels)), network.output_shape),
-        MADE_OF: (record.made_of, own),
-    }
-    for name, (wanted, received) in expected.items():
-        if wanted != received:
-            raise ModelFolderError(f"{file}: `{name}` must be that of config.json, {wanted}. Received: {received}")
-    return network
-
-
-def read_metadata(content):
-    """Return the metadata of a LiteRT file that is whole, given by its bytes: text by name."""
+def read_metadata(content: bytes) -> dict[str, str]:
+    """Return the texts in the metadata of a LiteRT file, by name; `content` must be a complete file."""
     model = Model.GetRootAs(content)
     entries = [model.Metadata(number) for number in range(model.MetadataLength())]
     data = {entry.Name().decode(): model.Buffers(entry.Buffer()).DataAsNumpy() for entry in entries}
-    # An empty buffer is answered with a number instead.
+    # `DataAsNumpy` returns the number 0 for an empty buffer.
     texts = {name: value.tobytes() for name, value in data.items() if isinstance(value, np.ndarray)}
     return {name: text.decode("utf-8", "replace") for name, text in texts.items()}

@@ -1,4 +1,7 @@
-"""Picture in, faces with probabilities out: the one served path, used by the app, the command line and evaluation."""
+"""End-to-end recognition of a picture: detection, alignment, classification, calibration.
+
+The app, the command line, scoring and end-to-end evaluation all use the `Recognizer`.
+"""
 
 from __future__ import annotations
 
@@ -16,23 +19,24 @@ from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.model_folder import find_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTFile, read_litert_file
+from fer.recognition.litert_network import LiteRTFile, LiteRTNetwork, UncalibratedNetwork, read_litert_file
 
 MAX_FACES = 256
-"""Faces that are read of a picture, the largest: more are a pattern rather than people, and take everybody's time."""
+"""Default limit of faces per picture, the largest first. A picture with more is a pattern rather than people, and would
+keep other users waiting."""
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face and what its expression looks like.
+    """A face, and the expression that the network recognized.
 
     box: left, top, right, bottom in whole pixels, within the picture.
     label: the most probable emotion.
-    probabilities: by emotion, in the model's order, calibrated; they sum to 1.
-    detection_score: 0-1, how sure the detector is that this is a face; None where the caller said that it is.
-    confident: whether the top probability reaches the model's threshold, and the detection score
-        `fer.detection.blazeface.MIN_SURE_SCORE`; False is "not sure".
-    crop: what the network saw, a grey uint8 array `(image_size, image_size)`.
+    probabilities: calibrated probabilities by emotion, in the order of the model's labels; they sum to 1.
+    detection_score: the detector's confidence that this is a face, from 0 to 1; None if there was no detection.
+    confident: whether the top probability reaches the model's threshold and the detection score reaches
+        `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".
+    crop: aligned face, the input of the network: a grey uint8 array `(image_size, image_size)`.
     """
 
     box: tuple[int, int, int, int]
@@ -44,14 +48,14 @@ class Face:
 
     @property
     def answer(self) -> str:
-        """The label in words, which say where it is not sure."""
+        """The label, or "not sure, perhaps" and the label if the answer is not confident."""
         return self.label if self.confident else f"not sure, perhaps {self.label}"
 
 
 class FaceList(list[Face]):
-    """The faces of a picture, `Face`s, the largest first.
+    """The `Face`s of a picture, the largest first.
 
-    left_out: number of smaller faces that were found and not read.
+    left_out: number of smaller faces that were detected but not classified, because of the limit.
     """
 
     def __init__(self, faces: Iterable[Face] = (), left_out: int = 0):
@@ -60,19 +64,19 @@ class FaceList(list[Face]):
 
 
 class Recognizer:
-    """Finds the faces of a picture and reads their expressions; may be shared between threads.
+    """Finds the faces in pictures and classifies their expressions. Threads may share one.
 
     Args:
         network: `fer.recognition.litert_network.LiteRTNetwork` or `UncalibratedNetwork`.
-        labels: names of its outputs, in order.
+        labels: names of the outputs of the network, in order.
         detector: `fer.detection.blazeface.FaceDetector`.
-        model: what to call the model in answers.
-        calibration: `fer.models.calibration.Calibration` of the network.
+        model: name of the model, to be recorded in answers.
+        calibration: `fer.models.calibration.Calibration` to apply to the output of the network.
     """
 
     def __init__(
         self,
-        network,
+        network: LiteRTNetwork | UncalibratedNetwork,
         labels: Iterable[str],
         detector: FaceDetector,
         model: str,
@@ -86,37 +90,41 @@ class Recognizer:
     def load(
         cls, name: str | os.PathLike[str] = "bundled", model: str | None = None, threads: int = THREADS
     ) -> Recognizer:
-        """Load a model; one of the Hugging Face Hub is pulled first, or taken from the Hub's cache.
+        """Load a model; download it first if it is on the Hugging Face Hub and not in the Hub's cache.
 
         Args:
-            name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub. A folder that exists
-                goes first.
-            model: what to call the model in answers; by default its name, with the commit for one of the Hub.
+            name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` on the Hub. An existing folder has
+                precedence.
+            model: name of the model, to be recorded in answers. By default it is `name`, with the commit of a model on
+                the Hub.
             threads: number of LiteRT's threads.
 
         Raises:
-            ModelFolderError: for a folder that does not fit.
-            HubError: for a model of the Hub that cannot be had.
+            ModelFolderError: if the model folder is not valid.
+            HubError: if the model cannot be downloaded.
         """
-        folder, called = find_model(name), model or str(name)
+        folder, title = find_model(name), model or str(name)
         if not folder.exists():
-            from fer.hub.client import resolve_model  # The Hub's client takes longer to import than a photo to answer.
+            from fer.hub.client import resolve_model  # Importing huggingface_hub takes longer than to answer a photo.
 
             source = resolve_model(name)
-            folder, called = source.folder, model or str(source)
-        return cls.open(read_litert_file(folder), called, threads)
+            folder, title = source.folder, model or str(source)
+        return cls.open(read_litert_file(folder), title, threads)
 
     @classmethod
-    def open(cls, served: LiteRTFile, model: str, threads: int = THREADS) -> Recognizer:
-        """Open what `fer.recognition.litert_network.read_litert_file` read, perhaps in another process.
+    def open(cls, file: LiteRTFile, model: str, threads: int = THREADS) -> Recognizer:
+        """Open a LiteRT file that `fer.recognition.litert_network.read_litert_file` has read.
 
         Args:
-            served: `fer.recognition.litert_network.LiteRTFile`.
-            model: what to call the model in answers.
+            file: `fer.recognition.litert_network.LiteRTFile`.
+            model: name of the model, to be recorded in answers.
             threads: number of LiteRT's threads.
+
+        Raises:
+            ModelFolderError: if the file is not an export of this model.
         """
-        calibration = served.config.calibration.without_correction()
-        return cls(served.open(threads), served.config.labels, FaceDetector(threads), model, calibration)
+        calibration = file.config.calibration.without_correction()
+        return cls(file.open(threads), file.config.labels, FaceDetector(threads), model, calibration)
 
     def warm_up(self) -> None:
         """Run dummy inputs so that the first request does not pay for lazy initialisation."""
@@ -125,20 +133,21 @@ class Recognizer:
     def recognize(
         self, photo: Photo, already_cropped: bool = False, smallest_face: float = 0.0, most: int | None = MAX_FACES
     ) -> FaceList:
-        """Read every face of a picture.
+        """Find the faces in a picture and classify their expressions.
 
         Args:
             photo: path, bytes, binary file object, PIL image of any mode, or RGB uint8 array `(height, width, 3)`; see
                 `fer.images.loading.to_image`.
-            already_cropped: the whole picture is one face, as FER2013's are; the detector is not asked.
-            smallest_face: leave out faces whose box is narrower than this share (0-1) of the picture's longer side.
-            most: read at most so many faces, the largest; None for all.
+            already_cropped: whether the whole picture is one face, as in FER2013; there is no detection then.
+            smallest_face: smallest width of a face's box, as a share (0-1) of the picture's longer side; narrower faces
+                are ignored.
+            most: largest number of faces to classify, the largest faces first; None for all.
 
         Returns:
             A `FaceList`, the largest face first; empty if no face is found.
 
         Raises:
-            UserError: for a `smallest_face` that is no such share, or a photo that cannot be read.
+            UserError: if `smallest_face` is not from 0 to 1, or the photo cannot be read.
         """
         return self.recognize_batch([photo], already_cropped, smallest_face, most)[0]
 
@@ -149,17 +158,17 @@ class Recognizer:
         smallest_face: float = 0.0,
         most: int | None = MAX_FACES,
     ) -> list[FaceList]:
-        """Read every face of several pictures, whose faces share the network's passes.
+        """Find the faces in several pictures, and classify all of them together.
 
         Args:
-            photos: as `recognize` takes them. Each is let go once its faces are cut.
+            photos: photos as `recognize` takes them. They are read one by one, and only the face crops are kept.
             already_cropped, smallest_face, most: as `recognize` takes them.
 
         Returns:
             A list of `FaceList`, one per picture.
 
         Raises:
-            UserError: for a `smallest_face` that is no such share, or a photo that cannot be read.
+            UserError: if `smallest_face` is not from 0 to 1, or a photo cannot be read.
         """
         if not 0 <= smallest_face <= 1:
             raise UserError(f"`smallest_face` must be from 0 to 1. Received: {smallest_face:g}")
@@ -168,22 +177,26 @@ class Recognizer:
         return [FaceList(islice(faces, len(own)), left_out) for own, left_out in cuts]
 
     def explain(self, face: Face) -> np.ndarray | None:
-        """Return where the network looked for a face's label, a class activation map.
+        """Return the class activation map of a face's label.
 
         Args:
-            face: of `recognize`.
+            face: a `Face` that `recognize` returned.
 
         Returns:
-            float32 array of the last feature map's size, `(6, 6)` for a 48-pixel crop. Positive places speak for the
-            label, negative ones against it. None for a network that ends otherwise than in one dense layer over the
-            mean of its last feature map, and so cannot say.
+            float32 array of the size of the last feature map, `(6, 6)` for a 48-pixel crop: positive where the crop
+            speaks for the label, negative where it speaks against it. None if the network does not end in global
+            average pooling and one dense layer, and so has no such maps.
         """
         if not self.network.has_maps:
             return None
         return check_finite(self.network.map(face.crop, self.labels.index(face.label)))
 
     def _cut(self, image, already_cropped, smallest_face, most):
-        """Return a picture's largest faces as boxes in whole pixels, crops and scores, and the number of the others."""
+        """Detect and align the faces in a picture.
+
+        Returns:
+            A list of `(box, crop, score)`, the largest face first, and the number of faces beyond `most`.
+        """
         if already_cropped:
             return [((0, 0, *image.size), grey_square(image, self.image_size), None)], 0
         smallest = smallest_face * max(image.size)
@@ -195,25 +208,21 @@ class Recognizer:
         return list(cuts), len(found) - len(faces)
 
     def _classify(self, cuts):
-        """A `Face` for each of what `_cut` gives."""
+        """Return the `Face`s of a list that `_cut` returned."""
         if not cuts:
             return []
         probabilities = self.calibration.apply(classify(self.network, np.stack([crop for _, crop, _ in cuts])))
-        confident = self.calibration.confident(probabilities)
-        return [
-            Face(
-                box,
-                self.labels[row.argmax()],
-                dict(zip(self.labels, map(float, row), strict=True)),
-                score,
-                sure and is_sure_face(score),
-                crop,
-            )
-            for (box, crop, score), row, sure in zip(cuts, probabilities, map(bool, confident), strict=True)
-        ]
+        faces = []
+        above_threshold = self.calibration.confident(probabilities)
+        for (box, crop, score), row, above in zip(cuts, probabilities, above_threshold, strict=True):
+            by_label = dict(zip(self.labels, map(float, row), strict=True))
+            confident = bool(above) and is_sure_face(score)
+            faces.append(Face(box, self.labels[row.argmax()], by_label, score, confident, crop))
+        return faces
 
 
 def _whole_pixels(box, size):
+    """Round a box to whole pixels, and clip it to a picture of `size` so that it keeps at least one pixel per side."""
     left, top, right, bottom = np.round(box).astype(int)
     width, height = size
     left, top = min(max(left, 0), width - 1), min(max(top, 0), height - 1)

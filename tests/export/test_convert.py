@@ -249,5 +249,5 @@ def test_calibrate_writes_the_file_of_its_calibration_and_tells_which_others_are
     assert main(["calibrate", str(small), "--data", str(data)]) == 0
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. ")
-    assert read_litert_file(small).file == small / "model.tflite"
+    assert read_litert_file(small).path == small / "model.tflite"
     assert 'open("model.tflite", "rb")' in (small / CARD).read_text()

@@ -125,13 +125,13 @@ def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_
     del document["exports"]
     (small / CONFIG).write_text(json.dumps(document))
     (small / EXPORTS["litert"]).write_bytes(b"whatever somebody put here")
-    assert read_litert_file(small).file.parent != small
+    assert read_litert_file(small).path.parent != small
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"{small / EXPORTS['litert']}: not used, since config.json has no sha256 of it. ")
     with pytest.raises(ModelFolderError, match="not used, since config.json has no sha256 of it. To export it again: "):
         read_litert_file(small, convert=False)
     assert main(shlex.split(said.split("python -m fer ")[1])) == 0
-    assert read_litert_file(small).file.parent == small
+    assert read_litert_file(small).path.parent == small
     assert not capsys.readouterr().err
 
 

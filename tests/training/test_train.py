@@ -114,7 +114,7 @@ def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monk
     history, metrics = ((folder / name).read_text() for name in ("history.csv", "metrics.json"))
     train.main([*command, "--resume"])
     assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
-    assert read_litert_file(folder).file == folder / "model.tflite"
+    assert read_litert_file(folder).path == folder / "model.tflite"
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
@@ -229,7 +229,7 @@ def test_training_with_jax_writes_the_file_that_answers_in_a_process_of_its_own(
         timeout=300,
     )
     assert run.returncode == 0, run.stderr
-    assert read_litert_file(tmp_path / "run").file == tmp_path / "run" / "model.tflite"
+    assert read_litert_file(tmp_path / "run").path == tmp_path / "run" / "model.tflite"
 
 
 @pytest.mark.slow  # In an interpreter of its own, which imports JAX and compiles.
