@@ -1,1 +1,1 @@
-"""Model folders as LiteRT and ONNX files."""
+"""Exports of a model to LiteRT and ONNX files."""

@@ -1,23 +1,28 @@
-"""A model as one file for another runtime, ONNX or LiteRT: face crops in, calibrated probabilities out.
+"""Export of a model to one file for another runtime, ONNX or LiteRT.
+
+Its input and outputs:
 
     image           uint8 `(batch, image_size, image_size, 1)`, grey, values 0-255; any batch size
-    probabilities   float32 `(batch, classes)`, as the app shows them: scaling and calibration are inside
-    maps            LiteRT alone, where the network has them: `fer.export.activation_maps`'s maps of every class,
-                    float32 `(batch, 6, 6, classes)` for 48 pixels
+    probabilities   float32 `(batch, classes)`, calibrated
+    maps            only LiteRT, and only if the network has them: class activation maps of all classes
+                    (`fer.export.activation_maps`), float32 `(batch, 6, 6, classes)` for 48 pixels
 
-In the metadata, ONNX's `metadata_props` and LiteRT's `metadata`, are `labels`, their names in order as a JSON list, and
+Its metadata (ONNX's `metadata_props`, LiteRT's `metadata`) holds `labels`, a JSON list of their names in order, and
 `made_of`, the sha256 of the weights and the calibration.
 
-Keras converts; a file whose probabilities are not Keras' own on the crops of `fer.export.parity` is not written. One
-that is written into a model folder of the same weights and calibration, under its name there, is recorded in
-`config.json`: its size and sha256 are checked before it is used.
+Keras converts. The file is written only if its probabilities match those of Keras on the crops of `fer.export.parity`.
+If it is written into a model folder with the same weights and calibration, under the name in `EXPORTS`, then its size
+and sha256 are recorded in `config.json`.
 """
 
 import importlib.util
+import os
 import tempfile
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +31,7 @@ from fer.documents import to_json
 from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
+from fer.models.calibration import Calibration
 from fer.models.config import load_config
 from fer.models.conversion import find_backend
 from fer.models.exports import EXPORTS, find_origin, record_export, save_exports
@@ -36,34 +42,36 @@ from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
 from fer.resources import install_command
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
+"""Packages that an export needs beside Keras on TensorFlow, by format."""
 TOLERANCE, QUANTIZED_TOLERANCE = 1e-4, 1e-2
-"""How far a probability may be from Keras' own. The second is why quantised weights are float16, half of the size:
-with 8-bit weights, a quarter of it, probabilities differ by 0.03 (`python -m benchmarks.exports`)."""
+"""Largest allowed difference of a probability from that of Keras, with float32 and with float16 weights. With 8-bit
+weights, half the size of float16, the difference is 0.03 (`python -m benchmarks.exports`): so they are not offered."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was written.
+    """Result of an export.
 
-    size: its bytes.
-    difference: the largest between one of its probabilities and Keras' own, on the crops of `fer.export.parity`.
-    accuracy: on the validation split, `n` pictures: of `keras` and of the `file`, 0-1; None if it was not measured.
+    size: size of the file in bytes.
+    difference: largest difference of a probability from that of Keras, on the crops of `fer.export.parity`.
+    accuracy: `n`, the number of pictures of the validation split, and the accuracies `keras` and `file` on them, 0-1;
+        None if it was not measured.
     """
 
     size: int
     difference: float
-    accuracy: dict | None
+    accuracy: dict[str, Any] | None
 
 
-def check_formats(formats, quantize=False):
-    """Make sure, before any work is done, that models can be exported to these formats here.
+def check_formats(formats: Sequence[str], quantize: bool = False) -> None:
+    """Raise an error, before any work is done, unless models can be exported to these formats here.
 
     Args:
-        formats: names.
-        quantize: whether the files are to be quantised.
+        formats: formats, keys of `EXPORTS`.
+        quantize: whether the weights shall be float16.
 
     Raises:
-        UserError: for an unknown format, one that cannot be quantised, a package or a backend that is missing.
+        UserError: if a format is unknown or cannot be quantized, or if a package or the TensorFlow backend is missing.
     """
     for name in formats:
         if name not in EXPORTS:
@@ -79,92 +87,94 @@ def check_formats(formats, quantize=False):
         raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}")
 
 
-def export_model(folder, format, output, quantize=False, data=None, skip_bad=False):
-    """Write a model as a file of another format, if that answers as Keras does.
+def export_model(
+    folder: str | os.PathLike[str],
+    format: str,
+    output: str | os.PathLike[str],
+    quantize: bool = False,
+    data: str | os.PathLike[str] | None = None,
+    skip_bad: bool = False,
+) -> Export:
+    """Write a model as a file of another format, if its probabilities match those of Keras.
 
     Args:
-        folder: model folder or `bundled`.
+        folder: path of a model folder, or `bundled`.
         format: a key of `EXPORTS`.
-        output: path of the file; one that is there is replaced. That of `EXPORTS` in a model folder is recorded there.
-        quantize: store the weights as float16.
-        data, skip_bad: as `fer.data.fer2013.load_faces` takes them, to measure the accuracy on validation; None not to.
-
-    Returns:
-        An `Export`.
+        output: path of the file; an existing one is replaced. The path of `EXPORTS` in the model folder itself is
+            recorded in its `config.json`.
+        quantize: whether to store the weights as float16.
+        data, skip_bad: data set on whose validation split to measure the accuracy, and whether to leave out unreadable
+            pictures, as `fer.data.fer2013.load_faces` takes them; None to measure no accuracy.
 
     Raises:
-        UserError: for a format, model, data or output that does not fit, or probabilities that differ from Keras' by
-            more than `TOLERANCE`, or `QUANTIZED_TOLERANCE`. Nothing is written then.
+        UserError: if an argument is not valid, or if probabilities differ from those of Keras by more than `TOLERANCE`,
+            or `QUANTIZED_TOLERANCE` with `quantize`. Nothing is written then.
     """
     folder, output = find_model(folder), Path(output)
     check_inputs(data)
-    # Where a folder's exports lie they are written anew.
+    # The exports of the folder itself may be replaced.
     read = [file for file in list_files(folder) if file.name not in EXPORTS.values()]
     check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
     load_config(folder)
     check_formats([format], quantize)
-    # Keras wants the format's own suffix.
-    with written_whole(output) as whole, tempfile.TemporaryDirectory(dir=whole.parent) as staging:
-        file = Path(staging, EXPORTS[format])
+    with written_whole(output) as complete, tempfile.TemporaryDirectory(dir=complete.parent) as staging:
+        file = Path(staging, EXPORTS[format])  # Keras requires the suffix of the format.
         network, config = load_model(folder)
         faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
         made_of = find_origin(folder)
-        metadata = {"labels": to_json(config.labels), MADE_OF: made_of}
-        if format == "onnx":
-            _convert_to_onnx(build_export_network(network, config.calibration), file, metadata)
-        else:
-            served = build_export_network(network, config.calibration, maps=has_maps(network))
-            _convert_to_litert(served, file, metadata, quantize)
+        _convert(network, config, format, file, made_of, quantize)
         classify_crops = open_export(file, format)
         difference = _compare(network, config, classify_crops)
         limit = QUANTIZED_TOLERANCE if quantize else TOLERANCE
-        if not difference <= limit:  # Nor is NaN within it.
+        if not difference <= limit:  # True for NaN too.
             rule = f"Its probabilities must be within {limit:g} of Keras' own"
             raise UserError(f"{output}: not written. {rule}. Received: a difference of {difference:.2g}")
-        accuracy = faces and _measure(network, classify_crops, faces)
+        accuracy = _measure(network, classify_crops, faces) if faces else None
         record = record_export(file, made_of, quantize)
-        file.replace(whole)
+        file.replace(complete)
     if output.name == EXPORTS[format] and find_origin(output.parent) == made_of:
         save_exports(output.parent, {format: record})
     return Export(record.size, difference, accuracy)
 
 
-def build_export_network(network, calibration, maps=False):
-    """Return the Keras model to convert: uint8 `image` in, calibrated float32 `probabilities` and perhaps `maps` out.
+def build_export_network(network: Any, calibration: Calibration, maps: bool = False) -> Any:
+    """Return the Keras model that is converted: it takes `image`, and returns calibrated `probabilities` and `maps`.
 
     Args:
-        network: of `fer.models.networks`.
-        calibration: `fer.models.calibration.Calibration` of it.
-        maps: whether class activation maps come out too; the network must have them.
+        network: network of `fer.models.networks`.
+        calibration: `fer.models.calibration.Calibration` of the network.
+        maps: whether `maps` are an output; the network must have them.
     """
     import keras
 
     image = keras.Input(network.input_shape[1:], dtype="uint8", name="image")
-    more = {}
+    outputs = {}
     if maps:
-        probabilities, more["maps"] = with_maps(network)(image)
+        probabilities, outputs["maps"] = with_maps(network)(image)
     else:
         probabilities = network(image)
-    if calibration.prior_exponent or calibration.temperature != 1:
-        if calibration.prior_exponent:
-            probabilities = probabilities * (1 / calibration.divisors).astype("float32")
-        # The softmax of the logits divided by the temperature, `fer.models.calibration.temper`, without a logarithm of
-        # zero.
+    divisors = calibration.divisors
+    if divisors is not None:
+        probabilities = probabilities * (1 / divisors).astype("float32")
+    if divisors is not None or calibration.temperature != 1:
+        # The same as `fer.models.calibration.temper`, but without logarithms, which zeros do not have.
         powers = probabilities ** (1 / calibration.temperature)
         probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)
-    return keras.Model(image, {"probabilities": probabilities, **more})
+    return keras.Model(image, {"probabilities": probabilities, **outputs})
 
 
-def open_export(path, format, threads=None):
-    """Open an exported file in its runtime.
+def open_export(
+    path: str | os.PathLike[str], format: str, threads: int | None = None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Open an export in its runtime.
 
     Args:
         path: path of the file.
         format: a key of `EXPORTS`.
-        threads: number of the runtime's threads; None for its own choice.
+        threads: number of the runtime's threads; None lets the runtime choose.
 
     Returns:
-        A function of crops, uint8 `(n, image_size, image_size)`; it gives their probabilities, float32 `(n, classes)`.
+        A function of crops, uint8 `(n, image_size, image_size)`, that returns probabilities, float32 `(n, classes)`.
     """
     if format == "onnx":
         import onnxruntime
@@ -177,12 +187,32 @@ def open_export(path, format, threads=None):
     return lambda crops: network.predict_on_batch(crops[..., None])
 
 
+def _convert(network, config, format, path, made_of, quantize):
+    """Write a network as a file of a format, with its metadata.
+
+    Args:
+        network: Keras network of a model folder.
+        config: its `fer.models.config.ModelConfig`.
+        format: a key of `EXPORTS`.
+        path: path of the file.
+        made_of: `fer.models.config.describe_origin` of the model folder.
+        quantize: whether to store the weights as float16.
+    """
+    metadata = {"labels": to_json(config.labels), MADE_OF: made_of}
+    if format == "onnx":
+        _convert_to_onnx(build_export_network(network, config.calibration), path, metadata)
+    else:
+        model = build_export_network(network, config.calibration, maps=has_maps(network))
+        _convert_to_litert(model, path, metadata, quantize)
+
+
 def _convert_to_onnx(model, path, metadata):
+    """Write a Keras model as an ONNX file, and name the first dimension of its input and outputs `batch`."""
     import onnx
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Of Keras' own patch of tf2onnx for NumPy 2.
-        # Without its signature Keras refuses a model that has never been called.
+        warnings.simplefilter("ignore", FutureWarning)  # Keras' patch of tf2onnx for NumPy 2 raises it.
+        # Keras needs `input_signature` because this model has never been called.
         model.export(path, format="onnx", verbose=False, input_signature=model.inputs)
     document = onnx.load(path)
     for value in (*document.graph.input, *document.graph.output):
@@ -192,6 +222,7 @@ def _convert_to_onnx(model, path, metadata):
 
 
 def _convert_to_litert(model, path, metadata, quantize):
+    """Write a Keras model as a LiteRT file, and append the metadata as buffers of the file."""
     import tensorflow as tf
     from tensorflow.lite.python.schema_py_generated import BufferT, MetadataT
     from tensorflow.lite.tools import flatbuffer_utils
@@ -209,7 +240,7 @@ def _convert_to_litert(model, path, metadata, quantize):
 
 
 def _compare(network, config, classify_crops):
-    """The largest difference from the served probabilities, on one crop alone and on the others at once."""
+    """Return the largest difference of a probability from that of Keras, in a batch of one crop and a batch of 63."""
     crops = build_crops(config.image_size)
     expected = config.calibration.apply(classify(network, crops))
     received = np.concatenate([classify_crops(crops[:1]), classify_crops(crops[1:])])
@@ -217,6 +248,7 @@ def _compare(network, config, classify_crops):
 
 
 def _measure(network, classify_crops, faces):
+    """Return the number of faces, and the accuracies of Keras and of the export on them."""
     images = faces.images[..., 0]
     batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
     answers = {"keras": classify(network, images), "file": np.concatenate([classify_crops(batch) for batch in batches])}

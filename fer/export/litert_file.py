@@ -1,5 +1,6 @@
-"""`model.tflite` in a model folder: training, calibration and publishing end with one of the folder's own weights."""
+"""The LiteRT file of a model folder, which training, calibration and publishing write if it is missing or outdated."""
 
+import os
 from pathlib import Path
 
 from fer.errors import UserError
@@ -10,31 +11,30 @@ from fer.models.model_folder import find_model
 from fer.resources import install_command
 
 
-def write_litert_file(folder):
-    """Write the LiteRT file of a model folder, unless the one there is of its weights and calibration.
+def write_litert_file(folder: str | os.PathLike[str]) -> None:
+    """Write the LiteRT file of a model folder, unless it has one of its weights and calibration already.
 
-    Keras converts in this process where it runs on TensorFlow, otherwise in a process of its own. Weights that were
-    float16 in the file before are float16 again.
+    If Keras runs on TensorFlow, this process converts the model, otherwise a child process does. The file is quantized
+    to float16 if the earlier file was.
 
     Args:
-        folder: model folder or `bundled`.
+        folder: path of a model folder, or `bundled`.
 
     Raises:
-        UserError: if it cannot be made here, with the command that makes it elsewhere.
+        UserError: if the model cannot be converted here; the message gives the command to run elsewhere.
     """
     folder = find_model(folder)
     if judge_export(folder, "litert")[0]:
         return
-    file, before = Path(folder, EXPORTS["litert"]), load_config(folder)[0].exports.get("litert")
-    quantize = bool(before and before.quantized)
+    file, earlier = Path(folder, EXPORTS["litert"]), load_config(folder)[0].exports.get("litert")
+    quantize = bool(earlier and earlier.quantized)
     if missing := find_missing():
         raise UserError(
             f"{file}: not written, since it needs {', '.join(missing)}, not installed here "
             f"({install_command('train')}). Where they are: {export_command(folder, 'litert')}"
         )
     if find_backend() == "tensorflow":
-        # Needs LiteRT, without which a model can still be trained.
-        from fer.export.convert import export_model
+        from fer.export.convert import export_model  # It imports LiteRT, which training does not need.
 
         export_model(folder, "litert", file, quantize)
     else:

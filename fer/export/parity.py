@@ -1,7 +1,8 @@
-"""64 face crops on which an exported file is compared with Keras: half of them real, half drawn, the same at each call.
+"""Parity test set: 64 face crops on which the probabilities of an export are compared with those of Keras.
 
-The real ones are the astronaut's face (`examples/astronaut.jpg`): turned eight ways, cut closer and wider, darker and
-brighter. The drawn ones have four mouths from sad to glad, four brows from angry to afraid, eyes narrow and wide.
+32 crops show the astronaut's face (`examples/astronaut.jpg`) at eight angles, two sizes and two brightnesses. 32 are
+drawings with four mouths from sad to glad, four pairs of brows from angry to afraid, and narrow or wide eyes. The crops
+are the same at each call.
 """
 
 from itertools import product
@@ -15,21 +16,28 @@ from fer.images.loading import load_image
 from fer.resources import find_resource
 
 PHOTO = find_resource("examples/astronaut.jpg")
+"""Path of the photo."""
 ANGLES = np.linspace(-42, 42, 8)
+"""Angles by which the face is rotated, in degrees, positive counterclockwise."""
 BORDERS = (0.0, 0.12)
-"""Shares of the side that are cut away all around."""
+"""Widths of the border that is cut off on each side, as shares of the side."""
 LIGHTS = (0.5, 1.3)
+"""Factors of the grey values."""
 MOUTHS = (-5, -2, 2, 5)
+"""Depths of the drawn mouth's curve in pixels; negative for corners that point down."""
 BROWS = (-4, -1, 1, 4)
+"""Heights of the brows' inner ends over their middle, in pixels."""
 EYES = (2, 5)
+"""Half heights of the eyes in pixels."""
 
 
-def build_crops(size):
-    """The crops, uint8 `(64, size, size)`, grey, values 0-255."""
+def build_crops(size: int) -> np.ndarray:
+    """Return the crops, a grey uint8 array `(64, size, size)` with values 0-255."""
     return np.stack([*_cut_real(size), *_draw(size)])
 
 
 def _cut_real(size):
+    """Yield the crops of the photo."""
     image = load_image(PHOTO)
     side = 4 * size
     face = Image.fromarray(crop_face(image, FaceDetector().detect(image)[0], side))
@@ -41,6 +49,7 @@ def _cut_real(size):
 
 
 def _draw(size):
+    """Yield the drawings, which are made at 96 pixels and then scaled."""
     for mouth, brow, eye in product(MOUTHS, BROWS, EYES):
         image = Image.new("L", (96, 96), 40)
         draw = ImageDraw.Draw(image)

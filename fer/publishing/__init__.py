@@ -1,1 +1,1 @@
-"""Publishing: push a model folder with its card, deploy a Space."""
+"""Publishing on the Hugging Face Hub: push a model folder with its card, and deploy a Space."""

@@ -1,4 +1,4 @@
-"""Whether the token may push to a repository of the Hub, before any work is done."""
+"""Check, before any work is done, of what the token may do in a repository on the Hub."""
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
@@ -7,17 +7,17 @@ from fer.hub.client import check_name, read_access
 from fer.hub.errors import FAILURES, HubError, explain, status_of
 
 
-def check_push(repository, create_pr=False, kind="model", private=None):
-    """Make sure, before any work is done, that the token may push to a repository or create it.
+def check_push(repository: str, create_pr: bool = False, kind: str = "model", private: bool | None = None) -> None:
+    """Raise an error unless the token may push to a repository, or may create it.
 
     Args:
         repository: `OWNER/NAME`.
-        create_pr: only a pull request is wanted, for which the repository must be there.
+        create_pr: whether only a pull request will be opened, for which the repository must exist.
         kind: `model` or `space`.
-        private: whether it is to be private; a public one that is there is refused then.
+        private: whether the repository shall be private; an existing public one is refused then.
 
     Raises:
-        HubError: with a sentence that says what is missing.
+        HubError: if the token may not; the message says what is missing.
     """
     check_name(repository)
     api = HfApi()
@@ -27,14 +27,14 @@ def check_push(repository, create_pr=False, kind="model", private=None):
             if not create_pr:
                 if read_access(user).get("role") == "read":
                     raise HubError(f"{repository}: the token may only read. Make one with the role `write`.")
-                # The Hub knows best what a token may do in a repository: one of a login by browser tells no role.
+                # A token of a login by browser has no role, so the Hub is asked what it may do.
                 api.auth_check(repository, repo_type=kind, write=True)
             if create_pr or private:
                 _check_visibility(api.repo_info(repository, repo_type=kind), repository, kind, private)
         except RepositoryNotFoundError:
             if create_pr:
                 raise
-            _check_owner(repository, user)  # The push will create it.
+            _check_owner(repository, user)  # The push will create the repository.
         except HfHubHTTPError as error:
             if status_of(error) == 403:
                 _check_owner(repository, user)
@@ -46,7 +46,12 @@ def check_push(repository, create_pr=False, kind="model", private=None):
 
 
 def _check_owner(repository, user):
-    """Refuse a repository of others than those that `HfApi.whoami` names."""
+    """Raise an error unless the owner of a repository is the user, or an organisation of the user.
+
+    Args:
+        repository: `OWNER/NAME`.
+        user: answer of `HfApi.whoami`.
+    """
     owner, owners = repository.split("/")[0], [user["name"], *(one["name"] for one in user.get("orgs") or ())]
     if owner not in owners:
         raise HubError(
@@ -56,7 +61,7 @@ def _check_owner(repository, user):
 
 
 def _check_visibility(info, repository, kind, private):
-    """Refuse a public repository, as `HfApi.repo_info` tells of it, where a private one is wanted."""
+    """Raise an error if a repository is public (`info` is an answer of `HfApi.repo_info`) and shall be private."""
     if private and not info.private:
         settings = f"hf repos settings {repository}{' --type space' * (kind == 'space')} --private"
         raise HubError(

@@ -1,7 +1,10 @@
-"""The model card: data for the Hub, and prose rendered from a model folder's own figures."""
+"""The model card: metadata for the Hub, and a text with the metrics of the model folder."""
 
+import os
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
@@ -15,54 +18,34 @@ from fer.outputs import write_text
 from fer.resources import find_resource
 
 TEMPLATE = find_resource("model_card.md")
-"""Path of the card's template, in Jinja."""
+"""Path of the template of the card, in Jinja."""
 NAME = "Facial expression recognition on {}"
-"""Title of the card, and name of the model in the Hub's figures, with the name of the data set."""
+"""Title of the card, and name of the model in its metadata, with the name of the data set."""
 TAG = "facial-expression-recognition"
 """Tag of every model."""
 METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}
+"""Names in the metadata by key of `metrics.json`."""
 
 
-def render_card(folder, source, exports=None):
+def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[str] | None = None) -> str:
     """Return the card of a model folder as Markdown.
 
     Args:
-        folder: model folder with `config.json` and `metrics.json`.
-        source: how `fer.hub.client.resolve_model` is to be asked for this model: `bundled`, a folder, or the Hub's
-            `OWNER/NAME` with or without `@REVISION`.
-        exports: formats (`fer.models.config.EXPORTS`) whose files lie beside the card, which says how to run them; None
-            for those of the folder that are of its weights and calibration.
+        folder: path of a model folder with `config.json` and `metrics.json`.
+        source: name by which `fer.Recognizer.load` finds this model: `bundled`, a folder, `OWNER/NAME` or
+            `OWNER/NAME@REVISION`.
+        exports: formats of the exports that are published with the card, keys of `fer.models.config.EXPORTS`; None for
+            the valid ones of the folder. The card says how to run them.
 
     Raises:
-        UserError: if a fact that the card states is missing, or the folder does not fit.
+        UserError: if a fact that the card needs is missing, or the folder is not valid.
     """
     config, _ = load_config(folder)
     metrics = load_metrics(folder, "a card")
     exports = list_exports(folder) if exports is None else exports
     own = _describe_own(config.training)
-    name = own["name"] if own else "FER2013"
-    data = ModelCardData(
-        license=own["license"] if own else "apache-2.0",
-        base_model=_find_base(config.training),
-        library_name="keras",
-        pipeline_tag="image-classification",
-        tags=[TAG] if own else [TAG, "fer2013"],
-        model_name=NAME.format(f"own data: {name}" if own else name),
-        eval_results=[
-            EvalResult(
-                task_type="image-classification",
-                dataset_type=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own-data",
-                dataset_name=name,
-                dataset_split="held-out tenth of train" if own and own["held_out"] else metrics["split"],
-                dataset_revision=metrics["data_sha256"],
-                metric_type=key,
-                metric_name=title,
-                metric_value=round(metrics[key], 4),
-            )
-            for key, title in METRIC_NAMES.items()
-        ],
-    )
-    # Not `ModelCard.from_template`: it renders a missing fact as nothing.
+    data = _describe(metrics, config.training, own)
+    # Not `ModelCard.from_template`, which renders a missing fact as an empty text.
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
     try:
         return template.render(
@@ -85,8 +68,40 @@ def render_card(folder, source, exports=None):
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
 
 
+def _describe(metrics, training, own):
+    """Return the metadata of the card, with the content of `metrics.json` as evaluation results.
+
+    Args:
+        metrics: content of `metrics.json`.
+        training: `fer.models.config.ModelConfig.training`.
+        own: facts of `_describe_own`.
+    """
+    name = own["name"] if own else "FER2013"
+    return ModelCardData(
+        license=own["license"] if own else "apache-2.0",
+        base_model=_find_base(training),
+        library_name="keras",
+        pipeline_tag="image-classification",
+        tags=[TAG] if own else [TAG, "fer2013"],
+        model_name=NAME.format(f"own data: {name}" if own else name),
+        eval_results=[
+            EvalResult(
+                task_type="image-classification",
+                dataset_type=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own-data",
+                dataset_name=name,
+                dataset_split="held-out tenth of train" if own and own["held_out"] else metrics["split"],
+                dataset_revision=metrics["data_sha256"],
+                metric_type=key,
+                metric_name=title,
+                metric_value=round(metrics[key], 4),
+            )
+            for key, title in METRIC_NAMES.items()
+        ],
+    )
+
+
 def _describe_own(training):
-    """Return the facts of a data set of one's own for the template, its counts as text; None for FER2013."""
+    """Return facts about the user's own data set for the template, with the counts as text; None for FER2013."""
     own = training.get("data")
     if not own:
         return None
@@ -97,29 +112,29 @@ def _describe_own(training):
 
 
 def _find_base(training):
-    """Return the model of the Hub that a training started from, `OWNER/NAME`; None for another or none."""
+    """Return the model on the Hub from which a training started, `OWNER/NAME`; None if there is none."""
     name = ((training.get("start") or {}).get("model") or {}).get("name", "")
     return name if "/" in name else None
 
 
-def list_earlier(training):
-    """How the runs before were trained, the first one first; each started from the weights of the one before."""
+def list_earlier(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the facts about the runs from whose weights a training started, the first run first."""
     earlier = []
     while training := training.get("start"):
         earlier.insert(0, training)
     return earlier
 
 
-def list_commands(training):
-    """The commands of a run and of all that it builds on, its start and its teachers, each after those it needs."""
+def list_commands(training: dict[str, Any]) -> Iterator[str]:
+    """Yield the commands of a run, of the run that it started from, and of its teachers; the earliest ones first."""
     teachers = training.get("teachers") or {"models": []}
-    # Teachers of the time before this was kept have no `training`.
+    # Earlier versions recorded no `training` of the teachers.
     for needed in (training.get("start"), *(teacher.get("training") for teacher in teachers["models"])):
         if needed:
             yield from list_commands(needed)
     yield training["command"]
 
 
-def save_card(folder, source):
+def save_card(folder: str | os.PathLike[str], source: str) -> None:
     """Write the card of a model folder to its `README.md`; `source` as in `render_card`."""
     write_text(Path(folder) / CARD, render_card(folder, source))

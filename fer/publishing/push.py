@@ -10,8 +10,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from huggingface_hub import HfApi, RepoFile, constants, hf_hub_download
+from huggingface_hub import CommitInfo, HfApi, RepoFile, constants, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
 from fer.hub.errors import FAILURES, HubError, explain, status_of
@@ -23,24 +24,24 @@ from fer.publishing.access import check_push
 from fer.recognition.litert_network import load_litert_network
 
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")
-"""What of a model folder goes to the Hub, which shows TensorBoard's logs in its Training metrics tab; with the exports
-of its weights and calibration."""
+"""Patterns of the files of a model folder that are published, in addition to its exports and its card. The Hub shows
+TensorBoard's logs in the tab "Training metrics"."""
 PASSING = (412, 429, 500, 502, 503, 504)
-"""Answers after which a commit is tried again: others have committed meanwhile (412), or the Hub is overloaded. If it
-did go through it is not made twice, since nothing has changed then."""
+"""HTTP statuses after which a commit is tried again: somebody else has committed meanwhile (412), or the Hub is
+overloaded. If the first attempt did succeed, the second one finds nothing to change and makes no commit."""
 PAUSES = (1, 2, 4)
-"""Seconds before each further try."""
+"""Seconds before the second, third and fourth attempt."""
 
 
 @dataclass(frozen=True)
 class Push:
-    """What a push came to.
+    """Result of a push.
 
     revision: sha of the commit that holds the model now.
-    url: of the page that shows it.
+    url: address of its page, or of the pull request.
     added, changed, removed: paths of files in the repository.
-    kept: paths of exports that were there and are of the same weights and calibration.
-    left_out: sentences, each about an export of the model folder that was not published.
+    kept: paths of exports that were in the repository before, and have the same weights and calibration.
+    left_out: sentences, one for each export of the model folder that was not published.
     """
 
     revision: str
@@ -53,11 +54,11 @@ class Push:
 
     @property
     def changes(self) -> tuple[str, ...]:
-        """Paths of all files that are not as they were."""
+        """Paths of all files that the push added, changed or removed."""
         return self.added + self.changed + self.removed
 
     def describe(self) -> str:
-        """Return what the push did to the repository's files, as lines for people."""
+        """Return lines for the user about what the push did to the files of the repository."""
         done = {"added": self.added, "changed": self.changed, "removed": self.removed}
         done["kept, of the same weights and calibration"] = self.kept
         lines = [f"{name}: {', '.join(paths)}" for name, paths in done.items() if paths]
@@ -72,39 +73,37 @@ def push_model(
     tag: str | None = None,
     exports: Sequence[str] = (),
 ) -> Push:
-    """Upload a model folder, with its card rendered for the Hub, in one commit; none if nothing has changed.
+    """Publish a model folder on the Hub in one commit, with a model card for the Hub.
 
-    The folder's LiteRT file is published with it, and written into the folder before where it has none that fits. Other
-    exports of its weights and calibration are published too, be they in the folder or on the Hub already; the rest of
-    the exports on the Hub are removed. Paths and the host's name are left out of what is published.
+    There is no commit if nothing has changed. The LiteRT file is always published; if the folder has none of its
+    weights and calibration, it is written first. Other exports of the same weights and calibration are published if
+    they are in the folder, and kept if they are on the Hub; all other exports on the Hub are removed. Paths and the
+    name of this machine are removed from what is published.
 
     Args:
-        folder: model folder; nothing but its LiteRT file is changed.
-        repository: `OWNER/NAME`; it is created if it is not there.
-        private: whether a new repository is private; None for the owner's default. A public one that is there is
-            refused if it is to be private.
-        create_pr: ask with a pull request instead of committing to `main`.
-        tag: name for the commit, such as `v1.0`; one that stands elsewhere is refused before anything is uploaded.
-        exports: further formats of `fer.export.convert` to publish, made where the folder has none that fits. tf2onnx
-            never writes quite the same file twice, so with an ONNX file made here there is always a commit.
-
-    Returns:
-        A `Push`.
+        folder: path of a model folder; only its LiteRT file may be changed.
+        repository: `OWNER/NAME`; it is created if it does not exist.
+        private: whether a new repository is private; None for the owner's default. If true, an existing public
+            repository is refused.
+        create_pr: whether to open a pull request instead of committing to `main`.
+        tag: tag for the commit, such as `v1.0`. If it exists at another commit, it is refused before the upload.
+        exports: other formats of `fer.export.convert` to publish; they are exported if the folder has no valid file.
+            tf2onnx does not write the same bytes twice, so an ONNX file that is exported here always makes a commit.
 
     Raises:
-        HubError: if the Hub refuses or cannot be reached. Nothing is lost; the push can be repeated.
-        UserError: if the folder is no usable model, a fact for its card is missing, or an export cannot be made.
+        HubError: if the Hub refuses a request or cannot be reached. The push can be repeated.
+        UserError: if the folder is not a valid model folder, if a fact for the card is missing, or if an export fails.
     """
     from fer.export.convert import check_formats
     from fer.export.litert_file import write_litert_file
-    from fer.publishing.card import render_card  # Needs Jinja2, without which a model can still be pulled.
+    from fer.publishing.card import render_card  # It imports Jinja2, which only the card needs.
 
     check_formats([format for format in exports if format != "litert"])
     check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
     write_litert_file(folder)
     load_litert_network(folder)
-    render_card(folder, source)  # A missing fact is told by the folder's own name.
+    render_card(folder, source)  # An error about a missing fact shall name this folder, not the temporary one.
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:
         staging = Path(name)
@@ -113,46 +112,50 @@ def push_model(
         try:
             if not create_pr:
                 api.create_repo(repository, private=private, exist_ok=True)
-            head, tags, there = _read_repository(api, repository)
-            kept = _keep_exports(repository, head, there, staging)
+            head, tags, files = _read_repository(api, repository)
+            kept = _keep_exports(repository, head, files, staging)
             published = [format for format, file in EXPORTS.items() if (staging / file).is_file() or file in kept]
             (staging / CARD).write_text(render_card(staging, source, published), encoding="utf-8")
-            push = Push(head, "", *_compare(staging, there, kept), tuple(kept), tuple(left_out))
+            push = Push(head, "", *_compare(staging, files, kept), tuple(kept), tuple(left_out))
             if tag in tags and (tags[tag] != head or push.changes):
                 raise HubError(
                     f"{repository}: nothing was pushed, since the tag {tag} is at {tags[tag]} already, "
                     "which would not be this push's commit. Give another --tag."
                 )
-            page = None
             if push.changes:
-                commit = upload(
-                    staging,
-                    repository,
-                    create_pr=create_pr,
-                    commit_message="Upload the model and its card",
-                    delete_patterns=list(push.removed) or None,
-                )
-                push, page = replace(push, revision=commit.oid), commit.pr_url
+                push = _commit(push, staging, repository, create_pr)
             if tag and tag not in tags:
                 api.create_tag(repository, tag=tag, revision=push.revision)
         except FAILURES as error:
             raise HubError(f"{repository}: {explain(error)}") from None
-    return replace(push, url=page or f"{constants.ENDPOINT}/{repository}/tree/{push.revision}")
+    return replace(push, url=push.url or f"{constants.ENDPOINT}/{repository}/tree/{push.revision}")
 
 
-def upload(folder, repository, **options):
-    """Upload a folder in one commit, and again where the Hub is overloaded or others have committed meanwhile.
+def _commit(push, staging, repository, create_pr):
+    """Upload a folder, and return the `Push` with the revision of its commit, and the address of its pull request."""
+    commit = upload(
+        staging,
+        repository,
+        create_pr=create_pr,
+        commit_message="Upload the model and its card",
+        delete_patterns=list(push.removed) or None,
+    )
+    return replace(push, revision=commit.oid, url=commit.pr_url or "")
+
+
+def upload(folder: str | Path, repository: str, **options: Any) -> CommitInfo:
+    """Upload a folder in one commit. Try again if the Hub is overloaded, or somebody else has committed meanwhile.
 
     Args:
-        folder: all of its files go.
+        folder: path of the folder; all of its files are uploaded.
         repository: `OWNER/NAME`.
-        options: of `HfApi.upload_folder`.
+        **options: options of `HfApi.upload_folder`.
 
     Returns:
-        huggingface_hub's `CommitInfo`; of the latest commit if nothing has changed.
+        Facts about the new commit, or about the latest one if nothing has changed.
 
     Raises:
-        One of `FAILURES`.
+        HfHubHTTPError: or another of `FAILURES`, if the last attempt fails too.
     """
     pauses = iter(PAUSES)
     while True:
@@ -166,7 +169,7 @@ def upload(folder, repository, **options):
 
 
 def _stage(folder, staging):
-    """Copy what goes to the Hub, without the paths and the host's name that runs of earlier versions recorded."""
+    """Copy the files that are published, without the paths and the host's name that earlier versions recorded."""
     for pattern in PUSHED:
         for number, path in enumerate(sorted(folder.glob(pattern))):
             target = staging / path.relative_to(folder)
@@ -182,7 +185,11 @@ def _stage(folder, staging):
 
 
 def _stage_exports(folder, staging, wanted):
-    """Copy the exports of the folder that fit, make those that are wanted, and return which are left out."""
+    """Copy the valid exports of a model folder, and export the wanted formats that it lacks.
+
+    Returns:
+        A list of sentences, one for each export of the folder that was not copied.
+    """
     left_out = []
     for format, name in EXPORTS.items():
         record, reason = judge_export(folder, format)
@@ -199,7 +206,7 @@ def _stage_exports(folder, staging, wanted):
 
 
 def _read_repository(api, repository):
-    """Return the sha of a repository's head, those of its tags by name, and the head's `RepoFile`s by path."""
+    """Return the sha of a repository's `main`, the shas of its tags by name, and the `RepoFile`s of `main` by path."""
     refs = api.list_repo_refs(repository)
     head = next(branch.target_commit for branch in refs.branches if branch.name == "main")
     tree = api.list_repo_tree(repository, recursive=True, revision=head)
@@ -207,51 +214,54 @@ def _read_repository(api, repository):
     return head, {tag.name: tag.target_commit for tag in refs.tags}, files
 
 
-def _keep_exports(repository, head, there, staging):
-    """Return the file names of exports that the repository has of the same weights and calibration; record them.
+def _keep_exports(repository, head, files, staging):
+    """Find exports in a repository that stay valid, and record them in the folder to be uploaded.
 
     Args:
         repository: `OWNER/NAME`.
-        head: sha of its commit.
-        there: its `RepoFile`s by path.
-        staging: the folder to be uploaded.
+        head: sha of the commit at the head of `main`.
+        files: `RepoFile`s of that commit, by path.
+        staging: path of the folder to be uploaded.
+
+    Returns:
+        A list of their file names.
     """
-    formats = [format for format, name in EXPORTS.items() if name in there and not (staging / name).exists()]
-    if not formats or CONFIG not in there:
+    formats = [format for format, name in EXPORTS.items() if name in files and not (staging / name).exists()]
+    if not formats or CONFIG not in files:
         return []
     theirs = Path(hf_hub_download(repository, CONFIG, revision=head)).parent
     origin = find_origin(staging)
     if find_origin(theirs) != origin:
         return []
-    # Those of earlier versions were always made of what they lie beside, and were not recorded.
     records = {format: load_config(theirs)[0].exports.get(format) for format in formats}
     for format, record in list(records.items()):
-        file = there[EXPORTS[format]]
+        file = files[EXPORTS[format]]
+        # An export without a record is one of an earlier version, which always pushed it with its own weights.
         if record and (record.made_of != origin or (file.lfs and file.lfs.sha256 != record.sha256)):
             del records[format]
     save_exports(staging, {format: record for format, record in records.items() if record})
     return [EXPORTS[format] for format in records]
 
 
-def _compare(staging, there, kept) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the paths of files that an upload of a folder adds, changes and removes, each sorted.
+def _compare(staging, files, kept) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the paths that an upload adds, changes and removes in a repository, each sorted.
 
     Args:
-        staging: the folder.
-        there: the repository's `RepoFile`s by path.
-        kept: paths of files that stay, though the folder has them not.
+        staging: path of the folder to be uploaded.
+        files: `RepoFile`s of the repository, by path.
+        kept: paths that the folder lacks and that stay in the repository.
     """
-    here = {path.relative_to(staging).as_posix(): path for path in staging.rglob("*") if path.is_file()}
-    added = [path for path in here if path not in there]
-    changed = [path for path in here if path in there and _differs(here[path], there[path])]
-    # The Hub would show the curves of two runs as one, and keep exports of earlier weights.
-    ours = re.compile(f"({FIGURES}|{LOGS})/.*|{'|'.join(map(re.escape, EXPORTS.values()))}")
-    removed = [path for path in there if ours.fullmatch(path) and path not in here and path not in kept]
+    local = {path.relative_to(staging).as_posix(): path for path in staging.rglob("*") if path.is_file()}
+    added = [path for path in local if path not in files]
+    changed = [path for path in local if path in files and _differs(local[path], files[path])]
+    # Remove logs, plots and exports of earlier pushes: the Hub would show the logs of two runs as one run.
+    replaced = re.compile(f"({FIGURES}|{LOGS})/.*|{'|'.join(map(re.escape, EXPORTS.values()))}")
+    removed = [path for path in files if replaced.fullmatch(path) and path not in local and path not in kept]
     return tuple(sorted(added)), tuple(sorted(changed)), tuple(sorted(removed))
 
 
 def _differs(path, file):
-    """Tell whether a file's content is another than that of a `RepoFile`."""
+    """Return whether the content of a file differs from that of a `RepoFile`, by the sha256 of LFS or Git's sha1."""
     content = path.read_bytes()
     if file.lfs:
         return hashlib.sha256(content).hexdigest() != file.lfs.sha256
