@@ -64,9 +64,9 @@ def run(options):
     from fer.data.duplicates import check_copies
     from fer.data.fer2013 import load_faces
     from fer.evaluation.confidence import TARGET
-    from fer.evaluation.evaluate import format_metrics
     from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report
+    from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
     from fer.publishing.card import save_card
 
@@ -80,9 +80,19 @@ def run(options):
     def show(metrics):
         print(format_metrics(metrics))
 
-    groups = options.groups and compile_pattern(options.groups)
-    more = {"groups": groups, "served": options.served, "photos": options.photos, "prior": options.prior, "show": show}
-    save_report(folder, train, validation, options.folder, options.votes, target, **more)
+    save_report(
+        folder,
+        train,
+        validation,
+        options.folder,
+        options.votes,
+        target,
+        end_to_end=options.served,
+        photos=options.photos,
+        prior=options.prior,
+        groups=options.groups and compile_pattern(options.groups),
+        show=show,
+    )
     failure = None
     try:
         write_litert_file(folder)

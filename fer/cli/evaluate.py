@@ -119,8 +119,9 @@ def _evaluate_photos(options, source):
 
 
 def _evaluate_split(options, source):
-    from fer.evaluation.evaluate import evaluate_model, format_metrics
+    from fer.evaluation.evaluate import evaluate_model
     from fer.evaluation.plots import save_confusion_matrix
+    from fer.evaluation.summary import format_metrics
 
     metrics, skipped = evaluate_model(
         source.folder,

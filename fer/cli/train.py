@@ -118,9 +118,9 @@ def fit(plan, group):
 
 def measure(plan, network, history, data, origins):
     """Write the model folder: weights, configuration, figures, curves and card."""
-    from fer.evaluation.evaluate import format_metrics
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report
+    from fer.evaluation.summary import format_metrics
     from fer.models.model_folder import FIGURES, save_model
     from fer.models.provenance import clean_training
     from fer.training.facts import describe_training

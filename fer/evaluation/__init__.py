@@ -1,1 +1,1 @@
-"""Measurements of a trained network."""
+"""Evaluation of a trained network: metrics, calibration, comparison, plots."""

@@ -1,60 +1,60 @@
-"""Comparison of model folders: one table, one figure."""
+"""Comparison of model folders: a table, and a plot of their validation curves."""
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fer.errors import UserError
 from fer.evaluation.plots import save_validation_curves
-from fer.models.config import WEIGHTS, load_config
-from fer.models.model_folder import find_model, list_files, load_metrics, load_model
-from fer.outputs import check_outputs, write_text
+from fer.models.config import WEIGHTS, ModelConfig, load_config
+from fer.models.model_folder import find_model, list_files, load_metrics, load_model, read_history
+from fer.outputs import PathLike, check_outputs, write_text
 from fer.recognition.classification import classify
 
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
-"""Markers in a document around the comparison, which is replaced each time."""
+"""Markers around the comparison in a document; the text between them is replaced."""
 ROUNDS = 20
-"""Timed forward passes per network; the networks take turns, so that other work of the machine slows all alike."""
+"""Number of timed forward passes per network. The networks take turns, so that a busy machine slows all of them."""
 
 
 @dataclass(frozen=True)
 class Contestant:
     """A model to compare.
 
-    name: name of its folder.
+    name: name of the model folder.
     network: Keras network.
     config: `fer.models.config.ModelConfig`.
-    metrics: content of its `metrics.json`.
+    metrics: content of `metrics.json`.
     history: rows as `fer.models.model_folder.read_history` returns them; empty if the folder has none.
-    size: size of its weights file in bytes.
+    size: size of the weights file in bytes.
     """
 
     name: str
-    network: object
-    config: object
-    metrics: dict
-    history: list
+    network: Any
+    config: ModelConfig
+    metrics: dict[str, Any]
+    history: list[dict[str, float]]
     size: int
 
 
-def load_contestant(folder):
+def load_contestant(folder: PathLike) -> Contestant:
     """Load a model folder with its metrics and history.
 
     Raises:
-        UserError: if the folder does not fit, or has no metrics.
+        UserError: if the folder is not valid, or has no metrics.
     """
-    from fer.models.model_folder import read_history
-
     path = find_model(folder)
     network, config = load_model(folder)
     metrics = load_metrics(path, "a comparison")
     return Contestant(path.name, network, config, metrics, read_history(path), (path / WEIGHTS).stat().st_size)
 
 
-def count_multiply_adds(network):
+def count_multiply_adds(network: Any) -> int:
     """Count the multiply-adds of one forward pass of one face, in convolutions and dense layers."""
     from keras import layers
 
@@ -67,7 +67,7 @@ def count_multiply_adds(network):
     return total
 
 
-def measure_seconds(networks):
+def measure_seconds(networks: Sequence[Any]) -> np.ndarray:
     """Return the median seconds of each network's forward pass of one face, over `ROUNDS` rounds after two warm-ups."""
     crops = [np.zeros((1, *network.input_shape[1:3]), np.uint8) for network in networks]
     times = np.empty((ROUNDS + 2, len(networks)))
@@ -79,8 +79,8 @@ def measure_seconds(networks):
     return np.median(times[2:], axis=0)
 
 
-def render_table(contestants, seconds):
-    """Render the comparison as a Markdown table; `seconds` are those of `measure_seconds`."""
+def render_table(contestants: Sequence[Contestant], seconds: np.ndarray) -> str:
+    """Return the comparison as a Markdown table; `seconds` is the result of `measure_seconds`."""
     lines = [
         "| model | network | input | classes | parameters | multiply-adds | weights | epochs | training | accuracy "
         "| balanced accuracy | ECE | a face |",
@@ -107,46 +107,64 @@ def render_table(contestants, seconds):
     return "\n".join(lines)
 
 
-def save_comparison(folders, output, show):
-    """Write a comparison of models into a Markdown document, and their validation curves into a PNG beside it.
+def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callable[[str], None]) -> None:
+    """Write a comparison of models into a Markdown document, and a plot of validation curves into a PNG beside it.
 
     Args:
-        folders: model folders, or `bundled`.
+        folders: paths of model folders, or `bundled`.
         output: path of the document. In an existing document the text between `BEGIN` and `END` is replaced. A device
             or a pipe gets the document without the PNG.
-        show: function that is called with the table before anything is written.
+        show: function that gets the table before anything is written.
 
     Raises:
-        UserError: if a folder does not fit, if the document lacks the markers, or if there is a PNG of the same name
+        UserError: if a folder is not valid, if the document lacks the markers, or if there is a PNG of the same name
             that the document does not show.
         OutputError: if a file cannot be written.
     """
     output = Path(output)
     paths = [find_model(folder) for folder in folders]
     is_document = output.is_file() or not output.exists()
-    picture = output.with_suffix(".png") if is_document else None
+    plot = output.with_suffix(".png") if is_document else None
     read = [file for path in paths for file in list_files(path)]
-    check_outputs({"`--output`": output, "The figure beside `--output`": picture}, read)
+    check_outputs({"`--output`": output, "The figure beside `--output`": plot}, read)
     for path in paths:
-        config, metrics = load_config(path)[0], load_metrics(path, "a comparison")
-        missing = [key for key in ("epochs", "seconds") if key not in config.training]
-        missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in metrics]
-        if missing:
-            raise UserError(f"{path.name}: a comparison needs {', '.join(missing)}, which the model folder lacks.")
+        _check_facts(path)
+    before, after = _read_document(output, plot)
+    contestants = [load_contestant(folder) for folder in folders]
+    table = render_table(contestants, measure_seconds([one.network for one in contestants]))
+    show(table)
+    image = ""
+    curves = {one.name: one.history for one in contestants if one.history}
+    if curves and plot:
+        save_validation_curves(plot, curves)
+        image = f"\n![Validation accuracy of the runs by epoch]({plot.name})\n"
+    write_text(output, f"{before}{BEGIN}\n\n{table}\n{image}\n{END}{after}")
+
+
+def _check_facts(path):
+    """Raise a `UserError` unless a model folder has all facts that the table needs."""
+    config, metrics = load_config(path)[0], load_metrics(path, "a comparison")
+    missing = [key for key in ("epochs", "seconds") if key not in config.training]
+    missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in metrics]
+    if missing:
+        raise UserError(f"{path.name}: a comparison needs {', '.join(missing)}, which the model folder lacks.")
+
+
+def _read_document(output, plot):
+    """Return the text of a document before and after the comparison; that of a new one if it does not exist.
+
+    Args:
+        output: path of the document.
+        plot: path of the PNG beside it; None if there will be none.
+
+    Raises:
+        UserError: if the document lacks the markers, or if the PNG exists and the document does not show it.
+    """
     document = f"# Comparison\n\n{BEGIN}\n{END}\n"
     if output.is_file():
         document = output.read_text(encoding="utf-8")
     if document.count(BEGIN) != 1 or document.count(END) != 1 or document.index(BEGIN) > document.index(END):
         raise UserError(f"{output}: the document must hold {BEGIN} and then {END}, each once.")
-    if picture and picture.exists() and f"({picture.name})" not in document:
-        raise UserError(f"{picture}: the document does not show this file, which its figure would replace.")
-    contestants = [load_contestant(folder) for folder in folders]
-    table = render_table(contestants, measure_seconds([one.network for one in contestants]))
-    show(table)
-    figure = ""
-    curves = {one.name: one.history for one in contestants if one.history}
-    if curves and picture:
-        save_validation_curves(picture, curves)
-        figure = f"\n![Validation accuracy of the runs by epoch]({picture.name})\n"
-    before, after = document.split(BEGIN)[0], document.split(END)[1]
-    write_text(output, f"{before}{BEGIN}\n\n{table}\n{figure}\n{END}{after}")
+    if plot and plot.exists() and f"({plot.name})" not in document:
+        raise UserError(f"{plot}: the document does not show this file, which its figure would replace.")
+    return document.split(BEGIN)[0], document.split(END)[1]

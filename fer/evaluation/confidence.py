@@ -1,6 +1,7 @@
-"""Fit the calibration of a network: its temperature, its threshold of confidence, the exponent of its class prior."""
+"""Fit the calibration of a network: its temperature, its confidence threshold, and the exponent of its class prior."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -18,14 +19,14 @@ FOLD_SEED = 2013
 """Seed that assigns pictures to folds."""
 
 
-def fit_temperature(probabilities, labels):
+def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the temperature within `TEMPERATURES` with the lowest negative log-likelihood.
 
     Args:
         probabilities: float array `(n, classes)`.
         labels: int array `(n,)`.
     """
-    from scipy.optimize import minimize_scalar  # Slow to import, and not needed to answer photos.
+    from scipy.optimize import minimize_scalar  # Slow to import.
 
     def loss(logarithm):
         tempered = temper(np.asarray(probabilities, np.float64), math.exp(logarithm))
@@ -35,7 +36,7 @@ def fit_temperature(probabilities, labels):
     return float(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def temper_held_out(probabilities, labels):
+def temper_held_out(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the probabilities of each picture at the temperature that is fitted on the other folds.
 
     Metrics of them are unbiased, because no picture has influenced its own temperature.
@@ -56,7 +57,7 @@ def temper_held_out(probabilities, labels):
     return tempered
 
 
-def risk_coverage(probabilities, labels):
+def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the risk-coverage curve: the share of pictures answered, and their accuracy, at every threshold.
 
     Args:
@@ -74,7 +75,7 @@ def risk_coverage(probabilities, labels):
     return confidence[last], count[last] / len(order), (np.cumsum(correct[order]) / count)[last]
 
 
-def choose_threshold(probabilities, labels, target=TARGET):
+def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, target: float = TARGET) -> float:
     """Return the lowest threshold that reaches a selective accuracy, which answers the most pictures at that accuracy.
 
     Args:
@@ -89,7 +90,7 @@ def choose_threshold(probabilities, labels, target=TARGET):
     return math.floor(1e4 * float(thresholds[reached[-1]])) / 1e4 if len(reached) else 1.0
 
 
-def choose_prior_exponent(score) -> float:
+def choose_prior_exponent(score: Callable[[float], float]) -> float:
     """Return the smallest exponent in `PRIOR_EXPONENTS` whose score is within `PRIOR_TOLERANCE` of the highest.
 
     Args:

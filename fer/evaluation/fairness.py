@@ -1,4 +1,7 @@
-"""How often neutral faces of different people are read as angry, sad or disgusted, by groups that file names tell."""
+"""Fairness: how often neutral faces are classified as angry, sad or disgusted, by groups of people.
+
+The names of the photos' files tell the group.
+"""
 
 import re
 
@@ -9,7 +12,7 @@ from fer.errors import UserError
 from fer.evaluation.metrics import wilson_interval
 
 NEUTRAL, HARMFUL = "neutral", ("angry", "disgust", "sad")
-"""The label of the photos that are counted, and the wrong answers that do harm to the person who is read so."""
+"""Label of the photos that are counted, and wrong answers that may harm the person in the photo."""
 
 
 def compile_pattern(text: str) -> re.Pattern:
@@ -32,14 +35,14 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
     """Count the harmful answers to the neutral photos of each group.
 
     Args:
-        answers: of `fer.evaluation.photos.read_photo_sets`.
-        sets: the photos that were read.
+        answers: answers as `fer.evaluation.photos.read_photo_sets` returns them.
+        sets: the sets of photos.
         labels: names of the model's outputs, in order.
-        pattern: of `compile_pattern`; photos whose file name does not match belong to no group.
+        pattern: pattern of `compile_pattern`; photos whose file name does not match belong to no group.
 
     Returns:
-        A dict by group, in order of its name: `n` (neutral photos whose face was found), and for each label of
-        `HARMFUL` that the model knows, and for `any` of them, `count`, `share` and Wilson's `interval` at 95 %.
+        A dict by group, sorted by name. `n`: number of neutral photos in which a face was found. For each label of
+        `HARMFUL` that the model knows, and for `any` of them: `count`, `share` and Wilson's `interval` at 95 %.
 
     Raises:
         UserError: if no neutral photo belongs to a group.
@@ -57,10 +60,10 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
     return {name: _count(groups[name], labels) for name in sorted(groups)}
 
 
-def format_fairness(figures: dict) -> str:
-    """Format the figures of `measure_fairness` as a table for people."""
+def format_fairness(fairness: dict) -> str:
+    """Return the result of `measure_fairness` as a table for the terminal."""
     lines = ["neutral faces read as a harmful expression, by group"]
-    for name, row in figures.items():
+    for name, row in fairness.items():
         shares = (f"{key} {value['share']:.1%}" for key, value in row.items() if key != "n")
         low, high = row["any"]["interval"]
         lines.append(f"{name:10} {row['n']:5}  {', '.join(shares)} ({low:.1%}-{high:.1%})")
@@ -68,6 +71,7 @@ def format_fairness(figures: dict) -> str:
 
 
 def _count(predicted, labels):
+    """Return the row of a group, given the labels that were predicted for its photos."""
     total = len(predicted)
     counts = {label: predicted.count(label) for label in HARMFUL if label in labels}
     counts["any"] = sum(counts.values())

@@ -1,7 +1,11 @@
-"""Agreement of people with each other, and of a network with people, by the votes of FER+."""
+"""Human agreement: how often people agree with each other, and a network with people, by the votes of FER+."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from fer.data.fer2013 import Faces
 from fer.evaluation.metrics import accuracy_where
 
 AGREED_SHARE = 0.8
@@ -19,7 +23,9 @@ FERPLUS_EMOTIONS = {
 and NF (not a face) have none."""
 
 
-def compare_with_votes(predicted, faces, votes, categories):
+def compare_with_votes(
+    predicted: np.ndarray, faces: Faces, votes: np.ndarray, categories: Sequence[str]
+) -> dict[str, Any]:
     """Measure how often people agree with each other, and a network with them.
 
     Args:

@@ -1,5 +1,8 @@
 """Metrics of predicted probabilities."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import (
@@ -21,7 +24,7 @@ MIN_OUTCOMES = 10
 outcomes that it has seen."""
 
 
-def evaluate(probabilities, labels, classes):
+def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
     """Compare predicted probabilities with the true labels.
 
     Args:
@@ -59,7 +62,7 @@ def evaluate(probabilities, labels, classes):
     }
 
 
-def accuracy_interval(correct):
+def accuracy_interval(correct: np.ndarray) -> list[float]:
     """Return the 95 % interval of an accuracy.
 
     It is a percentile bootstrap (Efron, 1979) of `RESAMPLES` resamples with a fixed seed. With fewer than
@@ -85,7 +88,7 @@ def wilson_interval(right: int, n: int) -> list[float]:
     return [float(edge) for edge in binomtest(right, n).proportion_ci(method="wilson")]
 
 
-def accuracy_where(correct, chosen):
+def accuracy_where(correct: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
     """Return the accuracy of the chosen answers.
 
     Args:
@@ -98,7 +101,7 @@ def accuracy_where(correct, chosen):
     return {"n": int(chosen.sum()), "accuracy": float(correct[chosen].mean()) if chosen.any() else None}
 
 
-def reliability(probabilities, labels, bins=ECE_BINS):
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_BINS) -> list[dict[str, Any]]:
     """Return the data of a reliability diagram: confidence and accuracy in equally wide bins of the top probability.
 
     Args:
@@ -124,7 +127,7 @@ def reliability(probabilities, labels, bins=ECE_BINS):
     ]
 
 
-def expected_calibration_error(probabilities, labels, bins=ECE_BINS):
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_BINS) -> float:
     """Return the mean gap between confidence and accuracy over the bins of `reliability`.
 
     Each bin is weighted by its share of the pictures (Guo et al., 2017, "On Calibration of Modern Neural Networks").
@@ -133,7 +136,7 @@ def expected_calibration_error(probabilities, labels, bins=ECE_BINS):
     return sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(labels)
 
 
-def restrict(probabilities, labels, classes):
+def restrict(probabilities: np.ndarray, labels: Sequence[str], classes: Sequence[str]) -> np.ndarray:
     """Return the probabilities of some classes, given that the answer is one of them: rows again sum to 1.
 
     Args:

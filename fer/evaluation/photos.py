@@ -7,6 +7,7 @@ cannot be read, counts as a wrong answer.
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -39,7 +40,7 @@ def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[lis
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
-        progress: function of an iterator and its length that returns an iterator, such as `tqdm`.
+        progress: function of an iterator and its length that returns an iterable, such as `tqdm`.
     """
     answers = (answer for photos in sets for answer in read_photo_set(recognizer, photos))
     if progress:
@@ -72,14 +73,14 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
         A dict of plain numbers, ready for JSON: `labels`, those of the model; `sets`, by name as `measure_set` returns
         them; and `mean`, the unweighted mean over the sets. The mean has `balanced_accuracy` among the labels of the
         set, `balanced_accuracy_all` among all labels of the model, `ece`, `coverage` and `accuracy` of confident
-        answers, and `recall` by label over the sets that have the label. With `groups`
-        also `fairness`, of `fer.evaluation.fairness.measure_fairness`.
+        answers, and `recall` by label over the sets that have the label. With `groups` there is also `fairness`, as
+        `fer.evaluation.fairness.measure_fairness` returns it.
     """
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
     }
-    figures = {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
-    return figures | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
+    metrics = {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
+    return metrics | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
 
 
 def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration) -> dict:
@@ -108,8 +109,8 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
     own = tuple(label for label in labels if label in photos.labels)
     among_own = np.array([labels.index(label) for label in own])[restrict(probabilities, labels, own).argmax(axis=1)]
     predicted = np.where(found, probabilities.argmax(axis=1), len(labels))
-    sure = found & calibration.confident(probabilities)
-    right = int((predicted == true)[sure].sum())
+    confident = found & calibration.confident(probabilities)
+    right, total = int((predicted == true)[confident].sum()), int(confident.sum())
     return {
         "n": len(true),
         "found": int(found.sum()),
@@ -119,34 +120,34 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
         "all_labels": _accuracy(predicted == true, true),
         "recall": {label: _recall(predicted, true, labels.index(label)) for label in own},
         "confident": {
-            "coverage": float(sure.mean()),
-            "n": int(sure.sum()),
-            "accuracy": right / int(sure.sum()) if sure.any() else None,
-            "interval": wilson_interval(right, int(sure.sum())) if sure.any() else None,
+            "coverage": float(confident.mean()),
+            "n": total,
+            "accuracy": right / total if total else None,
+            "interval": wilson_interval(right, total) if total else None,
         },
         "ece": expected_calibration_error(probabilities[found], true[found]) if found.any() else None,
         "confusion_matrix": confusion_matrix(true, predicted, labels=range(len(labels) + 1))[:-1].tolist(),
     }
 
 
-def format_photos(figures: dict) -> str:
-    """Format the figures of `measure_photos` as a table for people."""
+def format_photos(metrics: dict[str, Any]) -> str:
+    """Return the metrics of `measure_photos` as a table for the terminal."""
     lines = ["set         photos  found  balanced  among all  sure (right)   ECE"]
-    for name, row in figures["sets"].items():
-        sure = row["confident"]
+    for name, row in metrics["sets"].items():
+        confident = row["confident"]
         lines.append(
             f"{name:10} {row['n']:7} {row['found'] / row['n']:6.1%} {row['balanced_accuracy']:9.1%} "
-            f"{row['all_labels']['balanced_accuracy']:10.1%} {sure['coverage']:6.1%} ({_percent(sure['accuracy'])}) "
-            f"{_percent(row['ece'])}"
+            f"{row['all_labels']['balanced_accuracy']:10.1%} {confident['coverage']:6.1%} "
+            f"({_percent(confident['accuracy'])}) {_percent(row['ece'])}"
         )
         lines += [f"  left out: {count} in {folder}/" for folder, count in row["left_out"].items()]
-    mean = figures["mean"]
+    mean = metrics["mean"]
     lines.append(
         f"{'mean':10} {'':7} {'':6} {mean['balanced_accuracy']:9.1%} {mean['balanced_accuracy_all']:10.1%} "
         f"{mean['coverage']:6.1%} ({_percent(mean['accuracy'])}) {_percent(mean['ece'])}"
     )
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
-    lines += [format_fairness(figures["fairness"])] if "fairness" in figures else []
+    lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
     return "\n".join(lines)
 
 

@@ -1,12 +1,15 @@
 """Plots of metrics, as PNG files."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer.outputs import written_whole
+from fer.outputs import PathLike, written_whole
 
 
-def save_confusion_matrix(path, matrix, labels, title):
+def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
     """Plot a confusion matrix, each row in percent of its true label.
 
     Args:
@@ -21,14 +24,14 @@ def save_confusion_matrix(path, matrix, labels, title):
     _save(figure, path)
 
 
-def save_confusion_matrices(path, figures):
+def save_confusion_matrices(path: PathLike, metrics: dict[str, Any]) -> None:
     """Plot the confusion matrices of several sets of photos side by side, each row in percent of its true label.
 
     Args:
         path: path of the PNG.
-        figures: metrics as `fer.evaluation.photos.measure_photos` returns them.
+        metrics: metrics as `fer.evaluation.photos.measure_photos` returns them.
     """
-    labels, sets = figures["labels"], figures["sets"]
+    labels, sets = metrics["labels"], metrics["sets"]
     side = 2.6 + 0.62 * len(labels)
     figure = Figure(figsize=(side * len(sets), side), layout="constrained")
     for axes, (name, row) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets.items(), strict=True):
@@ -38,6 +41,7 @@ def save_confusion_matrices(path, figures):
 
 
 def _draw_confusion_matrix(axes, matrix, true, predicted, title):
+    """Draw a confusion matrix; `true` and `predicted` are the names of its rows and columns."""
     counts = np.asarray(matrix, float)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
@@ -48,7 +52,7 @@ def _draw_confusion_matrix(axes, matrix, true, predicted, title):
         axes.text(column, row, f"{share:.0f}", ha="center", va="center", color="white" if share > 50 else "black")
 
 
-def save_curves(path, history):
+def save_curves(path: PathLike, history: Sequence[dict[str, float]]) -> None:
     """Plot loss and accuracy of training and validation by epoch.
 
     Args:
@@ -67,7 +71,7 @@ def save_curves(path, history):
     _save(figure, path)
 
 
-def save_validation_curves(path, histories):
+def save_validation_curves(path: PathLike, histories: dict[str, Sequence[dict[str, float]]]) -> None:
     """Plot the validation accuracy of several runs by epoch.
 
     Args:
@@ -86,7 +90,7 @@ def save_validation_curves(path, histories):
     _save(figure, path)
 
 
-def save_reliability(path, before, after):
+def save_reliability(path: PathLike, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
     """Plot reliability diagrams before and after calibration; on the diagonal accuracy equals confidence.
 
     Args:
@@ -104,7 +108,7 @@ def save_reliability(path, before, after):
     _save(figure, path)
 
 
-def save_risk_coverage(path, coverages, accuracies, chosen):
+def save_risk_coverage(path: PathLike, coverages: np.ndarray, accuracies: np.ndarray, chosen: dict[str, Any]) -> None:
     """Plot the selective accuracy over the coverage, with a dot at the chosen threshold.
 
     Args:
@@ -123,5 +127,6 @@ def save_risk_coverage(path, coverages, accuracies, chosen):
 
 
 def _save(figure, path):
+    """Write a figure as a PNG."""
     with written_whole(path) as file:
         figure.savefig(file, dpi=120, format="png")

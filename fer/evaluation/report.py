@@ -1,10 +1,18 @@
-"""Calibrate a trained model on validation and write what its card states: config.json, metrics.json, figures."""
+"""Calibration and evaluation of a trained model on the validation split.
 
+Writes what the model card states: the calibration in `config.json`, the metrics in `metrics.json`, and plots.
+"""
+
+import os
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from fer.data.fer2013 import Faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.documents import to_json
@@ -30,119 +38,156 @@ from fer.outputs import write_text
 from fer.recognition.classification import classify
 
 COVERAGES = np.linspace(0.05, 1, 20)
-"""Shares of the pictures at which `metrics.json` keeps the risk-coverage curve."""
+"""Coverages at which `metrics.json` holds a point of the risk-coverage curve."""
 HAPPY_OR_SAD = ("happy", "sad")
+"""Classes of the experiment with which this project began."""
 
 
 def save_report(
-    folder,
-    train,
-    validation,
-    model,
-    votes=None,
-    target=TARGET,
-    served=False,
-    photos=None,
-    prior=None,
-    groups=None,
-    show=None,
-):
-    """Fit prior, temperature and threshold, store them, and measure the model as it will be served.
+    folder: str | os.PathLike[str],
+    train: Faces,
+    validation: Faces,
+    model: str,
+    votes: str | os.PathLike[str] | None = None,
+    target: float = TARGET,
+    end_to_end: bool = False,
+    photos: str | Path | None = None,
+    prior: float | None = None,
+    groups: re.Pattern | None = None,
+    show: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Fit the calibration of a model, evaluate the calibrated model, and write both into its folder.
 
-    Validation pictures go through the Keras network; photos, and pictures in scenes, through the folder's LiteRT file.
+    The pictures of the validation split go through the Keras network; whole photos and scenes go through the folder's
+    LiteRT file.
 
-    The exponent of the class shares (`fer.models.calibration.Calibration`) is `prior`, or the one of
-    `fer.evaluation.confidence.PRIOR_EXPONENTS` with the best mean balanced accuracy on `photos`; without both it stays
-    as it is. Temperature and threshold are fitted on validation behind it.
+    First the exponent of the class shares is chosen (`fer.models.calibration.Calibration`): `prior`, or else the choice
+    of `fer.evaluation.confidence.choose_prior_exponent` by the mean balanced accuracy on `photos`, or else the model's
+    own. Then temperature and threshold are fitted on the validation split.
 
-    A temperature has to earn its place: it is stored where it makes the negative log-likelihood of pictures that it was
-    not fitted on smaller; otherwise 1 is. The calibration error is measured beside it but does not decide: in bins of a
-    few hundred pictures, chance moves it by as much as a temperature near 1 does.
+    The fitted temperature is kept only if it lowers the negative log-likelihood of held-out pictures; otherwise the
+    temperature is 1. The calibration error does not decide: its bins hold a few hundred pictures, so chance changes it
+    as much as a temperature near 1 does.
 
     Args:
-        folder: path of a model folder; its weights stay as they are.
-        train, validation: `fer.data.fer2013.Faces` with the model's labels; near-duplicates of `train` are looked for.
-        model: what to call the model in the figures; of a path the last part, since they are published.
-        votes: CSV of FER+; None for no comparison with people.
-        target: accuracy wanted of the answers that are not "not sure", 0-1.
-        served: measure the served path too (see `fer.data.scenes`), which takes some minutes.
-        photos: folder of `fer.data.photos.list_photo_sets` to choose the prior by and to measure on; None for none.
-        prior: exponent of the class shares; None as above.
+        folder: path of a model folder; its weights are not changed.
+        train, validation: `fer.data.fer2013.Faces` with the labels of the model. Near-duplicates are looked for in
+            `train`.
+        model: name of the model in the metrics. Of a path the last part is taken, because the metrics are published.
+        votes: path of the CSV of FER+; None for no comparison with people.
+        target: selective accuracy that the threshold should reach, 0-1.
+        end_to_end: whether to measure the end-to-end accuracy in scenes too (`fer.data.scenes`); this takes minutes.
+        photos: folder of `fer.data.photos.list_photo_sets`, to choose the prior and to evaluate end to end; or None.
+        prior: exponent of the class shares; None as described above.
         groups: pattern of `fer.evaluation.fairness.compile_pattern` for the photos; None for no groups.
-        show: a function that is given the figures before anything is written; None for none.
+        show: function that gets the metrics before anything is written; or None.
 
     Returns:
-        The figures of `fer.evaluation.evaluate.measure` with `calibration`, `agreement` (None without votes),
-        `duplicates`, `prior` (`exponent`, and by exponent tried the `validation_accuracy` and with photos their
-        `balanced_accuracy`), `photos` (of `fer.evaluation.photos.measure_photos`; None without them), `happy_or_sad`
-        (`accuracy` and `accuracy_interval` where only these two are asked for; None without them) and `served_path`
-        (`pictures`, `found`, and of these `accuracy`, `accuracy_interval` and `loader_accuracy`; None unless it was
-        asked for).
+        The metrics of `fer.evaluation.evaluate.measure`, and: `prior` (the `exponent`, and of each exponent `tried` the
+        `validation_accuracy` and, with photos, the `balanced_accuracy` on them); `calibration`; `agreement` (of
+        `fer.evaluation.human_agreement.compare_with_votes`, or None); `duplicates` (of
+        `fer.evaluation.evaluate.measure_without_duplicates`); `happy_or_sad` (`accuracy` and `accuracy_interval` on
+        pictures of these two classes, or None); `served_path` (end to end: `pictures`, `found`, and for the faces found
+        `accuracy`, `accuracy_interval` and `loader_accuracy`; or None); and `photos` (of
+        `fer.evaluation.photos.measure_photos`, or None).
 
     Raises:
-        UserError: for a model or votes that do not fit.
+        UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), last_part(model)
-    opinions = load_votes(votes, validation.names) if votes else None
+    vote_counts = load_votes(votes, validation.names) if votes else None
     network, config = load_model(folder)
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []
-    seen = _read_photos(folder, sets) if photos else []
-    shares = _shares(train) or config.calibration.class_shares
-    exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (seen, sets), config.labels)
+    answers = _read_photos(folder, sets) if photos else []
+    shares = _class_shares(train) or config.calibration.class_shares
+    exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
-    fitted = round(fit_temperature(adjusted, labels), 4)
-    before, after = (
-        measure(adjusted, replace(config, calibration=stage), validation, "validation", model)
-        for stage in (UNCALIBRATED, Calibration(fitted))
-    )
-    held_out = evaluate(temper_held_out(adjusted, labels), labels, validation.classes)
-    temperature = fitted if held_out["nll"] < before["nll"] else 1.0
+    temperature, fit = _choose_temperature(adjusted, config, validation)
     tempered = Calibration(temperature).apply(adjusted)
     calibration = Calibration(temperature, choose_threshold(tempered, labels, target), exponent, shares)
     config = replace(config, calibration=calibration)
+
+    curve = risk_coverage(tempered, labels)
+    predicted = adjusted.argmax(axis=1)
     metrics = measure(raw, config, validation, "validation", model)
-    _, coverages, accuracies = risk_coverage(tempered, labels)
-    nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
     metrics["prior"] = {"exponent": exponent, "tried": tried}
     metrics["calibration"] = {
         "target": target,
-        "fitted_temperature": fitted,
-        "ece_before": before["ece"],
-        "nll_before": before["nll"],
-        "ece_fitted": after["ece"],
-        "nll_fitted": after["nll"],
-        "ece_held_out": held_out["ece"],
-        "nll_held_out": held_out["nll"],
+        **fit,
         "reliability": reliability(tempered, labels),
-        "risk_coverage": [
-            {"coverage": float(coverages[index]), "accuracy": float(accuracies[index])} for index in np.unique(nearest)
-        ],
+        "risk_coverage": _sample_curve(curve),
     }
-    predicted = adjusted.argmax(axis=1)
-    metrics["agreement"] = votes and compare_with_votes(predicted, validation, opinions, load_categories(votes))
+    metrics["agreement"] = votes and compare_with_votes(predicted, validation, vote_counts, load_categories(votes))
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
-    metrics["served_path"] = _measure_served(folder, config, validation, model) if served else None
-    answers = [[row if row is None else calibration.apply(row[None])[0] for row in rows] for rows in seen]
-    metrics["photos"] = measure_answers(answers, sets, config.labels, calibration, groups) if photos else None
+    metrics["served_path"] = _measure_end_to_end(folder, config, validation, model) if end_to_end else None
+    calibrated = _apply_to_answers(calibration, answers)
+    metrics["photos"] = measure_answers(calibrated, sets, config.labels, calibration, groups) if photos else None
     if show:
         show(metrics)
     save_calibration(folder, calibration)
     write_text(folder / METRICS, to_json(metrics, indent=2) + "\n")
-
-    figures = folder / FIGURES
-    figures.mkdir(exist_ok=True)
-    title = f"validation, accuracy {metrics['accuracy']:.1%}"
-    save_confusion_matrix(figures / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
-    save_reliability(figures / "reliability.png", reliability(adjusted, labels), metrics["calibration"]["reliability"])
-    save_risk_coverage(figures / "risk_coverage.png", coverages, accuracies, metrics["confident"])
+    _save_plots(folder / FIGURES, metrics, reliability(adjusted, labels), curve)
     return metrics
 
 
+def _choose_temperature(probabilities, config, validation):
+    """Fit a temperature, and decide by cross-validation whether to use it.
+
+    Args:
+        probabilities: probabilities `(n, classes)` of the validation pictures, after logit adjustment.
+        config: `fer.models.config.ModelConfig`.
+        validation: `fer.data.fer2013.Faces`.
+
+    Returns:
+        The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`, and `ece` and `nll` before it
+        is applied (`_before`), with it on the same pictures (`_fitted`), and by cross-validation (`_held_out`).
+    """
+    fitted = round(fit_temperature(probabilities, validation.labels), 4)
+    before, after = (
+        measure(probabilities, replace(config, calibration=stage), validation, "validation", "")
+        for stage in (UNCALIBRATED, Calibration(fitted))
+    )
+    held_out = evaluate(temper_held_out(probabilities, validation.labels), validation.labels, validation.classes)
+    stages = {"before": before, "fitted": after, "held_out": held_out}
+    measured = {f"{name}_{stage}": metrics[name] for stage, metrics in stages.items() for name in ("ece", "nll")}
+    temperature = fitted if held_out["nll"] < before["nll"] else 1.0
+    return temperature, {"fitted_temperature": fitted, **measured}
+
+
+def _sample_curve(curve):
+    """Return the points of a curve of `risk_coverage` at `COVERAGES`, as dicts of `coverage` and `accuracy`."""
+    _, coverages, accuracies = curve
+    nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
+    return [{"coverage": float(coverages[index]), "accuracy": float(accuracies[index])} for index in np.unique(nearest)]
+
+
+def _apply_to_answers(calibration, answers):
+    """Return answers of `fer.evaluation.photos.read_photo_sets` with calibrated probabilities."""
+    return [[None if row is None else calibration.apply(row[None])[0] for row in rows] for rows in answers]
+
+
+def _save_plots(folder, metrics, before, curve):
+    """Write the plots of a model folder, except the learning curves.
+
+    Args:
+        folder: path of the folder of plots.
+        metrics: metrics of `save_report`.
+        before: bins of `reliability` before the temperature is applied.
+        curve: curve of `risk_coverage`.
+    """
+    folder.mkdir(exist_ok=True)
+    _, coverages, accuracies = curve
+    title = f"validation, accuracy {metrics['accuracy']:.1%}"
+    save_confusion_matrix(folder / "confusion_matrix.png", metrics["confusion_matrix"], metrics["labels"], title)
+    save_reliability(folder / "reliability.png", before, metrics["calibration"]["reliability"])
+    save_risk_coverage(folder / "risk_coverage.png", coverages, accuracies, metrics["confident"])
+
+
 def _read_photos(folder, sets):
-    """Return the answers to photos, not calibrated, of `fer.evaluation.photos.read_photo_sets`."""
-    # Here, since training measures what it trained, and runs where there is no LiteRT for the detector.
+    """Return the answers of `fer.evaluation.photos.read_photo_sets` to sets of photos, without calibration."""
+    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
     from fer.detection.blazeface import FaceDetector
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
@@ -151,34 +196,35 @@ def _read_photos(folder, sets):
     return read_photo_sets(Recognizer(network, config.labels, FaceDetector(), "photos"), sets)
 
 
-def _shares(faces):
-    """The share of each class, as floats that sum to 1; nothing where a class has no picture."""
+def _class_shares(faces):
+    """Return the share of each class, a tuple of floats that sum to 1; empty if a class has no picture."""
     counts = np.bincount(faces.labels, minlength=len(faces.classes))
     return tuple((counts / counts.sum()).tolist()) if counts.all() else ()
 
 
 def _choose_prior(prior, before, shares, validation, photos, names):
-    """The exponent of the class shares, and by exponent tried what it does on validation and on photos.
+    """Return the exponent of the class shares, and a list of dicts with what was measured of each exponent tried.
 
     Args:
-        prior: the exponent that is asked for, or None.
-        before: the model's `Calibration` as it is.
-        shares: of the classes in training.
-        validation: probabilities `(n, classes)` and labels `(n,)`.
-        photos: answers of `fer.evaluation.photos.read_photo_sets` and their sets; both empty for none.
-        names: of the classes.
+        prior: exponent that the user asked for, or None.
+        before: `Calibration` of the model so far.
+        shares: shares of the classes in training.
+        validation: probabilities `(n, classes)` and labels `(n,)` of the validation split.
+        photos: answers of `fer.evaluation.photos.read_photo_sets`, and their sets; both empty without photos.
+        names: names of the classes.
     """
     probabilities, labels = validation
-    seen, sets = photos
+    answers, sets = photos
     if prior is None and not sets:
         return before.prior_exponent, []
     tried = {}
     for exponent in PRIOR_EXPONENTS if prior is None else (0.0, prior):
-        adjust = Calibration(prior_exponent=exponent, class_shares=shares).apply
-        row = {"exponent": exponent, "validation_accuracy": float((adjust(probabilities).argmax(1) == labels).mean())}
+        adjustment = Calibration(prior_exponent=exponent, class_shares=shares)
+        correct = adjustment.apply(probabilities).argmax(axis=1) == labels
+        row = {"exponent": exponent, "validation_accuracy": float(correct.mean())}
         if sets:
-            answers = [[one if one is None else adjust(one[None])[0] for one in rows] for rows in seen]
-            row["balanced_accuracy"] = measure_answers(answers, sets, names, UNCALIBRATED)["mean"]["balanced_accuracy"]
+            adjusted = _apply_to_answers(adjustment, answers)
+            row["balanced_accuracy"] = measure_answers(adjusted, sets, names, UNCALIBRATED)["mean"]["balanced_accuracy"]
         tried[exponent] = row
     if prior is None:
         prior = choose_prior_exponent(lambda exponent: tried[exponent]["balanced_accuracy"])
@@ -186,7 +232,10 @@ def _choose_prior(prior, before, shares, validation, photos, names):
 
 
 def _measure_happy_or_sad(probabilities, config, faces, model):
-    """The original experiment: only pictures of these two, and the larger of their two probabilities."""
+    """Return the accuracy on the pictures of `HAPPY_OR_SAD` if the model chooses between these two classes.
+
+    This is the experiment with which the project began. None if the model does not know both, or knows only these.
+    """
     if not set(HAPPY_OR_SAD) < set(config.labels):
         return None
     columns = [config.labels.index(name) for name in HAPPY_OR_SAD]
@@ -195,11 +244,13 @@ def _measure_happy_or_sad(probabilities, config, faces, model):
     return _accuracy(measure(probabilities[kept], config, two, "validation", model))
 
 
-def _measure_served(folder, config, faces, model):
-    found, probabilities, figures = read_in_scenes(folder, faces)
+def _measure_end_to_end(folder, config, faces, model):
+    """Return the end-to-end accuracy on faces in scenes, and how many were found."""
+    found, probabilities, scenes = read_in_scenes(folder, faces)
     accuracy = _accuracy(measure(probabilities, config, found, "validation", model))
-    return {**figures, "found": len(found), **accuracy}
+    return {**scenes, "found": len(found), **accuracy}
 
 
 def _accuracy(metrics):
+    """Return the accuracy and its interval from the metrics of `measure`."""
     return {name: metrics[name] for name in ("accuracy", "accuracy_interval")}

@@ -52,7 +52,7 @@ def test_faces_are_found_in_their_scenes_and_nothing_else_is(recognizer, face):
     np.testing.assert_array_equal([face.crop for face in again], crops)
 
 
-def test_evaluate_by_the_served_path(tmp_path, face, capsys):
+def test_evaluate_end_to_end_with_votes_for_the_faces_found(tmp_path, face, capsys):
     for split, prefix in (("train", "Training"), ("test", "PublicTest")):
         for emotion in ("happy", "sad"):
             folder = tmp_path / "data" / split / emotion
@@ -60,12 +60,14 @@ def test_evaluate_by_the_served_path(tmp_path, face, capsys):
             for number in range(3):
                 Image.fromarray(face).save(folder / f"{prefix}_{number}.png")
             Image.fromarray(np.full_like(face, 90)).save(folder / f"{prefix}_9.png")
-    report = tmp_path / "report.json"
+    report, votes = tmp_path / "report.json", tmp_path / "votes.csv"
+    rows = [f"test/{emotion}/PublicTest_{number}.png,10,0" for emotion in ("happy", "sad") for number in (0, 1, 2, 9)]
+    votes.write_text("\n".join(["file,happiness,sadness", *rows]))
     command = ["evaluate", "--data", str(tmp_path / "data"), "--path", "served", "--classes", "happy", "sad"]
-    assert main([*command, "--json", str(report)]) == 0
+    assert main([*command, "--votes", str(votes), "--json", str(report)]) == 0
     metrics = json.loads(report.read_text())
     assert metrics["served"] == {"pictures": 8, "loader_accuracy": 0.5}
-    assert metrics["n"] == 6
+    assert metrics["n"] == metrics["agreement"]["n"] == 6
     assert metrics["per_class"]["happy"]["recall"] == 1
     assert "faces found in their scenes  75.00%  (of 8)" in capsys.readouterr().out
 

@@ -5,24 +5,24 @@ import pytest
 
 from fer.data.fer2013 import Faces
 from fer.documents import to_json
-from fer.evaluation.evaluate import _people
 from fer.evaluation.human_agreement import compare_with_votes
+from fer.evaluation.summary import _format_agreement
 
 CATEGORIES = ["neutral", "happiness", "sadness", "contempt"]
 
 
 def test_without_votes_there_is_nothing_to_agree_with():
     faces = Faces(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), ("happy", "sad"), ())
-    figures = compare_with_votes(np.array([0, 1]), faces, np.full((2, 4), np.nan), CATEGORIES)
-    assert figures == {
+    measured = compare_with_votes(np.array([0, 1]), faces, np.full((2, 4), np.nan), CATEGORIES)
+    assert measured == {
         "n": 0,
         "top_share": None,
         "agreed": {"n": 0, "accuracy": None},
         "disputed": {"n": 0, "accuracy": None},
         "majority": {"n": 0, "accuracy": None, "left_out": 0},
     }
-    assert json.loads(to_json(figures)) == figures
-    assert "none" in _people(figures)[0]
+    assert json.loads(to_json(measured)) == measured
+    assert "none" in _format_agreement(measured)[0]
 
 
 def test_people_and_network_are_compared_where_people_decide():
@@ -37,9 +37,9 @@ def test_people_and_network_are_compared_where_people_decide():
         ]
     )
     faces = Faces(np.zeros((6, 8, 8, 1), np.uint8), np.array([0, 2, 1, 1, 2, 0]), ("happy", "neutral", "sad"), ())
-    figures = compare_with_votes(np.array([0, 1, 1, 0, 2, 2]), faces, votes, CATEGORIES)
-    assert figures["n"] == 5
-    assert figures["top_share"] == pytest.approx((0.8 + 0.9 + 0.4 + 0.6 + 0.7) / 5)
-    assert figures["agreed"] == {"n": 2, "accuracy": 0.5}
-    assert figures["disputed"] == {"n": 3, "accuracy": pytest.approx(2 / 3)}
-    assert figures["majority"] == {"n": 3, "accuracy": 1.0, "left_out": 2}
+    measured = compare_with_votes(np.array([0, 1, 1, 0, 2, 2]), faces, votes, CATEGORIES)
+    assert measured["n"] == 5
+    assert measured["top_share"] == pytest.approx((0.8 + 0.9 + 0.4 + 0.6 + 0.7) / 5)
+    assert measured["agreed"] == {"n": 2, "accuracy": 0.5}
+    assert measured["disputed"] == {"n": 3, "accuracy": pytest.approx(2 / 3)}
+    assert measured["majority"] == {"n": 3, "accuracy": 1.0, "left_out": 2}

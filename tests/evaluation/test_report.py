@@ -50,18 +50,18 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     assert temperature == (fitted if helps else 1.0)
     assert metrics["ece"] == pytest.approx(metrics["calibration"]["ece_fitted" if helps else "ece_before"])
     assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
-    # The folder's figures were the bundled model's, whose served path had been measured.
+    # The folder had the metrics of the bundled model, which include the end-to-end accuracy.
     assert metrics["served_path"] is None
     assert "was not measured" in render_card(folder, "mine")
 
 
-def test_two_expressions_and_the_served_path_are_measured_too(tmp_path, astronaut):
+def test_two_expressions_and_the_end_to_end_accuracy_are_measured_too(tmp_path, astronaut):
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     smile = np.asarray(load_image(astronaut).crop((160, 45, 290, 175)).convert("L").resize((48, 48)))
     images = np.stack([smile, smile, np.full_like(smile, 90), smile])[..., None]
     labels = np.array([EMOTIONS.index(name) for name in ("happy", "sad", "happy", "fear")])
     faces = Faces(images, labels, EMOTIONS, tuple("abcd"), ())
-    metrics = save_report(folder, faces, faces, "mine", served=True)
+    metrics = save_report(folder, faces, faces, "mine", end_to_end=True)
     dark = classify(load_model(folder)[0], images[2:3, ..., 0])[0]
     read_as_happy = dark[EMOTIONS.index("happy")] > dark[EMOTIONS.index("sad")]
     assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
@@ -69,7 +69,7 @@ def test_two_expressions_and_the_served_path_are_measured_too(tmp_path, astronau
     assert (served["pictures"], served["found"]) == (4, 3)
     assert served["accuracy"] == served["loader_accuracy"] == pytest.approx(1 / 3)
     assert json.loads((folder / METRICS).read_text())["served_path"] == served
-    assert "75.0% of the faces" in render_card(folder, "mine")
+    assert "75.0% of the faces were found" in render_card(folder, "mine")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def change(path, place, key, value):
     path.write_text(json.dumps(document))
 
 
-def test_the_bundled_card_is_true_to_its_figures():
+def test_the_bundled_card_is_true_to_its_metrics():
     assert (BUNDLED / CARD).read_text() == render_card(BUNDLED, "bundled")
 
 
@@ -83,9 +83,10 @@ def test_teachers_are_told(folder):
     taught = {"models": [{"name": "runs-a", "sha256": "0123abc"}], "weight": 0.9, "temperature": 2.0}
     change(folder / CONFIG, "training", "teachers", taught)
     card = " ".join(render_card(folder, "mine").split())
-    assert "the mean answers of 1 trained network on the same varied pictures" in card
-    assert "at temperature 2.0 and with 90% of the loss; the sha256 of their weights: - runs-a: `0123abc`" in card
-    assert "In training the loss is mostly how far the network is from its teachers" in card
+    assert "It was distilled from one teacher on the same augmented pictures" in card
+    assert "at temperature 2.0 and with 90% of the loss." in card
+    assert "The sha256 of the teachers' weights: - runs-a: `0123abc`" in card
+    assert "The training loss is mostly the distance from the teachers' probabilities" in card
     change(folder / CONFIG, "training", "teachers", None)
     assert "teachers" not in render_card(folder, "mine")
 
@@ -117,7 +118,7 @@ def test_photos_and_the_prior_stand_in_the_card_where_they_were_measured(folder)
     card = render_card(folder, "mine")
     assert "| lab | 504 | 77.4% | 70.0% | 50.0% | 90.0% | none |" in card
     assert "Recall, as a mean over the sets: happy 95%, sad 50%." in card
-    assert "by the groups that" not in card
+    assert "by groups that" not in card
     assert "70.0% with the power 0.0 and 69.5% with the power 0.5." in card
     counted = {"count": 1, "share": 0.1, "interval": [0.02, 0.4]}
     document["photos"]["fairness"] = {"F": {"n": 10, "angry": counted, "sad": counted, "any": counted}}

@@ -1,0 +1,95 @@
+"""Text for the terminal from the metrics of `fer.evaluation.evaluate` and `fer.evaluation.report`."""
+
+from typing import Any
+
+
+def format_metrics(metrics: dict[str, Any]) -> str:
+    """Return the metrics of `evaluate_model` or of `fer.evaluation.report.save_report` as text for the terminal."""
+    lines = [f"{metrics['n']} pictures of the {metrics['split']} split, model {metrics['model']}"]
+    lines += [*_format_accuracy(metrics), *_format_confidence(metrics)]
+    if end_to_end := metrics.get("served_path"):
+        found = f"of the {end_to_end['found']} faces found in {end_to_end['pictures']} scenes"
+        unpasted = f"without the scenes {end_to_end['loader_accuracy']:.2%}"
+        lines.append(f"end-to-end accuracy         {end_to_end['accuracy']:7.2%}  ({found}; {unpasted})")
+    if metrics.get("agreement"):
+        lines += _format_agreement(metrics["agreement"])
+    if "duplicates" in metrics:
+        lines += _format_duplicates(metrics["duplicates"])
+    lines += ["", *_format_classes(metrics["per_class"])]
+    lines += ["", *_format_confusion(metrics["labels"], metrics["confusion_matrix"])]
+    return "\n".join(lines)
+
+
+def _format_accuracy(metrics):
+    """Return the lines of the accuracy, and of the faces found if each picture was pasted into a scene."""
+    low, high = metrics["accuracy_interval"]
+    lines = [f"accuracy                    {metrics['accuracy']:7.2%}  (95 % interval {low:.2%} to {high:.2%})"]
+    if scenes := metrics.get("served"):
+        share = metrics["n"] / scenes["pictures"]
+        lines.insert(0, f"faces found in their scenes {share:7.2%}  (of {scenes['pictures']})")
+        lines.append(f"accuracy without the scenes {scenes['loader_accuracy']:7.2%}  (the same faces)")
+    return [
+        *lines,
+        f"balanced accuracy           {metrics['balanced_accuracy']:7.2%}",
+        f"macro F1                    {metrics['macro_f1']:7.2%}",
+    ]
+
+
+def _format_confidence(metrics):
+    """Return the lines of the calibration, and of the confident answers."""
+    confident = metrics["confident"]
+    threshold = f"top probability at least {confident['threshold']:g}"
+    lines = [
+        f"expected calibration error  {metrics['ece']:7.2%}  (temperature {metrics['temperature']:g})",
+        f"negative log-likelihood     {metrics['nll']:7.3f}",
+        f"confident answers           {confident['coverage']:7.2%}  ({threshold})",
+    ]
+    if confident["accuracy"] is not None:
+        lines.append(f"selective accuracy          {confident['accuracy']:7.2%}  (of the confident answers)")
+    return lines
+
+
+def _format_agreement(agreement):
+    """Return the lines of `fer.evaluation.human_agreement.compare_with_votes`."""
+    majority, top = agreement["majority"], agreement["top_share"]
+    top = "none" if top is None else f"{top:.2%}"
+    return [
+        f"people's most frequent vote {top:>7}  (its mean share, {agreement['n']} pictures)",
+        f"accuracy where 80 % agree   {_percent(agreement['agreed'])}",
+        f"accuracy where fewer do     {_percent(agreement['disputed'])}",
+        f"agrees with the majority    {_percent(majority)}, {majority['left_out']} without one",
+    ]
+
+
+def _format_duplicates(duplicates):
+    """Return the lines of `fer.evaluation.evaluate.measure_without_duplicates`."""
+    distance = f"pixel distance up to {duplicates['max_distance']:g}"
+    excluded = f"the {duplicates['found']} near-duplicates of training pictures, {distance}"
+    lines = [f"accuracy without {excluded}: {_percent(duplicates)}"]
+    if duplicates.get("identical"):
+        example = " is ".join(duplicates["example"])
+        lines.append(f"of these {duplicates['identical']} are training pictures to the pixel, such as {example}")
+    return lines
+
+
+def _format_classes(per_class):
+    """Return the lines of precision, recall and F1 by class."""
+    lines = [f"{'':10}{'precision':>10}{'recall':>10}{'F1':>10}{'pictures':>10}"]
+    for name, row in per_class.items():
+        shares = "".join(f"{row[key]:10.1%}" for key in ("precision", "recall", "f1"))
+        lines.append(f"{name:10}{shares}{row['support']:10}")
+    return lines
+
+
+def _format_confusion(labels, matrix):
+    """Return the lines of the confusion matrix."""
+    lines = ["true \\ predicted  " + "".join(f"{name[:8]:>9}" for name in labels)]
+    for name, row in zip(labels, matrix, strict=True):
+        lines.append(f"{name:18}" + "".join(f"{count:9}" for count in row))
+    return lines
+
+
+def _percent(row):
+    """Return the accuracy and the number of pictures of a dict of `fer.evaluation.metrics.accuracy_where`."""
+    accuracy = "none" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
+    return f"{accuracy:>7}  ({row['n']} pictures)"
