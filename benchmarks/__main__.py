@@ -1,10 +1,10 @@
-"""All benchmarks, as docs/benchmarks.md: `make bench DATA=fer2013.zip`.
+"""Run the benchmarks and write their document, docs/benchmarks.md: `make bench DATA=fer2013.zip`.
 
     python -m benchmarks --data fer2013.zip --peer .venv-peer/bin/python --output docs/benchmarks.md
 
-`--peer` is the interpreter of a virtual environment with PyPI `fer` 25.10.3; `--only serving exports` measures these
-sections alone. Each section is written when it is measured and the others stay as they are. Half an hour on 2 cores,
-which should have nothing else to do.
+`--peer` is the interpreter of a virtual environment with PyPI's `fer` 25.10.3. `--only serving exports` measures only
+these sections. Each section is written as soon as it is measured; the other sections of the document stay as they are.
+All take half an hour on 2 cores; the machine should have nothing else to do.
 """
 
 import argparse
@@ -27,7 +27,7 @@ TITLES = {
     "exports": "Exports",
     "browser": "In the browser",
 }
-"""Of the document's sections, by what `--only` calls them."""
+"""Titles of the sections of the document, by their name in `--only`."""
 
 
 def main():
@@ -70,14 +70,14 @@ def main():
 
 
 def describe_machine():
-    """The number of cores and what the processor calls itself, where the system tells."""
+    """Return the number of cores and the model name of the processor, or its architecture if the name is unknown."""
     file = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*: (.+)", file.read_text(), re.MULTILINE) if file.exists() else []
     return f"{os.cpu_count()} cores ({names[0] if names else platform.machine()})"
 
 
 def describe_document():
-    """The document's beginning."""
+    """Return the beginning of the document."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("gradio", "keras", "numpy", "pillow"))
     return f"""\
 # Benchmarks
@@ -85,13 +85,13 @@ def describe_document():
 Written by `make bench DATA=fer2013.zip`, Python {platform.python_version()},
 {packages}.
 
-A figure in front of brackets is the median of five runs (exports: seven), those in brackets are the lowest and the
-highest. Sections may come from different machines; ratios within one are what to compare.
+A number before brackets is the median of five runs (exports: seven); the brackets hold the lowest and the highest.
+Sections may come from different machines, so compare ratios within a section.
 """
 
 
 def read_sections(document):
-    """What a document of this command has below each of its titles."""
+    """Return the text of each section of a document, by title."""
     parts = document.read_text(encoding="utf-8").split("\n## ")[1:]
     return {title: text.strip("\n") + "\n" for title, _, text in (part.partition("\n") for part in parts)}
 

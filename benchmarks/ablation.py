@@ -1,11 +1,11 @@
-"""What each ingredient of the recipe is worth: a small network trained with and without it, as docs/ablation.md.
+"""Ablation study of the training recipe: train a small network with and without each ingredient (docs/ablation.md).
 
     python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --output docs/ablation.md
     python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --epochs 36 \
         --train "the recipe, seed 1" "without mixup" --output docs/ablation-36.md
 
-What is finished in `--runs` is not trained again, so that an interrupted command goes on, but for the run it was in.
-The document has all runs of that length that are finished.
+Runs that are finished in `--runs` are not trained again, so an interrupted command can be repeated. The document has
+all finished runs of that length.
 """
 
 import argparse
@@ -24,12 +24,17 @@ from fer.cli.console import quiet_libraries
 from fer.documents import to_json
 
 STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
-"""Of `se_resnet`: an eighth of the bundled network's parameters and multiply-adds."""
+"""Options of `se_resnet`: an eighth of the bundled network's parameters and multiply-adds."""
 PICTURES = 10_000
+"""Number of training pictures."""
 SEEDS = (1, 2, 3)
+"""Seeds of the runs of the unchanged recipe."""
 PLAIN = [f"the recipe, seed {seed}" for seed in SEEDS]
+"""Names of the runs of the unchanged recipe."""
 VOTES = "with soft labels from FER+ votes"
+"""Name of the run with soft targets."""
 STUDENT = "taught by the three seeds' networks"
+"""Name of the run that is distilled from the networks of `PLAIN`."""
 CHANGES = {
     **{name: {"seed": seed} for name, seed in zip(PLAIN, SEEDS, strict=True)},
     "without augmentation": {"augment": False},
@@ -39,9 +44,11 @@ CHANGES = {
     VOTES: {"label_smoothing": 0.0},
     STUDENT: {},
 }
-"""Of the recipe with its first seed, by what is trained."""
+"""Changes to the recipe with its first seed, by name of the run."""
 TOGETHER = "mean of the three seeds' answers"
-PROBABILITIES, FIGURES = "probabilities.npy", "figures.json"
+"""Name of the row of the ensemble of `PLAIN`."""
+PROBABILITIES, SECONDS = "probabilities.npy", "figures.json"
+"""File names in the folder of a finished run: the answers on validation, and the seconds of training."""
 
 
 def main():
@@ -71,43 +78,44 @@ def main():
     for name, change in CHANGES.items():
         if name in options.train:
             targets = soft_targets(train, load_votes(options.votes, train.names)) if name == VOTES else None
-            taught_by = PLAIN if name == STUDENT else ()
-            run_once(folders, train, validation, name, replace(recipe, **change), targets, taught_by)
+            teachers = PLAIN if name == STUDENT else ()
+            run_once(folders, train, validation, name, replace(recipe, **change), targets, teachers)
     finished = {name: read_run(folder) for name, folder in folders.items() if is_finished(folder)}
     options.output.write_text(render(finished, validation, options.epochs), encoding="utf-8")
 
 
 def build(classes):
-    """The network of all runs, with fresh weights."""
+    """Build the network of all runs, with fresh weights."""
     from fer.models.networks import build_network
 
     return build_network("se_resnet", 48, classes, stem=STEM, widths=WIDTHS, depth=DEPTH)
 
 
 def find_run(runs, name, epochs):
-    """The folder of a run."""
+    """Return the path of the folder of a run."""
     return runs / f"{name.replace(' ', '-').replace(',', '')}-{epochs}"
 
 
 def is_finished(folder):
-    return (folder / FIGURES).exists()
+    """Return whether a run is finished; `SECONDS` is the last file that it writes."""
+    return (folder / SECONDS).exists()
 
 
 def read_run(folder):
-    """The probabilities of the validation pictures, float32 `(n, classes)`, and the seconds of training."""
-    return np.load(folder / PROBABILITIES), json.loads((folder / FIGURES).read_text())["seconds"]
+    """Return the probabilities of the validation pictures, float32 `(n, classes)`, and the seconds of training."""
+    return np.load(folder / PROBABILITIES), json.loads((folder / SECONDS).read_text())["seconds"]
 
 
-def run_once(folders, train, validation, name, recipe, targets=None, taught_by=()):
-    """Trains and measures one network, unless it is there.
+def run_once(folders, train, validation, name, recipe, targets=None, teacher_runs=()):
+    """Train a network and save its answers on all validation pictures, unless the run is finished.
 
     Args:
-        folders: of all runs, by name.
-        train, validation: `fer.data.fer2013.Faces`; all of the latter are measured on, after the last epoch.
-        name: of the run.
-        recipe: as `fer.training.fit.fit` takes it.
-        targets: of `fer.training.fit.TrainingData`.
-        taught_by: names of finished runs whose networks teach this one.
+        folders: folders of all runs, by name.
+        train, validation: `fer.data.fer2013.Faces`.
+        name: name of the run.
+        recipe: recipe as `fer.training.fit.fit` takes it.
+        targets: targets of `fer.training.fit.TrainingData`.
+        teacher_runs: names of finished runs, from whose networks this one is distilled.
     """
     import keras
 
@@ -121,14 +129,15 @@ def run_once(folders, train, validation, name, recipe, targets=None, taught_by=(
     keras.utils.clear_session()
     keras.utils.set_random_seed(recipe.seed)
     teachers = []
-    for teacher in taught_by:
-        teachers.append(build(len(train.classes)))
-        teachers[-1].load_weights(folders[teacher] / WEIGHTS)
-        teachers[-1].trainable = False
+    for teacher_run in teacher_runs:
+        teacher = build(len(train.classes))
+        teacher.load_weights(folders[teacher_run] / WEIGHTS)
+        teacher.trainable = False
+        teachers.append(teacher)
     network = build(len(train.classes))
     began = time.monotonic()
     with TemporaryDirectory() as scratch:
-        # Only the last epoch is measured; Keras' own validation on few pictures keeps the log alive.
+        # `fit` needs validation pictures for its log; the measurement follows after the last epoch.
         few = validation.take(np.arange(0, len(validation), 12))
         fit(network, TrainingData(train, few, targets, teachers), recipe, Run(scratch, keep="last"))
     seconds = time.monotonic() - began
@@ -136,12 +145,18 @@ def run_once(folders, train, validation, name, recipe, targets=None, taught_by=(
     folder.mkdir(parents=True, exist_ok=True)
     network.save_weights(folder / WEIGHTS)
     np.save(folder / PROBABILITIES, probabilities)
-    (folder / FIGURES).write_text(to_json({"seconds": seconds}))  # the last: what has it is finished
+    (folder / SECONDS).write_text(to_json({"seconds": seconds}))
     print(f"{name}: {(probabilities.argmax(1) == validation.labels).mean():.2%}", flush=True)
 
 
 def render(runs, validation, epochs):
-    """The document of finished runs, `read_run`'s pairs by name."""
+    """Return the document.
+
+    Args:
+        runs: results of `read_run` by name of the run.
+        validation: `fer.data.fer2013.Faces`.
+        epochs: number of epochs of each run.
+    """
     import keras
 
     from fer.evaluation.metrics import evaluate
@@ -149,19 +164,19 @@ def render(runs, validation, epochs):
     seeds = [name for name in PLAIN if name in runs]
     if len(seeds) == len(PLAIN):
         runs = runs | {TOGETHER: (np.mean([runs[name][0] for name in PLAIN], axis=0), None)}
-    right = {name: probabilities.argmax(1) == validation.labels for name, (probabilities, _) in runs.items()}
+    correct = {name: probabilities.argmax(1) == validation.labels for name, (probabilities, _) in runs.items()}
     rows = []
     for name, (probabilities, seconds) in runs.items():
-        figures = evaluate(probabilities, validation.labels, validation.classes)
+        metrics = evaluate(probabilities, validation.labels, validation.classes)
         compared = name not in PLAIN and PLAIN[0] in runs
-        change = "{:+.1f} ± {:.1f}".format(*difference(right[name], right[PLAIN[0]])) if compared else ""
-        cells = [name, f"{figures['accuracy']:.1%}", change, f"{figures['nll']:.3f}", f"{figures['ece']:.1%}"]
+        change = "{:+.1f} ± {:.1f}".format(*difference(correct[name], correct[PLAIN[0]])) if compared else ""
+        cells = [name, f"{metrics['accuracy']:.1%}", change, f"{metrics['nll']:.3f}", f"{metrics['ece']:.1%}"]
         rows.append([*cells, "" if seconds is None else f"{seconds / 60:.1f}"])
     headers = ["", "accuracy", "points to seed 1", "NLL", "ECE", "minutes"]
     widths, parameters = ", ".join(map(str, WIDTHS)), build(len(validation.classes)).count_params()
     spread = ""
     if len(seeds) > 1:
-        plain = [100 * right[name].mean() for name in seeds]
+        plain = [100 * correct[name].mean() for name in seeds]
         mean, deviation = np.mean(plain), np.std(plain, ddof=1)
         spread = f"{len(seeds)} seeds of the recipe: {mean:.1f} % ± {deviation:.1f} (mean and standard deviation).\n"
     return f"""\
@@ -170,28 +185,33 @@ def render(runs, validation, epochs):
 Written by `KERAS_BACKEND={keras.backend.backend()} python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv
 --runs runs/ablation --epochs {epochs}`.
 
-Small runs, not the bundled network's: `se_resnet` with stem {STEM}, widths {widths} and {DEPTH} block a width
-({parameters:,} parameters), from scratch on {PICTURES:,} training pictures for {epochs} epochs, the last of which is
-measured on all {len(validation):,} pictures of validation. All else is the recipe of `fer/recipes.py`.
+These are small runs, not those of the bundled network: `se_resnet` with stem {STEM}, widths {widths} and {DEPTH} block
+per width ({parameters:,} parameters), trained from scratch on {PICTURES:,} training pictures for {epochs} epochs, and
+evaluated after the last epoch on all {len(validation):,} validation pictures. All else is the recipe in
+`fer/training/recipes.py`.
 
 {table(headers, rows)}
 
-{spread}"Points to seed 1" has the 95 % interval of a difference on the same pictures; it knows nothing of the seeds,
-whose spread a difference has to exceed as well. Measured on {date.today()} on {describe_machine()}.
+{spread}"Points to seed 1" has the 95 % interval of a difference on the same pictures. This interval does not include
+the variation between seeds, which a difference has to exceed as well. Measured
+on {date.today()} on {describe_machine()}.
 """
 
 
-def difference(right, other):
-    """How much more often one is right than another on the same pictures, in points, and half of its 95 % interval.
+def difference(correct, other):
+    """Return the difference of two accuracies on the same pictures, in percentage points, and half its 95 % interval.
 
-    The variance is that of paired shares (McNemar, 1947; Agresti, Categorical Data Analysis, section 10.1). Where they
-    disagree on fewer than `fer.evaluation.metrics.MIN_OUTCOMES` pictures, half a picture is added to each of the four
-    cells (Agresti and Min, 2005, "Simple improved confidence intervals for comparing matched proportions"): no variance
-    would be seen.
+    The variance is that of paired proportions (McNemar, 1947; Agresti, Categorical Data Analysis, section 10.1). If the
+    two disagree on fewer than `fer.evaluation.metrics.MIN_OUTCOMES` pictures, the variance would be underestimated, so
+    half a picture is added to each of the four cells (Agresti and Min, 2005, "Simple improved confidence intervals for
+    comparing matched proportions").
+
+    Args:
+        correct, other: bool arrays `(n,)`: whether the answers of each are correct.
     """
     from fer.evaluation.metrics import MIN_OUTCOMES
 
-    gained = right.astype(float) - other
+    gained = correct.astype(float) - other
     added = 0.5 * (np.count_nonzero(gained) < MIN_OUTCOMES)
     count = len(gained) + 4 * added
     variance = ((gained**2).sum() + 2 * added) / count - (gained.sum() / count) ** 2

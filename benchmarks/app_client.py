@@ -1,4 +1,4 @@
-"""The app as a process of its own, and what a client asks of it over HTTP, without the work of Gradio's own client."""
+"""The app in a child process, and a lean HTTP client of it, which costs less time than Gradio's own client."""
 
 import base64
 import io
@@ -22,12 +22,14 @@ from PIL import Image, ImageChops
 from fer.app.server.limits import LIVE_EVERY
 
 ROOT = Path(__file__).parents[1]
+"""Path of the top of the repository."""
 PHOTO = ROOT / "examples" / "astronaut.jpg"
+"""Path of the photo that most benchmarks send."""
 
 
 @contextmanager
 def running_app(root=ROOT):
-    """Starts `python app.py` on a free port and ends it; yields its address and its process once the page answers.
+    """Start `python app.py` on a free port, yield its address and process once the page answers, and end it.
 
     Args:
         root: folder of the checkout.
@@ -49,28 +51,29 @@ def running_app(root=ROOT):
 
 
 def memory(app):
-    """Resident memory of a process in MB. Needs Linux."""
+    """Return the resident memory of a process in MB. Needs Linux."""
     return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{app.pid}/status").read_text())[1]) / 1000
 
 
 def memory_with_children(app):
-    """Resident memory in MB of a process and those that it started; what they share counts once. Needs Linux."""
+    """Return the memory in MB of a process and its child processes; shared memory counts once. Needs Linux."""
     total, pids = 0, [app.pid]
     for children in Path(f"/proc/{app.pid}/task").glob("*/children"):
-        with suppress(OSError):  # A thread ends.
+        with suppress(OSError):  # The thread has ended meanwhile.
             pids += children.read_text().split()
     for pid in pids:
-        with suppress(OSError, TypeError):  # A process ends.
+        with suppress(OSError, TypeError):  # The process has ended meanwhile.
             shares = Path(f"/proc/{pid}/smaps_rollup").read_text()
             total += int(re.search(r"Pss:\s+(\d+) kB", shares)[1]) / 1000
     return total
 
 
 def upload(http, photos):
-    """Sends photos, a list of JPEG bytes, and answers how Gradio's API names them.
+    """Upload photos, and return the objects by which Gradio's API refers to them.
 
     Args:
-        http: `httpx.Client` of the app's address.
+        http: `httpx.Client` with the app's address.
+        photos: contents of JPEG files.
     """
     files = [("files", ("photo.jpg", content, "image/jpeg")) for content in photos]
     paths = http.post("/gradio_api/upload", files=files).raise_for_status().json()
@@ -78,7 +81,7 @@ def upload(http, photos):
 
 
 def call(http, name, argument):
-    """Calls a function of the API with one argument and waits for its answer."""
+    """Call a function of the API with one argument, and return its answer."""
     event = http.post(f"/gradio_api/call/{name}", json={"data": [argument]}).raise_for_status().json()["event_id"]
     answer = http.get(f"/gradio_api/call/{name}/{event}").raise_for_status().text
     if "event: complete" not in answer:
@@ -87,17 +90,18 @@ def call(http, name, argument):
 
 
 def predict(http, photo):
-    """Sends a photo to `/predict`, as JPEG bytes; its answer."""
+    """Upload a photo, given as JPEG bytes, and return the answer of `/predict`."""
     return call(http, "predict", upload(http, [photo])[0])
 
 
 def stream(url, seconds, every=LIVE_EVERY):
-    """Streams a moving face as the page does, again after each time limit of the app; yields the count of the answered
-    frames, one by one.
+    """Stream a moving face as the live page does, and yield the number of answers so far at each answer.
+
+    When the app ends a stream because of its time limit, a new one begins.
 
     Args:
-        url: of the app.
-        seconds: how long.
+        url: address of the app.
+        seconds: seconds to stream.
         every: seconds between two frames.
     """
     frames = [_to_data_url(offset) for offset in range(-60, 60, 6)]
@@ -128,7 +132,7 @@ def stream(url, seconds, every=LIVE_EVERY):
 
 
 class Answers(threading.Thread):
-    """Listens to a session's answers until its stream ends, and counts them."""
+    """Thread that counts the answers in a session until its stream ends."""
 
     def __init__(self, http, session):
         super().__init__(daemon=True)
@@ -146,14 +150,14 @@ class Answers(threading.Thread):
                     return
 
     def take(self):
-        """How many were answered since it was last asked."""
+        """Return the number of answers since the last call."""
         with self._lock:
             count, self._count = self._count, 0
         return count
 
 
 def _to_data_url(offset):
-    """The photo as a camera would send it, moved sideways by some pixels."""
+    """Return the photo as the data URL of a camera frame, shifted to the right by `offset` pixels."""
     with Image.open(PHOTO) as photo:
         frame = ImageChops.offset(photo.convert("RGB"), offset, 0).crop((0, 0, 480, 360))
     file = io.BytesIO()
@@ -162,6 +166,7 @@ def _to_data_url(offset):
 
 
 def _wait_for(url, app):
+    """Wait until the page answers; end the benchmark if the app has ended."""
     while app.poll() is None:
         try:
             return httpx.get(url)

@@ -1,11 +1,11 @@
-"""Whether people are answered while others attack, and what an ordinary photo takes beside an earlier version.
+"""Measure how long an ordinary photo takes while other clients attack the app, and compare it with an earlier version.
 
     git worktree add --detach /tmp/before COMMIT
     python -m benchmarks.attack --before /tmp/before --output docs/fuzz.md
 
-sends the app a mosaic of 1,024 faces, JPEGs of very many scans and pictures that are much work otherwise, two at a time
-for some seconds each, while another client sends an ordinary photo again and again; then this photo to this version and
-the earlier one in turns. Needs Linux.
+Two clients at a time send the app a mosaic of 1,024 faces, JPEGs with very many scans, and other pictures that are
+expensive to decode. Meanwhile another client sends an ordinary photo again and again. Afterwards this photo is sent to
+this version and to the earlier one in turns. Needs Linux.
 """
 
 import argparse
@@ -26,10 +26,11 @@ from benchmarks.odd_inputs import bomb, encode, jpeg_scans, mosaic
 from benchmarks.tables import RUNS, spread, table
 
 ATTACKERS, SECONDS, BOMBS = 2, 20, 40
-"""Clients that attack at once, how long each attack lasts, and how many different bombs they have."""
+"""Number of clients that attack at once, seconds of each attack, and number of different bombs."""
 PHOTOS = 100
-"""Of each version in a run, one after the other."""
+"""Number of photos per run that each version gets, one after the other."""
 TITLE = "Answers under attack"
+"""Title of the section in the document."""
 
 
 def main():
@@ -51,7 +52,7 @@ def main():
 
 
 def measure_attacks():
-    """The table of attacks as Markdown, each on an app of its own."""
+    """Run each attack on a fresh app, and return the table as Markdown."""
     random = Random(2013)
     attacks = {
         "no attack": [],
@@ -74,10 +75,13 @@ Memory is that of the app and all its processes.
 
 
 def measure_attack(files):
-    """Seconds of each photo that was answered meanwhile, how many attacks were, and the most memory in MB.
+    """Run an attack.
 
     Args:
-        files: that the attackers send in turn; [] for none.
+        files: contents of the files that the attackers send in turn; empty for no attack.
+
+    Returns:
+        Seconds of each ordinary photo, the number of files that were sent, and the highest memory in MB.
     """
     photo, seconds, sent, most, end = PHOTO.read_bytes(), [], [], [], threading.Event()
     with running_app() as (url, app):
@@ -86,7 +90,7 @@ def measure_attack(files):
             with httpx.Client(base_url=url, timeout=120) as http:
                 number = start
                 while not end.is_set():
-                    with suppress(RuntimeError):  # Refused.
+                    with suppress(RuntimeError):  # The app has refused the file.
                         predict(http, files[number % len(files)])
                     sent.append(number)
                     number += ATTACKERS
@@ -114,7 +118,7 @@ def measure_attack(files):
 
 
 def measure_photo(before):
-    """The sentence of a photo's time beside an earlier version's, both apps up and asked in turns."""
+    """Send a photo to this version and to an earlier one in turns, and return a sentence that compares the times."""
     photo, medians = PHOTO.read_bytes(), ([], [])
     with ExitStack() as stack:
         clients = []

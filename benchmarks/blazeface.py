@@ -1,9 +1,10 @@
-"""Frees MediaPipe's BlazeFace networks of their one picture size.
+"""Convert MediaPipe's BlazeFace networks, whose input has a fixed size, to networks with an input of any size.
 
-    python -m benchmarks.blazeface face_detection_back.tflite fer/blazeface/face_detection_back.tflite
+    python -m benchmarks.blazeface face_detection_back.tflite fer/detection/weights/face_detection_back.tflite
 
-All layers are convolutions but the last two steps, which flatten the maps of scores and boxes to lists of fixed length.
-They are left out; the maps are the outputs: scores fine and coarse, boxes fine and coarse. Weights stay as they are.
+All layers are convolutions except the last two, which flatten the maps of scores and boxes to lists of fixed length and
+join them. These two are removed, so that the outputs are the maps: fine scores, coarse scores, fine boxes, coarse
+boxes. The weights stay as they are.
 """
 
 import argparse
@@ -23,7 +24,7 @@ def main():
 
 
 def free_size(content):
-    """A BlazeFace network whose input may be resized, as bytes of its file; `content` is MediaPipe's file."""
+    """Return the content of a LiteRT file whose input may be resized; `content` is that of MediaPipe's file."""
     model = ModelT.InitFromPackedBuf(content, 0)
     (graph,) = model.subgraphs
     made_by = {int(operator.outputs[0]): operator for operator in graph.operators}
@@ -41,12 +42,13 @@ def free_size(content):
 
 
 def _kind(model, operator):
+    """Return the `BuiltinOperator` of an operator."""
     code = model.operatorCodes[operator.opcodeIndex]
-    return max(code.builtinCode, code.deprecatedBuiltinCode)  # Old files know the second alone.
+    return max(code.builtinCode, code.deprecatedBuiltinCode)  # Old files have only the second field.
 
 
 def _place(tensor):
-    """Scores, which have fewest values a cell, before boxes; of each the finer map first."""
+    """Return the sorting key of a map: scores, with fewer than 16 values per cell, before boxes; fine before coarse."""
     _, rows, _, values = tensor.shape
     return values >= 16, -rows
 

@@ -1,4 +1,4 @@
-"""Side by side with PyPI `fer` 25.10.3, in one run, on the same pictures: accuracy, faces found, time, memory, disk."""
+"""Comparison with PyPI's `fer` 25.10.3 on the same pictures: accuracy, faces found, time, memory, disk space."""
 
 import json
 import statistics
@@ -24,13 +24,13 @@ WAYS = {
     "`fer`, MTCNN, quantised": ("mtcnn", "quantised"),
 }
 SCENES, TIMED, CROPS = 300, 40, 100
-"""Pictures with one face to find, those of them that are timed in each run, and the crops timed in each run."""
+"""Number of scenes with one face, of the scenes that are timed in each run, and of the crops that are timed."""
 CROWDS, CROWD_SIDE = 20, 110
-"""Pictures with eight faces, and the side of each in pixels."""
+"""Number of pictures with eight faces, and the side of each face in pixels."""
 
 
 class Contender:
-    """A process that reads pictures, see `contenders/protocol.py`."""
+    """Process that recognizes pictures with one of the libraries (`contenders/protocol.py`)."""
 
     def __init__(self, command, environment):
         self._process = subprocess.Popen(
@@ -50,6 +50,7 @@ class Contender:
         self._process.wait()
 
     def ask(self, **request):
+        """Send a request and return the answer."""
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -59,13 +60,13 @@ class Contender:
 
 
 def measure_contest(data, peer, astronaut, folder):
-    """The contest's tables as Markdown.
+    """Measure all contenders, and return the tables as Markdown.
 
     Args:
         data: FER2013, as `fer.data.fer2013.load_faces` takes it.
-        peer: interpreter of the virtual environment that PyPI `fer` is installed in.
-        astronaut: path of the photo of `write_astronaut`.
-        folder: path of a folder for pictures.
+        peer: interpreter of the virtual environment in which PyPI's `fer` is installed.
+        astronaut: path of the photo that `write_astronaut` wrote.
+        folder: path of a folder for temporary pictures.
     """
     commands = {OURS: ([sys.executable, CONTENDERS / "ours.py"], {"PYTHONPATH": str(ROOT)})}
     commands |= {name: ([peer, CONTENDERS / "peer.py", *way], {}) for name, way in WAYS.items()}
@@ -137,13 +138,14 @@ def measure_contest(data, peer, astronaut, folder):
         ],
     )  # fmt: skip
     return f"""\
-The official validation pictures ({len(pictures):,}), as they are; {SCENES} of them pasted into scenes of 640x480 pixels
-as `python -m fer evaluate --path served` does, "right" meaning found and read rightly:
+Accuracy on the official validation pictures ({len(pictures):,}), and on {SCENES} of them pasted into scenes of 640x480
+pixels, as `python -m fer evaluate --path served` does; a scene is right if its face is found and classified correctly:
 
 {accuracy}
 
-A photo of 640x480 pixels from its JPEG file, and a crop of 48x48 pixels from memory, one at a time. Of each run the
-median; the table has the median of {RUNS} runs, the lowest and the highest. The contenders take turns, run by run.
+Time of a photo of 640x480 pixels from its JPEG file, and of a crop of 48x48 pixels from memory, one at a time. Each run
+gives a median; the table has the median, the lowest and the highest of {RUNS} runs. The contenders take turns, run by
+run.
 
 {speed}
 
@@ -153,12 +155,12 @@ The ratios, run by run:
 
 {start_up}
 
-Peak memory is that of the process over all of the above. `fer` asks for TensorFlow, PyTorch and OpenCV; this project's
-requirements include Gradio and all that the app and training need."""
+Peak memory is that of the process over all measurements above. `fer` requires TensorFlow, PyTorch and OpenCV; the
+requirements of this project include Gradio and all that the app and training need."""
 
 
 def measure_starts(start, names, photo):
-    """Seconds from process start to the first answer, and of the import alone: a list of `RUNS` by name."""
+    """Return the seconds from process start to the first answer, and those of the import: lists of `RUNS`, by name."""
     first, imports = {name: [] for name in names}, {name: [] for name in names}
     for _ in range(RUNS):
         for name in names:
@@ -171,7 +173,11 @@ def measure_starts(start, names, photo):
 
 
 def write_scenes(pictures, folder):
-    """Writes `SCENES` pictures with one face each: pairs of path and `fer.data.scenes.Scene`, and the faces' labels."""
+    """Write `SCENES` scenes with one face each.
+
+    Returns:
+        Pairs of path and `fer.data.scenes.Scene`, and the labels of the faces.
+    """
     random, scenes = np.random.default_rng(SEED), []
     chosen = np.random.default_rng(0).choice(len(pictures), SCENES, replace=False)
     for number, index in enumerate(chosen):
@@ -183,7 +189,7 @@ def write_scenes(pictures, folder):
 
 
 def write_crowds(images, folder):
-    """Writes `CROWDS` pictures with eight faces each; their paths."""
+    """Write `CROWDS` pictures with eight faces each, and return their paths."""
     random, paths = np.random.default_rng(SEED), []
     for number in range(CROWDS):
         crowd = Image.new("RGB", SCENE_SIZE, (120, 130, 140))
@@ -196,7 +202,7 @@ def write_crowds(images, folder):
 
 
 def write_astronaut(folder):
-    """Writes NASA's astronaut as a JPEG of 640x480 pixels; its path."""
+    """Write NASA's astronaut as a JPEG of 640x480 pixels, and return its path."""
     path = folder / "astronaut.jpg"
     with Image.open(PHOTO) as photo:
         photo.convert("RGB").resize((640, 640)).crop((0, 0, 640, 480)).save(path, quality=90)
@@ -204,7 +210,7 @@ def write_astronaut(folder):
 
 
 def count_found(contender, scenes, labels):
-    """Shares of the scenes whose face was found, and was found and read rightly."""
+    """Return the share of the scenes whose face was found, and of those whose face was also classified correctly."""
     found = right = 0
     answers = contender.ask(photos=[str(path) for path, _ in scenes])["answers"]
     for faces, (_, scene), label in zip(answers, scenes, labels, strict=True):
@@ -215,10 +221,12 @@ def count_found(contender, scenes, labels):
 
 
 def read_requirements():
+    """Return the requirements of this project."""
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     return [line for line in lines if not line.startswith("#")]
 
 
 def install_size(python, *requirements):
+    """Return the size in bytes of the installed requirements of an interpreter."""
     command = [python, ROOT / "benchmarks" / "install_size.py", *requirements]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

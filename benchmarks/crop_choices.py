@@ -1,10 +1,10 @@
-"""What margin, alignment and resampling are worth to the served path: the choices of fer/crops.py.
+"""Effect of margin, alignment and resampling on the end-to-end accuracy: the choices in fer/detection/alignment.py.
 
     python -m benchmarks.crop_choices --data fer2013.zip
 
-finds each validation picture's face in a scene (`fer.data.scenes`) once, cuts it in every way, and prints a table: how
-many of the faces are read rightly, and how many points more or less than as the app cuts them; with one cut, and with
-the mean of several. Below it is how far off the app's squares are. About seven minutes on 2 cores.
+Finds the face of each validation picture in a scene (`fer.data.scenes`), crops it in different ways, and prints a table
+of the accuracy of each way, of the mean of several, and of the difference from the app's way in percentage points.
+Below the table are the errors of the app's squares. About seven minutes on 2 cores.
 """
 
 import argparse
@@ -26,24 +26,26 @@ from fer.recognition.classification import classify
 from fer.recognition.recognizer import Recognizer
 
 APP, SMALLER, LARGER = "as the app does", "side 8 % smaller", "side 8 % larger"
+"""Names of three of the `WAYS`."""
 
 
 def scaled(factor):
-    """The app's way, with a larger or smaller side."""
+    """Return the app's way to crop, with the side multiplied by a factor."""
     return lambda face, scene: _app(face, scene, factor), nullcontext()
 
 
 def turned(angle):
-    """The app's way, with another angle, given the eyes' one."""
+    """Return the app's way to crop, with another rotation: `angle` is a function of the angle of the eyes' line."""
     return lambda face, scene: (*_app(face, scene)[:2], angle(crops.face_frame(face).angle)), nullcontext()
 
 
 def sampled(samples, filter):
-    """The app's place, with so many samples a pixel and another filter."""
+    """Return the app's way to crop, with another number of samples per axis and pixel, and another filter."""
     return _app, patch.multiple(crops, SAMPLES=samples, FILTER=filter)
 
 
 def _app(face, scene, factor=1.0):
+    """Return centre, side and angle of the square that the app cuts, with the side multiplied by a factor."""
     center, side, angle = crops.place_square(face)
     return center, factor * side, angle
 
@@ -65,9 +67,9 @@ WAYS = {
     "2x2 samples, Lanczos filter": sampled(2, Resampling.LANCZOS),
     "3x3 samples, their mean": sampled(3, Resampling.BOX),
 }
-"""Ways to cut: a function from a `fer.detection.blazeface.DetectedFace` and its `fer.data.scenes.Scene` to a square,
-and a context to cut that in. The picture's own place, which the app cannot know, tells what is lost by the place from
-what is lost by the pixels."""
+"""Ways to crop by name: a function from a `fer.detection.blazeface.DetectedFace` and its `fer.data.scenes.Scene` to a
+square, and a context for the crop. The square of the pasted picture, which the app cannot know, separates the loss that
+comes from where the crop is placed from the loss that comes from resampling."""
 MEANS = {
     "mean of the app's and its mirror image": [(APP, False), (APP, True)],
     "mean of 8 % smaller, and 8 % larger mirrored": [(SMALLER, False), (LARGER, True)],
@@ -76,7 +78,7 @@ MEANS = {
         (way, mirrored) for way in (SMALLER, LARGER) for mirrored in (False, True)
     ],
 }
-"""Several ways whose answers are averaged, a pass each, and for each whether its cuts are mirrored."""
+"""Ways whose probabilities are averaged, by name of the row; for each, whether its crops are mirrored."""
 
 
 def main():
@@ -104,7 +106,7 @@ def main():
         return classify(recognizer.network, cuts[way][:, :, ::-1] if mirrored else cuts[way])
 
     answers = {way: read(way, False) for way in WAYS}
-    answers |= {name: np.mean([read(*look) for look in looks], axis=0) for name, looks in MEANS.items()}
+    answers |= {name: np.mean([read(*view) for view in views], axis=0) for name, views in MEANS.items()}
     right = {name: own.argmax(axis=1) == labels for name, own in answers.items()}
     print(f"{len(labels)} of {len(pictures)} faces found\n")
     rows = [
@@ -118,7 +120,7 @@ def main():
 
 
 def measure_error(square, other):
-    """How far a square is from another: right and down in sides of the other, logarithm of its side, and degrees."""
+    """Return the errors of a square: right and down in sides of the other square, log of the side, degrees."""
     center, side, angle = square
     other_center, other_side, other_angle = other
     return *((center - other_center) / other_side), math.log(side / other_side), math.degrees(angle - other_angle)

@@ -1,10 +1,10 @@
-"""Fits where in a photo FER2013 would have cut a face: the source of fer/crop_fit.json.
+"""Fit where FER2013 would have cut a face, from the detector's six landmarks: writes fer/detection/crop_fit.json.
 
     python -m benchmarks.crop_fit --data fer2013.zip
 
-pastes training pictures into scenes (`fer.data.scenes`), finds their faces, and fits by ridge regression, from the
-places of the six points that the detector gives, where the picture's centre, side and upright lie. Prints for each how
-far off the fit is beside a constant (interquartile range / 1.35) and writes the file. About four minutes for 3,000
+Pastes training pictures into scenes (`fer.data.scenes`), finds their faces, and fits by ridge regression, from the
+positions of the six landmarks, where the centre, the side and the rotation of the pasted picture are. Prints the error
+of the fit beside that of a constant (interquartile range / 1.35), and writes the file. About four minutes for 3,000
 pictures on 2 cores.
 """
 
@@ -21,13 +21,14 @@ from fer.detection.blazeface import FaceDetector
 from fer.documents import to_json
 
 PENALTY = 0.3
-"""Of the ridge. Without one it fits hardly better (0.113 instead of 0.12 of the side), and its weights, up to 10, make
-the crop jump when a point moves by a pixel."""
+"""Penalty of the ridge regression. Without it the fit is hardly better (0.113 instead of 0.12 of the side), and its
+weights, up to 10, make the crop jump when a landmark moves by a pixel."""
 OUTLIER = 4
-"""Standard deviations from which on a face is left out: the detector took something else for it."""
+"""Distance from the median, in standard deviations, from which a face is left out as a false detection."""
 BOUNDS = (0.5, 99.5)
-"""Percentiles of the training faces beyond which the fit does not go in the app."""
+"""Percentiles of the training faces to which the app clips the result of the fit."""
 NAMES = ("right", "down", "log of the side", "turn in radians")
+"""Names of the four quantities that are fitted."""
 
 
 def main():
@@ -63,7 +64,7 @@ def main():
 
 
 def robust_deviation(values):
-    """That of a normal distribution with the same quartiles."""
+    """Return the standard deviation of a normal distribution with the same quartiles."""
     low, high = np.percentile(values, (25, 75))
     return (high - low) / 1.35
 

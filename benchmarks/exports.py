@@ -2,10 +2,10 @@
 
     python -m benchmarks.exports --data fer2013.zip
 
-Speed is that of one face at a time: of each of `RUNS` runs the median over `CALLS` calls; the table has the median run,
-and the fastest and the slowest in brackets. The runtimes take turns, call by call: a busy machine slows all alike.
+The time is that of one face. Each of `RUNS` runs gives the median over `CALLS` calls; the table has the median run, and
+the fastest and the slowest in brackets. The runtimes take turns, call by call: a busy machine slows all of them.
 8-bit weights (TensorFlow's dynamic-range quantisation) are measured too, to show why they are not offered.
-Two and a half minutes of processor time.
+Takes two and a half minutes of processor time.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from benchmarks.tables import spread, table
 from fer.cli.console import quiet_libraries
 
 RUNS, CALLS, WARM_UP = 7, 100, 10
+"""Number of runs, of calls per run, and of calls before the first run."""
 FORMATS = {"ONNX": "onnx", "LiteRT": "litert", "LiteRT, float16 weights": "litert", "LiteRT, 8-bit weights": "litert"}
 
 
@@ -35,7 +36,7 @@ def main():
 
 
 def measure_exports(data, model="bundled"):
-    """The table; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
+    """Measure, and return the table; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{number}.file" for number, name in enumerate(FORMATS)}
         sizes, differences, accuracies = in_own_process(export, model, files, data)
@@ -53,13 +54,17 @@ def measure_exports(data, model="bundled"):
 
 
 def in_own_process(function, *arguments):
-    """TensorFlow takes the number of its threads once, when it starts."""
+    """Run a function in a process of its own: TensorFlow takes its number of threads only once, at its start."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def export(model, files, data):
-    """Writes the files; sizes in bytes, largest differences as text, and accuracies, by name."""
+    """Export the model to all files.
+
+    Returns:
+        Three dicts by name: sizes in bytes, largest differences of a probability as text, and accuracies.
+    """
     import tensorflow as tf
 
     from fer.data.fer2013 import load_faces
@@ -74,10 +79,10 @@ def export(model, files, data):
     export_model(model, "litert", files[litert])
     export_model(model, "litert", files[half], quantize=True)
     network, config = load_model(model)
-    served = build_export_network(network, config.calibration)
-    content = files[eight].with_suffix(".tflite")
-    served.export(content, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
-    content.rename(files[eight])
+    file = files[eight].with_suffix(".tflite")
+    export_network = build_export_network(network, config.calibration)
+    export_network.export(file, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
+    file.rename(files[eight])
 
     faces = load_faces(data, "validation", config.labels, config.image_size)
     images, crops = faces.images[..., 0], build_crops(config.image_size)
@@ -95,7 +100,7 @@ def export(model, files, data):
 
 
 def measure_speed(model, files, threads):
-    """Milliseconds a face by name: a list, the median of each run."""
+    """Return the milliseconds per face by name: a list with the median of each run."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -116,7 +121,7 @@ def measure_speed(model, files, threads):
 
 
 def time_calls(ways, crops, count):
-    """Seconds of each call, a list by name."""
+    """Return the seconds of each call, a list by name."""
     seconds = {name: [] for name in ways}
     for number in range(count):
         crop = crops[number % len(crops)][None]

@@ -1,13 +1,14 @@
-"""Whether anything that strangers send breaks what reads it, or takes more time or memory than it may.
+"""Fuzz test: no input may crash the code that reads it, or take more time or memory than allowed.
 
     python -m benchmarks.fuzz --output docs/fuzz.md
 
-makes 10,000 inputs, each of its kind and number alone, and has a process for each core read them. A process that an
-input ends, or that takes half a minute for one, is replaced; the input is named, and
+Generates 10,000 inputs, each determined by the seed, its kind and its number, and reads them in one process per core. A
+process that crashes, or that takes half a minute for one input, is replaced, and the input is reported. To read one
+input again:
 
     python -m benchmarks.fuzz --only photos:17
 
-reads that one again. Needs Linux, whose /proc tells the most memory that a process had.
+Needs Linux, whose /proc has the peak memory of a process.
 """
 
 import argparse
@@ -28,15 +29,14 @@ from benchmarks.app_client import ROOT
 from benchmarks.tables import table
 
 SECONDS, MEGABYTES = 5, 500
-"""That an input may take, beyond which it counts as a failure: of a core's work, which other work on the machine does
-not change, and added to a process."""
+"""Limits of one input, in seconds of processor time and in MB added to the process; more is a failure."""
 PATIENCE, MOST_MEMORY = 30, 4_000_000_000
-"""Seconds after which a process is ended, and bytes of its address space, so that the machine survives what fails."""
+"""Seconds without an answer after which a process is ended, and limit of its address space in bytes."""
 SHARES = {
     "photos": 0.25, "photos, in the app": 0.15, "bombs": 0.02, "zips": 0.15, "clips": 0.1, "pictures": 0.03,
     "values": 0.22, "requests": 0.08,
 }  # fmt: skip
-"""Of all inputs, by kind."""
+"""Shares of all inputs, by kind."""
 COLUMNS = "ok", "refused", "exception", "crash", f"over {SECONDS} s", f"over {MEGABYTES} MB"
 KINDS = """\
 - photos: small pictures of all formats that are read, with flipped bits, other numbers, cuts and pieces of each other,
@@ -58,7 +58,7 @@ def main():
     options = parser.parse_args()
     kind, _, number = (options.only or "").partition(":")
     counts = {name: round(share * options.count) for name, share in SHARES.items() if name == (kind or name)}
-    # The kinds mixed, so that the slow ones do not come all at the end.
+    # Mix the kinds, so that the slow ones do not all come at the end.
     inputs = sorted(((name, one) for name, count in counts.items() for one in range(count)),
                     key=lambda place: (place[1] / counts[place[0]], place[0]))  # fmt: skip
     began, results = time.monotonic(), read_all(options.seed, [(kind, int(number))] if number else inputs)
@@ -71,7 +71,15 @@ def main():
 
 
 def read_all(seed, inputs):
-    """Reads inputs of a list of kind and number in a process a core; a list of what `Reader.read` tells of each."""
+    """Read inputs in one process per core.
+
+    Args:
+        seed: seed of all inputs.
+        inputs: pairs of kind and number.
+
+    Returns:
+        A list of dicts: `kind`, `number`, and the result of `Reader.read`.
+    """
     queue, results = SimpleQueue(), []
     for place in inputs:
         queue.put(place)
@@ -94,7 +102,7 @@ def read_all(seed, inputs):
 
 
 def describe(results, options, seconds):
-    """The document's first section, Markdown."""
+    """Return the first section of the document as Markdown."""
     counts = Counter((row["kind"], row["result"]) for row in results)
     kinds = [kind for kind in SHARES if any(counts[kind, column] for column in COLUMNS)]
     rows = [[kind, str(sum(counts[kind, column] for column in COLUMNS)),
@@ -110,27 +118,27 @@ measured on {date.today()} in {seconds / 60:.0f} minutes on {os.cpu_count()} cor
 
 {table(["", "inputs", *COLUMNS], rows)}
 
-Refused is what got a sentence of one line. Seconds are those of a core's work; what did not end in {PATIENCE} would
-count as well. Memory is what an input adds to the process that reads it, or what one that decodes for it has, if that
-is more. The slowest took {slowest:.1f} s, the largest {largest:.0f} MB.
+A refused input was answered with an error message of one line. Seconds are processor time; an input without an answer
+after {PATIENCE} s counts as too slow as well. Memory is what an input adds to the process that reads it, or the memory
+of a decoder process, if that is more. The slowest input took {slowest:.1f} s, the largest {largest:.0f} MB.
 
 {KINDS}
 """
 
 
 class Reader:
-    """A process that reads inputs, from the side of the benchmark."""
+    """Handle of a process of `benchmarks.fuzz_reader`, which reads inputs."""
 
     def __init__(self, seed):
         self._seed, self._process = seed, None
 
     def read(self, kind, number):
-        """Returns what came of an input: `result`, one of `COLUMNS`, and `seconds`, `megabytes` and `text`."""
+        """Read an input, and return a dict: `result`, one of `COLUMNS`, and `seconds`, `megabytes` and `text`."""
         if self._process is None:
             self._start()
         try:
             self._connection.send((kind, number))
-            self._connection.recv()  # It is made; the first of a kind loads the networks and the app before.
+            self._connection.recv()  # The input has been generated, and networks and app have been loaded.
             if self._connection.poll(PATIENCE):
                 return self._connection.recv()
             result = {"result": COLUMNS[4], "text": f"no answer after {PATIENCE} s"}
@@ -141,6 +149,7 @@ class Reader:
         return result
 
     def end(self):
+        """End the process; the next input starts a new one."""
         if self._process:
             self._connection.close()
             self._process.kill()

@@ -1,4 +1,4 @@
-"""The app in this process, and what is sent to it over HTTP that its page would not send, for benchmarks/fuzz.py."""
+"""The app in this process, and invalid requests to it over HTTP, for benchmarks/fuzz.py."""
 
 import base64
 import json
@@ -16,17 +16,17 @@ from fer.errors import UserError
 from fer.hub.client import resolve_model
 
 UNHELPFUL = re.compile(r"upstream Gradio|Internal Server Error|Traceback|\n")
-"""What no sentence for a person has."""
+"""Pattern of what an error message for a user must not contain."""
 SENT = "queue/join", "call/predict", "call/v2/analyze", "run/predict", "cancel", "reset", "stream/a", "component_server"
 READ = (
     "", "info", "queue/status", "stream/a/close", "upload_progress?upload_id=a", "startup-events", "heartbeat/a",
     "call/predict/a", "queue/data?session_hash=a",
 )  # fmt: skip
-"""Routes that are damaged, with and without a body."""
+"""Routes to which damaged requests are sent, with a body (`SENT`) and without one (`READ`)."""
 
 
 class App:
-    """The app, with a photo and a clip among its uploads.
+    """The running app, to which a photo and a clip have been uploaded.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
@@ -49,7 +49,7 @@ class App:
 
 
 def call_function(random, app):
-    """A call of one of the app's functions with values of which some are none that it takes."""
+    """Return a function that calls one of the app's functions, mostly with values that it does not accept."""
     fn = random.choice(list(app.fns.values()))
     name, number = fn.api_name, next(key for key, one in app.fns.items() if one is fn)
     values = [_value(random, app) if random.random() < 0.5 else _meant(app, block) for block in fn.inputs]
@@ -104,12 +104,13 @@ def call_function(random, app):
 
 
 def _close_stream(http, fn, answer):
-    """Says that no more frames come, for which a stream else waits."""
+    """Close a stream, which would otherwise wait for more frames."""
     if fn.connection == "stream" and "event_id" in answer:
         http.post(f"stream/{answer['event_id']}/close")
 
 
 def _judge(answer):
+    """Raise the app's error message as a `UserError`, or a `ValueError` if it is not one sentence."""
     for key in ("error", "detail"):
         if key in answer and (answer[key] or key == "error" and "data" not in answer):
             sentence = answer[key]
@@ -119,6 +120,7 @@ def _judge(answer):
 
 
 def _post(http, route, body):
+    """Send JSON and return the JSON of the answer; raise a `ValueError` for a server error without a message."""
     content = json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     answer = http.post(route, content=content, headers=headers)
@@ -131,6 +133,7 @@ def _post(http, route, body):
 
 
 def _wait(http, route, **parameters):
+    """Return the last answer of an event stream."""
     text = http.get(route, params=parameters).text
     if found := re.findall("event: (complete|error)\r?\ndata: (.*)", text):
         event, data = found[-1]
@@ -140,7 +143,7 @@ def _wait(http, route, **parameters):
 
 
 def send_request(random, app):
-    """Bytes of a request, damaged."""
+    """Return a function that sends the bytes of a damaged request."""
     body = json.dumps({"data": [app.photo], "session_hash": "a", "fn_index": random.randrange(40)}).encode()
     form = (
         b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n' + bytes(300) + b"\r\n--x--\r\n"
@@ -170,10 +173,10 @@ def send_request(random, app):
                 connection.sendall(content)
                 while part := connection.recv(65_536):
                     answer += part
-            except (TimeoutError, ConnectionError):  # A stream of events goes on; what is broken off is closed.
+            except (TimeoutError, ConnectionError):  # An event stream goes on, or the app has closed the connection.
                 pass
         status = int((re.match(rb"HTTP/1.1 (\d+)", answer) or [0, 0])[1])
-        if status >= 500 and b'{"error":"' not in answer:  # Gradio's status for an error's sentence.
+        if status >= 500 and b'{"error":"' not in answer:  # Gradio uses 500 for an error with a message.
             raise ValueError(f"{content[:600]}\n{answer[:600]}")
         if status >= 400 or not status:
             raise UserError(f"status {status}")
@@ -182,7 +185,7 @@ def send_request(random, app):
 
 
 def _value(random, app, depth=0):
-    """Any JSON, or an object such as a file's."""
+    """Return a random JSON value, or an object like those of uploaded files."""
     kind = random.randrange(9 if depth < 3 else 6)
     if kind == 0:
         return random.choice((None, True, False, "", [], {}))
@@ -220,7 +223,7 @@ def _value(random, app, depth=0):
 
 
 def _meant(app, block):
-    """A value that a component takes."""
+    """Return a value that a component accepts."""
     if is_stream(block):
         return app.frame
     values = {"Image": app.photo, "File": [app.photo, app.photo], "Video": app.clip, "Slider": 0.2, "Checkbox": False,

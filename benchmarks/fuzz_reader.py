@@ -1,4 +1,4 @@
-"""A process that reads malformed inputs for benchmarks/fuzz.py: what each comes to, and its time and memory."""
+"""Process that reads malformed inputs for benchmarks/fuzz.py, and reports the result, time and memory of each."""
 
 import io
 import os
@@ -38,9 +38,9 @@ def main():
         except EOFError:
             return
         os.truncate(log, 0)
-        run = READERS[kind](Random(f"{seed} {kind} {number}"))  # Makes the input, which does not count.
+        run = READERS[kind](Random(f"{seed} {kind} {number}"))  # Generating the input is not measured.
         for pid in ("self", *_decoders()):
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # Forgets the most memory so far.
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # Resets the peak memory.
         before = _memory("self", "VmRSS")
         connection.send("made")
         text, began = "", _work()
@@ -133,7 +133,7 @@ def _write(content, name):
 
 
 def _work():
-    """Seconds of a core's work so far, of this process and those that decode for it."""
+    """Return the processor time so far of this process and its decoder processes, in seconds."""
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in _decoders()]
     ticks = sum(int(stat[11]) + int(stat[12]) for stat in stats)
@@ -145,7 +145,7 @@ def _decoders():
 
 
 def _added_memory(before):
-    """MB that the last input added to this process at most, or, if it is more, that one which decodes for it had."""
+    """Return the peak memory in MB that the last input added to this process, or that of a decoder if that is more."""
     return max(_memory("self", "VmHWM") - before, *(_memory(pid, "VmHWM") for pid in _decoders()), 0)
 
 

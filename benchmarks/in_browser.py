@@ -1,10 +1,11 @@
-"""The recognizer in the browser beside Python's: agreement, frames a second, loading, memory, as Markdown.
+"""Comparison of the recognizer in the browser with that in Python: differences, frames per second, loading, memory.
 
     python -m benchmarks.in_browser --data fer2013.zip
 
-Needs Debian's chromium. Agreement is measured on validation pictures pasted into scenes, once as PNG, whose pixels both
-decode alike, and once as JPEG. Frames are 640x480 with one face that moves; the next is made when the one before is
-answered. Loading is cold in a new profile, and warm where the browser has the files. Two minutes of processor time.
+Needs Debian's chromium. Differences are measured on validation pictures pasted into scenes, once as PNG, which both
+decode to the same pixels, and once as JPEG. Frames have 640x480 pixels and one moving face; each frame is made when the
+one before is answered. Loading is measured in a new profile (cold) and with the files in the browser's cache (warm).
+Takes two minutes of processor time.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from benchmarks.tables import RUNS, spread, table
 from fer.cli.console import quiet_libraries
 
 PICTURES = 200
-"""Validation pictures that are pasted into scenes, the first of a random order."""
+"""Number of validation pictures that are pasted into scenes."""
 SECONDS = 4
 """Seconds of frames in one run."""
 FRAME_SIZE = (640, 480)
@@ -77,19 +78,19 @@ def measure_in_browser(data, model="bundled", pictures=PICTURES, minutes=1.0):
         size = write_site(folder, model)
         with serve(Path(folder)) as server:
             shutil.copy(Path(__file__).parents[1] / "examples" / "astronaut.jpg", Path(folder, "photo.jpg"))
-            agreement = [measure_agreement(recognizer, server, data, pictures, format) for format in ("PNG", "JPEG")]
+            parity = [measure_parity(recognizer, server, data, pictures, format) for format in ("PNG", "JPEG")]
             facts = measure_speed(server, recognizer, minutes)
     return "\n\n".join(
         [
             table(["scenes as", "faces", "found by both", "box within 2 pixels", "largest difference of a box",
-                   "of a probability", "probabilities within 0.01", "same label"], agreement),
+                   "of a probability", "probabilities within 0.01", "same label"], parity),
             table(["", ""], [["files of the page", f"{size / 1e6:.1f} MB"], *facts]),
         ]
     )  # fmt: skip
 
 
-def measure_agreement(recognizer, server, data, count, format):
-    """Return a row: how the browser's faces agree with Python's on scenes of one file format."""
+def measure_parity(recognizer, server, data, count, format):
+    """Return a table row: differences between the faces by the browser and by Python, on scenes of one file format."""
     from fer.data.fer2013 import load_faces
     from fer.data.scenes import SEED, build_scene
     from fer.images.loading import load_image
@@ -124,7 +125,7 @@ def measure_agreement(recognizer, server, data, count, format):
 
 
 def match(ours, theirs):
-    """Return pairs of faces that are the same: each of theirs with the one of ours whose box is nearest, if it is."""
+    """Return pairs of the same face: each of `theirs` with the nearest box of `ours`, if one is within 20 pixels."""
     pairs = []
     for other in theirs:
         near = [one for one in ours if max(abs(a - b) for a, b in zip(one["box"], other["box"], strict=True)) <= 20]
@@ -133,7 +134,7 @@ def match(ours, theirs):
 
 
 def measure_speed(server, recognizer, minutes):
-    """Return rows on loading, frames and memory."""
+    """Return the table rows of loading, frames and memory."""
     cold, warm, rates, sent = [], [], [], 0
     for _ in range(RUNS):
         with open_page(server.url) as page:
@@ -162,7 +163,7 @@ def measure_speed(server, recognizer, minutes):
 
 
 def time_python(recognizer, folder):
-    """Return the median seconds that Python takes for a frame, as the app reads one."""
+    """Return the median seconds that Python takes to recognize a frame of the live page."""
     from fer.detection.tracking import LIVE_SIDE
     from fer.images.loading import load_image
 
@@ -189,7 +190,7 @@ def renderer_memory(page):
 
 @contextmanager
 def open_page(url):
-    """A blank page of a site, in a browser of its own with an empty cache."""
+    """Open a blank page of a site in a new browser with an empty cache."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -202,7 +203,7 @@ def open_page(url):
 
 
 class CountingHandler(SimpleHTTPRequestHandler):
-    """Sends files, and counts their bytes in the server's `sent`."""
+    """Handler that sends files, and adds their bytes to the server's `sent`."""
 
     def log_message(self, *arguments):
         pass
@@ -215,7 +216,7 @@ class CountingHandler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serve(folder):
-    """A web server of a folder, with its address `url` and the number of bytes that it `sent`."""
+    """Start a web server of a folder; it has its address `url` and the number of bytes `sent`."""
     (folder / "blank.html").write_text("<!doctype html>")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(CountingHandler, directory=folder)) as server:
         server.sent, server.folder, server.url = 0, folder, f"http://127.0.0.1:{server.server_port}/"

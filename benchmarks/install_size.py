@@ -1,8 +1,8 @@
-"""Prints how many bytes a distribution's files have on disk, with all that it needs.
+"""Print the size in bytes of installed distributions and all of their dependencies, without pip.
 
     python benchmarks/install_size.py REQUIREMENT…
 
-run by the interpreter of the virtual environment that is asked about; pip itself is not counted.
+Run it with the interpreter of the virtual environment to be measured.
 """
 
 import sys
@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 
 def closure(requirements):
-    """The names of the installed distributions that requirements need, themselves among them."""
+    """Return the names of the installed distributions that meet requirements, and of all of their dependencies."""
     names, waiting = set(), [(Requirement(text), "") for text in requirements]
     seen = set()
     while waiting:
@@ -29,6 +29,7 @@ def closure(requirements):
 
 
 def size(name):
+    """Return the size of the files of a distribution in bytes."""
     paths = {file.locate().resolve() for file in distribution(name).files or ()}
     return sum(path.stat().st_size for path in paths if path.is_file())
 

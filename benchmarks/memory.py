@@ -1,9 +1,9 @@
-"""Whether the app's memory grows: minutes of live stream, then photos in a row, each from one client.
+"""Test for memory growth of the app: a live stream, and then photos in a row, each from one client.
 
     python -m benchmarks.memory --minutes 30 --photos 5000
 
-starts the app and prints its resident memory once a minute, and in the end its ratio to that after the first hundred
-frames and the first hundred photos. Needs Linux.
+Starts the app, and prints its resident memory once a minute. At the end it prints the ratio to the memory after the
+first hundred frames, or the first hundred photos. Needs Linux.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import httpx
 from benchmarks.app_client import PHOTO, memory, predict, running_app, stream
 
 FIRST = 100
-"""Frames and photos before memory counts: until then caches fill."""
+"""Number of frames, and of photos, before the first measurement: they fill the caches."""
 
 
 def main():
@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--photos", type=int, default=5000, help="in a row (default %(default)s)")
     options = parser.parse_args()
     with running_app() as (url, app), httpx.Client(base_url=url, timeout=60) as http:
-        predict(http, PHOTO.read_bytes())  # The model is there then.
+        predict(http, PHOTO.read_bytes())  # Waits until the model is loaded.
         print(f"{'':8}{'minutes':>8}{'count':>8}{'MB':>8}")
         for name, counts in (("frames", stream(url, 60 * options.minutes)), ("photos", send(http, options.photos))):
             first, last = watch(app, name, counts)
@@ -32,15 +32,15 @@ def main():
 
 
 def watch(app, name, counts):
-    """Prints a process' memory after the first hundred, then once a minute, and at the end.
+    """Print the memory of a process after the first hundred items, then once a minute, and at the end.
 
     Args:
-        app: the process.
-        name: of what is counted.
-        counts: iterable of 1, 2, 3 and so on.
+        app: process.
+        name: name of the items.
+        counts: iterable that yields the number of items so far after each item.
 
     Returns:
-        The memory in MB after the first hundred, NaN if there were no hundred, and at the end.
+        The memory in MB after the first hundred items (NaN if there were fewer), and at the end.
     """
     start, first, due = time.monotonic(), math.nan, math.inf
 
@@ -59,7 +59,7 @@ def watch(app, name, counts):
 
 
 def send(http, count):
-    """Sends a photo so many times, one after the other; yields how many were answered."""
+    """Send a photo `count` times, one after the other, and yield the number of answers so far."""
     photo = PHOTO.read_bytes()
     for number in range(1, count + 1):
         predict(http, photo)

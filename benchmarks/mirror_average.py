@@ -1,8 +1,8 @@
-"""What the mean over a face and its mirror image would give, for twice the work.
+"""Effect of averaging the probabilities of a face and its mirror image, which doubles the work.
 
     python -m benchmarks.mirror_average --data fer2013.zip
 
-prints accuracy and negative log-likelihood on validation, with and without.
+Prints accuracy and negative log-likelihood on validation, with and without the average.
 """
 
 import argparse
@@ -24,8 +24,8 @@ def main():
     once = classify(network, images)
     twice = (once + classify(network, images[:, :, ::-1])) / 2
     for name, probabilities in (("one pass", once), ("mean with the mirror image", twice)):
-        figures = evaluate(probabilities, faces.labels, faces.classes)
-        print(f"{name:28}accuracy {figures['accuracy']:.2%}   negative log-likelihood {figures['nll']:.3f}")
+        metrics = evaluate(probabilities, faces.labels, faces.classes)
+        print(f"{name:28}accuracy {metrics['accuracy']:.2%}   negative log-likelihood {metrics['nll']:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""Inputs that nobody's camera makes: small pictures, zips and clips that were damaged, and files that are made to take
-time or memory.
+"""Generators of malformed inputs: damaged small pictures, zips and clips, and files that take much time or memory.
 
-Each function takes a `random.Random`, which alone decides what it makes.
+The public functions take a `random.Random`, which alone determines the result.
 """
 
 import io
@@ -20,29 +19,29 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 EDGES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Numbers at which programs go wrong."""
+"""Numbers at the limits of integer types, at which programs often fail."""
 NAMES = ("a.png", "../../a.png", "/a.png", "C:\\a.png", "a\nb.png", "=1+1.png", "\N{FACE WITH TEARS OF JOY}.png",
          "a" * 300 + ".png", ".a.png", "__MACOSX/a.png", "", "notes.txt", "suffixless")  # fmt: skip
 """Names of files in a zip."""
 START = 33, 64
-"""Where a PNG's first chunk ends, and the first bytes of any file in which its sizes stand."""
+"""End of the first chunk of a PNG, and number of bytes at the beginning of a file that hold its sizes."""
 
 
 def photo(random):
-    """A small picture in a format that is read, damaged in most cases."""
+    """Return a small picture in a supported format, damaged in most cases."""
     content = random.choice(_photos())
     return content if random.random() < 0.05 else damage(random, content, _photos())
 
 
 def bomb(random):
-    """A picture that is small to send, and much work or memory to decode."""
+    """Return a picture whose file is small, but which takes much time or memory to decode."""
     return random.choice(BOMBS)(random)
 
 
 def archive(random):
-    """A zip of some small files: with odd names, packings and sizes, or with another zip in it, or damaged."""
+    """Return a zip of small files, with odd names, compressions and sizes, or with another zip in it, or damaged."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as zipped, warnings.catch_warnings(action="ignore"):  # Of a name that comes twice.
+    with zipfile.ZipFile(file, "w") as zipped, warnings.catch_warnings(action="ignore"):  # Names may be duplicates.
         for number in range(random.choice((0, 1, 1, 2, 3, 3, 40))):
             packing = random.choice(
                 (zipfile.ZIP_STORED, *3 * (zipfile.ZIP_DEFLATED,), zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -60,20 +59,20 @@ def archive(random):
     if random.random() < 0.3:
         return content
     if random.random() < 0.5:
-        # A header's field, where a mere flip mostly hits the pictures: sizes, methods, versions, flags, offsets.
+        # Change a field of a header (size, method, version, flag, offset); a random flip mostly hits the pictures.
         places = [match.start() for match in re.finditer(b"PK(?:\1\2|\3\4|\5\6|\6\6|\6\7)", content)]
         return _put_number(random, content, random.choice(places) + random.randrange(4, 46))
     return damage(random, content, [_zip()])
 
 
 def clip(random):
-    """A clip of ten small frames in a format that is read, damaged in most cases."""
+    """Return a clip of ten small frames in a supported format, damaged in most cases."""
     content = random.choice(small_clips())
     return content if random.random() < 0.05 else damage(random, content, small_clips())
 
 
 def picture(random):
-    """A decoded picture of an odd shape or content: PIL image of mode RGB."""
+    """Return a PIL image of mode RGB with an odd shape or content."""
     width, height = random.choice(((1, 1), (1, 3000), (3000, 1), (2, 2), (47, 49), (300, 200), (900, 20), (640, 480)))
     kind = random.randrange(4)
     if kind == 0:
@@ -86,7 +85,7 @@ def picture(random):
 
 
 def mosaic(count, side):
-    """A picture of `count` by `count` faces, each of so many pixels."""
+    """Return a picture of `count` by `count` faces, each with `side` pixels per side."""
     picture, face = Image.new("RGB", (count * side, count * side)), _face().resize((side, side))
     for number in range(count * count):
         picture.paste(face, (number % count * side, number // count * side))
@@ -94,14 +93,14 @@ def mosaic(count, side):
 
 
 def encode(image, kind, **options):
-    """The file of a PIL image."""
+    """Return the content of a file of a PIL image; `kind` is Pillow's name of the format."""
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
 
 
 def damage(random, content, others):
-    """`content` after some bit flips, a number put in its header or elsewhere, a cut, or a piece of another file."""
+    """Return a file with changed bytes, a changed number, a cut, or a piece of another file."""
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         size = max(1, len(content))
         start = random.randrange(size if random.random() < 0.5 else min(size, START[1]))
@@ -126,7 +125,7 @@ def damage(random, content, others):
 
 
 def jpeg_scans(random, side=None, count=None):
-    """A progressive JPEG that repeats its last scan, up to 100,000 times."""
+    """Return a progressive JPEG that repeats its last scan, up to 100,000 times."""
     side, count = side or random.choice((64, 1000, 4000, 6900)), count or random.choice((20, 500, 1900, 100_000))
     content = _even("JPEG", side, progressive=True)
     return content[:-2] + content[content.rindex(b"\xff\xda") : -2] * count + content[-2:]
@@ -151,7 +150,7 @@ def _png_chunks(random):
 
 
 def _png_texts(random):
-    """Compressed text, or a profile of colours, of 100 MB."""
+    """Return a PNG with a compressed text, or a colour profile, of 100 MB."""
     kind = random.choice((b"zTXt", b"iCCP"))
     content = _even("PNG", 40)
     return content[: START[0]] + _chunk(kind, b"a\0\0" + _zeros()) * random.choice((1, 50)) + content[START[0] :]
@@ -167,7 +166,7 @@ def _bmp_runs(random):
 
 
 def _tiff_parts(random):
-    """A TIFF of a few pixels in strips or tiles of up to 2 GB."""
+    """Return a TIFF of a few pixels in strips or tiles of up to 2 GB."""
     side, part = random.choice((16, 700, 6000)), random.choice((16, 4096, 26_000, 65_520, 0x7FFFFFF0))
     data = zlib.compress(bytes(10 ** random.choice((3, 6, 8))), 1)
     tags = [
@@ -187,7 +186,7 @@ def _tiff_parts(random):
 
 
 def _large(random):
-    """50 megapixels of one colour."""
+    """Return a picture with 50 megapixels of one colour."""
     kind, options = random.choice((("PNG", {}), ("GIF", {}), ("WEBP", {"lossless": True, "method": 0}), ("JPEG", {}),
                                    ("TIFF", {"compression": "tiff_lzw"}), ("JPEG", {"progressive": True})))  # fmt: skip
     return _even(kind, 7000, **options)
@@ -207,7 +206,7 @@ def _chunk(kind, content):
 
 
 def _mend_checksums(content):
-    """A PNG whose chunks are taken for whole: damage is else found before it is looked at."""
+    """Return a PNG with correct checksums: otherwise the decoder would reject a damaged chunk before it reads it."""
     parts, place = [content[:8]], 8
     while place + 12 <= len(content):
         end = place + 8 + int.from_bytes(content[place : place + 4], "big")
@@ -239,7 +238,7 @@ def _photos():
 
 @cache
 def small_clips():
-    """Files of ten frames, one of each format."""
+    """Return the contents of clips of ten frames, one per format."""
     clips, noise = [], np.random.default_rng(0).integers(0, 256, (10, 48, 64, 3), dtype=np.uint8)
     kinds = (("mp4", "libx264"), ("matroska", "libx264"), ("mpegts", "libx264"), ("webm", "libvpx"),
              ("avi", "mpeg4"), ("mov", "mjpeg"), ("mpegts", "mpeg2video"))  # fmt: skip

@@ -1,4 +1,4 @@
-"""The app over HTTP: how soon it answers, how long a photo takes with one client and with many, and its memory."""
+"""Benchmark of the app over HTTP: start, latency with one client and with many, throughput, memory."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,14 +11,17 @@ from benchmarks.memory import FIRST, send, watch
 from benchmarks.tables import RUNS, spread, table
 
 CLIENTS = {1: 100, 8: 160, 32: 320}
-"""Clients at once, and the photos that they send in a run."""
+"""Number of photos per run, by number of clients at once."""
 BATCH = 100
+"""Number of photos in a call of `/predict_batch`."""
 STREAM_SECONDS = 8
+"""Seconds of a live stream."""
 PHOTOS = 5000
+"""Number of photos after which the memory is measured."""
 
 
 def measure_serving(photo):
-    """The tables as Markdown.
+    """Measure the app, and return the tables as Markdown.
 
     Args:
         photo: path of a JPEG of 640x480 pixels with one face.
@@ -73,7 +76,11 @@ Memory after {FIRST} photos: {before:,.0f} MB; after {PHOTOS:,}: {after:,.0f} MB
 
 
 def measure_clients(url, photo, count):
-    """p50, p95 and p99 in seconds of photos from clients at once, each sending one after the other; photos a second."""
+    """Let several clients at once send photos, each one after the other.
+
+    Returns:
+        The 50th, 95th and 99th percentile of the latency in seconds, and the photos per second.
+    """
 
     def work(_):
         seconds = []
@@ -91,7 +98,7 @@ def measure_clients(url, photo, count):
 
 
 def measure_batch(http, photo):
-    """Photos a second of one call, without their upload."""
+    """Return the photos per second of one call of `/predict_batch`, without the upload."""
     files = upload(http, [photo] * BATCH)
     began = time.perf_counter()
     rows = call(http, "predict_batch", files)
@@ -101,6 +108,7 @@ def measure_batch(http, photo):
 
 
 def measure_stream(url, every):
+    """Return the answered frames per second of a live stream with a frame every `every` seconds."""
     began = time.monotonic()
     count = max(stream(url, STREAM_SECONDS, every), default=0)
     return count / (time.monotonic() - began)

@@ -1,19 +1,19 @@
-"""Figures as Markdown."""
+"""Measurements as Markdown."""
 
 import statistics
 
 RUNS = 5
-"""Whose median and extremes a figure has."""
+"""Number of runs of which a measurement states median and extremes."""
 
 
 def table(headers, rows):
-    """A Markdown table of cells that are text."""
+    """Return a Markdown table; all cells are text."""
     lines = [headers, ["---"] * len(headers), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def spread(values, digits=1, scale=1):
-    """The median of several runs, and the lowest and the highest in brackets, each times `scale`."""
+    """Return the median of several runs, and the lowest and the highest in brackets, each multiplied by `scale`."""
     low, middle, high = (
         f"{scale * value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values))
     )

@@ -1,5 +1,4 @@
-"""Pictures a second of `fer.training.fit.fit` beside a bare Keras loop of the same network, optimizer and
-augmentation."""
+"""Comparison of `fer.training.fit.fit` with a plain `model.fit` of the same network, optimizer and augmentation."""
 
 import tempfile
 from dataclasses import replace
@@ -17,12 +16,13 @@ from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
 
 PICTURES = 2400
+"""Number of training pictures."""
 
 
 def measure_training_overhead(data):
-    """A paragraph of Markdown; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
+    """Measure both, and return a paragraph; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
     train, validation = load_faces(data, "train", limit=PICTURES), load_faces(data, "validation", limit=96)
-    # Neither mixup nor averaging: they are what a bare loop does not do, not what ours costs.
+    # Without mixup and averaging, which a plain `model.fit` does not do.
     recipe = replace(RECIPES["se_resnet"], epochs=2, mixup=0.0, average=False)
     ours, bare = [], []
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -43,7 +43,7 @@ the checkpoints are a fixed part: an epoch of all 28,709 pictures has twelve tim
 
 
 def fit_bare(train, validation, recipe):
-    """Seconds of the second epoch of Keras' own loop."""
+    """Train with a plain `model.fit`, and return the seconds of the second epoch."""
     network = build_network("se_resnet", 48, 7)
     model = keras.Sequential([keras.Input((48, 48, 1)), *augmentation(recipe.seed, recipe.zoom), network])
     optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)

@@ -1,4 +1,4 @@
-"""This project's recognizer as a contender."""
+"""Contender: the recognizer of this project."""
 
 import os
 import time
@@ -18,10 +18,12 @@ recognizer = Recognizer.load()
 
 
 def read_photo(path):
+    """Return the box and the label of each face in a photo."""
     return [(face.box, face.label) for face in recognizer.recognize(load_image(path))]
 
 
 def read_crop(crop):
+    """Return the label of a face crop."""
     return recognizer.recognize(Image.fromarray(crop), already_cropped=True)[0].label
 
 

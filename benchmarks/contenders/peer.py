@@ -1,4 +1,4 @@
-"""PyPI `fer` 25.10.3 as a contender: `haar` or `mtcnn` finds the faces, `quantised` or `keras` reads them."""
+"""Contender: PyPI's `fer` 25.10.3. Arguments: the detector, `haar` or `mtcnn`; the network, `quantised` or `keras`."""
 
 import sys
 import time
@@ -18,21 +18,24 @@ fer, fer_of_crops = FER(**settings), FER(**settings, offsets=(0, 0))
 
 
 def read_photo(path):
+    """Return the box and the label of each face in a photo."""
     found = fer.detect_emotions(path)
     return [(corners(face["box"]), best(face)) for face in found]
 
 
 def read_crop(crop):
-    """The whole crop is the face: neither detector nor the margin that it adds to a box."""
+    """Return the label of a face crop, without detection and without the margin that `fer` adds to a detected box."""
     return best(fer_of_crops.detect_emotions(cv2.cvtColor(crop, cv2.COLOR_GRAY2BGR), [(0, 0, *crop.shape)])[0])
 
 
 def corners(box):
+    """Convert left, top, width, height to left, top, right, bottom."""
     left, top, width, height = map(int, box)
     return left, top, left + width, top + height
 
 
 def best(face):
+    """Return the most probable label of a face."""
     return max(face["emotions"], key=face["emotions"].get)
 
 

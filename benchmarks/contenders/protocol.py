@@ -1,6 +1,7 @@
-"""What every contender does: read photos and crops that it is told of, and say how long each took.
+"""Protocol of the contenders: a process that answers requests about photos and crops, and measures the time of each.
 
-Each runs as a process of its own, in the virtual environment of its library: a line of JSON in, a line out.
+Each contender runs in the virtual environment of its library. A request is a line of JSON on standard input, an answer
+is a line of JSON on standard output.
 """
 
 import json
@@ -12,15 +13,15 @@ from pathlib import Path
 
 
 def answer(read_photo, read_crop, libraries):
-    """Answers requests until standard input ends.
+    """Answer requests until standard input ends.
 
     Args:
-        read_photo: from a file's path to a list of `(box, label)`, the box as left, top, right, bottom.
-        read_crop: from a grey uint8 array `(48, 48)` to a label.
-        libraries: seconds that their import took.
+        read_photo: function from the path of a file to a list of `(box, label)`; a box is left, top, right, bottom.
+        read_crop: function from a grey uint8 array `(48, 48)` to a label.
+        libraries: seconds that the import of the libraries took.
     """
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # What libraries print is no answer.
+    os.dup2(2, 1)  # What libraries print goes to standard error instead.
     for line in sys.stdin:
         request = json.loads(line)
         if "photos" in request:
