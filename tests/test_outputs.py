@@ -1,4 +1,4 @@
-"""That outputs are refused before the work, and written whole or not at all."""
+"""Outputs are checked before the work, and written completely or not at all."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def clip(astronaut, tmp_path):
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """A disk with no room left, to which whatever is written whole goes."""
+    """A full disk, to which `written_whole` writes."""
     replace = Path.replace
 
     def refuse(self, target):

@@ -16,7 +16,7 @@ from fer.models.calibration import Calibration, temper
 
 @pytest.fixture(scope="module")
 def overconfident():
-    """Probabilities whose logits are twice too large, and labels drawn from the true ones."""
+    """Probabilities whose logits are too large by a factor of two, and labels drawn from the true probabilities."""
     rng = np.random.default_rng(0)
     true = rng.dirichlet((0.7, 0.7, 0.7), 4000)
     labels = (rng.random((4000, 1)) > true.cumsum(axis=1)).sum(axis=1).clip(max=2)

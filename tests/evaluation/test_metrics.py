@@ -29,7 +29,7 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
 
 
 def test_calibration_error_keeps_bins_apart():
-    # One bin 0.1 too sure, one 0.1 too unsure: they must not cancel.
+    # One bin is overconfident by 0.1 and one is underconfident by 0.1: they must not cancel.
     probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
     labels = np.array([0] * 8 + [1] * 2 + [0] * 7 + [1] * 3)
     assert expected_calibration_error(probabilities, labels) == pytest.approx(0.1)
@@ -64,7 +64,7 @@ def test_a_difference_of_models_that_disagree_on_nothing_is_not_known_to_be_none
     mean, half = difference(right, right)
     assert mean == 0
     assert 5 < half < 15
-    # With plenty to tell them apart by, it is the plain interval of a mean.
+    # With many disagreements it is the normal interval of a mean.
     many, other = np.arange(1000) % 2 == 0, np.arange(1000) % 3 == 0
     gained = many.astype(float) - other
     assert difference(many, other)[1] == pytest.approx(196 * gained.std() / 1000**0.5)

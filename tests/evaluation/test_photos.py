@@ -1,4 +1,4 @@
-"""Folders of labelled photos, measured with a recognizer that answers by the photo's colour."""
+"""Evaluation on folders of labelled photos, with a recognizer that answers by the colour of the photo."""
 
 import json
 
@@ -22,7 +22,7 @@ ANSWERS = {
 
 
 class Reader:
-    """Answers with what `ANSWERS` has for the photo's colour."""
+    """Recognizer that returns the entry of `ANSWERS` for the colour of a photo."""
 
     labels, calibration = LABELS, Calibration(threshold=0.8)
 
@@ -79,7 +79,7 @@ def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folde
     assert len(seen) == 8
     lab, street = figures["sets"]["lab"], figures["sets"]["street"]
     assert (lab["n"], lab["found"], lab["labels"]) == (5, 4, ["happy", "sad"])
-    # Among happy and sad alone the blue photos are sad, among all three they are neutral.
+    # Blue photos are sad if only happy and sad are allowed, and neutral if all three are.
     assert lab["accuracy"] == pytest.approx(3 / 5)
     assert lab["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2) / 2)
     assert lab["all_labels"]["balanced_accuracy"] == pytest.approx((2 / 3 + 0) / 2)

@@ -16,7 +16,7 @@ from fer.recognition.classification import classify
 
 
 def always_right_and_never_sure(probabilities, labels):
-    """Likelier answers than any temperature gives, whose calibration error is 40 %."""
+    """Return probabilities with a lower negative log-likelihood than any temperature gives, and an ECE of 40 %."""
     return 0.6 * np.eye(len(EMOTIONS))[labels] + 0.4 / 6 * (1 - np.eye(len(EMOTIONS))[labels])
 
 
@@ -24,7 +24,7 @@ def always_right_and_never_sure(probabilities, labels):
     ("sharpness", "held_out", "helps"),
     [
         (2.0, None, True),
-        # Chance decides where nothing is to be gained.
+        # Without a real effect, chance decides.
         (1.0, lambda probabilities, labels: temper(probabilities, 3.0), False),
         (1.0, always_right_and_never_sure, True),
     ],
@@ -74,8 +74,11 @@ def test_two_expressions_and_the_end_to_end_accuracy_are_measured_too(tmp_path, 
 
 @pytest.fixture
 def rare(tmp_path, monkeypatch):
-    """A model folder of two classes, its training pictures (nine happy to one sad) and 200 to validate, as many of each
-    as of the other, and a network that leans to happy as far as training did."""
+    """A model of two classes whose probabilities have the bias of its training pictures, nine happy to one sad.
+
+    Returns the model folder, its training pictures, 200 validation pictures of which half are happy, and the biased
+    probabilities of these.
+    """
     folder = tmp_path / "rare"
     folder.mkdir()
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})

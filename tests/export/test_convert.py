@@ -32,7 +32,7 @@ MODEL = "fer-bot/model"
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
-    """The bundled model in each format, by command line: a path by name."""
+    """Paths of exports of the bundled model by name, written by the command line."""
     folder = tmp_path_factory.mktemp("exported")
     files = {name: folder / EXPORTS[name] for name in EXPORTS} | {"quantised": folder / "half.tflite"}
     for name, path in files.items():
@@ -67,7 +67,7 @@ def test_quantised_is_half_the_size(bundled):
 
 @pytest.mark.slow  # Converts the network of 2 million parameters, and starts two interpreters.
 def test_the_cards_lines_run_the_files(hub, bundled, monkeypatch, tmp_path):
-    # The files are there already; that a push makes them is another test.
+    # The files exist already; another test has the push make them.
     monkeypatch.setattr(fer.export.convert, "export_model", lambda _, name, output: shutil.copy(bundled[name], output))
     push_model("bundled", MODEL, exports=("onnx", "litert"))
     files = hub.model(MODEL).head.files
@@ -198,7 +198,7 @@ def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, 
     pushed = hub.read(MODEL)
     kept = "kept, of the same weights and calibration: model.onnx"
 
-    # The folder has it no longer, or has one that is not recorded: the Hub's is of the same weights, and stays.
+    # The folder has no valid export any more. That on the Hub was made from the same weights, and stays.
     file.unlink()
     assert push() == ["nothing has changed", kept]
     change_document(small, exports={"litert": json.loads((small / CONFIG).read_text())["exports"]["litert"]})

@@ -1,4 +1,4 @@
-"""Pull and push with the real client, over HTTP, against the double."""
+"""Pull and push with the real huggingface_hub, over HTTP, against a stand-in for the Hub."""
 
 import ast
 import json
@@ -40,13 +40,13 @@ def model(tmp_path):
 
 @pytest.fixture
 def small(whole_small, tmp_path):
-    """The same, to be changed."""
+    """A copy of the model folder that a test may change."""
     return shutil.copytree(whole_small, tmp_path / "small")
 
 
 @pytest.fixture(scope="module")
 def whole_small(tmp_path_factory):
-    """A model folder whose network is small and untrained, with borrowed figures."""
+    """A model folder with a small, untrained network and the metrics of another model."""
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
     options = {"stem": 8, "widths": [8], "depth": 1}
@@ -179,7 +179,7 @@ def test_a_token_with_a_character_that_none_has_is_said(hub, monkeypatch, token)
 
 @pytest.fixture
 def no_pauses(monkeypatch):
-    """Lets the Hub's client and `fer.hub.client` try again at once."""
+    """Remove the pauses between attempts of huggingface_hub and of this project."""
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
 
 
@@ -258,7 +258,7 @@ def test_what_only_concerns_the_hub_needs_a_repository(tmp_path):
 
 def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
     hub.put(BUNDLED, MODEL)
-    # The client goes on after the last whole chunk; a network this small is less than one.
+    # huggingface_hub resumes after the last complete chunk, and this network is smaller than one chunk.
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1_000_000)
     hub.cut("/_cdn/")
     folder = pull_model(MODEL).folder

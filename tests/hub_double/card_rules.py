@@ -1,4 +1,4 @@
-"""The documented part of what the Hub asks of a card's metadata; its whole schema is not public."""
+"""Rules of the Hub for the metadata of a card, as far as they are documented."""
 
 import re
 
@@ -9,13 +9,13 @@ SPACE_STRINGS = ("title", "sdk_version", "python_version", "app_file", "startup_
 
 
 def metadata_of(text):
-    """The YAML block at the top of a card, as a dict; empty without one."""
+    """Return the YAML block at the top of a card as a dict; empty without one."""
     block = re.match(r"\s*---\s*\n(.*?)\n---\s*(\n|$)", text, re.DOTALL)
     return (yaml.safe_load(block[1]) or {}) if block else {}
 
 
 def complaints(metadata, kind):
-    """What the Hub would refuse a card of a `model` or `space` for."""
+    """Return the reasons for which the Hub would refuse the card of a `model` or `space`."""
     if not isinstance(metadata, dict):
         return ["metadata must be a mapping"]
     return list(_space_complaints(metadata) if kind == "space" else _model_complaints(metadata))

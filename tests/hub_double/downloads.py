@@ -1,4 +1,4 @@
-"""Files of a revision; large ones by a redirect to another origin, as from the Hub's CDN, or through Xet."""
+"""Routes for the files of a revision; large ones by a redirect to another origin, like the Hub's CDN, or by Xet."""
 
 import re
 import struct
@@ -50,7 +50,7 @@ def _resolve(request, kind, owner, name, revision, path):
 
 
 def _ranged(request, content, headers):
-    """The bytes that `Range` asks for, or all."""
+    """Return the bytes in the range of the header `Range`, or all."""
     headers = {**headers, "Accept-Ranges": "bytes"}
     status = 200
     if wanted := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", "")):

@@ -1,4 +1,4 @@
-"""Who one is; creating, reading about and tagging repositories."""
+"""Routes for the identity of a user, and for creating, describing and tagging repositories."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""The double as a server: its routes, its faults, its log of requests."""
+"""Server of the stand-in: its routes, its faults, its log of requests."""
 
 import hashlib
 import socket
@@ -44,7 +44,7 @@ class HubDouble:
         self._thread.join(10)
 
     def reset(self):
-        """Forgets everything."""
+        """Delete all data."""
         self.app.state.hub = State(cdn=self._cdn)
 
     @property
@@ -60,11 +60,11 @@ class HubDouble:
         return self.state.requests
 
     def model(self, name):
-        """The repository of a model."""
+        """Return the repository of a model."""
         return self.state.repos["models", name]
 
     def read(self, name):
-        """The bytes of each file at a model's head, by path."""
+        """Return the contents of the files at the head of a model repository, by path."""
         files = self.model(name).head.files
         return {path: file.content or self.state.large.get(file.sha256, b"") for path, file in files.items()}
 
@@ -90,11 +90,11 @@ class HubDouble:
         return self.model(name).commit("main", files, "put").sha
 
     def fail(self, part, status, times=1, method=None):
-        """Answers the next `times` requests whose path has `part` in it with an error."""
+        """Answer the next `times` requests whose path contains `part` with an error."""
         self.state.faults += [Fault(part, status, method) for _ in range(times)]
 
     def cut(self, part):
-        """Closes the connection in the middle of the next file whose path has `part` in it."""
+        """Close the connection in the middle of the next file whose path contains `part`."""
         self.state.faults.append(Fault(part, method="GET"))
 
 
@@ -129,7 +129,7 @@ def _build_app():
 
 
 async def _cut(response):
-    """The first half of a response that promises all of it."""
+    """Return the first half of a response whose header promises all of it."""
     content = b"".join([chunk async for chunk in response.body_iterator])
 
     async def half():

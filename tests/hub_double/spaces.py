@@ -1,4 +1,4 @@
-"""What is set of a Space beside its files."""
+"""Routes for the settings of a Space."""
 
 from fastapi import APIRouter, Request
 

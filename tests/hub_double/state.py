@@ -1,4 +1,4 @@
-"""What the double remembers."""
+"""State of the stand-in: users, repositories, commits, files."""
 
 import fnmatch
 import hashlib
@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 LFS_NAMES = ("*.h5", "*.onnx", "*.tflite", "*.npz", "*.zip", "*tfevents*")
 """The part of the Hub's default .gitattributes that concerns this project."""
 LFS_SIZE = 10 * 1024 * 1024
-"""Larger files must go through LFS or Xet."""
+"""Size in bytes above which a file must go through LFS or Xet."""
 
 
 class RefusedError(Exception):
-    """An answer that is an error, as the Hub words it: status, message, and code of `X-Error-Code`."""
+    """Error response in the words of the Hub: status, message, and code of `X-Error-Code`."""
 
     def __init__(self, status, message, code=None, headers=None, body=None):
         super().__init__(message)
@@ -24,7 +24,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Fault:
-    """What the next request meets whose path has `part` in it: an error status, or a body cut in the middle."""
+    """Fault of the next request whose path contains `part`: an error status, or a body cut in the middle."""
 
     part: str
     status: int | None = None
@@ -79,7 +79,7 @@ class Repository:
         return self.commits[self.refs["main"]]
 
     def find(self, revision):
-        """The commit of a branch, tag or sha."""
+        """Return the commit of a branch, tag or sha."""
         for name in (revision, f"refs/tags/{revision}"):
             if name in self.refs:
                 return self.commits[self.refs[name]]
@@ -89,7 +89,7 @@ class Repository:
         raise RefusedError(404, f"Invalid rev id: {revision}", "RevisionNotFound")
 
     def commit(self, ref, files, title):
-        """Adds a commit to a ref and returns it."""
+        """Add a commit to a ref, and return it."""
         seed = json.dumps([ref, title, time.time_ns(), sorted((path, file.git_oid) for path, file in files.items())])
         commit = Commit(hashlib.sha1(seed.encode()).hexdigest(), title, now(), files)
         self.commits[commit.sha] = commit
@@ -99,7 +99,7 @@ class Repository:
 
 @dataclass
 class State:
-    """Everything, and the rules of who may do what.
+    """All data of the stand-in, and the rules of access.
 
     tokens: names of the users by token; a name may own repositories `name/…`. One may write, but for the next two.
     read_only: tokens with the role `read`.
@@ -124,7 +124,7 @@ class State:
     requests: list[tuple[str, str, int]] = field(default_factory=list)
 
     def token(self, request, required=False):
-        """The valid token that a request carries, or None."""
+        """Return the valid token of a request, or None."""
         header = request.headers.get("authorization", "")
         token = header.removeprefix("Bearer ").strip()
         if header and token not in self.tokens:
@@ -134,7 +134,7 @@ class State:
         return token or None
 
     def may_write(self, request):
-        """Whether the token that a request carries may write anything."""
+        """Return whether the token of a request may write anything."""
         token = self.token(request)
         scopes = self.fine_grained.get(token, {"scoped": [{"permissions": ["repo.write"]}]})["scoped"]
         return token not in self.read_only and any("repo.write" in scope["permissions"] for scope in scopes)
@@ -143,7 +143,7 @@ class State:
         return self.tokens.get(self.token(request, required))
 
     def repository(self, request, kind, owner, name, write=False, content=False):
-        """The repository, if the request may see it, read its files (`content`) or change it (`write`)."""
+        """Return the repository if the request may see it, read its files (`content`) or change it (`write`)."""
         user = self.user(request)
         repository = self.repos.get((kind, f"{owner}/{name}"))
         if repository is None or (repository.private and user != owner):

@@ -1,4 +1,4 @@
-"""Preupload, LFS, Xet tokens, and the commit that brings it all together."""
+"""Routes of an upload: preupload, LFS, Xet tokens, and the commit."""
 
 import base64
 import hashlib
@@ -96,7 +96,7 @@ async def commit(request: Request, kind: str, owner: str, name: str, revision: s
 
 
 def _apply(state, kind, files, operation, value):
-    """One line of a commit, onto the files of the commit before."""
+    """Apply one line of a commit to the files of the commit before."""
     path = value["path"]
     if operation == "file":
         content = base64.b64decode(value["content"])

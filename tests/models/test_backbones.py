@@ -34,9 +34,9 @@ OWN = {
     "resnet50": applications.resnet50,
     "vgg16": applications.vgg16,
 }
-"""Keras' modules, each with its preprocess_input."""
+"""Modules of Keras with `preprocess_input`, by backbone."""
 DEEP = {"inception_v3", "resnet50"}
-"""Whose hundreds of layers take seconds to build."""
+"""Backbones whose hundreds of layers take seconds to build."""
 BUILD = {
     "inception_v3": applications.InceptionV3,
     "mobilenet": applications.MobileNet,
@@ -46,7 +46,7 @@ BUILD = {
 
 
 def each_backbone(**more):
-    """Parameters of a test: the name of each, and what is in `more` for it; the deep ones are slow."""
+    """Return the parameters of a test: each name with its values in `more`; deep backbones get the marker `slow`."""
     return [pytest.param(name, *more.get(name, ()), marks=[pytest.mark.slow] * (name in DEEP)) for name in LEAST]
 
 
@@ -56,7 +56,7 @@ def data(draw_dataset, tmp_path_factory):
 
 
 def build_thin(include_top, weights, input_tensor=None, convolutions=(2, 2, 3, 3, 3)):
-    """VGG16 without top, or with other `convolutions` a block, but of 4 to 20 filters each."""
+    """Build VGG16 without its top, with 4 to 20 filters per layer, perhaps with other `convolutions` per block."""
     x = keras.Input((None, None, 3)) if input_tensor is None else input_tensor
     for block, count in enumerate(convolutions, start=1):
         for number in range(1, count + 1):
@@ -67,7 +67,7 @@ def build_thin(include_top, weights, input_tensor=None, convolutions=(2, 2, 3, 3
 
 
 def replace_base(monkeypatch, name, build):
-    """For the test Keras' function of a backbone is `build`."""
+    """Replace Keras' function of a backbone by `build` during the test."""
     entry = NETWORKS[name]
     load = replace(entry.backbone, load=lambda: (build, OWN[name].preprocess_input))
     monkeypatch.setitem(NETWORKS, name, replace(entry, backbone=load))
@@ -75,7 +75,7 @@ def replace_base(monkeypatch, name, build):
 
 @pytest.fixture
 def vgg16(tmp_path, monkeypatch):
-    """A base without top, and the file that Keras writes of it. For the test `vgg16` is thin."""
+    """A thin VGG16 without its top, and the file that Keras writes of it; `vgg16` is thin during the test."""
     replace_base(monkeypatch, "vgg16", build_thin)
     base, path = build_thin(include_top=False, weights=None), tmp_path / "base.weights.h5"
     base.save_weights(path)
@@ -84,13 +84,13 @@ def vgg16(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def networks():
-    """Backbones by name, each as small as it can be, and built once."""
+    """A function that builds each backbone once, with its smallest input."""
     return cache(lambda name: build_network(name, LEAST[name], 2))
 
 
 @pytest.fixture
 def network(networks, name):
-    """The one of that name, as it was built."""
+    """Return the backbone of a name with the weights with which it was built."""
     network = networks(name)
     before = network.get_weights()
     yield network
@@ -168,7 +168,7 @@ def test_a_picture_below_the_least_size_is_refused(name):
 def test_files_that_keras_wrote_of_the_base_are_loaded(vgg16, tmp_path):
     base, path = vgg16
     base.save(tmp_path / "model.h5")
-    # The files that keras.applications publishes have these groups alone.
+    # The files that keras.applications publishes have only these groups.
     with h5py.File(tmp_path / "model.h5") as model, h5py.File(tmp_path / "notop.h5", "w") as file:
         for name in model["model_weights"]:
             model.copy(f"model_weights/{name}", file)
@@ -295,7 +295,7 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
     monkeypatch.setattr(training, "FaceBatches", Recorded)
     network, history = run(data, base, tmp_path, epochs=3, learning_rate=1e-2, tuning_rate=1e-3)
     assert [row["epoch"] for row in history] == [0, 1, 2]
-    # The pictures go through the base once, before the head's epochs see what came of them.
+    # The base computes its features once, and the epochs of the head train on these.
     assert batches == [(12, 32, 32, 1)] * 2 + [(12, 20)] * 2 + [(12, 32, 32, 1)] * 2
     (after_head,), after = between, network.get_weights()
     for new, old in zip(after_head[:-2], base.get_weights(), strict=True):
@@ -312,13 +312,13 @@ def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_pa
     last.set_weights([array / 100 for array in last.get_weights()])  # So that a head's first answers are even.
     teacher = build_network("se_resnet", 32, len(CLASSES), stem=8, widths=(8,), depth=1)
     teacher.get_layer("probabilities").bias.assign([9.0, 0.0])
-    # One batch an epoch, so that a loss is that of the weights which the epoch began with.
+    # With one batch per epoch, a loss is that of the weights at the start of the epoch.
     (_, alone), (_, taught) = (
         run(data, base, tmp_path / name, epochs=2, head_epochs=1, batch_size=12, teachers=teachers)
         for name, teachers in (("alone", ()), ("taught", (teacher,)))
     )
     assert taught[0]["loss"] == pytest.approx(alone[0]["loss"], rel=1e-3)
-    # Of a student at even odds: a tenth of what the labels alone would cost, and nine tenths of what this teacher does.
+    # For a student with uniform probabilities: a tenth of the loss from labels, nine tenths of that from this teacher.
     assert taught[1]["loss"] > 2 * alone[1]["loss"]
 
 

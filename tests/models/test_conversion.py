@@ -45,7 +45,7 @@ def test_a_folder_without_a_file_is_converted_once(folder, cache, capsys):
     np.testing.assert_allclose(calibration.apply(classify(served, crops)), config.calibration.apply(raw), atol=1e-4)
     np.testing.assert_allclose(classify(load_uncalibrated(folder)[0], crops), raw, atol=2e-3)
 
-    # Another threshold is no other conversion, another temperature is.
+    # A change of the threshold needs no new conversion, a change of the temperature does.
     save_calibration(folder, replace(config.calibration, threshold=0.9))
     assert load_litert_network(folder)[2].threshold == 0.9
     assert list(cache.iterdir()) == [place]

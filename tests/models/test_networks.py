@@ -27,7 +27,7 @@ def test_an_enlarging_network_is_the_one_of_that_size_on_enlarged_pictures():
     crops = np.random.default_rng(0).integers(0, 256, (4, 16, 16), np.uint8)
     pictures = np.stack([Image.fromarray(crop).resize((32, 32), Image.Resampling.LANCZOS) for crop in crops])
     (enlarge,) = (layer for layer in enlarging.layers if isinstance(layer, Enlarge))
-    # Pillow rounds to whole values after each way, and the second weighs the first's by at most 1.3 in all.
+    # Pillow rounds after each pass, and the second pass multiplies the rounding errors by at most 1.3.
     np.testing.assert_allclose(np.asarray(enlarge(crops[..., None].astype("float32")))[..., 0], pictures, atol=1.2)
     assert enlarging.get_layer("features").output.shape == large.get_layer("features").output.shape
     np.testing.assert_allclose(classify(enlarging, crops), classify(large, pictures), atol=0.01)

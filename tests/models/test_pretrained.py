@@ -19,7 +19,7 @@ HALVING = ("conv1", "conv_dw_2", "conv_dw_4", "conv_dw_6", "conv_dw_12")
 
 @pytest.fixture(scope="module")
 def arrays():
-    """Random weights of such a network as the file has them, about as large as trained ones."""
+    """Return random weights in the layout of the file, about as large as trained ones."""
     random = np.random.default_rng(0)
     found, width = {}, 3
     for name in LAYERS:
@@ -32,7 +32,7 @@ def arrays():
             deviation = (2 / (side * side * before)) ** 0.5 / (60 if name == "conv1" else 1)
             found[f"{name}/convolution/merged_input"] = random.normal(0, deviation, (side, side, before, width))
         found[f"{name}_bn/batchnorm_1/sub"] = random.normal(0, 0.3, width)
-    # As published: numbers of half precision, and constants of the graph among them.
+    # The published file has float16 numbers, and constants of the graph.
     return {**{name: array.astype("float16") for name, array in found.items()}, "conv1_relu/Cast": np.float32(6)}
 
 
@@ -42,7 +42,7 @@ def file(arrays, tmp_path):
 
 
 def write(path, arrays):
-    """Writes arrays as TensorFlow.js does, float16 ones as quantised float32."""
+    """Write arrays as TensorFlow.js does, float16 arrays as quantised float32."""
     weights = []
     for name, array in arrays.items():
         weight = {"name": name, "shape": list(array.shape), "dtype": "float32"}
@@ -56,7 +56,7 @@ def write(path, arrays):
 
 
 def answer(arrays, faces):
-    """What the published network makes of grey faces `(n, 48, 48, 1)`: its last feature map."""
+    """Return the last feature map of the published network for grey faces `(n, 48, 48, 1)`."""
     x = ops.image.resize(faces, (128, 128), interpolation="bilinear")
     x = np.repeat(np.asarray(x), 3, axis=-1) - np.array(MEANS, "float32")
     # Where Keras' MobileNet has zeros beyond the border, this one has the grey that is zero there.

@@ -14,14 +14,14 @@ from fer.publishing.card import render_card
 
 @pytest.fixture
 def folder(tmp_path):
-    """What a card is made from, of the bundled model, to be changed."""
+    """A copy of the files of the bundled model from which its card is rendered."""
     for name in (METRICS, CONFIG):
         shutil.copy(BUNDLED / name, tmp_path)
     return tmp_path
 
 
 def change(path, place, key, value):
-    """Sets a value of a JSON file: `key` of the dict `place`, which is in the document."""
+    """Set the value `document[place][key]` of a JSON file."""
     document = json.loads(path.read_text())
     document[place][key] = value
     path.write_text(json.dumps(document))

@@ -1,4 +1,4 @@
-"""What is published tells nothing of the machine that trained it."""
+"""What is published contains no paths and no name of the machine that trained the model."""
 
 import argparse
 import json
@@ -67,21 +67,21 @@ def test_the_published_command_is_made_of_the_options(tmp_path):
         "python train.py --data fer2013.zip --output taught --learning-rate 0.0005 --no-augment --seed 0 "
         "--votes fer2013new.csv --start second --teacher first bundled --mixed-precision"
     )
-    # It is a command line again, with the options that were given.
+    # The cleaned command can be parsed again, and gives the same options.
     again = parser.parse_args(words.split()[2:])
     assert (again.augment, again.seed, again.teacher, again.learning_rate) == (False, 0, ["first", "bundled"], 5e-4)
 
 
 @pytest.fixture
 def home(tmp_path):
-    """A folder whose name is easy to find again."""
+    """A folder with a name that can be searched for in what is published."""
     folder = tmp_path / "alice-at-home"
     folder.mkdir()
     return folder
 
 
 def save_small(folder, training):
-    """Saves a small, untrained network as a model folder."""
+    """Save a small, untrained network as a model folder."""
     folder.mkdir(parents=True)
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, {**SMALL, "dropout": 0.2, "enlarged": None}, training)
     save_model(folder, config.build(), config)
@@ -129,7 +129,7 @@ def test_what_runs_of_earlier_versions_recorded_is_cleaned_in_a_push(hub, home):
 
 
 def find_private(files, home):
-    """What names a folder or this host, in the names or the bytes of files, given by path."""
+    """Return pairs of a path and the name of a folder or of this host that the path or content contains."""
     words = [home.name, str(home.parent), tempfile.gettempdir() + "/"]
     found = [(path, word) for path, content in files.items() for word in words if word.encode() in content]
     host = re.compile(rb"\b%b\b" % re.escape(socket.gethostname()).encode())

@@ -1,4 +1,4 @@
-"""From the dataset to a Space that answers: train, push, deploy, serve, ask. Each step is a program of its own."""
+"""Train, push, deploy, serve and query: from the data set to a Space that answers, each step a process of its own."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from fer.publishing.space import write_requirements
 MODEL = "fer-bot/two"
 SPACE = "fer-bot/space"
 UID = 1000
-"""Of the user that runs a Space; the app's folder is not theirs."""
+"""User id under which a Space runs; that user does not own the folder of the app."""
 
 pytestmark = [
     pytest.mark.nightly,
@@ -116,7 +116,7 @@ def test_the_requirements_resolve_with_what_a_space_adds(tmp_path, python):
 
 
 def call(*arguments, environment, patience=180):
-    """Runs a Python program of the project to its end; returns what it printed."""
+    """Run a Python program of the project to its end, and return its output."""
     run = subprocess.run(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,

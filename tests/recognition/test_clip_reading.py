@@ -18,7 +18,7 @@ RATE = 25
 
 @pytest.fixture(scope="module")
 def panned(astronaut):
-    """Two seconds in which two faces wander: one to the right, and from half a second on one below it to the left."""
+    """A clip of two seconds with two moving faces: one moves right; a second one, below, moves left from 0.5 s on."""
     photo = Image.open(astronaut).crop((140, 40, 310, 210))
     pictures = []
     for index in range(2 * RATE):

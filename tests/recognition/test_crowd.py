@@ -1,4 +1,4 @@
-"""A picture of very many faces, as in a mosaic: bounded in memory, in what is answered, and in how long others wait."""
+"""Limits for a picture with very many faces: memory, number of answers, and waiting time of other users."""
 
 import threading
 import tracemalloc
@@ -22,7 +22,7 @@ from fer.recognition.records import photo_record, photo_rows
 
 
 class Crowd:
-    """A detector that finds so many faces, side by side and each smaller than the one before."""
+    """Detector that finds `count` faces, side by side, each smaller than the one before."""
 
     def __init__(self, count):
         self.count = count
@@ -38,7 +38,7 @@ class Crowd:
 
 
 class Even:
-    """A network for which every emotion is as probable, and which keeps how many faces it is asked of at a time."""
+    """Network that returns uniform probabilities, and records the number of faces in each pass."""
 
     input_shape = (None, 48, 48, 1)
 

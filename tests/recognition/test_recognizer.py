@@ -132,7 +132,7 @@ def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recogniz
     image = load_image(astronaut)
 
     class Original:
-        """As exported from `original_cnn`, which does not end in global average pooling."""
+        """Network like an export of `original_cnn`, which does not end in global average pooling and has no maps."""
 
         input_shape, has_maps = (None, 48, 48, 1), False
 
