@@ -1,10 +1,10 @@
-"""How often faces change their numbers in drawn clips: two faces that cross, cover each other, leave and come back.
+"""Identity switches of the face tracker in drawn clips: two faces that cross, cover each other, leave and come back.
 
     python -m benchmarks.identity_switches
 
-A face of NASA's astronaut and its mirror image move over grey frames of 640x480 pixels, five a second for four seconds;
-they are found by the detector and followed as in a clip. A switch is a face that is found under another number than
-before. Printed is the number of switches in all clips of a kind. Two minutes on 2 cores.
+The face of NASA's astronaut and its mirror image move over grey frames of 640x480 pixels, five frames per second for
+four seconds. They are detected and tracked as in a clip. A switch is a face that gets another number than before. The
+result is the number of switches in all clips of a kind. Takes two minutes on 2 cores.
 """
 
 import math
@@ -21,7 +21,7 @@ from fer.recognition.recognizer import Face
 from fer.resources import find_resource
 
 EVERY, SECONDS, CLIPS, SEED = 0.2, 4.0, 8, 0
-"""Seconds between frames, seconds of a clip, clips of each kind, and the seed of their speeds and sizes."""
+"""Seconds between frames, seconds of a clip, number of clips of each kind, and seed of their speeds and sizes."""
 
 
 def crossing(second, speed, gap):
@@ -57,8 +57,8 @@ KINDS = {
     "one leaves for a moment": leaving,
     "one is hidden while it moves": hiding,
 }
-"""Functions of the second, a speed in pixels a second and the seconds of a gap; they return the centre of each face, of
-which the first is in front, or None where it is not to be seen."""
+"""Motions by kind: functions of the time in seconds, a speed in pixels per second and the seconds of a gap. They return
+the centre of each face, or None while it cannot be seen; the first face is in front."""
 
 
 def switches(detector, motion, photo, random):

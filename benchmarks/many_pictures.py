@@ -1,10 +1,10 @@
-"""Pictures per second of `fer predict` over a folder, beside the same pictures read one at a time.
+"""Comparison of `fer predict` over a folder with recognizing the same pictures one at a time, in pictures per second.
 
     python -m benchmarks.many_pictures
 
-Pictures are cut from NASA's astronaut in `examples/` and lie in memory. Both ways take turns; printed is the median of
-the runs with the lowest and the highest, in wall time and in processor time, which other programs do not change. Two
-minutes on 2 cores.
+The pictures are crops of NASA's astronaut in `examples/`, and lie in memory. Both ways take turns. Prints median,
+lowest and highest of the runs, in wall time and in processor time, which does not depend on other programs. Takes two minutes
+on 2 cores.
 """
 
 import io
@@ -18,18 +18,18 @@ from benchmarks.tables import RUNS, spread, table
 from fer.images.loading import load_image
 from fer.images.sources import Found
 from fer.recognition.litert_network import read_litert_file
-from fer.recognition.many import read_many
+from fer.recognition.parallel import recognize_in_parallel
 from fer.recognition.recognizer import Recognizer
 from fer.resources import find_resource
 
 COUNT = 96
-"""Pictures of a run."""
+"""Number of pictures in a run."""
 KINDS = {
     "a crop of 48 pixels, known to be a face": (48, (140, 40, 310, 210), True),
     "a face in 224 pixels": (224, (140, 40, 310, 210), False),
     "a face in 512 pixels": (512, (0, 0, 512, 512), False),
 }
-"""Side of the pictures, place in the photo that they are cut from, and whether each is one face already."""
+"""Kinds of pictures: side in pixels, box of the photo from which they are cut, and whether each is one face."""
 
 
 LITERT_FILE = read_litert_file("bundled")
@@ -41,7 +41,7 @@ def one_at_a_time(recognizer, pictures, already_cropped):
 
 
 def together(recognizer, pictures, already_cropped):
-    for _ in read_many(pictures, partial(Recognizer.open, LITERT_FILE, "bundled"), already_cropped):
+    for _ in recognize_in_parallel(pictures, partial(Recognizer.open, LITERT_FILE, "bundled"), already_cropped):
         pass
 
 

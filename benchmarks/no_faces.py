@@ -1,10 +1,10 @@
-"""What the detector takes for faces on pictures without any, and what a higher threshold costs on photos of faces.
+"""False detections on pictures without faces, and the cost of a higher detection threshold on photos of faces.
 
     python -m benchmarks.no_faces --photos PHOTOS --pictures PICTURES
 
-PHOTOS is a folder of photos with one face each, PICTURES one of pictures without a human face, such as the folder
-`skimage/data` of scikit-image's wheel. Beside those, patterns are drawn; and of all, random cuts are enlarged, in which
-every stain has the size of a face. It prints tables and writes nothing.
+PHOTOS is a folder of photos with one face each. PICTURES is a folder of pictures without a human face, such as
+`skimage/data` in scikit-image's wheel. Drawn patterns are added to these. Random cuts of all of them are enlarged, so
+that small structures get the size of a face. Prints tables.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from fer.recognition.recognizer import Recognizer
 
 SEED = 2013
 WITH_FACES = ("astronaut", "camera", "chelsea", "coins", "lbpcascade", "lfw", "_disp", "multipage")
-"""Parts of the names of scikit-image's pictures that show a face, a cat's or those of coins, or are no pictures."""
+"""Parts of the names of files to leave out: scikit-image's pictures with faces, a cat or coins, and other files."""
 THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 """Detection scores that are compared, from `fer.detection.blazeface.MIN_SCORE` on."""
 PATTERNS = ("noise", "clouds", "discs", "polygons", "stripes", "checks", "lines", "rings")
@@ -92,8 +92,10 @@ def without_faces(folder, drawn, cuts, random):
 
 
 def collect(recognizer, pictures):
-    """Return, for each picture, its kind and of each face the detection score, whether its top probability reaches the
-    model's threshold, and its label."""
+    """Return a pair for each picture: its kind, and a list of its faces.
+
+    A face is its detection score, whether its top probability reaches the model's threshold, and its label.
+    """
     rows, threshold = [], recognizer.calibration.threshold
     for kind, image in pictures:
         faces = recognizer.recognize(image, most=None)
@@ -106,15 +108,20 @@ def collect(recognizer, pictures):
 
 
 def photos(folder):
-    """Yield the set and the expression of each photo, the names of the folders above it, and the photo."""
+    """Yield a pair for each photo: the names of its set and of its expression, from its folders, and the photo."""
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             yield path.parts[-3:-1], load_image(path)
 
 
 def count(rows, keep):
-    """Return, for each of the `THRESHOLDS`, the number of pictures with a face that reaches it and that `keep`, a
-    function of its row and the picture's kind, is true for."""
+    """Return the number of pictures with a counted face, for each of the `THRESHOLDS`.
+
+    Args:
+        rows: rows of `collect`.
+        keep: function of a face and the kind of its picture; a face counts if it returns true and the detection score
+            reaches the threshold.
+    """
     return [
         sum(any(face[0] >= threshold and keep(face, kind) for face in faces) for kind, faces in rows)
         for threshold in THRESHOLDS

@@ -41,7 +41,7 @@ def run(options):
     from fer.images.sources import find_pictures
     from fer.models.model_folder import find_model, list_files
     from fer.recognition.litert_network import read_litert_file
-    from fer.recognition.many import read_many
+    from fer.recognition.parallel import recognize_in_parallel
     from fer.recognition.recognizer import Recognizer
     from fer.recognition.records import note_rows, start_photos_csv
 
@@ -60,7 +60,7 @@ def run(options):
         bar = stack.enter_context(_progress(options.photos))
         report.print = partial(_print, bar)
         pictures = find_pictures(options.photos, lambda note: notes.append(note) or _print(bar, note, sys.stderr))
-        for answer in read_many(pictures, load, options.already_cropped, keep=bool(options.annotated)):
+        for answer in recognize_in_parallel(pictures, load, options.already_cropped, keep=bool(options.annotated)):
             report.add(answer)
             bar.update()
             if not (options.csv or options.annotated) and nobody_reads():
@@ -89,7 +89,7 @@ class _Report:
         self._options, self._model, self._taken = options, model, set()
 
     def add(self, answer):
-        """Print and write one `fer.recognition.many.Answer`."""
+        """Print and write one `fer.recognition.parallel.Answer`."""
         from fer.recognition.records import photo_record, photo_rows
 
         name, faces = answer.found.name, answer.faces

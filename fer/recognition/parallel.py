@@ -1,8 +1,8 @@
-"""The faces of many pictures: several pictures at once, whose faces share the network's passes, in flat memory."""
+"""Recognition of many pictures, in batches and in parallel threads, with limited memory."""
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from queue import SimpleQueue
@@ -14,27 +14,27 @@ from fer.detection.blazeface import THREADS
 from fer.errors import UserError
 from fer.images.loading import note_of
 from fer.images.sources import Found
-from fer.recognition.recognizer import FaceList
+from fer.recognition.recognizer import FaceList, Recognizer
 
 BATCH = 16
-"""Pictures that are read together. The first batches are smaller, so that the first answer comes at once."""
+"""Number of pictures in a batch. The first batches are smaller, so that the first answer comes soon."""
 BATCH_KEPT = 4
-"""Pictures that are read together where all of them are kept to be drawn on; one of 50 megapixels has 150 MB."""
+"""Number of pictures in a batch if the answers keep the pictures; one of 50 megapixels takes 150 MB."""
 BATCH_BYTES = 64_000_000
-"""Bytes of files beyond which a batch takes no further one that is in memory."""
+"""Size in bytes of the files in memory from which on a batch is complete."""
 MAX_THREADS = 8
-"""Threads that read batches, each with networks of its own, which take 30 MB."""
+"""Largest number of threads that read batches; each has its own networks, which take 30 MB."""
 
 
 class Answer(NamedTuple):
-    """A picture and what was read of it.
+    """Answer to one picture.
 
-    found: `fer.images.sources.Found`.
-    faces: `fer.recognition.recognizer.FaceList`; empty where the picture could not be read.
-    width, height: in pixels; None where it could not be read.
-    note: what is to be said of a picture whose file is not whole, or "".
-    problem: why it could not be read, or "".
-    image: PIL image, if it is kept.
+    found: `fer.images.sources.Found` of the picture.
+    faces: `fer.recognition.recognizer.FaceList`; empty if the picture could not be read.
+    width, height: size in pixels; None if the picture could not be read.
+    note: note for the user about an incomplete file, or "".
+    problem: reason why the picture could not be read, or "".
+    image: PIL image, if the pictures are kept.
     """
 
     found: Found
@@ -46,18 +46,23 @@ class Answer(NamedTuple):
     image: Image.Image | None = None
 
 
-def read_many(pictures: Iterable[Found], load, already_cropped: bool = False, keep: bool = False) -> Iterator[Answer]:
+def recognize_in_parallel(
+    pictures: Iterable[Found],
+    load: Callable[[int], Recognizer],
+    already_cropped: bool = False,
+    keep: bool = False,
+) -> Iterator[Answer]:
     """Yield an `Answer` for each picture, in their order.
 
-    Few pictures are read one batch after the other. From the sixteenth on a thread for each processor reads batches,
-    each with a recognizer of its own that has one thread: several pictures at once take less time than several threads
-    in one picture.
+    The first fifteen pictures (three if they are kept) are read in batches of 1, 2, 4 and so on, one after the other.
+    The rest are read by one thread per processor, each with a single-threaded recognizer of its own: several pictures
+    at once take less time than several threads on one picture.
 
     Args:
-        pictures: of `fer.images.sources.find_pictures`; a few batches of them are taken ahead.
+        pictures: pictures of `fer.images.sources.find_pictures`; a few batches are taken ahead of the answers.
         load: function of a number of threads that opens a `fer.recognition.recognizer.Recognizer`.
-        already_cropped: as `Recognizer.recognize` takes it.
-        keep: whether the answers have the pictures.
+        already_cropped: whether each picture is one face; there is no detection then.
+        keep: whether the answers keep the pictures.
     """
     pictures, most = iter(pictures), BATCH_KEPT if keep else BATCH
     recognizer, size = load(THREADS), 1
@@ -93,7 +98,7 @@ def read_many(pictures: Iterable[Found], load, already_cropped: bool = False, ke
 
 
 def _take(pictures, most):
-    """The next pictures, at most so many and about `BATCH_BYTES`."""
+    """Return the next pictures, at most `most`; fewer if their files in memory exceed `BATCH_BYTES`."""
     batch, total = [], 0
     for found in islice(pictures, most):
         batch.append(found)
@@ -104,6 +109,7 @@ def _take(pictures, most):
 
 
 def _read_batch(recognizer, batch, already_cropped, keep):
+    """Return the answers to a batch, in its order."""
     answers = []
 
     def images():

@@ -5,8 +5,8 @@ from PIL import Image
 
 from fer.errors import UserError
 from fer.images.sources import Found
-from fer.recognition import many
-from fer.recognition.many import read_many
+from fer.recognition import parallel
+from fer.recognition.parallel import recognize_in_parallel
 
 
 class Counted:
@@ -37,7 +37,7 @@ def drawn(*widths):
 @pytest.mark.parametrize("count", [0, 1, 3, 15, 16, 40, 200])
 def test_answers_come_in_order_whatever_their_number(count):
     pictures = drawn(*(None if number % 7 == 3 else number + 1 for number in range(count)))
-    answers = list(read_many(pictures, lambda threads: Counted([])))
+    answers = list(recognize_in_parallel(pictures, lambda threads: Counted([])))
     assert [answer.found for answer in answers] == pictures
     for number, answer in enumerate(answers):
         broken = number % 7 == 3
@@ -54,19 +54,19 @@ def test_the_first_answers_come_at_once_and_few_pictures_are_taken_ahead():
             taken.append(picture)
             yield picture
 
-    answers = read_many(pictures(), lambda threads: Counted(batches))
+    answers = recognize_in_parallel(pictures(), lambda threads: Counted(batches))
     next(answers)
     assert len(taken) == 1
     for _ in range(100):
         next(answers)
-    assert len(taken) <= 15 + 100 + (many.MAX_THREADS + 3) * many.BATCH
+    assert len(taken) <= 15 + 100 + (parallel.MAX_THREADS + 3) * parallel.BATCH
     answers.close()
     assert batches[:4] == [1, 2, 4, 8]
-    assert set(batches[4:]) == {many.BATCH}
+    assert set(batches[4:]) == {parallel.BATCH}
 
 
 def test_pictures_are_kept_where_they_are_needed():
-    answers = list(read_many(drawn(*[3] * 20), lambda threads: Counted([]), keep=True))
+    answers = list(recognize_in_parallel(drawn(*[3] * 20), lambda threads: Counted([]), keep=True))
     assert [answer.image.size for answer in answers] == [(3, 1)] * 20
 
 
@@ -76,4 +76,4 @@ def test_a_batch_that_fails_fails_all():
             raise UserError("A network must answer finite numbers")
 
     with pytest.raises(UserError, match="finite"):
-        list(read_many(drawn(*[1] * 100), lambda threads: Broken()))
+        list(recognize_in_parallel(drawn(*[1] * 100), lambda threads: Broken()))
