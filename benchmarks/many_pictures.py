@@ -3,8 +3,8 @@
     python -m benchmarks.many_pictures
 
 The pictures are crops of NASA's astronaut in `examples/`, and lie in memory. Both ways take turns. Prints median,
-lowest and highest of the runs, in wall time and in processor time, which does not depend on other programs. Takes two minutes
-on 2 cores.
+lowest and highest of the runs, in wall time and in processor time, which does not depend on other programs. Takes two
+minutes on 2 cores.
 """
 
 import io

@@ -16,13 +16,13 @@ DETECTORS = {"near": blazeface.NEAR, "far": blazeface.FAR}
 """File of each of the detector's networks, by the name that the module calls it."""
 
 
-def build_settings(folder="bundled", model=None, served=None):
+def build_settings(folder="bundled", model=None, litert_file=None):
     """Return the document, ready for JSON, and the files that it names.
 
     Args:
         folder: model folder or `bundled`.
         model: what to call the model in answers; by default the folder.
-        served: the `fer.recognition.litert_network.ServedModel` that answers photos; by default the folder's own file.
+        litert_file: `fer.recognition.litert_network.LiteRTFile` that answers photos; by default the folder's own file.
 
     Returns:
         A dict, and the bytes of the networks by their path in the document.
@@ -30,7 +30,7 @@ def build_settings(folder="bundled", model=None, served=None):
     Raises:
         ModelFolderError: for a folder without a LiteRT file of its weights and calibration.
     """
-    config, content = (served.config, served.content) if served else _read_network(folder)
+    config, content = (litert_file.config, litert_file.content) if litert_file else _read_network(folder)
     networks = {f"networks/{name}.tflite": file.read_bytes() for name, file in DETECTORS.items()}
     networks["networks/expressions.tflite"] = content
     document = {

@@ -20,7 +20,7 @@ from fer.app.pages.photo import EXAMPLE
 from fer.app.server.limits import DISPLAY_SIDE, MAX_SMALLEST_FACE
 from fer.app.texts import TEXTS
 from fer.errors import UserError
-from fer.recognition.litert_network import read_served
+from fer.recognition.litert_network import read_litert_file
 from fer.web.settings import build_settings
 from fer.web.site import MODULE, SETTINGS
 from fer.web.vendor import RUNTIME
@@ -44,7 +44,7 @@ class DeviceFiles:
     @cached_property
     def _built(self):
         source = self._serving.result().source
-        return build_settings(source.folder, str(source), read_served(source.folder))
+        return build_settings(source.folder, str(source), read_litert_file(source.folder))
 
     @property
     def network(self):
