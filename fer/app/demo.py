@@ -16,7 +16,7 @@ from fer.app.pages.batch import add_batch_endpoint, build_batch_page
 from fer.app.pages.live import build_live_page
 from fer.app.pages.photo import add_photo_endpoints, build_photo_page
 from fer.app.pages.video import add_video_endpoint, build_video_page
-from fer.app.server.address import told_address
+from fer.app.server.address import explain_address_errors
 from fer.app.server.cache import sweep_leftovers
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.guard import guard
@@ -132,7 +132,7 @@ def launch(demo, **options):
         The web application, its address, and None.
     """
     replace_gradio_parts()
-    with told_address():
+    with explain_address_errors():
         return demo.launch(
             theme=THEME,
             css=CSS,
