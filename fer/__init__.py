@@ -1,4 +1,4 @@
-"""Facial expression recognition: every face in a photo, with the probabilities of its expression.
+"""Facial expression recognition: find every face in a photo and estimate the probabilities of its expressions.
 
     from fer import Recognizer
 
@@ -6,8 +6,8 @@
     for face in recognizer.recognize("photo.jpg"):
         print(face.box, face.label, face.probabilities)
 
-`load` also takes a model folder, or `OWNER/NAME@REVISION` of a model of the Hugging Face Hub. Each name below is
-imported from its module when it is first used: `import fer` alone loads nothing.
+`load` also takes a model folder, or the `OWNER/NAME@REVISION` of a model on the Hugging Face Hub. The names in
+`__all__` are imported from their modules when they are first used; `import fer` itself imports none of them.
 """
 
 from importlib import import_module
@@ -53,14 +53,15 @@ _MODULES = {
     "publishing.push": ["Push", "push_model"],
     "recognition.recognizer": ["Face", "FaceList", "Recognizer"],
 }
-"""Names of the public API by the module that defines them."""
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+"""Names of the public API, by the module that defines them."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+"""Module of each name of the public API."""
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,22 +1,26 @@
-"""Files that stand at the top of the repository and that the package needs."""
+"""Files at the top of the repository that the package needs."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 """Folder of the package."""
 FILES = PACKAGE / "files"
-"""Folder of these files in an installed package, where `pyproject.toml` has them put; a checkout has none."""
+"""Folder of these files in an installed package, into which `pyproject.toml` copies them; a checkout has none."""
 
 
 def find_resource(name: str) -> Path:
-    """Return the path of such a file or folder, in an installed package as in a checkout.
+    """Return the path of one of these files or folders, in an installed package or in a checkout.
 
     Args:
-        name: path below the top of the repository, such as `model_card.md`.
+        name: path relative to the top of the repository, such as `model_card.md`.
     """
     return (FILES if FILES.is_dir() else PACKAGE.parent) / name
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs what an extra of the package needs."""
+    """Return the command that installs the package with an extra.
+
+    Args:
+        extra: name of the extra, such as `train`.
+    """
     return f'pip install "{"facial-expression-recognition" if FILES.is_dir() else "."}[{extra}]"'
