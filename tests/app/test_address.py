@@ -1,4 +1,4 @@
-"""Where the app listens, and what is said where it cannot."""
+"""Tests of the address that the app listens on, and of the message if it cannot."""
 
 import socket
 import subprocess

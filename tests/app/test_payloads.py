@@ -1,4 +1,4 @@
-"""What clients send wrong, on every way into the app: no file of the server is read, each answer is a sentence."""
+"""Tests of wrong values on every route into the app: no file of the server is read, and each answer is one sentence."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What a person does with many pictures."""
+"""Tests of the page that reads many pictures in a browser."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""What a person does with a photo."""
+"""Tests of the photo page in a browser."""
 
 import json
 

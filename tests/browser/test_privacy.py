@@ -1,4 +1,4 @@
-"""What people sent and got is gone from the disk after a while."""
+"""Tests that uploads and answers are deleted from the disk after some minutes."""
 
 import socket
 import time

@@ -1,4 +1,4 @@
-"""What a person does with a clip."""
+"""Tests of the video page in a browser."""
 
 import re
 
