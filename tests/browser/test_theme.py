@@ -1,4 +1,4 @@
-"""Tests of the layout: light and dark mode, other languages, a phone, the keyboard alone, and the arrival of answers."""
+"""Tests of the layout: light and dark mode, other languages, a phone, the keyboard alone, the arrival of answers."""
 
 import re
 from urllib.parse import urlsplit
