@@ -29,7 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--static",
         action="store_true",
-        help="publish the static page of `fer web` instead, which reads photos in the visitor's browser, without a server",
+        help="publish the static page of `fer web` instead, which reads photos in the visitors' browsers",
     )
     parser.add_argument("--wait", action="store_true", help="wait until the Space is built and runs")
 

@@ -107,7 +107,10 @@ def test_a_timeline_says_what_a_face_showed_and_when():
 
 def test_a_timeline_says_how_long_a_face_is_in_sight_and_what_it_showed_for_longer():
     rows = [row(0.5 * step, 1, 0.9 if step < 4 else 0.2) for step in range(6)]
-    assert texts(timeline("en", rows, 3.0))[2] == "In sight for 3.0 s. Longer than a second: happy 0.0–2.0 s."
+    assert (
+        texts(timeline("en", rows, 3.0))[2]
+        == "In sight for 3.0 s. Expressions that lasted over a second: happy 0.0–2.0 s."
+    )
     assert texts(timeline("en", rows[:2], 1.0))[2] == "In sight for 1.0 s."
 
 
