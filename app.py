@@ -1,9 +1,9 @@
-"""Serve the app: `python app.py` does what `python -m fer app` does, see `fer.cli.app`."""
+"""Serve the app: `python app.py` is the same as `python -m fer app`, see `fer.cli.app`."""
 
 from fer.cli.app import main
 
 try:
-    # Part of every Space, and of nothing else. ZeroGPU Spaces end an app that has no function for their GPU.
+    # Installed only on Spaces. A ZeroGPU Space stops an app that has no function for its GPU.
     import spaces
 except ImportError:
     pass
@@ -11,7 +11,7 @@ else:
 
     @spaces.GPU
     def use_no_gpu():
-        """Never called: the networks are small enough for the processor."""
+        """Do nothing; never called, because the networks are small enough for the CPU."""
 
 
 if __name__ == "__main__":

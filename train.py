@@ -1,8 +1,9 @@
-"""Train a network on FER2013 and write its model folder: `fer.cli.train` reads as plan -> fit -> measure -> publish.
+"""Train a network on FER2013 and write its model folder; `fer.cli.train` has the steps: plan, fit, measure, publish.
 
     python train.py --data fer2013.zip --output runs/first --mixed-precision
 
-trains a network of the bundled one's kind; the README has the bundled one's commands, wall time and score.
+trains a network with the architecture of the bundled one. The README has the commands that trained the bundled network,
+its training time and its accuracy.
 """
 
 from fer.cli.console import exit_on_user_error, own_terminal

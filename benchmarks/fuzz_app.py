@@ -11,7 +11,7 @@ import httpx
 from benchmarks import odd_inputs
 from benchmarks.app_client import PHOTO
 from fer.app.demo import Serving, build_demo, launch
-from fer.app.server.payloads import is_stream
+from fer.app.server.values import is_stream
 from fer.errors import UserError
 from fer.hub.client import resolve_model
 

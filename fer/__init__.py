@@ -53,14 +53,15 @@ _MODULES = {
     "publishing.push": ["Push", "push_model"],
     "recognition.recognizer": ["Face", "FaceList", "Recognizer"],
 }
-"""Names of the public API by the module that defines them."""
-_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+"""Names of the public API, by the module that defines them."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+"""Module of each name of the public API."""
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m fer COMMAND`."""
+"""Command line: `python -m fer COMMAND`."""
 
 import sys
 

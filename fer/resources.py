@@ -1,15 +1,15 @@
-"""Files at the top of the repository that the package needs when it runs."""
+"""Files at the top of the repository that the package needs."""
 
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 """Folder of the package."""
 FILES = PACKAGE / "files"
-"""Folder of these files in an installed package (`force-include` in `pyproject.toml`); a checkout does not have it."""
+"""Folder of these files in an installed package, into which `pyproject.toml` copies them; a checkout has none."""
 
 
 def find_resource(name: str) -> Path:
-    """Return the path of such a file or folder, both in an installed package and in a checkout.
+    """Return the path of one of these files or folders, in an installed package or in a checkout.
 
     Args:
         name: path relative to the top of the repository, such as `model_card.md`.
@@ -18,5 +18,9 @@ def find_resource(name: str) -> Path:
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs the dependencies of an extra, such as `train`."""
+    """Return the command that installs the package with an extra.
+
+    Args:
+        extra: name of the extra, such as `train`.
+    """
     return f'pip install "{"facial-expression-recognition" if FILES.is_dir() else "."}[{extra}]"'

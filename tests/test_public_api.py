@@ -29,7 +29,7 @@ def loaded(line):
 def test_each_name_stands_for_what_its_module_defines():
     names = {name: getattr(fer, name) for name in fer.__all__}
     assert names["Recognizer"].__module__ == "fer.recognition.recognizer"
-    assert set(fer.__all__) == set(fer._HOMES) <= set(dir(fer))
+    assert set(fer.__all__) == set(fer._MODULE_OF) <= set(dir(fer))
     with pytest.raises(AttributeError, match="module 'fer' has no attribute 'nothing'"):
         fer.nothing  # noqa: B018
 

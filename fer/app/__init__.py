@@ -1,12 +1,13 @@
-"""The app in Gradio: a photo in, every face boxed with the probabilities of its expression.
+"""The Gradio app: it finds every face in a photo and shows the probabilities of its expressions.
 
-It serves the model that FER_MODEL names on http://127.0.0.1:7860: a model folder, OWNER/NAME or OWNER/NAME@REVISION of
-the Hugging Face Hub, by default the bundled one. If that model cannot be loaded the bundled one serves and the page
-says so; with FER_STRICT=1 the app ends instead. GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address.
+The app listens on http://127.0.0.1:7860; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address. FER_MODEL names
+the model: a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hugging Face Hub; the default is the bundled
+model. If the model cannot be loaded, the app serves the bundled one and says so on the page; with FER_STRICT=1 it exits
+instead.
 """
 
 import os
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-# Gradio would sum up all events after each, for a monitoring page that is off here.
+# After each event Gradio would summarise all events for its monitoring page, which is disabled here.
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")

@@ -1,9 +1,11 @@
-"""The page and its API, put together and served."""
+"""Assembly of the pages and the API, and the server that serves them."""
 
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -16,7 +18,7 @@ from fer.app.pages.batch import add_batch_endpoint, build_batch_page
 from fer.app.pages.live import build_live_page
 from fer.app.pages.photo import add_photo_endpoints, build_photo_page
 from fer.app.pages.video import add_video_endpoint, build_video_page
-from fer.app.server.address import told_address
+from fer.app.server.address import explain_address_errors
 from fer.app.server.cache import sweep_leftovers
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.guard import guard
@@ -41,27 +43,40 @@ from fer.errors import UserError
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
 
+if TYPE_CHECKING:
+    from fer.hub.client import ModelSource
+    from fer.recognition.recognizer import Recognizer
+
 
 class Serving(NamedTuple):
     """The model that answers.
 
-    recognizer: `fer.recognition.recognizer.Recognizer`.
-    source: the `fer.hub.client.ModelSource` that it was loaded from.
-    reason: why it is not the model that was asked for, "" if it is.
+    Attributes:
+        recognizer: the loaded model.
+        source: the place that the model was loaded from.
+        reason: sentence on why the requested model could not be loaded; "" if it could.
     """
 
-    recognizer: object
-    source: object
+    recognizer: "Recognizer"
+    source: "ModelSource"
     reason: str = ""
 
 
-def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds=LIVE_SECONDS, live_people=LIVE_PEOPLE):
-    """Return the page and its API, a `gr.Blocks`.
+def build_demo(
+    serving: Future,
+    load_image: Callable = load_image,
+    waiting: int = MAX_WAITING,
+    live_seconds: int = LIVE_SECONDS,
+    live_people: int = LIVE_PEOPLE,
+) -> gr.Blocks:
+    """Build the pages and the API.
 
     Args:
-        serving: a future of `Serving`; the page is up before it is done.
-        load_image: function like `fer.images.loading.load_image`.
-        waiting, live_seconds, live_people: the limits of `fer.app.server.limits`.
+        serving: future of a `Serving`; the pages are served before it is done.
+        load_image: function with the signature of `fer.images.loading.load_image`.
+        waiting: limit `MAX_WAITING` of `fer.app.server.limits`.
+        live_seconds: limit `LIVE_SECONDS`.
+        live_people: limit `LIVE_PEOPLE`.
     """
 
     def about_model(language):
@@ -70,8 +85,8 @@ def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds
         return f"{fallback}\n\n{say(language, 'app.model', model=recognizer.model)}".strip()
 
     def model():
-        """Tells which model answers: model (its name, with the commit if it is of the Hugging Face Hub), labels in
-        order, and image_size (the side in pixels of the grey faces that it reads)."""
+        """Return which model answers: model (its name, and the commit if it comes from the Hugging Face Hub), labels
+        (its expressions, in order) and image_size (the side in pixels of the grey face crops that it reads)."""
         recognizer = serving.result().recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
@@ -92,7 +107,7 @@ def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds
             build_about_page(serving, language, demo, device)
         gr.Markdown(I18N("app.limits"), elem_id="limits")
         footer = gr.Markdown(I18N("app.loading"), elem_id="model")
-        # Not queued: a page that comes while the queue is full shows its model all the same.
+        # Not queued: the page names its model even while the queue is full.
         language.change(about_model, language, footer, api_visibility="private", show_progress="hidden", queue=False)
         add_photo_endpoints(serving, load_image)
         add_batch_endpoint(serving, load_image)
@@ -102,11 +117,14 @@ def build_demo(serving, load_image=load_image, waiting=MAX_WAITING, live_seconds
     return demo
 
 
-def load_serving(name):
-    """Return the `Serving` of a model, or of the bundled one with the reason why the other cannot be loaded.
+def load_serving(name: str) -> Serving:
+    """Load a model, or the bundled one if that fails.
+
+    Args:
+        name: value of FER_MODEL, see `fer.app`.
 
     Raises:
-        UserError: if it cannot be loaded and FER_STRICT is 1.
+        UserError: if the model cannot be loaded and FER_STRICT is 1.
     """
     from fer.hub.client import resolve_model
     from fer.recognition.recognizer import Recognizer
@@ -121,18 +139,21 @@ def load_serving(name):
         return Serving(Recognizer.load(), resolve_model("bundled"), str(error))
 
 
-def launch(demo, **options):
-    """Serve the page and its API in the background.
+def launch(demo: gr.Blocks, **options) -> tuple:
+    """Serve the pages and the API in the background.
 
     Args:
-        demo: of `build_demo`.
-        **options: more of `gr.Blocks.launch`.
+        demo: result of `build_demo`.
+        **options: further arguments of `gr.Blocks.launch`.
 
     Returns:
-        The web application, its address, and None.
+        The FastAPI application, its address, and None, as `gr.Blocks.launch` returns them.
+
+    Raises:
+        UserError: if the app cannot listen on its address.
     """
     replace_gradio_parts()
-    with told_address():
+    with explain_address_errors():
         return demo.launch(
             theme=THEME,
             css=CSS,
@@ -155,16 +176,16 @@ def launch(demo, **options):
         )
 
 
-def serve(cache):
-    """Serve the app until it is interrupted. The page is up first; then the model loads and warms up.
+def serve(cache: TemporaryDirectory) -> None:
+    """Serve the app until it is interrupted: first the pages, then the model is loaded and warmed up.
 
     Args:
-        cache: of `fer.app.server.cache.make_cache`.
+        cache: result of `fer.app.server.cache.make_cache`.
     """
     give_memory_back()
     shutdown = ShutdownSignal()
     serving = Future()
-    # One process for each photo and each stream: neither waits for the other.
+    # One process per photo and per stream, so that none waits for another.
     pool = DecodingPool(CONCURRENT + LIVE_PEOPLE)
     with paused_garbage_collection():
         demo = build_demo(serving, pool.load_image)

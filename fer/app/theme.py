@@ -1,7 +1,7 @@
-"""The theme of the pages: ink on paper, so that the emotions' colours are the only ones and mean something.
+"""Theme of the pages: greys only, so that every colour on a page stands for an emotion.
 
-Texts keep a contrast of 4.5 to 1 in light and dark (WCAG 2.2, 1.4.3; tests/browser/test_theme.py measures it). The
-fonts are Gradio's own files: the page asks nobody but this server.
+Texts have a contrast of at least 4.5 to 1 in light and dark mode (WCAG 2.2, 1.4.3; tests/browser/test_theme.py measures
+it). The fonts are Gradio's own files, so that the page loads nothing from other servers.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ THEME = gr.themes.Base(
     secondary_hue="zinc",
     neutral_hue="zinc",
     radius_size="md",
-    # Gradio's files of other fonts, and of these in other weights, lack most letters.
+    # Gradio's files of other fonts, and of other weights of these fonts, lack most letters.
     font=[LocalFont("IBM Plex Sans", weights=(400, 700)), Font("sans-serif")],
     font_mono=[LocalFont("IBM Plex Mono", weights=(400, 700)), Font("monospace")],
 ).set(
@@ -88,10 +88,10 @@ THEME = gr.themes.Base(
     button_secondary_text_color="*neutral_900",
     button_secondary_text_color_dark="*neutral_100",
 )
-"""For `launch`."""
-_STRIPES = ", ".join(
+"""Theme for `launch`."""
+_EMOTION_STRIPES = ", ".join(
     f"{color} {100 * index / len(EMOTION_COLORS):.2f}% {100 * (index + 1) / len(EMOTION_COLORS):.2f}%"
     for index, color in enumerate(EMOTION_COLORS.values())
 )
-CSS = f":root {{ --emotion-stripes: {_STRIPES}; }}\n" + Path(__file__).with_name("style.css").read_text("utf-8")
-"""For `launch`: `style.css`, and the colours of the emotions for it."""
+CSS = f":root {{ --emotion-stripes: {_EMOTION_STRIPES}; }}\n" + Path(__file__).with_name("style.css").read_text("utf-8")
+"""Style sheet for `launch`: `style.css`, with the emotions' colours as the variable that it uses."""

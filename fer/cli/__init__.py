@@ -1,13 +1,14 @@
-"""The command line: `main` is the program, `fer.cli.commands` the parser; each command has a module of its own."""
+"""Command line: `main` is the program, `fer.cli.commands` has the parser, and each command has its own module."""
 
 
-def main(program="fer"):
-    """Run the command that stands in `sys.argv`, and return its exit code.
-
-    This is the entry point of the console script `fer`; it imports nothing before it is called.
+def main(program: str = "fer") -> int:
+    """Run the command in `sys.argv`; this is the entry point of the console script `fer`.
 
     Args:
-        program: how the program was started, for its messages.
+        program: command by which the program was started, for its messages.
+
+    Returns:
+        The exit code.
     """
     from fer.cli import commands
     from fer.cli.console import own_terminal

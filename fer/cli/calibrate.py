@@ -1,31 +1,39 @@
-"""Fit a model's confidence on the validation split and write its card."""
+"""Command `fer calibrate`: fit a model's calibration on the validation split, measure it and write its card."""
 
-import argparse
 import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
 from fer.cli.options import add_layout
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
 
-HELP = "fit a model's confidence on validation, write its card"
+HELP = "fit a model's calibration on the validation split and write its model card"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
-    parser.add_argument("--data", required=True, metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
-    add_layout(parser)
-    parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
     parser.add_argument(
-        "--target", type=_share, metavar="X", help="accuracy wanted of what is not `not sure`, 0-1 (default: 0.85)"
+        "--data", required=True, metavar="PATH", help="data set as a folder, zip or CSV file (docs/training.md)"
+    )
+    add_layout(parser)
+    parser.add_argument("--votes", metavar="CSV", help="measure human agreement too, from this file of FER+ votes")
+    parser.add_argument(
+        "--target",
+        type=_share,
+        metavar="X",
+        help="selective accuracy to reach, that of answers without `not sure`, from 0 to 1 (default: 0.85)",
     )
     parser.add_argument(
-        "--served", action="store_true", help="measure faces found and cut as the app does too; some minutes"
+        "--served",
+        action="store_true",
+        help="measure the end-to-end accuracy too, with faces found and aligned as in the app; takes some minutes",
     )
     parser.add_argument(
         "--photos",
         metavar="FOLDER",
-        help="photos, <label>/* or <set>/<label>/*: choose the prior by them, and measure the model on them",
+        help="choose the prior on these whole photos, <label>/* or <set>/<label>/*, and measure the model on them",
     )
     parser.add_argument(
         "--groups",
@@ -36,18 +44,19 @@ def add_options(parser):
         "--prior",
         type=float,
         metavar="X",
-        help="divide the probabilities by the classes' training shares to this power, 0 to 2 (default: as it is)",
+        help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: "
+        "unchanged)",
     )
     parser.add_argument(
         "--allow-duplicates",
         action="store_true",
-        help="go on where more than half of the validation pictures are training pictures, to the pixel",
+        help="continue even if more than half of the validation pictures are identical to training pictures",
     )
-    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
+    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures")
 
 
-def run(options):
-    """Fit a model's confidence, and write its figures and its card into its folder."""
+def run(options: Namespace) -> int:
+    """Fit a model's calibration and write its metrics and its card into its folder; return the exit code."""
     from fer.models.config import load_config
     from fer.models.exports import EXPORTS, judge_export
     from fer.models.model_folder import check_weights, find_model
@@ -96,7 +105,7 @@ def run(options):
     failure = None
     try:
         write_litert_file(folder)
-    except UserError as error:  # All else is still done.
+    except UserError as error:  # Raised at the end, after the remaining work.
         failure = error
     save_card(folder, options.folder)
     for format in EXPORTS:
@@ -111,5 +120,5 @@ def run(options):
 def _share(text):
     value = float(text)
     if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"must be above 0 and at most 1. Received: {text}")
+        raise ArgumentTypeError(f"must be above 0 and at most 1. Received: {text}")
     return value

@@ -1,10 +1,11 @@
-"""The parser of all commands; `python -m fer --help` lists them.
+"""Parser of all commands; `python -m fer --help` lists them.
 
-A command is a module with `HELP`, `add_options(parser)` and `run(options)`, which returns the exit code. It imports
-what it runs within `run`, so that `--help` and mistakes are answered at once.
+A command is a module with `HELP`, `add_options(parser)` and `run(options)`, which returns the exit code. Its imports of
+libraries are within `run`, so that `--help` and wrong options are answered at once.
 """
 
-import argparse
+from argparse import ArgumentParser
+from collections.abc import Sequence
 
 from fer.cli import app, calibrate, compare, data, deploy, evaluate, export, predict, push, score, train, video, web
 from fer.cli.console import exit_on_user_error, quiet_libraries
@@ -27,18 +28,18 @@ COMMANDS = {
 """Modules of the commands, in the order of `--help`."""
 
 
-def main(arguments=None, program="python -m fer"):
+def main(arguments: Sequence[str] | None = None, program: str = "python -m fer") -> int:
     """Run one command.
 
     Args:
-        arguments: words of the command line after the program; None for those of this process.
-        program: how the program was started, for its messages.
+        arguments: arguments of the command line, without the program; None for those of this process.
+        program: command by which the program was started, for its messages.
 
     Returns:
-        The exit code: 0, or 2 where a picture could not be used.
+        The exit code: 0, or 2 if a picture could not be read.
 
     Raises:
-        SystemExit: with code 2 for an argument that cannot be used, 130 or 143 where the command was interrupted.
+        SystemExit: with code 2 if an argument is wrong, with 130 or 143 if the command was interrupted.
     """
     quiet_libraries()
     options = build_parser(program).parse_args(arguments)
@@ -48,9 +49,9 @@ def main(arguments=None, program="python -m fer"):
         return command.run(options)
 
 
-def build_parser(program):
+def build_parser(program: str) -> ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(program, description="Facial expression recognition.")
+    parser = ArgumentParser(program, description="Facial expression recognition.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         text = command.HELP

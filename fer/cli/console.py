@@ -1,4 +1,4 @@
-"""What the command lines share: a terminal with our own lines alone, and no traceback for a person's mistake."""
+"""Terminal of the command lines: only this program's own lines, and one sentence instead of a traceback."""
 
 import errno
 import io
@@ -7,29 +7,30 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 from fer.errors import UserError
 from fer.resources import install_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
-"""Keras' backends that train."""
+"""Names of the Keras backends that can train."""
 EXTRAS = {"gradio": "app", **dict.fromkeys(("jinja2", "keras", "matplotlib", "scipy", "sklearn"), "train")}
-"""Names of modules that a command may need, and of the package's extras that bring them."""
+"""Extras of the package, by the name of a module that they install and that a command may need."""
 VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
-"""Name of TensorFlow's setting: the least severe notes that are shown. A person who sets it sees all that it gives."""
+"""Environment variable of TensorFlow for the lowest severity that it logs. If a person sets it, nothing is filtered."""
 CHATTER = (
-    # TensorFlow's and LiteRT's notes and warnings: TensorFlow writes some before it reads its own setting.
+    # Notes and warnings of TensorFlow and LiteRT; TensorFlow writes some before it reads `VERBOSITY`.
     r"[IW]\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] ",
     r"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR",
-    # It has no setting but that of errors: float16 weights are stored, and nothing is computed with them.
+    # An "error" that only hiding all errors would hide: float16 weights are only stored, not computed with.
     r"E\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] oneDNN supports DT_HALF only on platforms with AVX-512",
-    # LiteRT has no setting that Python could reach.
+    # LiteRT has no setting for it in Python.
     r"INFO: Created TensorFlow Lite XNNPACK delegate for CPU",
-    # Ray's note that it has read the setting by which it is quiet.
+    # Ray notes that it has read the setting that makes it quiet.
     r"\[[-\d :,]+ [IW] \d+ \d+\] \w+\.cc:\d+: ",
 )
-"""Beginnings of lines, as regular expressions, that libraries write to file descriptor 2."""
+"""Regular expressions for the beginnings of lines that libraries write to file descriptor 2, and that are dropped."""
 FILTER = """
 import re, sys
 
@@ -39,29 +40,30 @@ for line in sys.stdin.buffer:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 """
-"""A program of its own: what a library says in the moment that it ends the process by passes too."""
+"""Program that drops the lines of `CHATTER`. As a process of its own it also passes on the last message of a library
+that ends this process."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, by which a command ends as by Ctrl+C: what runs is broken off and tidies up."""
+    """Exception for SIGTERM, on which a command stops and cleans up as on Ctrl+C."""
 
 
 @contextmanager
-def own_terminal():
-    """Give a program its terminal: call around all that it does, before libraries are imported.
+def own_terminal() -> Iterator[None]:
+    """Set up the terminal of a program; run everything within this context, including the imports of libraries.
 
-    Lines of `CHATTER` are kept off standard error. Where standard output or standard error cannot take any more (a
-    pipe that nobody reads, a full disk) the work goes on without it. SIGTERM ends the program as Ctrl+C does.
+    Lines of `CHATTER` do not reach standard error. If standard output or standard error fails (its pipe is closed, the
+    disk is full), the work continues without it. SIGTERM ends the program as Ctrl+C does.
 
     Raises:
-        SystemExit: with code 2, where standard output could not take all for another reason than a closed pipe.
+        SystemExit: with code 2 if standard output failed for another reason than a closed pipe.
     """
     before = sys.stdout, sys.stderr
     end = signal.signal(signal.SIGTERM, _terminate)
-    quiet = nullcontext() if VERBOSITY in os.environ else _without_chatter()
+    filtered = nullcontext() if VERBOSITY in os.environ else _without_chatter()
     quiet_libraries()
-    with quiet:
-        sys.stdout, sys.stderr = _lasting(sys.stdout), _lasting(sys.stderr)
+    with filtered:
+        sys.stdout, sys.stderr = _never_failing(sys.stdout), _never_failing(sys.stderr)
         try:
             yield
         finally:
@@ -73,14 +75,20 @@ def own_terminal():
                 raise SystemExit(2)
 
 
-def nobody_reads():
-    """Return whether standard output is a pipe whose reader is gone, so that what is printed is lost."""
+def nobody_reads() -> bool:
+    """Return whether standard output is a pipe whose reader has ended, so that output would be lost."""
     return isinstance(_flush(sys.stdout), BrokenPipeError)
 
 
 @contextmanager
-def exit_on_user_error(program):
-    """End the program with the error's sentence and exit code 2; 130 where it was interrupted, 143 by SIGTERM."""
+def exit_on_user_error(program: str) -> Iterator[None]:
+    """Exit with one sentence instead of a traceback: with code 2 on an error, 130 on Ctrl+C and 143 on SIGTERM.
+
+    Errors that are not a person's to correct are raised unchanged.
+
+    Args:
+        program: command by which the program was started, for the sentence.
+    """
     try:
         yield
     except UserError as error:
@@ -97,7 +105,7 @@ def exit_on_user_error(program):
         if name in EXTRAS:
             print(f"{program}: needs {name}, not installed here: {install_command(EXTRAS[name])}", file=sys.stderr)
             sys.exit(2)
-        # What Keras raises where it is first needed: the package is missing, or its own words for an unknown name.
+        # Keras raises one of these when it is first imported: the backend is not installed, or its name is unknown.
         backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
         if getattr(error, "name", None) != backend and str(error) != f"Unable to import backend : {backend}":
             raise
@@ -109,10 +117,10 @@ def exit_on_user_error(program):
         sys.exit(143 if isinstance(error, Terminated) else 130)
 
 
-def quiet_libraries():
-    """Asks TensorFlow to be quiet; call before it is imported. What it says all the same `own_terminal` keeps off."""
+def quiet_libraries() -> None:
+    """Lower the verbosity of TensorFlow; call this before it is imported. `own_terminal` drops what it still writes."""
     os.environ.setdefault(VERBOSITY, "2")
-    # Networks of several models are run one after the other on purpose.
+    # Retracing is expected: several networks run one after the other.
     logging.getLogger("tensorflow").addFilter(_no_retracing)
 
 
@@ -126,14 +134,14 @@ def _terminate(number, frame):
 
 @contextmanager
 def _without_chatter():
-    """Standard error's file descriptor through `FILTER`, which ends with the process; `sys.stderr` goes past it."""
+    """Pass file descriptor 2 through the `FILTER` process; `sys.stderr` writes to the terminal directly."""
     if sys.stderr is None or not sys.executable:
         yield
         return
     sys.stderr.flush()
     before = sys.stderr
     terminal = os.fdopen(os.dup(2), "w", 1, before.encoding, before.errors)
-    # In a process group of its own Ctrl+C does not end it, and it passes what comes after.
+    # In its own process group, so that Ctrl+C does not end it before the messages that follow.
     child = subprocess.Popen(
         [sys.executable, "-ISc", FILTER, *CHATTER], stdin=subprocess.PIPE, stdout=terminal, process_group=0
     )
@@ -146,13 +154,13 @@ def _without_chatter():
         sys.stderr.flush()
         os.dup2(terminal.fileno(), 2)
         sys.stderr = before
-        # A process that was started meanwhile and goes on may still write there.
+        # It does not end while a child process that was started meanwhile can still write to it.
         with suppress(subprocess.TimeoutExpired):
             child.wait(1)
 
 
-class _Lasting(io.FileIO):
-    """A file descriptor that never fails: from the first error on, kept in `error`, what is written is dropped."""
+class _NeverFailing(io.FileIO):
+    """File descriptor that never fails: it keeps the first error in `error` and drops what is written after it."""
 
     error = None
 
@@ -165,15 +173,17 @@ class _Lasting(io.FileIO):
         return len(data)
 
 
-def _lasting(stream):
-    """A text stream like this one that never fails, neither where it leads nor for a character; itself without a file
-    descriptor."""
+def _never_failing(stream):
+    """Return a text stream to the same file descriptor that fails neither on output errors nor on any character.
+
+    A stream without a file descriptor is returned as it is.
+    """
     try:
         stream.flush()
-        raw = _Lasting(stream.fileno(), "w", closefd=False)
+        raw = _NeverFailing(stream.fileno(), "w", closefd=False)
     except (AttributeError, OSError, ValueError):
         return stream
-    # A name of a file that is no UTF-8 is printed as the bytes that it is.
+    # A file name that is not UTF-8 is printed as its original bytes.
     errors = "surrogateescape" if stream.encoding.lower() in ("utf-8", "utf8") else "backslashreplace"
     return io.TextIOWrapper(
         io.BufferedWriter(raw), stream.encoding, errors, line_buffering=stream.line_buffering or raw.isatty()
@@ -181,7 +191,7 @@ def _lasting(stream):
 
 
 def _flush(stream):
-    """What a stream of `_lasting` failed with so far; None for nothing."""
+    """Flush a stream of `_never_failing`; return the error with which it failed, or None."""
     try:
         stream.flush()
         return stream.buffer.raw.error

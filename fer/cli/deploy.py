@@ -1,24 +1,41 @@
-"""Serve a model of the Hub with the app, as a Space."""
+"""Command `fer deploy`: publish the app as a Space of the Hugging Face Hub."""
 
 import sys
+from argparse import ArgumentParser, Namespace
 
 from fer.errors import UserError
 
-HELP = "serve a model of the Hub with the app, as a Space"
+HELP = "publish the app as a Space that serves a model of the Hugging Face Hub"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
-    parser.add_argument("repository", metavar="OWNER/SPACE", help="the Space; created if it is not there")
-    parser.add_argument("--model", required=True, metavar="OWNER/NAME[@REVISION]", help="what it serves, at its commit")
+    parser.add_argument(
+        "repository", metavar="OWNER/SPACE", help="name of the Space, which is created if it does not exist"
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="OWNER/NAME[@REVISION]",
+        help="model that the Space serves, fixed at its present commit",
+    )
     parser.add_argument("--private", action="store_true", default=None, help="make a new Space private")
-    parser.add_argument("--hardware", metavar="NAME", help="such as cpu-basic (default: zero-a10g, which is free)")
-    parser.add_argument("--static", action="store_true", help="without a server: visitors' browsers read the photos")
+    parser.add_argument(
+        "--hardware",
+        metavar="NAME",
+        help="hardware of the Space, such as cpu-basic (default: zero-a10g, which is free)",
+    )
+    parser.add_argument(
+        "--static",
+        action="store_true",
+        help="publish the static page of `fer web` instead, which reads photos in the visitors' browsers",
+    )
     parser.add_argument("--wait", action="store_true", help="wait until the Space is built and runs")
 
 
-def run(options):
-    """Publish the app as a Space, or what `fer web` writes as a static one."""
+def run(options: Namespace) -> int:
+    """Publish the app as a Space, or with --static the page of `fer web`; return the exit code."""
     if options.static:
         from fer.publishing.static_space import deploy_static
         from fer.web.site import write_site

@@ -1,6 +1,7 @@
-"""Measure a model on a split of FER2013, or on whole photos."""
+"""Command `fer evaluate`: measure a model on a split of FER2013 or on whole photos."""
 
 import sys
+from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import add_layout, add_model, finish
 from fer.documents import to_json
@@ -8,62 +9,77 @@ from fer.errors import UserError
 from fer.labels import check_classes
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_text
 
-HELP = "measure a model on a split of FER2013, or on whole photos"
+HELP = "measure a model on a split of FER2013 or on whole photos"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     add_model(parser)
     on = parser.add_mutually_exclusive_group(required=True)
-    on.add_argument("--data", metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
+    on.add_argument("--data", metavar="PATH", help="measure on this data set: folder, zip or CSV (docs/training.md)")
     on.add_argument(
         "--photos",
         metavar="FOLDER",
-        help="whole photos, <label>/* or <set>/<label>/*: found, aligned and read as in the app, the largest face",
+        help="measure on whole photos, <label>/* or <set>/<label>/*; the largest face is found, aligned and read as in "
+        "the app",
     )
     parser.add_argument(
         "--prior",
         type=float,
         metavar="X",
-        help="divide the probabilities by the classes' training shares to this power, 0 to 2, and not as calibrated",
+        help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: as "
+        "calibrated)",
+    )
+    parser.add_argument(
+        "--split",
+        default="validation",
+        choices=("train", "validation", "test"),
+        help="split of --data to measure on (default: %(default)s)",
     )
     parser.add_argument(
         "--groups",
         metavar="PATTERN",
-        help="with --photos: how often neutral faces of each group are read as angry, sad or disgusted; a regular "
-        "expression that finds the group in a file name, such as 'A([FM])\\d\\d'",
+        help="with --photos: measure how often neutral faces of each group are read as angry, sad or disgusted; a "
+        "regular expression finds the group in a file name, such as 'A([FM])\\d\\d'",
     )
-    parser.add_argument("--split", default="validation", choices=("train", "validation", "test"), help="which pictures")
     parser.add_argument(
         "--classes",
         nargs="+",
         metavar="CLASS",
-        help="only pictures of these classes, and the model chooses among these (default: all that it knows)",
+        help="measure only pictures of these classes, and let the model choose only among them (default: all)",
     )
     add_layout(parser)
-    parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures, classes keeping their shares")
-    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
-    parser.add_argument("--votes", metavar="CSV", help="FER+ votes: how far people agree, and the model with them")
     parser.add_argument(
-        "--duplicates", action="store_true", help="the accuracy without near-duplicates of training pictures too"
+        "--limit", type=int, metavar="N", help="measure at most N pictures, with the classes in their proportions"
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures and count them")
+    parser.add_argument("--votes", metavar="CSV", help="measure human agreement too, from this file of FER+ votes")
+    parser.add_argument(
+        "--duplicates",
+        action="store_true",
+        help="measure the accuracy without near-duplicates of training pictures too",
     )
     parser.add_argument(
         "--allow-duplicates",
         action="store_true",
-        help="with --duplicates: measure even where more than half are training pictures, to the pixel",
+        help="with --duplicates: measure even if more than half of the pictures are identical to training pictures",
     )
     parser.add_argument(
         "--path",
         choices=("loader", "served"),
         default="loader",
-        help="`served`: paste each picture into a scene and let the app's way find, cut and read it",
+        help="`served` measures the end-to-end accuracy: each picture is pasted into a scene, and its face is found, "
+        "aligned and read as in the app; `loader` reads the picture as it is (default: %(default)s)",
     )
-    parser.add_argument("--json", metavar="FILE", help="write the figures here")
-    parser.add_argument("--figure", metavar="FILE", help="write the confusion matrix, or one per set, here, as PNG")
+    parser.add_argument("--json", metavar="FILE", help="write the metrics to this file")
+    parser.add_argument(
+        "--figure", metavar="FILE", help="write the confusion matrix, one per set of photos, to this PNG file"
+    )
 
 
-def run(options):
-    """Measure a model, print its figures and write the files that are asked for."""
+def run(options: Namespace) -> int:
+    """Measure a model, print its metrics and write the requested files; return the exit code."""
     if options.classes:
         options.classes = check_classes(options.classes)
     if options.photos:
@@ -91,6 +107,7 @@ def run(options):
 
 
 def _check_photo_options(options):
+    """Raise a UserError if an option of --data is given with --photos."""
     given = {
         "--classes": options.classes,
         "--limit": options.limit,
@@ -104,6 +121,7 @@ def _check_photo_options(options):
 
 
 def _evaluate_photos(options, source):
+    """Measure a model on whole photos; return the metrics, and a function that saves their figure to a path."""
     from tqdm import tqdm
 
     from fer.evaluation.evaluate import evaluate_photos
@@ -113,12 +131,13 @@ def _evaluate_photos(options, source):
     def progress(answers, total):
         return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)
 
-    figures = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups)
-    print(format_photos(figures))
-    return figures, lambda path: save_confusion_matrices(path, figures)
+    metrics = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups)
+    print(format_photos(metrics))
+    return metrics, lambda path: save_confusion_matrices(path, metrics)
 
 
 def _evaluate_split(options, source):
+    """Measure a model on a split of FER2013; return the metrics, and a function that saves their figure to a path."""
     from fer.evaluation.evaluate import evaluate_model
     from fer.evaluation.plots import save_confusion_matrix
     from fer.evaluation.summary import format_metrics

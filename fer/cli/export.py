@@ -1,20 +1,29 @@
-"""Write a model as one file for another runtime."""
+"""Command `fer export`: convert a model to one file for another runtime."""
 
-HELP = "write a model as one file for another runtime"
+from argparse import ArgumentParser, Namespace
+
+HELP = "convert a model to one file for another runtime"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("model", metavar="MODEL", help="`bundled`, a model folder, or OWNER/NAME[@REVISION] of the Hub")
-    parser.add_argument("--format", required=True, metavar="FORMAT", help="onnx or litert")
-    parser.add_argument("--output", required=True, metavar="FILE", help="where the file goes")
-    parser.add_argument("--quantize", action="store_true", help="litert: weights as float16, half the size")
-    parser.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013: the accuracy on validation too")
-    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out")
+    parser.add_argument("--format", required=True, metavar="FORMAT", help="format of the file: onnx or litert")
+    parser.add_argument("--output", required=True, metavar="FILE", help="path of the file to write")
+    parser.add_argument(
+        "--quantize", action="store_true", help="store the weights as float16, which halves the size; litert only"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="PATH",
+        help="measure the file on the validation split of FER2013 too, as a folder, zip or CSV file",
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures")
 
 
-def run(options):
-    """Write a model as one file and print how far it is from Keras."""
+def run(options: Namespace) -> int:
+    """Convert a model and print how far its probabilities are from those of Keras; return the exit code."""
     from fer.export.convert import export_model
     from fer.hub.client import resolve_model
 

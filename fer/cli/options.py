@@ -1,29 +1,33 @@
-"""What several commands share: options and the end of a command."""
+"""Options and messages that several commands share."""
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
 
 from fer.errors import UserError
 
 
-def add_model(parser):
-    """Add `--model`, the model that answers."""
+def add_model(parser: ArgumentParser) -> None:
+    """Add the option `--model`, the model that answers."""
     parser.add_argument(
         "--model",
         default="bundled",
         metavar="MODEL",
-        help="`bundled`, a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hub (default: %(default)s)",
+        help="model that answers: `bundled`, a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hugging Face "
+        "Hub (default: %(default)s)",
     )
 
 
-def add_already_cropped(parser):
-    """Add `--already-cropped`, by which no face is looked for."""
+def add_already_cropped(parser: ArgumentParser) -> None:
+    """Add the option `--already-cropped`, which skips face detection."""
     parser.add_argument(
         "--already-cropped",
         action="store_true",
-        help="each picture is one face, as FER2013's are: do not look for faces",
+        help="treat each picture as one face, as in FER2013, without looking for faces",
     )
 
 
-def add_layout(parser):
-    """Add `--layout`, which says what numbered folders mean."""
+def add_layout(parser: ArgumentParser) -> None:
+    """Add the option `--layout`, which tells what numbered folders mean."""
     parser.add_argument(
         "--layout",
         choices=("raf-db", "affectnet", "ckplus", "fer2013"),
@@ -31,19 +35,19 @@ def add_layout(parser):
     )
 
 
-def tell_left_out(count):
-    """Return the end of a sentence that tells how many smaller faces were left out; "" for none."""
+def tell_left_out(count: int) -> str:
+    """Return the end of a sentence on the number of smaller faces that were left out; "" for none."""
     return f"; smaller ones left out: {count}" if count else ""
 
 
-def finish(failures):
-    """Return the exit code of a command whose work is done.
+def finish(failures: Sequence[str]) -> int:
+    """Return the exit code 0 if every output of a command was written.
 
     Args:
-        failures: messages of the outputs that could not be written, of `fer.outputs.kept`.
+        failures: messages about outputs that could not be written, collected by `fer.outputs.kept`.
 
     Raises:
-        UserError: with these messages, if there are any.
+        UserError: with the messages, if there are any.
     """
     if failures:
         raise UserError("\n".join(failures))

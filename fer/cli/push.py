@@ -1,26 +1,31 @@
-"""Publish a model folder on the Hugging Face Hub."""
+"""Command `fer push`: publish a model folder on the Hugging Face Hub."""
 
 import shlex
+from argparse import ArgumentParser, Namespace
+from os import PathLike
 
 from fer.errors import UserError
 
 HELP = "publish a model folder on the Hugging Face Hub"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
-    parser.add_argument("repository", metavar="OWNER/NAME", help="the model's repository; created if it is not there")
-    parser.add_argument("--private", action="store_true", default=None, help="make a new repository private")
-    parser.add_argument("--create-pr", action="store_true", help="ask with a pull request instead of committing")
-    parser.add_argument("--tag", metavar="NAME", help="name the commit, such as v1.0")
     parser.add_argument(
-        "--export", nargs="+", default=[], metavar="FORMAT", help="onnx, litert: files for other runtimes, too"
+        "repository", metavar="OWNER/NAME", help="repository of the model, which is created if it does not exist"
+    )
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository private")
+    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
+    parser.add_argument("--tag", metavar="NAME", help="tag the commit with this name, such as v1.0")
+    parser.add_argument(
+        "--export", nargs="+", default=[], metavar="FORMAT", help="also publish files for other runtimes: onnx, litert"
     )
 
 
-def run(options):
-    """Publish a model folder."""
+def run(options: Namespace) -> int:
+    """Publish a model folder; return the exit code."""
     from fer.publishing.push import push_model
 
     push = push_model(
@@ -30,16 +35,16 @@ def run(options):
     return 0
 
 
-def push_trained(folder, repository, options):
-    """Publish the model folder of a training, which is not lost where that fails.
+def push_trained(folder: str | PathLike[str], repository: str, options: Namespace) -> None:
+    """Publish the model folder that a training has written.
 
     Args:
         folder: the model folder.
-        repository: `OWNER/NAME`.
-        options: as `add_options` defines them, but for the first two.
+        repository: repository on the Hub, `OWNER/NAME`.
+        options: values of the optional arguments that `add_options` defines.
 
     Raises:
-        UserError: with the Hub's refusal, where the model is, and the command that publishes it.
+        UserError: if the Hub refuses the model; with the reason, the model's folder and the command that publishes it.
     """
     from fer.hub.errors import HubError
     from fer.publishing.push import push_model

@@ -1,33 +1,37 @@
-"""Read the faces in any number of pictures, on Ray."""
+"""Command `fer score`: read the faces in any number of pictures with Ray."""
 
 import sys
+from argparse import ArgumentParser, Namespace
 from contextlib import closing
 
 from fer.cli.options import add_already_cropped, add_model
 
-HELP = "read the faces in any number of pictures, on Ray"
+HELP = "read the faces in any number of pictures with Ray, into Parquet files"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     add_model(parser)
     parser.add_argument(
         "input",
         metavar="INPUT",
-        help="folder of pictures, text file with a path a line, or Parquet (a file, or a folder of such) with pictures "
-        "in a column `image` or `bytes`; s3:// and gs:// work as well",
+        help="pictures to read: a folder of pictures, a text file with one path per line, or a Parquet file or folder "
+        "with the pictures in a column `image` or `bytes`; s3:// and gs:// addresses work as well",
     )
-    parser.add_argument("output", metavar="OUTPUT", help="folder for Parquet; what has an answer there is left out")
+    parser.add_argument(
+        "output", metavar="OUTPUT", help="folder for the Parquet files; pictures that have an answer in it are skipped"
+    )
     parser.add_argument(
         "--address",
         metavar="HOST:PORT",
-        help="a running Ray cluster, or `auto` for the one of this machine (default: this machine alone)",
+        help="address of a running Ray cluster, or `auto` for the one on this machine (default: only this machine)",
     )
     add_already_cropped(parser)
 
 
-def run(options):
-    """Read the faces in any number of pictures into Parquet."""
+def run(options: Namespace) -> int:
+    """Read the faces in any number of pictures into Parquet files; return the exit code."""
     from tqdm import tqdm
 
     from fer.hub.client import resolve_model
@@ -38,7 +42,7 @@ def run(options):
     if plan.left_out:
         print(plan.left_out, file=sys.stderr)
     total = Tally(0, 0, 0, 0)
-    # A second, so that what ends before it has begun shows no bar.
+    # Delayed by a second, so that a run with nothing to do shows no bar.
     bar = tqdm(total=plan.answered + len(plan.names), initial=plan.answered, unit=" pictures", delay=1)
     with bar, closing(run_scoring(plan, options.address)) as tallies:
         for tally in tallies:

@@ -1,20 +1,22 @@
-"""Write a page that reads photos in the browser, as static files."""
+"""Command `fer web`: write a static page that reads photos in the browser."""
 
 import shlex
+from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import add_model
 
-HELP = "write a page that reads photos in the browser, as static files"
+HELP = "write a static web page that reads photos in the browser"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     add_model(parser)
-    parser.add_argument("folder", metavar="FOLDER", help="folder to write to; made if it is not there")
+    parser.add_argument("folder", metavar="FOLDER", help="folder to write to, which is created if it does not exist")
 
 
-def run(options):
-    """Write the page, the module, its runtime and the model into a folder."""
+def run(options: Namespace) -> int:
+    """Write the page, its JavaScript module, the runtime and the model into a folder; return the exit code."""
     from fer.hub.client import resolve_model
     from fer.web.site import write_site
 

@@ -1,4 +1,4 @@
-"""Where the app listens, and what is said where it cannot."""
+"""Tests of the address that the app listens on, and of the message if it cannot."""
 
 import socket
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, hub_environment
 
-from fer.app.server.address import check_port, told_address
+from fer.app.server.address import check_port, explain_address_errors
 from fer.errors import UserError
 
 
@@ -27,12 +27,15 @@ def test_a_port_is_taken(monkeypatch, port):
 
 def test_an_address_of_another_machine_is_told(monkeypatch):
     monkeypatch.setenv("GRADIO_SERVER_NAME", "192.0.2.1")
-    with pytest.raises(UserError, match="must be an address of this machine.* Received: 192.0.2.1, "), told_address():
+    with (
+        pytest.raises(UserError, match="must be an address of this machine.* Received: 192.0.2.1, "),
+        explain_address_errors(),
+    ):
         socket.create_server(("192.0.2.1", 0))
 
 
 def test_another_error_stays_what_it_is():
-    with pytest.raises(FileNotFoundError), told_address():
+    with pytest.raises(FileNotFoundError), explain_address_errors():
         Path("/nothing/there").read_text()
 
 

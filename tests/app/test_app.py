@@ -1,4 +1,4 @@
-"""The app as a person's program sees it: asked over HTTP."""
+"""Tests of the app's API over HTTP, as a client program uses it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the app's folder holds, and for how long."""
+"""Tests of what the app's cache folder contains, and for how long."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Which requests are answered, and with which headers, in the environments that an app may be started in."""
+"""Tests of which requests are answered, and with which headers, for each environment in which the app may start."""
 
 import pytest
 from fastapi import FastAPI, Request

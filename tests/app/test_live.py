@@ -38,7 +38,7 @@ def test_the_panel_names_a_line_an_emotion_at_its_end():
 def test_a_face_that_left_is_said_to_be_gone():
     points = [(second, face().probabilities) for second in (0.0, 1.0, 5.0, 6.0)]
     said = texts(panel("en", face(), False, points, 6.0))
-    assert "1 out of sight" in said
+    assert "Face 1 is out of sight" in said
     assert "happy" in said
 
 

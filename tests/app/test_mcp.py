@@ -1,4 +1,4 @@
-"""The tools as a client of the Model Context Protocol sees them."""
+"""Tests of the MCP tools, as a client of the Model Context Protocol uses them."""
 
 import asyncio
 import base64

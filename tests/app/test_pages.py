@@ -71,15 +71,18 @@ def test_a_click_takes_the_smallest_face_under_it(face):
 
 def test_pictures_of_one_name_are_counted_each(face):
     rows = photo_rows("a.png", [face, face]) + photo_rows("a.png", [face]) + photo_rows("a.png", [], "a.png: broken.")
-    assert summary("en", rows) == "Pictures: 3. Faces: 3. Without a face or broken: 1."
+    assert summary("en", rows) == "Pictures: 3. Faces: 3. Pictures without a face or unreadable: 1."
 
 
 def test_what_a_batch_left_out_is_said_in_the_language_of_the_page(face):
     left_out = Counter({".mov": 2, "": 1})
     rows = photo_rows("a.png", [face])
-    assert summary("en", rows, left_out).endswith(". Left out: 2 .mov, 1 without a suffix.")
-    assert summary("de", [], left_out) == "Darin sind keine Bilder. Ausgelassen: 2 .mov, 1 ohne Endung."
-    assert summary("en", []) == "There are no pictures in it."
+    assert summary("en", rows, left_out).endswith(". Files left out: 2 .mov, 1 without a suffix.")
+    assert (
+        summary("de", [], left_out)
+        == "Die Dateien enthalten keine Bilder. Ausgelassene Dateien: 2 .mov, 1 ohne Endung."
+    )
+    assert summary("en", []) == "The files contain no pictures."
 
 
 @pytest.mark.parametrize("language", TEXTS)
@@ -104,7 +107,10 @@ def test_a_timeline_says_what_a_face_showed_and_when():
 
 def test_a_timeline_says_how_long_a_face_is_in_sight_and_what_it_showed_for_longer():
     rows = [row(0.5 * step, 1, 0.9 if step < 4 else 0.2) for step in range(6)]
-    assert texts(timeline("en", rows, 3.0))[2] == "In sight for 3.0 s. Longer than a second: happy 0.0–2.0 s."
+    assert (
+        texts(timeline("en", rows, 3.0))[2]
+        == "In sight for 3.0 s. Expressions that lasted over a second: happy 0.0–2.0 s."
+    )
     assert texts(timeline("en", rows[:2], 1.0))[2] == "In sight for 1.0 s."
 
 

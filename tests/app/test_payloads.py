@@ -1,4 +1,4 @@
-"""What clients send wrong, on every way into the app: no file of the server is read, each answer is a sentence."""
+"""Tests of wrong values on every route into the app: no file of the server is read, and each answer is one sentence."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ from PIL import Image
 
 from fer.app.demo import Serving, build_demo, launch
 from fer.app.server.limits import MAX_BODY
-from fer.app.server.payloads import describe, is_file
+from fer.app.server.values import describe, is_file
 from fer.labels import EMOTIONS
 
 META = {"_type": "gradio.FileData"}
@@ -211,7 +211,7 @@ def test_a_tool_takes_a_data_uri_and_one_file_for_many(tool, served):
 
 def test_a_path_outside_of_the_cache_is_not_even_looked_up(join, strangers, monkeypatch):
     looked_up = []
-    monkeypatch.setattr("fer.app.server.payloads.os.path.realpath", lambda path: looked_up.append(path) or str(path))
+    monkeypatch.setattr("fer.app.server.values.os.path.realpath", lambda path: looked_up.append(path) or str(path))
     assert join("predict", {"path": strangers[0]}).endswith(REFUSED)
     assert strangers[0] not in looked_up
 

@@ -1,4 +1,4 @@
-"""That the app ends when it is asked to, and leaves nothing behind."""
+"""Tests that the app ends on a signal and leaves no files behind."""
 
 import signal
 import subprocess
@@ -19,10 +19,10 @@ class Closing:
         os.kill(os.getpid(), int(sys.argv[1]))
         print("never reached, since the interruption ends this")
 
-ending = ShutdownSignal()
+shutdown = ShutdownSignal()
 Closing()
 print("goes on")
-ending.wait()
+shutdown.wait()
 print("ended")
 """
 

@@ -1,4 +1,4 @@
-"""The app's start, and what one session keeps from the others."""
+"""Tests of the app's start, and that sessions are kept apart."""
 
 import io
 import subprocess

@@ -1,4 +1,4 @@
-"""The app in Debian's chromium: one of each for all tests of this folder, and a fresh page for every test.
+"""Fixtures that open the app in Debian's chromium: all tests of this folder share app and browser, each has a new page.
 
 One pass through each page is part of the fast run; the other tests are marked slow, since together they take minutes.
 """

@@ -1,4 +1,4 @@
-"""The page about the app, as a person finds it."""
+"""Tests of the page about the app in a browser."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""What a person does with many pictures."""
+"""Tests of the page that reads many pictures in a browser."""
 
 import csv
 import json
@@ -25,7 +25,7 @@ def test_a_broken_file_among_pictures_is_a_row_with_its_reason(batch_page, two_f
         archive.writestr("notes.txt", "no picture")
     batch_page.locator("#files input[type=file]").set_input_files([broken, wall, packed])
     expect(batch_page.locator("#batch-message")).to_have_text(
-        "Pictures: 3. Faces: 2. Without a face or broken: 2. Left out: 1 .txt."
+        "Pictures: 3. Faces: 2. Pictures without a face or unreadable: 2. Files left out: 1 .txt."
     )
     table = batch_page.locator("#batch-table")
     for text in ("not a picture that can be read here", "No face found.", "packed.zip/trip/two.jpg"):
@@ -70,7 +70,9 @@ def test_progress_shows_while_pictures_are_read(batch_page, astronaut, tmp_path)
         }"""
     )
     batch_page.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
-    expect(batch_page.locator("#batch-message")).to_have_text("Pictures: 40. Faces: 40. Without a face or broken: 0.")
+    expect(batch_page.locator("#batch-message")).to_have_text(
+        "Pictures: 40. Faces: 40. Pictures without a face or unreadable: 0."
+    )
     assert any("/40 pictures" in text for text in batch_page.evaluate("said"))
 
 
@@ -79,5 +81,5 @@ def test_a_zip_without_pictures_says_so(batch_page, tmp_path):
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         archive.writestr("clip.mov", "no picture")
     batch_page.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")
-    expect(batch_page.locator("#batch-message")).to_have_text("There are no pictures in it. Left out: 1 .mov.")
+    expect(batch_page.locator("#batch-message")).to_have_text("The files contain no pictures. Files left out: 1 .mov.")
     expect(batch_page.locator("#batch-table")).to_contain_text("no pictures in this zip")

@@ -1,4 +1,4 @@
-"""The recognizer in the browser: what it answers is what Python answers, and no picture leaves the page."""
+"""Tests of the recognizer in the browser: it gives the same answers as Python, and no picture leaves the page."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""What is drawn, as the browser draws it: boxes, the chart of a stream, the timeline of a clip, and a face's bars."""
+"""Tests of the drawings in a browser: boxes, the chart of a stream, the timeline of a clip, and the bars of a face."""
 
 import io
 

@@ -1,6 +1,6 @@
-"""What a person does before a camera whose frames the server reads.
+"""Tests of the live page when the server reads the frames.
 
-The camera is Chromium's, which plays a clip of the astronaut moving from side to side.
+Chromium's fake camera plays a clip of the astronaut moving from side to side.
 """
 
 import math

@@ -182,7 +182,7 @@ def test_a_browser_that_cannot_says_so_and_the_server_reads(open_page, browser, 
     expect(page.locator("#model")).to_contain_text("Model: ")
     page.get_by_role("tab", name="Live").click()
     notice = page.locator("#live-device .notice")
-    expect(notice).to_contain_text("Your browser cannot do it, so the server reads: ")
+    expect(notice).to_contain_text("Your browser cannot read pictures itself, so the server does: ")
     expect(notice).to_contain_text("this one has no OffscreenCanvas")
     expect(page.locator("#live-switch input")).not_to_be_checked()
     expect(page.locator("#camera")).to_be_visible()

@@ -1,4 +1,4 @@
-"""What a person does with a photo."""
+"""Tests of the photo page in a browser."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     Image.new("RGB", (320, 240), "white").save(tmp_path / "wall.png")
     upload(page, tmp_path / "wall.png")
-    expect(page.locator("#message")).to_contain_text("No face found. Try one that is larger")
+    expect(page.locator("#message")).to_contain_text("No face found. Try a photo with a face that is larger")
     page.evaluate(
         """async () => {
             const example = document.querySelector("img[src*=astronaut]");
@@ -100,7 +100,7 @@ def test_small_faces_are_left_out_on_request(page, two_faces):
     expect(page.locator("#message")).to_contain_text("One face")
     smallest.fill("50")
     smallest.dispatch_event("pointerup")
-    expect(page.locator("#message")).to_contain_text("Try a lower “Smallest face to look for”")
+    expect(page.locator("#message")).to_contain_text("Lower “Smallest face to look for”")
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_crop_is_read_when_the_person_says_that_it_is_one(page, astronaut, tmp
     crop = tmp_path / "crop.png"
     with Image.open(astronaut) as image:
         image.crop((180, 70, 270, 170)).resize((48, 48)).save(crop)
-    page.get_by_label("The picture is one face already").check()
+    page.get_by_label("The picture is already a single face").check()
     upload(page, crop)
     expect(page.locator("#message")).to_contain_text("One face: happy")
 

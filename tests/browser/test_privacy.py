@@ -1,4 +1,4 @@
-"""What people sent and got is gone from the disk after a while."""
+"""Tests that uploads and answers are deleted from the disk after some minutes."""
 
 import socket
 import time
@@ -55,7 +55,7 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
         sweep(cache, kept, before=time.time() + 1)  # As `sweep_leftovers` does some minutes later.
         assert files_of_people(folder) == []
         page.get_by_role("tab", name="Photo").click()
-        page.get_by_label("The picture is one face already").check()
+        page.get_by_label("The picture is already a single face").check()
         expect(page.locator("#message")).to_contain_text("deleted in the meantime, as promised")
         page = open_page(url=url)
         page.locator("#photo input[type=file]").set_input_files(two_faces)

@@ -1,4 +1,4 @@
-"""How the page reads: in light and dark, in other languages, on a phone, with the keys alone, and as answers arrive."""
+"""Tests of the layout: light and dark mode, other languages, a phone, the keyboard alone, the arrival of answers."""
 
 import re
 from urllib.parse import urlsplit

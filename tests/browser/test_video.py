@@ -1,4 +1,4 @@
-"""What a person does with a clip."""
+"""Tests of the video page in a browser."""
 
 import re
 
@@ -73,7 +73,7 @@ def test_what_is_no_clip_is_said_on_the_page(page, tmp_path):
     path.write_bytes(b"hello")
     page.get_by_role("tab", name="Video").click()
     page.get_by_role("button", name="Read the clip").click()
-    expect(page.locator("#video-message")).to_contain_text("Choose a clip, then read it.")
+    expect(page.locator("#video-message")).to_contain_text("Choose a clip, then press “Read the clip”.")
     page.locator("#clip input[type=file]").set_input_files(path)
     expect(page.locator("#video-message")).to_contain_text("Ready")
     page.get_by_role("button", name="Read the clip").click()

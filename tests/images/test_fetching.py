@@ -1,4 +1,4 @@
-"""Pictures by address. Names are answered from a table, and the only server stands on this machine."""
+"""Tests of pictures fetched by address. A table resolves the host names, and the only server is on this machine."""
 
 import asyncio
 import threading

@@ -143,7 +143,7 @@ def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recogniz
     (face,) = original.recognize(image)
     assert set(face.probabilities) == {"happy", "sad"}
     assert original.explain(face) is None
-    assert "cannot say where it looked" in face_view("en", recognizer.labels, face, None)
+    assert "cannot show where it looked" in face_view("en", recognizer.labels, face, None)
     assert recognizer.explain(recognizer.recognize(image)[0]).shape == (6, 6)
 
 

@@ -1,10 +1,12 @@
-"""One face in HTML: its crop as the network sees it, where the network looked, and its probabilities as bars.
+"""One face as HTML: its crop as the network sees it, its class activation map, and its probabilities as bars.
 
-The pictures travel inside the page, so that none of them is written to disk.
+The pictures are data: URLs in the HTML, so that none of them is written to disk.
 """
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -12,36 +14,41 @@ from PIL import Image
 from fer.app.texts import say, say_class
 from fer.labels import class_colors
 
+if TYPE_CHECKING:
+    from fer.detection.tracking import TrackedFace
+    from fer.recognition.recognizer import Face
+
 HEAT = np.array([(0, 0, 4), (120, 28, 109), (237, 105, 37), (252, 255, 164)], np.float32)
-"""Stops of matplotlib's colour map inferno: its lightness rises steadily, so that it also reads without colour."""
+"""Colours of matplotlib's colour map inferno at equal distances: its lightness rises, so it also works in grey."""
 SIDE = 240
-"""Pixels of the heatmap, which is smooth; the crop is sent as it is and enlarged by the browser, its pixels visible."""
+"""Width and height of the heatmap in pixels; the crop keeps its size, and the browser enlarges it pixel by pixel."""
 
 
-def say_expression(language, face):
-    """Return a face's expression in words, which say where it is not sure."""
+def say_expression(language: str, face: "Face") -> str:
+    """Return a face's expression in words, with "not sure" if the answer is not confident."""
     return _say(language, "face.reading", face)
 
 
-def caption(language, number, face):
-    """Return a face's number and expression in a few words, with a question mark where it is not sure."""
+def caption(language: str, number: int, face: "Face | TrackedFace") -> str:
+    """Return a face's number and expression in a few words, with a question mark if the answer is not confident."""
     return _say(language, "face.caption", face, number=number)
 
 
-def say_left_out(language, count):
-    """Return a sentence, to follow another, on the faces that were found and not read; "" where there are none."""
+def say_left_out(language: str, count: int) -> str:
+    """Return a sentence, with a space before it, on the faces that were found but not read; "" if there are none."""
     return f" {say(language, 'face.left_out', count=count)}" if count else ""
 
 
-def face_view(language, labels, face=None, activation=None):
-    """Return the HTML of a face; without one, the same shape empty, so that nothing moves when a face arrives.
+def face_view(
+    language: str, labels: Sequence[str], face: "Face | None" = None, activation: np.ndarray | None = None
+) -> str:
+    """Return the HTML of a face; without one the same layout, empty, so that nothing moves when a face arrives.
 
     Args:
-        language: of the page.
-        labels: the model's emotions.
-        face: `fer.recognition.recognizer.Face`.
-        activation: its class activation map, of `fer.recognition.recognizer.Recognizer.explain`; None where there is
-            none.
+        language: code of the page's language.
+        labels: emotions of the model.
+        face: the face, or None.
+        activation: class activation map of the face, from `Recognizer.explain`; None if the network has none.
     """
     blank = '<div class="picture"></div>'
     if face is None:
@@ -61,32 +68,32 @@ def face_view(language, labels, face=None, activation=None):
     return _view(headline, _figure(crop, say(language, "face.seen")) + looked, bars(language, rows, face.label))
 
 
-def heatmap(crop, activation):
-    """Return a class activation map over its crop.
+def heatmap(crop: np.ndarray, activation: np.ndarray) -> Image.Image:
+    """Blend a crop with its class activation map, half and half.
 
     Args:
         crop: grey uint8 array `(size, size)`.
-        activation: float32 array `(height, width)`; what is negative speaks against the class and is left dark.
+        activation: float32 array `(height, width)`; negative values, which speak against the class, stay dark.
 
     Returns:
-        A PIL image of mode RGB, `SIDE` pixels square: half the crop, half the map scaled to its highest place.
+        An RGB image of `SIDE` × `SIDE` pixels, in which the map is scaled to its maximum.
     """
     positive = np.maximum(activation, 0)
-    place = Image.fromarray(positive / max(float(positive.max()), 1e-9)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-    strength = np.clip(np.asarray(place), 0, 1)
+    scaled = Image.fromarray(positive / max(float(positive.max()), 1e-9)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    strength = np.clip(np.asarray(scaled), 0, 1)
     stops = np.linspace(0, 1, len(HEAT))
     colors = np.stack([np.interp(strength, stops, HEAT[:, channel]) for channel in range(3)], axis=-1)
     grey = np.asarray(Image.fromarray(crop).resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32)
     return Image.fromarray((0.5 * grey[..., None] + 0.5 * colors).astype(np.uint8))
 
 
-def bars(language, rows, top=None):
+def bars(language: str, rows: Iterable[tuple[str, float, str]], top: str | None = None) -> str:
     """Return the HTML of horizontal bars in the emotions' colours.
 
     Args:
-        language: of the page.
-        rows: of label, length (0-1) and text.
-        top: the label to emphasise.
+        language: code of the page's language.
+        rows: label, length (0-1) and text of each bar.
+        top: label to emphasise, if any.
     """
     cells, colors = [], class_colors(label for label, _, _ in rows)
     for label, length, text in rows:

@@ -1,34 +1,39 @@
-"""What a live stream shows, as SVG: boxes that lie over the camera's picture, and a face's last seconds as a chart.
+"""View of a live stream as SVG: boxes over the camera's picture, and a chart of the last seconds of one face.
 
-The picture itself never comes back from the server: the browser shows its own, and the boxes lie over it.
+The server never sends the picture back: the browser shows its own picture and draws the boxes over it.
 """
 
+from collections.abc import Sequence
 from html import escape
 
 from fer.app.components.face_panel import caption
 from fer.app.texts import say, say_class
+from fer.detection.tracking import TrackedFace
 from fer.labels import class_colors
 
 CHART_SECONDS = 30
+"""Seconds that the chart shows."""
 BREAK_SECONDS = 1.5
-"""Points further apart than this are not joined: the face was out of sight."""
+"""Seconds between two points from which on no line joins them, because the face was out of sight."""
 TEXT = 19
-"""Height of a label in pixels of the frame, which is enlarged or made smaller to fit the page."""
+"""Height of a label in pixels of the frame, which the page scales."""
 LETTER = 0.56
-"""Width of a letter in shares of its height: the browser fits the text to the plate that is drawn from it."""
+"""Mean width of a letter as a fraction of its height; the browser fits the text to the width that this gives."""
 WIDTH, HEIGHT = 360, 232
+"""Size of the chart, in its own units."""
 LEFT, RIGHT, TOP, BOTTOM = 40, 214, 12, 204
-"""Of the chart's lines; their names stand to the right."""
+"""Edges of the area in which the chart draws lines; their names are to the right of it."""
 LABEL, GAP = 230, 22
+"""Left edge of the names, and the least distance from one name to the next."""
 
 
-def boxes(language, size, faces):
-    """SVG that lies over the camera's picture: a box a face, with its number, emotion and probability.
+def boxes(language: str, size: tuple[int, int], faces: Sequence[TrackedFace]) -> str:
+    """Return the SVG that lies over the camera's picture: a box per face with its number, emotion and probability.
 
     Args:
-        language: of the page.
-        size: width and height of the frame; the picture under it is scaled to show all of it.
-        faces: of `fer.detection.tracking.FaceTracker.update`.
+        language: code of the page's language.
+        size: width and height of the frame, which the page shows in full.
+        faces: faces of the frame, from `FaceTracker.update`.
     """
     width, height = size
     captions = [caption(language, face.number, face) for face in faces]
@@ -39,42 +44,49 @@ def boxes(language, size, faces):
     )
 
 
-def panel(language, face=None, in_sight=False, points=(), now=0.0, rates=None):
-    """HTML of the face that is followed: its name, its last seconds as lines named at their ends, and the rates.
+def panel(
+    language: str,
+    face: TrackedFace | None = None,
+    in_sight: bool = False,
+    points: Sequence[tuple[float, dict]] = (),
+    now: float = 0.0,
+    rates: tuple[float, float] | None = None,
+) -> str:
+    """Return the HTML of the followed face: its caption, a chart of its last seconds, and the rates of the stream.
 
-    Without a face it has the same shape, empty, so that nothing moves when one arrives.
+    Without a face the layout is the same but empty, so that nothing moves when a face arrives.
 
     Args:
-        language: of the page.
-        face: `fer.detection.tracking.TrackedFace`.
-        in_sight: whether it is in the newest frame.
-        points: of that face, pairs of second and probabilities by emotion, oldest first.
-        now: second of the newest frame.
-        rates: frames answered a second, and seconds that an answer took; None where there are none.
+        language: code of the page's language.
+        face: the followed face, or None.
+        in_sight: whether the face is in the newest frame.
+        points: time in seconds and probabilities by emotion of the face in recent frames, oldest first.
+        now: time of the newest frame in seconds.
+        rates: frames answered per second, and seconds from a frame to its answer; None if not known yet.
     """
     title = caption(language, face.number, face) if face else ""
     if face and not in_sight:
         title = say(language, "live.out_of_sight", number=face.number)
     text = say(language, "live.rates", frames=rates[0], milliseconds=1000 * rates[1]) if rates else ""
     lines = _lines(language, face, in_sight, points, now) if face else ""
-    described = say(language, "live.chart", seconds=CHART_SECONDS, face=title)
+    description = say(language, "live.chart", seconds=CHART_SECONDS, face=title)
     return (
         f'<div class="live-panel"><p class="title">{escape(title)}</p>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(described)}" font-size="15">'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}" font-size="15">'
         f'{_axes()}{lines}</svg><p class="rates">{escape(text)}</p></div>'
     )
 
 
-def spread(wanted, gap, lowest):
-    """Moves heights apart, so that each label can be read.
+def spread(wanted: Sequence[float], gap: float, lowest: float) -> list[float]:
+    """Move the positions of labels apart, so that each label can be read.
 
     Args:
-        wanted: heights, rising.
-        gap: least distance between two of them.
-        lowest: the greatest height there may be; there must be room.
+        wanted: wanted y coordinates, in ascending order.
+        gap: least distance between two labels.
+        lowest: largest y coordinate allowed; all labels must have room above it.
 
     Returns:
-        Heights in the same order, as near as that allows.
+        y coordinates in the same order, close to the wanted ones.
     """
     placed = []
     for height in wanted:
@@ -111,7 +123,7 @@ def _axes():
 
 
 def _lines(language, face, in_sight, points, now):
-    """A line an emotion, the likeliest on top, and to the right their names from the likeliest down."""
+    """Return the SVG of one line per emotion, with the most probable on top, and of their names in that order."""
     ranked = sorted(face.probabilities, key=face.probabilities.get, reverse=True)
     ends = [_height(face.probabilities[label]) for label in ranked]
     cells, colors = [], class_colors(face.probabilities)
@@ -134,7 +146,7 @@ def _lines(language, face, in_sight, points, now):
 
 
 def _path(label, points, now):
-    """Of each point its place from the left, its share, and whether the point before it belongs to the same stretch."""
+    """Yield the x coordinate and the probability of each point, and whether a line joins it to the point before."""
     before = -BREAK_SECONDS
     for seconds, probabilities in points:
         x = RIGHT - (RIGHT - LEFT) * (now - seconds) / CHART_SECONDS
@@ -143,4 +155,5 @@ def _path(label, points, now):
 
 
 def _height(share):
+    """Return the y coordinate of a probability."""
     return BOTTOM - (BOTTOM - TOP) * share

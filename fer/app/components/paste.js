@@ -1,5 +1,5 @@
-/* For a hidden `gr.HTML`: its value becomes the picture that was pasted with the keys while `#photo` is in sight.
-Gradio's own paste is a button that asks for a permission. */
+/* For a hidden `gr.HTML`: uploads the picture that is pasted from the keyboard while `#photo` is visible, and sets it as
+the component's value. Gradio itself has only a button, which asks for a permission. */
 document.addEventListener("paste", async (event) => {
     const file = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
     if (!file || !document.querySelector("#photo")?.checkVisibility()) return;

@@ -1,2 +1,2 @@
-/* For the `change` of that `gr.HTML`: the value of a `gr.Image`. */
+/* For the `change` event of the `gr.HTML` with paste.js: converts its value to that of a `gr.Image`. */
 (file) => ({path: file.path, url: file.url, orig_name: file.name, meta: {_type: "gradio.FileData"}})

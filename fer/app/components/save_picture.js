@@ -1,4 +1,4 @@
-/* For a click: saves the picture of a `gr.Image`. */
+/* For a click event: saves the picture of a `gr.Image`. */
 (picture) => {
     if (!picture) return;
     const link = document.createElement("a");

@@ -1,4 +1,4 @@
-/* For a click: saves a text as a file. `save_text` fills in CONTENT, KIND and NAME. */
+/* For a click event: saves a text as a file. `save_text` replaces CONTENT, KIND and NAME. */
 (answer) => {
     if (!answer) return;
     const link = document.createElement("a");

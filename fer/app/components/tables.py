@@ -1,29 +1,33 @@
-"""Headers and cells of the tables of faces."""
+"""Column names and cells of the tables of faces."""
+
+from collections.abc import Mapping, Sequence
 
 from fer.app.texts import say, say_class
 
 
-def headers(language, labels, before, after):
-    """Names of a table's columns.
+def headers(language: str, labels: Sequence[str], before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Return the names of a table's columns.
 
     Args:
-        language: of the page.
-        labels: the model's emotions, a column each.
-        before, after: keys of the columns left and right of them, such as `file` for the text `table.file`.
+        language: code of the page's language.
+        labels: emotions of the model, with one column each.
+        before: keys of the columns left of the emotions, such as `file` for the text `table.file`.
+        after: keys of the columns right of the emotions.
     """
     left, right = ([say(language, f"table.{key}") for key in keys] for keys in (before, after))
     return [*left, *(say_class(language, label) for label in labels), *right]
 
 
-def percentages(probabilities, labels):
-    """A cell for each label; empty ones where there are no probabilities.
+def percentages(probabilities: Mapping[str, float] | None, labels: Sequence[str]) -> list[str]:
+    """Return the cells of the probabilities, one per label; empty cells if there are no probabilities.
 
     Args:
-        probabilities: by label, or None.
+        probabilities: probabilities (0-1) by label, or None.
+        labels: emotions of the model.
     """
     return [f"{probabilities[label]:.0%}" for label in labels] if probabilities else [""] * len(labels)
 
 
-def sure(language, confident):
-    """The cell of an answer's `confident`, which is None where there is no answer."""
+def sure(language: str, confident: bool | None) -> str:
+    """Return the cell of an answer's `confident`; "" for None, which means that there is no answer."""
     return "" if confident is None else say(language, "table.yes" if confident else "table.not_sure")

@@ -1,9 +1,10 @@
-"""What a clip shows, as HTML: of each face a row an expression, over the seconds, as full as it is probable.
+"""Chart of a clip as HTML: for each face one row per expression, filled over time in proportion to its probability.
 
-Every row has its name and the shape says the same as the colour. Names are text of the page and keep their size on a
-phone; the drawings alone are stretched to the width that there is.
+Every row has a name, so that colour is never the only cue. Names are text of the page and keep their size on a phone;
+only the drawings are scaled to the available width.
 """
 
+from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
 
@@ -12,39 +13,40 @@ from fer.labels import EMOTIONS, class_colors
 from fer.recognition.clip_reading import appearances, sum_up
 
 MAX_FACES = 6
-"""Charts at most, of the faces with the most frames; a pattern that was taken for a face once is none of them."""
+"""Maximal number of charts: those of the faces with the most frames, which omits patterns mistaken for a face once."""
 MAX_EPISODES = 5
-"""Episodes that are told of a face, the first; the downloads have all."""
+"""Number of a face's first episodes that the page lists; the downloads have all of them."""
 STEPS = (0.5, 1, 2, 5, 10, 15)
+"""Possible seconds between two marks of the time axis."""
 MAX_STEPS = 5
-"""Seconds from one mark of the axis to the next, and how many of them there may be: a phone has room for as many."""
+"""Maximal number of steps on the time axis: a phone has room for five."""
 
 
-def timeline(language, rows=(), seconds=0.0):
-    """HTML of a clip's faces; without one, the shape of one, empty, so that nothing moves when it arrives.
+def timeline(language: str, rows: Sequence[dict] = (), seconds: float = 0.0) -> str:
+    """Return the HTML of a clip's charts; without faces one empty chart, so that nothing moves when an answer arrives.
 
     Args:
-        language: of the page.
-        rows: of `fer.recognition.records.clip_rows`, of all frames.
+        language: code of the page's language.
+        rows: rows of `fer.recognition.records.clip_rows`, of all frames.
         seconds: length of the clip.
     """
     faces = appearances(rows)
     times = sorted({row["seconds"] for row in rows})
     ends = dict(pairwise([*times, seconds]))
     shown = sorted(sorted(faces, key=lambda face: len(face.rows), reverse=True)[:MAX_FACES])
-    seen = {face["face"]: face for face in sum_up(rows, seconds)}
-    figures = [_figure(language, face, seen[face.number], seconds, ends) for face in shown] or [_blank()]
+    summaries = {summary["face"]: summary for summary in sum_up(rows, seconds)}
+    charts = [_chart(language, face, summaries[face.number], seconds, ends) for face in shown] or [_blank_chart()]
     if len(faces) > len(shown):
-        figures.append(f"<p>{say(language, 'video.more', count=len(faces) - len(shown))}</p>")
-    return f'<div class="timeline">{"".join(figures)}</div>'
+        charts.append(f"<p>{say(language, 'video.more', count=len(faces) - len(shown))}</p>")
+    return f'<div class="timeline">{"".join(charts)}</div>'
 
 
-def _blank():
+def _blank_chart():
     lanes = '<div class="name"></div><svg></svg>' * len(EMOTIONS)
     return f'<figure><figcaption></figcaption><div class="lanes">{lanes}<div class="axis"></div></div></figure>'
 
 
-def _figure(language, face, seen, seconds, ends):
+def _chart(language, face, summary, seconds, ends):
     first, last = face.rows[0]["seconds"], face.rows[-1]["seconds"]
     title = say(language, "video.face", number=face.number, first=first, last=last)
     answers = ", ".join(
@@ -60,17 +62,22 @@ def _figure(language, face, seen, seconds, ends):
     )
     return (
         f"<figure><figcaption><b>{escape(title)}</b><br>{escape(answers)}"
-        f"<br>{escape(_seen(language, seen))}</figcaption>"
+        f"<br>{escape(_say_summary(language, summary))}</figcaption>"
         f'<div class="lanes" role="img" aria-label="{escape(chart)}">{lanes}{_axis(seconds)}</div></figure>'
     )
 
 
-def _seen(language, seen):
-    """Return how long a face is in sight, and the first of its episodes, from `fer.recognition.clip_reading.sum_up`."""
-    text = say(language, "video.seen", seconds=seen["seconds"])
+def _say_summary(language, summary):
+    """Return in words how long a face is in sight, and its first episodes.
+
+    Args:
+        language: code of the page's language.
+        summary: the face's dict from `fer.recognition.clip_reading.sum_up`.
+    """
+    text = say(language, "video.seen", seconds=summary["seconds"])
     episodes = [
-        "{} {start:.1f}–{end:.1f} s".format(say(language, f"emotion.{episode['label']}"), **episode)
-        for episode in seen["episodes"]
+        "{} {start:.1f}–{end:.1f} s".format(say_class(language, episode["label"]), **episode)
+        for episode in summary["episodes"]
     ]
     if not episodes:
         return text
@@ -79,7 +86,13 @@ def _seen(language, seen):
 
 
 def _path(label, rows, ends):
-    """SVG path of steps, each as high as the label is probable, from its frame to the next, whose time `ends` has."""
+    """Return an SVG path of steps: from each frame to the next, as high as the label's probability.
+
+    Args:
+        label: expression of the row.
+        rows: rows of the face, in the order of time.
+        ends: time of the next frame by the time of each frame.
+    """
     path, end = [], None
     for row in rows:
         start, height = row["seconds"], round(100 * (1 - row["probabilities"][label]))

@@ -1,8 +1,8 @@
-"""Photos, clips and camera frames on their way to the recognizer: they are handed over unopened.
+"""Access to uploaded photos, clips and camera frames without Gradio's preprocessing.
 
-`gr.Image` would open a photo without the guards of `fer.images.loading`, and `gr.Video` would have the program ffmpeg
-write a second file without sound. So events that take a file are registered with `preprocess=False`: their functions
-get what `fer.app.server.payloads` has checked, and read it with the functions of this module.
+`gr.Image` would decode a photo without the limits of `fer.images.loading`, and `gr.Video` would have ffmpeg write a
+second file without sound. Therefore events with a file are registered with `preprocess=False`: their functions receive
+the JSON that `fer.app.server.payloads` has checked, and read it with the functions of this module.
 """
 
 import base64
@@ -17,33 +17,34 @@ from fer.app.server.limits import LIVE_BYTES
 EXAMPLE_ADDRESS = handle_file(
     "https://raw.githubusercontent.com/scikit-image/scikit-image/v0.25.2/skimage/data/astronaut.png"
 )
-"""Photo in the API's documentation: the app's example, at the address that it comes from."""
+"""Photo in the documentation of the API: the app's example, at its original address."""
 
 
 class Upload(NamedTuple):
     """A file in the app's cache.
 
-    path: where it lies.
-    name: what its owner calls it.
+    Attributes:
+        path: path in the cache.
+        name: name of the file that was uploaded.
     """
 
     path: str
     name: str
 
 
-def to_upload(file):
-    """Return the `Upload` of a `gr.Image`'s or `gr.Video`'s unprocessed value; None for None."""
+def to_upload(file: dict | None) -> Upload | None:
+    """Return the `Upload` of the unprocessed value of a `gr.Image` or `gr.Video`; None for None."""
     return file and Upload(file["path"], file["orig_name"] or Path(file["path"]).name)
 
 
-def decode_frame(frame):
-    """Return the bytes of a camera's frame, which comes within its message and is never written to disk.
+def decode_frame(frame: dict | None) -> bytes:
+    """Return the bytes of a camera's frame, which is part of the message and is never written to disk.
 
     Args:
         frame: unprocessed value of a streaming `gr.Image`.
 
     Raises:
-        gr.Error: if it is no small picture as a data: URL.
+        gr.Error: if the frame is not a small picture as a data: URL.
     """
     head, _, data = ((frame and frame["url"]) or "").partition(";base64,")
     try:

@@ -1,1 +1,1 @@
-"""Photos and the camera read in the visitor's browser: what the app's pages need beside the module of `fer.web`."""
+"""Reading of photos and the camera in the visitor's browser: the parts of the app's pages that use `fer.web`."""

@@ -1,9 +1,10 @@
-"""The files that a browser needs to read pictures by itself, served by the app under its own address.
+"""Routes to the files with which a browser reads pictures itself.
 
-The networks are those of the model that serves. Addresses that carry a content's sha256 are kept by the browser for a
-year; of the others it asks each time whether they have changed.
+The networks are those of the model that the app serves. A browser keeps a file whose address has its sha256 for a year;
+for every other file it asks each time whether the file has changed.
 """
 
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from starlette.middleware import Middleware
 from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from fer.app.components import face_panel, live_view
 from fer.app.device.view import ADDRESS
@@ -28,17 +30,17 @@ from fer.web.vendor import RUNTIME
 PAGE = Path(__file__).parent / "page"
 """Folder of the pages' scripts."""
 SPOKEN = ("device", "emotion", "face", "live", "photo", "table")
-"""Parts of the texts that the scripts say."""
+"""Prefixes of the keys of the texts that the scripts use."""
 
 
 class DeviceFiles:
-    """What a browser gets.
+    """Files for browsers.
 
     Args:
-        serving: a future of `fer.app.demo.Serving`; requests wait for it.
+        serving: future of a `fer.app.demo.Serving`; requests wait for it.
     """
 
-    def __init__(self, serving):
+    def __init__(self, serving: Future):
         self._serving = serving
 
     @cached_property
@@ -47,11 +49,11 @@ class DeviceFiles:
         return build_settings(source.folder, str(source), read_litert_file(source.folder))
 
     @property
-    def network(self):
-        """What the settings say of the file of the network that reads expressions: `bytes`, `sha256` and more."""
+    def network(self) -> dict:
+        """Entry of the expression network in the settings, with `bytes` and `sha256`."""
         return self._built[0]["networks"]["expressions"]
 
-    def routes(self):
+    def routes(self) -> list[Mount]:
         """Return the routes for `launch(app_kwargs={"routes": …})`."""
         routes = [
             Route(f"/{SETTINGS}", self._send_settings),
@@ -64,7 +66,7 @@ class DeviceFiles:
         ]
         return [Mount(f"/{ADDRESS}", routes=routes, middleware=[Middleware(CacheBySha)])]
 
-    # Not coroutines: they wait for the model, each in a thread of its own.
+    # No coroutines: they wait for the model, and Starlette runs each in a thread.
     def _send_settings(self, request):
         try:
             return JSONResponse(self._built[0])
@@ -83,9 +85,9 @@ class DeviceFiles:
 
 
 class CacheBySha:
-    """ASGI middleware that tells browsers how long to keep an answer."""
+    """ASGI middleware that sets how long browsers keep a file: a year if its address has a query, its sha256."""
 
-    def __init__(self, app):
+    def __init__(self, app: ASGIApp):
         self.app = app
 
     async def __call__(self, scope, receive, send):
@@ -99,8 +101,8 @@ class CacheBySha:
         await self.app(scope, receive, send_with_age)
 
 
-def page_settings():
-    """Return what the pages' scripts take from Python: the texts, and the numbers of the drawings."""
+def page_settings() -> dict:
+    """Return the settings that the pages' scripts take from Python: the texts, and the sizes of the drawings."""
     return {
         "texts": {
             language: {key: text for key, text in texts.items() if key.split(".")[0] in SPOKEN}

@@ -1,5 +1,5 @@
-/* For a `gr.HTML`: has the script NAME fill it once its switch is on. Its value is the page's language; `view.py` fills in
-ADDRESS and NAME. */
+/* For a `gr.HTML` whose value is the page's language: loads the script NAME, which fills it, once its switch is on.
+`view.py` replaces ADDRESS and NAME. */
 const root = element.querySelector(".device");
 const findSwitch = () => document.querySelector("#NAME-switch input");
 const open = async () => {

@@ -1,1 +1,1 @@
-"""The pages of the app, one module a tab."""
+"""Pages of the app, one module per tab."""

@@ -4,7 +4,7 @@ from html import escape
 
 import gradio as gr
 
-from fer.app.components.figures import percent, show_figures
+from fer.app.components.metrics_view import format_percent, show_metrics
 from fer.app.javascript import read_script
 from fer.app.texts import I18N, say
 from fer.errors import UserError
@@ -111,7 +111,9 @@ def describe(language, recognizer, source, reason="", network=None):
     facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}
     threshold = recognizer.calibration.threshold
     sure = say(
-        language, "about.threshold" if threshold else "about.no_threshold", threshold=percent(language, threshold)
+        language,
+        "about.threshold" if threshold else "about.no_threshold",
+        threshold=format_percent(language, threshold),
     )
     device = say(language, "about.no_device")
     if network:
@@ -121,7 +123,7 @@ def describe(language, recognizer, source, reason="", network=None):
         metrics = load_metrics(source.folder, "the page")
         # What serves does not tell the temperature, where that is in its LiteRT file.
         config, _ = load_config(source.folder)
-        figures = show_figures(language, metrics, config)
+        figures = show_metrics(language, metrics, config)
     except UserError:
         figures = f"<p>{say(language, 'about.no_figures')}</p>"
     return (

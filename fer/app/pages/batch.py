@@ -1,6 +1,8 @@
-"""The page that reads many pictures, as files or a zip."""
+"""Page that reads many pictures, from files or zips, and the endpoint that does the same."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -22,16 +24,18 @@ from fer.labels import EMOTIONS
 from fer.recognition.records import NO_FACE, note_rows, photo_rows, photos_csv
 
 SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
+"""JavaScript that saves the rows as CSV."""
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
+"""JavaScript that saves the rows as JSON."""
 
 
-def build_batch_page(serving, language, load_image=load_image):
-    """Lay the page out; call within `gr.Blocks`.
+def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable = load_image) -> None:
+    """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`; the page is up before it is done.
-        language: of `fer.app.texts.language_of_the_page`.
-        load_image: function like `fer.images.loading.load_image`.
+        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        language: component of `fer.app.texts.language_of_the_page`.
+        load_image: function with the signature of `fer.images.loading.load_image`.
     """
 
     def fill(language, text, rows=(), pictures=()):
@@ -47,7 +51,7 @@ def build_batch_page(serving, language, load_image=load_image):
             save_rows: save,
         }
 
-    def show(files, language, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
+    def show(files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
         if not all(Path(file).exists() for file in files or []):
             return fill(language, say(language, "app.gone"))
         rows, pictures = [], []
@@ -96,22 +100,22 @@ def build_batch_page(serving, language, load_image=load_image):
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
 
 
-def add_batch_endpoint(serving, load_image=load_image):
-    """Add `/predict_batch` to the API; call within `gr.Blocks`.
+def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> None:
+    """Add `/predict_batch` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`.
-        load_image: function like `fer.images.loading.load_image`.
+        serving: future of a `fer.app.demo.Serving`.
+        load_image: function with the signature of `fer.images.loading.load_image`.
     """
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
-        """Reads the expression of every face in up to 200 pictures. The answer is a list with a row a face: file, face
-        (its number in the picture), label, probabilities (0-1 by expression) and confident (false where the answer is
-        not sure). A picture that is broken or without a face is a row with its reason as message, and so is a zip with
-        files that are no pictures, which counts them.
+        """Read the expression of every face in up to 200 pictures. The answer is a list with one row per face: file,
+        face (the number of the face in the picture), label, probabilities (0-1 by expression) and confident (false if
+        the answer is not sure). A picture that is unreadable or has no face has one row with the reason as message. A
+        zip with files that are not pictures has one row whose message counts these files.
 
         Args:
-            files: pictures, and zips of pictures; at most 20 MB each.
+            files: pictures and zips of pictures, at most 20 MB per picture.
         """
         if files is None:
             raise gr.Error("Pictures are needed. Received: none", print_exception=False)
@@ -127,8 +131,14 @@ def add_batch_endpoint(serving, load_image=load_image):
     add_endpoint(predict_batch, [files], rows, [EXAMPLE_ADDRESS], **PHOTO_QUEUE)
 
 
-def summary(language, rows, left_out=()):
-    """Return a batch in a line, from the rows of its pictures and `left_out` of `fer.images.archives.Listing`."""
+def summary(language: str, rows: Sequence[dict], left_out: Counter | None = None) -> str:
+    """Return a summary of a batch on one line.
+
+    Args:
+        language: code of the page's language.
+        rows: rows of the pictures.
+        left_out: numbers of the files in zips that are not pictures, by kind, from `fer.images.archives.Listing`.
+    """
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
     text = say(language, "batch.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
     if not rows:
@@ -140,7 +150,10 @@ def summary(language, rows, left_out=()):
 
 
 def _read(serving, load_image, pictures, progress, language="en"):
-    """Yield each picture as it was opened, its faces and its rows; None, no faces and the reason where it is broken."""
+    """Yield each picture as a PIL image with its faces and its rows.
+
+    An unreadable picture yields None, no faces, and one row with the reason.
+    """
     recognizer = serving.result().recognizer
     for picture in progress.tqdm(pictures, say(language, "batch.reading"), unit=say(language, "batch.pictures")):
         image, faces, message = None, [], ""
@@ -153,14 +166,14 @@ def _read(serving, load_image, pictures, progress, language="en"):
 
 
 def _labels(language, faces):
-    """Return the labels of a picture's faces, each once."""
+    """Return the labels of a picture's faces as text, such as "happy ×2, sad"."""
     counts = Counter(say_class(language, face.label) for face in faces)
     words = [word if count == 1 else f"{word} ×{count}" for word, count in counts.items()]
     return ", ".join(words) or say(language, "batch.no_face")
 
 
 def _counts(language, labels, rows):
-    """Return the HTML of bars of how often each label was read."""
+    """Return the HTML of bars that show the number of faces per label."""
     counts = Counter(row["label"] for row in rows if row["face"])
     most = max(counts.values(), default=1)
     shares = [(label, counts[label] / most, str(counts[label])) for label in labels]

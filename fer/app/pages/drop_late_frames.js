@@ -1,6 +1,6 @@
-/* For the page's load: drops a camera's frames that come while one is being sent. Gradio's server keeps only the newest
-frame while it answers one, but its page sends them all: on a slow line they would queue in the browser, and the answers
-come later and later. */
+/* For the page's load event: drops a camera's frame while an earlier one is still being sent. While Gradio's server
+answers a frame it keeps only the newest of the next ones, but its page sends them all: on a slow connection they would
+queue in the browser, and answers would come later and later. */
 const send = window.fetch;
 let sending = false;
 window.fetch = (address, options) => {

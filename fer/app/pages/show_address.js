@@ -1,4 +1,4 @@
-/* For the page's load: shows the snippets with the page's own address. `about.py` fills in HERE. */
+/* For the page's load event: puts the page's own address into the snippets. `about.py` replaces HERE. */
 (...snippets) => {
     const here = location.origin + location.pathname.replace(/\/?$/, "/");
     return snippets.map((snippet) => snippet.replaceAll("HERE", here));

@@ -1,6 +1,8 @@
-"""The page that reads a clip: each face's expressions over its seconds, and the clip with its boxes to play."""
+"""Page that reads a clip and shows each face's expressions over time and the clip with boxes, and its endpoint."""
 
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -22,53 +24,55 @@ from fer.recognition.clip_reading import appearances, read_faces, sum_up
 from fer.recognition.records import clip_csv, clip_record
 
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}
-"""Constraints for the browser: larger frames would only be made smaller here."""
+"""Constraints on the browser's camera: the server would only scale larger frames down."""
 SAVE_CSV = save_text("answer.csv", "text/csv", "clip.csv")
+"""JavaScript that saves the rows as CSV."""
 SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "clip.json")
+"""JavaScript that saves the record as JSON."""
 QUEUE = {"concurrency_id": "video", "concurrency_limit": CLIPS}
-"""Queue of the events that read clips, as options of an event."""
+"""Event options that select the queue of clips."""
 
 
-def build_video_page(serving, language):
-    """Lay the page out; call within `gr.Blocks`.
+def build_video_page(serving: Future, language: gr.Textbox) -> None:
+    """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`; the page is up before it is done.
-        language: of `fer.app.texts.language_of_the_page`.
+        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        language: component of `fer.app.texts.language_of_the_page`.
     """
 
     def show(clip, every, language):
-        # Not with the page: to import PyAV is a tenth of the time until that is up.
-        from fer.images.clips import open_clip, read_frames, write_video
-
         upload = to_upload(clip)
         if upload is None:
             yield fill(language, say(language, "video.start"))
             return
-        # Gradio copies the finished video to its cache, and sweeps that. This folder goes at once, cancelled or not.
+        # Gradio copies the finished video to its cache and sweeps it there; this folder is deleted even after Cancel.
         with tempfile.TemporaryDirectory(prefix="fer-") as folder:
-            path = str(Path(folder) / "faces.mp4")
             try:
-                opened = open_clip(upload.path, upload.name, CLIP_SECONDS)
-                yield fill(language, say(language, "video.reading", done=0, seconds=opened.seconds), share=0)
-                recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
-                with write_video(path, every) as add:
-                    for frame, faces, numbers, more in read_faces(read_frames(opened, every), recognizer, every):
-                        add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
-                        rows += more
-                        frames += 1
-                        left_out += faces.left_out
-                        # Between two frames Gradio can end the run, for Cancel or because the page was closed.
-                        text = say(language, "video.reading", done=frame.seconds, seconds=opened.seconds)
-                        yield {message: text, bar: _bar(frame.seconds / opened.seconds)}
+                yield from read(upload, every, language, str(Path(folder) / "faces.mp4"))
             except UserError as error:
                 yield fill(language, f"⚠️ {error}")
-                return
-            record = clip_record(
-                opened, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, opened.seconds)
-            )
-            text = summary(language, rows, frames, every, left_out)
-            yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
+
+    def read(upload, every, language, path):
+        """Read a clip and write it with its faces to a path; yield the progress, then the answer."""
+        # Imported here because PyAV takes a tenth of the time until the page is served.
+        from fer.images.clips import open_clip, read_frames, write_video
+
+        clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
+        yield fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
+        recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
+        with write_video(path, every) as add:
+            for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer, every):
+                add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
+                rows += more
+                frames += 1
+                left_out += faces.left_out
+                # Here Gradio can end the run, after Cancel or when the page is closed.
+                text = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
+                yield {message: text, bar: _bar(frame.seconds / clip.seconds)}
+        record = clip_record(clip, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, clip.seconds))
+        text = summary(language, rows, frames, every, left_out)
+        yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
     def fill(language, text, share=None, path=None, files=None):
         labels = serving.result().recognizer.labels if files else EMOTIONS
@@ -98,7 +102,7 @@ def build_video_page(serving, language):
         return fill(language, say(language, "video.ready" if clip else "video.start")) | set_busy(False)
 
     def stop(language, busy):
-        # A run that is over fails too when another clip is chosen, whose answer stays.
+        # A run that has ended also fails when another clip is chosen; the answer for that clip must stay.
         return (fill(language, say(language, "video.stopped")) if busy else {}) | set_busy(False)
 
     gr.Markdown(I18N("video.introduction"))
@@ -140,7 +144,7 @@ def build_video_page(serving, language):
         **QUEUE,
     )  # fmt: skip
     cancel.click(None, cancels=run, **private)
-    # After the last word of a cancelled run, which a function of the click itself would not wait for.
+    # Runs after the last message of a cancelled run; a function of the click itself would not wait for it.
     run.failure(stop, [language, busy], [*answers, *buttons], **private)
     run.success(end, outputs=buttons, **private)
     clip.change(clear, [clip, language], [*answers, *buttons], preprocess=False, cancels=run, **private)
@@ -148,26 +152,26 @@ def build_video_page(serving, language):
     save_record.click(None, saved, js=SAVE_RECORD, api_visibility="private")
 
 
-def add_video_endpoint(serving):
-    """Add `/analyze_video` to the API; call within `gr.Blocks`.
+def add_video_endpoint(serving: Future) -> None:
+    """Add `/analyze_video` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`.
+        serving: future of a `fer.app.demo.Serving`.
     """
 
-    def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - Gradio's way to ask for one
-        """Reads the expression of every face in a clip of up to a minute. The answer has as rows one for each face and
-        frame: seconds, face (a number that it keeps over the clip), box (left, top, right, bottom in pixels), label,
-        probabilities (0-1 by expression, as that frame alone shows them) and confident (false where the answer is
-        not sure); a frame without a face is a row without one. Beside them stand the clip's length and size, the model
-        that read it, as faces_left_out how many smaller faces of frames with more than 64 were not read, and as faces
-        a summary of each face: face (its number), first and last (seconds of its first and last frame), frames,
-        seconds (in sight), shares (0-1 of its frames by expression, those without a sure answer as "not sure") and
-        episodes (label, start and end in seconds of each sure answer that went on for more than a second).
+    def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
+        """Read the expression of every face in a clip of up to one minute. The answer has rows, one per face and frame:
+        seconds, face (a number that the face keeps throughout the clip), box (left, top, right, bottom in pixels),
+        label, probabilities (0-1 by expression, from this frame alone) and confident (false if the answer is not sure).
+        A frame without a face has one row in which face is null. The answer also has the clip's length and size, the
+        model, faces_left_out (the number of smaller faces that were not read in frames with more than 64 faces), and
+        faces, a summary of each face: face (its number), first and last (seconds of its first and last frame), frames,
+        seconds (how long it is in sight), shares (0-1 of its frames by expression; frames without a sure answer are
+        "not sure") and episodes (label, start and end in seconds of each sure answer that lasts over a second).
 
         Args:
-            clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not opened.
-            every: seconds from one frame that is read to the next, 0.05 to 0.5.
+            clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not read.
+            every: seconds between two frames that are read, 0.05 to 0.5.
         """
         from fer.images.clips import open_clip, read_frames
 
@@ -191,8 +195,16 @@ def add_video_endpoint(serving):
     add_endpoint(analyze_video, [clip, every], record, preprocess=False, **QUEUE)
 
 
-def summary(language, rows, frames, every, left_out=0):
-    """Return a clip in a line, from its rows and the numbers of frames that were read and of faces that were not."""
+def summary(language: str, rows: Sequence[dict], frames: int, every: float, left_out: int = 0) -> str:
+    """Return a summary of a clip on one line.
+
+    Args:
+        language: code of the page's language.
+        rows: rows of all frames.
+        frames: number of frames that were read.
+        every: seconds between two frames.
+        left_out: number of faces that were not read.
+    """
     count = len(appearances(rows))
     key = "video.summary" if count else "video.no_face"
     return say(language, key, count=count, frames=frames, every=every) + say_left_out(language, left_out)

@@ -1,1 +1,1 @@
-"""What stands between Gradio and the pages: limits, checks, caches, start and end."""
+"""The layer between Gradio and the pages: limits, checks of requests, caches, start-up and shutdown."""

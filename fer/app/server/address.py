@@ -1,16 +1,17 @@
-"""Where the app listens: GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, which Gradio reads."""
+"""The address that the app listens on, from GRADIO_SERVER_NAME and GRADIO_SERVER_PORT, which Gradio reads."""
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from fer.errors import UserError
 
 
-def check_port():
-    """Makes sure that GRADIO_SERVER_PORT is a port; call before Gradio is imported.
+def check_port() -> None:
+    """Check that GRADIO_SERVER_PORT is a port number; call this before Gradio is imported.
 
     Raises:
-        UserError: if it is none.
+        UserError: if it is not a port number.
     """
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
@@ -18,8 +19,11 @@ def check_port():
 
 
 @contextmanager
-def told_address():
-    """Context of `launch`, in which an address that cannot be listened on is a UserError."""
+def explain_address_errors() -> Iterator[None]:
+    """Raise a UserError instead of the OSError by which `launch` reports that it cannot listen on the address.
+
+    An OSError about a file is raised unchanged.
+    """
     try:
         yield
     except (OSError, OverflowError) as error:

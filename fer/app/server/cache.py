@@ -1,8 +1,8 @@
-"""Where Gradio writes what people send and get: a folder of this program's own, swept while it runs and gone with it.
+"""The folder in which Gradio stores uploads and answers: one per process, swept while it runs, deleted when it ends.
 
-Gradio deletes the files that it knows of (`delete_cache`). It does not know of an upload that broke off, of the empty
-files that `gr.File` makes beside its own, nor of the video that a generator answers. What a program that was killed
-left behind is deleted by the next one that starts.
+Gradio deletes the files that it has registered (`delete_cache`). It does not register an upload that broke off, the
+empty files that `gr.File` creates, or a video that a generator yields. The folder of a process that was killed is
+deleted by the next process that starts.
 """
 
 import logging
@@ -17,19 +17,23 @@ from filelock import FileLock, Timeout
 
 from fer.errors import UserError
 
-PREFIX, LOCK = "fer-", ".fer-app"
-"""How the folder's name begins, and the file within it that the program holds a lock on as long as it lives."""
+PREFIX = "fer-"
+"""Prefix of the folder's name."""
+LOCK = ".fer-app"
+"""Name of the file in the folder that the process keeps locked for as long as it lives."""
 LOG = logging.getLogger(__name__)
 
 
-def make_cache():
-    """Makes the folder, in GRADIO_TEMP_DIR or else the system's; call before Gradio is imported, which reads that then.
+def make_cache() -> tempfile.TemporaryDirectory:
+    """Create the folder below GRADIO_TEMP_DIR, or below the system's temporary folder, and set GRADIO_TEMP_DIR to it.
+
+    Call this before Gradio is imported, which then reads GRADIO_TEMP_DIR.
 
     Returns:
-        A `tempfile.TemporaryDirectory`, which is removed at the latest when the program ends.
+        The folder, which is deleted at the latest when the process ends.
 
     Raises:
-        UserError: if the folder cannot be made or written to.
+        UserError: if the folder cannot be created or written to.
     """
     parent = os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir()
     try:
@@ -42,15 +46,16 @@ def make_cache():
     return folder
 
 
-def sweep_leftovers(folder, every, age):
-    """Deletes what Gradio forgets, in the background, until the program ends; first, what dead programs left behind.
+def sweep_leftovers(folder: tempfile.TemporaryDirectory, every: float, age: float) -> None:
+    """Start a thread that deletes the folders of dead processes, and then the files that Gradio does not delete.
 
-    What is there already, the pages' own example, stays: call after they are built and before people come.
+    Files that exist already, such as the example of a page, are kept: call this after the pages are built and before
+    the app is served.
 
     Args:
-        folder: of `make_cache`.
+        folder: result of `make_cache`.
         every: seconds between two sweeps.
-        age: seconds since the last writing after which a file is deleted.
+        age: seconds since its last change after which a file is deleted.
     """
     kept = set(Path(folder.name).rglob("*"))
 
@@ -63,17 +68,17 @@ def sweep_leftovers(folder, every, age):
     threading.Thread(target=run, daemon=True).start()
 
 
-def sweep(folder, kept, before):
-    """Deletes the files that were last written before a time, and the folders that have been empty since before it.
+def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -> None:
+    """Delete the files and the empty folders that last changed before a time.
 
-    What cannot be deleted is logged, and tried again by the next sweep.
+    If one of them cannot be deleted, this is logged, and the next sweep tries again.
 
     Args:
-        folder: of `make_cache`.
-        kept: set of the paths that stay.
-        before: seconds since the epoch.
+        folder: result of `make_cache`.
+        kept: paths that are not deleted.
+        before: time in seconds since the epoch.
     """
-    for path in sorted(Path(folder.name).rglob("*"), reverse=True):  # What is in a folder comes before it.
+    for path in sorted(Path(folder.name).rglob("*"), reverse=True):  # Contents sort before their folder.
         try:
             if path in kept or path.lstat().st_ctime >= before:
                 continue
@@ -81,35 +86,36 @@ def sweep(folder, kept, before):
                 path.unlink()
             elif not any(path.iterdir()):
                 path.rmdir()
-        except FileNotFoundError:  # Gradio was first.
+        except FileNotFoundError:  # Gradio has deleted it meanwhile.
             continue
         except OSError as error:
             LOG.warning("The cache keeps what should be deleted: %s", error)
 
 
-def remove_dead(folder):
-    """Deletes the folders beside this one that other programs made with `make_cache` and no longer hold.
+def remove_dead(folder: tempfile.TemporaryDirectory) -> None:
+    """Delete the folders beside this one that other processes created with `make_cache` and no longer lock.
 
     Args:
-        folder: of `make_cache`.
+        folder: result of `make_cache`.
     """
     own = Path(folder.name)
     for other in own.parent.glob(f"{PREFIX}*"):
         lock = other / LOCK
         try:
-            # Nobody else's, who may have made one that leads elsewhere.
+            # Another user's folder is left alone: it may be a link to elsewhere.
             if other == own or other.is_symlink() or lock.lstat().st_uid != own.lstat().st_uid:
                 continue
             with FileLock(lock, blocking=False):
                 shutil.rmtree(other)
-        except (Timeout, FileNotFoundError, NotADirectoryError):  # Its program lives; it is gone; it is none of ours.
+        # Its process lives; it has been deleted meanwhile; it is not a folder of `make_cache`.
+        except (Timeout, FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             LOG.warning("What an earlier run of the app left behind cannot be deleted: %s", error)
 
 
 def _try(task, *arguments):
-    """Runs one task of the sweeper, which goes on whatever happens to it."""
+    """Run one task of the sweeping thread; log any exception, so that the thread goes on."""
     try:
         task(*arguments)
     except Exception as error:
@@ -119,11 +125,11 @@ def _try(task, *arguments):
 def _make_locked(parent):
     while True:
         folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
-        folder.lock = FileLock(Path(folder.name, LOCK))  # Held as long as the folder.
+        folder.lock = FileLock(Path(folder.name, LOCK))  # Released with the folder.
         try:
             folder.lock.acquire(blocking=False)
         except Timeout:
             continue
-        # Another program's `remove_dead` may have come between the file and its lock.
+        # `remove_dead` of another process may have deleted the file before it was locked.
         if Path(folder.name, LOCK).exists():
             return folder

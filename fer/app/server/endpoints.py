@@ -1,23 +1,32 @@
-"""Functions of the API."""
+"""Registration of API endpoints."""
+
+from collections.abc import Callable
 
 import gradio as gr
+from gradio.components import Component
 
 
-def add_endpoint(fn, inputs=None, outputs=None, example=None, **options):
-    """Add a function to the API under its own name; call within `gr.Blocks`.
+def add_endpoint(
+    fn: Callable,
+    inputs: list[Component] | None = None,
+    outputs: Component | None = None,
+    example: object = None,
+    **options: object,
+) -> None:
+    """Add a function to the API under the function's own name; call this within `gr.Blocks`.
 
-    The components are hidden, and the endpoint's own: the documentation shows their labels, and in English only.
-    `gr.api` needs no components, but it labels arguments and answers "1st", "2nd", …, takes any number for a slider's,
-    and answers a dictionary of probabilities instead of a `gr.Label`'s ranking.
+    The components are hidden and used by this endpoint alone: the API documentation shows their labels, in English.
+    `gr.api` would need no components, but it labels arguments and answers "1st", "2nd", …, accepts any number where a
+    slider has limits, and returns a dictionary of probabilities instead of the ranking of a `gr.Label`.
 
     Args:
-        fn: function whose docstring documents it.
-        inputs: list of components of the arguments.
+        fn: function; its docstring becomes the endpoint's documentation.
+        inputs: components of the function's arguments, in order.
         outputs: component of the answer.
-        example: value of the first argument in the documentation, instead of Gradio's own.
-        **options: more of `gr.on`.
+        example: documented value of the first argument, in place of Gradio's own example.
+        **options: further arguments of `gr.on`.
     """
     if example is not None:
-        # Of this one component: for a subclass Gradio would write a stub file (.pyi) beside its module.
+        # Set on the instance: for a subclass Gradio would write a stub file (.pyi) beside its module.
         inputs[0].example_payload = lambda: example
     gr.on(triggers=[], fn=fn, inputs=inputs, outputs=outputs, api_name=fn.__name__, **options)

@@ -1,4 +1,4 @@
-"""Photos that an API client names by their address, fetched as `fer.images.fetching` does for everybody."""
+"""Transport with which Gradio fetches the files that an API client names by address."""
 
 import asyncio
 
@@ -11,14 +11,14 @@ from fer.images.fetching import fetch
 
 
 class PublicTransport(httpx.AsyncBaseTransport):
-    """Fetches a file from a public server, whatever redirects lead there, as one answer.
+    """Transport that fetches a file with `fer.images.fetching.fetch` and returns it as one response.
 
-    For `gradio.processing_utils.async_transport`, the only place where Gradio takes a transport for the addresses that
-    clients send; no argument of `launch` sets it. Without one Gradio fetches files of any size, asks a resolver on the
-    internet about names that resolve to private addresses here, and accepts some addresses that are not public.
+    It replaces `gradio.processing_utils.async_transport`, the only place where Gradio takes a transport for addresses
+    that clients send; `launch` has no argument for it. Without it Gradio fetches files of any size, asks a resolver on
+    the internet about names that resolve to private addresses here, and accepts some addresses that are not public.
 
     Args:
-        resolve: as `fer.images.fetching.fetch` takes it.
+        resolve: coroutine function that resolves host names, see `fer.images.fetching.fetch`.
     """
 
     def __init__(self, resolve=None):
@@ -26,10 +26,10 @@ class PublicTransport(httpx.AsyncBaseTransport):
         self._turn = asyncio.Semaphore(MAX_FETCHES)
 
     async def handle_async_request(self, request):
-        """Return the file at the request's address, as a response of status 200 without headers.
+        """Return the file at the request's address as a response with status 200 and no headers.
 
         Raises:
-            gradio.Error: with the sentence of `fer.images.fetching.fetch`.
+            gradio.Error: if the file cannot be fetched, with the sentence of `fer.images.fetching.fetch`.
         """
         try:
             return httpx.Response(200, content=await fetch(str(request.url), MAX_FILE_SIZE, self._resolve, self._turn))

@@ -1,4 +1,4 @@
-"""Who may ask the server, and what browsers are told about its pages."""
+"""Check of the Host and Origin of each request, and the security headers of each response."""
 
 import os
 import re
@@ -7,12 +7,13 @@ from ipaddress import ip_address
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
 
 POLICY = {
     "default-src": "'self'",
-    # Gradio's page has its settings in scripts within it, compiles the JavaScript of events, and trims clips with a
-    # program (FFmpeg) that it starts and reads from blobs. 'unsafe-eval' also lets WebAssembly start (fer.app.device).
-    # Without `worker-src`, workers are started from where scripts are loaded.
+    # Gradio's page has inline scripts with its settings, compiles the JavaScript of events, and trims clips with FFmpeg
+    # as WebAssembly, which it loads from blobs. 'unsafe-eval' also allows the WebAssembly of `fer.app.device`. Without
+    # `worker-src`, workers may be loaded from the sources of scripts.
     "script-src": "'self' 'unsafe-inline' 'unsafe-eval' blob:",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data:",
@@ -21,38 +22,39 @@ POLICY = {
     "base-uri": "'self'",
     "form-action": "'self'",
 }
-"""Content Security Policy of every answer: the page asks this server alone."""
+"""Directives of the Content-Security-Policy of every response: the page may load from this server only."""
 SPACE_HOSTS = "https://huggingface.co https://*.huggingface.co https://*.hf.co"
-"""Servers that the header of a Space asks, about the Space and for its owner's picture."""
-ELSEWHERE = re.compile(r"/gradio_api/file[=/][a-z][a-z0-9+.-]+:", re.IGNORECASE)
-"""Paths that would have Gradio fetch a file from another server, of any size, and hand it on."""
+"""Servers from which the header bar of a Space loads the facts about the Space and its owner's picture."""
+REMOTE_FILE = re.compile(r"/gradio_api/file[=/][a-z][a-z0-9+.-]+:", re.IGNORECASE)
+"""Pattern of the paths by which Gradio would fetch a file of any size from another server and pass it on."""
 
 
-def guard():
-    """Return the `Guard` for `launch(app_kwargs={"middleware": [guard()]})`, as the environment says who may come.
+def guard() -> Middleware:
+    """Return a `Guard` for `launch(app_kwargs={"middleware": [guard()]})`, configured from the environment.
 
-    An app that listens on this machine alone answers pages of its own address: that it listens on, and that of
-    GRADIO_ROOT_PATH where it is a whole one, http or https, as of a proxy. One that listens to others, or is shared,
-    answers every page, as Gradio does: its names are not known here. On a Space it may be shown in a frame.
+    An app that listens on loopback answers only pages at its own addresses: the one that it listens on, and that of a
+    proxy if GRADIO_ROOT_PATH is a complete http or https address. An app that listens on other interfaces, is shared,
+    or runs as a Space does not know its own names, so it answers pages of every origin, as Gradio does. A Space may be
+    shown in a frame.
     """
-    home = _is_home()
+    local_only = _is_local_only()
     proxies = re.findall("^https?://([^/]+)", os.environ.get("GRADIO_ROOT_PATH", "").lower())
-    return Middleware(Guard, home=home, proxies=proxies, policy=_policy(home))
+    return Middleware(Guard, local_only=local_only, proxies=proxies, policy=_policy(local_only))
 
 
 class Guard:
-    """ASGI middleware that refuses what comes from other pages, and adds headers to all answers.
+    """ASGI middleware that refuses requests of other sites' pages and adds security headers to all responses.
 
     Args:
-        app: what it guards.
-        home: whether only pages of this machine's own address are answered. Then neither a page of another server that
-            runs here nor one whose name was made to mean this machine (DNS rebinding) reads or sends anything.
-        proxies: `host:port` of each address through which the app is reached besides.
-        policy: the header Content-Security-Policy.
+        app: the ASGI app that it guards.
+        local_only: whether only pages at this machine's own address are answered. This keeps out the pages of other
+            servers on this machine, and pages whose name was made to resolve to this machine (DNS rebinding).
+        proxies: `host:port` of each further address at which people reach the app.
+        policy: value of the Content-Security-Policy header.
     """
 
-    def __init__(self, app, home, proxies, policy):
-        self.app, self.home, self.proxies = app, home, proxies
+    def __init__(self, app: ASGIApp, local_only: bool, proxies: list[str], policy: str):
+        self.app, self.local_only, self.proxies = app, local_only, proxies
         self.headers = {
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
@@ -60,7 +62,7 @@ class Guard:
         }
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":  # Gradio has no web sockets; the others are the server's start and end.
+        if scope["type"] != "http":  # Gradio has no WebSockets; `lifespan` is the server's start and end.
             await self.app(scope, receive, send)
             return
 
@@ -74,13 +76,13 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     def _refusal(self, path, headers):
-        """What is wrong with a request, one sentence; "" if nothing is."""
-        if ELSEWHERE.search(path):
+        """Return one sentence on why a request is refused; "" if it is not."""
+        if REMOTE_FILE.search(path):
             return "Files of other servers are not handed on."
-        if not self.home:
+        if not self.local_only:
             return ""
         host, origin = headers.get("host", "").lower(), headers.get("origin")
-        if host not in self.proxies and not _is_loopback(_name(host)):
+        if host not in self.proxies and not _is_loopback(_strip_port(host)):
             return (
                 "This app answers at the address of this machine only, such as http://localhost; behind a proxy, "
                 f"GRADIO_ROOT_PATH must be the whole address that people see. Received: {host[:200]!r}"
@@ -94,15 +96,15 @@ def _is_space():
     return os.environ.get("SYSTEM") == "spaces" or "SPACE_ID" in os.environ
 
 
-def _is_home():
-    # As Gradio reads them.
+def _is_local_only():
+    # Read as Gradio reads them.
     shared = os.environ.get("GRADIO_SHARE", "").lower() == "true"
     return _is_loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")) and not shared and not _is_space()
 
 
-def _policy(home):
+def _policy(local_only):
     sources = dict(POLICY)
-    if home:
+    if local_only:
         sources["frame-ancestors"] = "'self'"
     if _is_space():
         for name in ("connect-src", "img-src"):
@@ -110,8 +112,8 @@ def _policy(home):
     return "; ".join(f"{name} {allowed}" for name, allowed in sources.items())
 
 
-def _name(host):
-    """The name or address in a header Host, without the port."""
+def _strip_port(host):
+    """Return the name or address in a Host header."""
     return re.sub(r":\d*$", "", host)
 
 

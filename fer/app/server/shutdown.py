@@ -1,4 +1,4 @@
-"""The signals that end the program."""
+"""Handling of the signals that end the program."""
 
 import signal
 import time
@@ -6,23 +6,24 @@ from contextlib import suppress
 
 
 class ShutdownSignal:
-    """A request to end the program: Ctrl+C, or SIGTERM, as of `docker stop`. To be made in the main thread.
+    """A handler of Ctrl+C (SIGINT) and SIGTERM, which `docker stop` sends. Create it in the main thread.
 
-    KeyboardInterrupt is raised there when one comes, so that what runs is broken off and tidies up. Python drops an
-    exception that is raised while it collects garbage or finalizes an object; so the request is also kept, for `wait`.
+    Either signal raises KeyboardInterrupt in the main thread, so that running code stops and cleans up. Python discards
+    an exception that is raised during garbage collection or in a finalizer; therefore the handler also records the
+    signal, for `wait`.
     """
 
     def __init__(self):
-        self.asked = False
+        self.received = False
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._handle)
 
-    def wait(self):
-        """Return when the end is asked for, or at once where it was asked for before."""
+    def wait(self) -> None:
+        """Return when a signal arrives; at once if one has arrived already."""
         with suppress(KeyboardInterrupt):
-            while not self.asked:
+            while not self.received:
                 time.sleep(0.1)
 
-    def _ask(self, number, frame):
-        self.asked = True
+    def _handle(self, number, frame):
+        self.received = True
         raise KeyboardInterrupt

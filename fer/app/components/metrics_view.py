@@ -1,79 +1,82 @@
-"""A model's figures as HTML, from its `metrics.json`: each that is there, and true of what is served.
+"""Metrics of a model as HTML, from its `metrics.json`: those that are present and belong to the model that answers.
 
-They are tables and drawings of the page itself instead of pictures of files, so that they follow its language and its
-dark mode, are read aloud, and nothing of the model's folder has to be served.
+The tables and drawings are part of the page, not image files: they follow its language and dark mode, a screen reader
+reads them, and no file of the model folder has to be served.
 """
 
 from html import escape
+from typing import TYPE_CHECKING
 
 from fer.app.texts import say, say_class
 from fer.labels import class_colors
 
+if TYPE_CHECKING:
+    from fer.models.config import ModelConfig
+
 TOLERANCE = 1e-4
-"""Up to which two figures are the same; rounding leaves less, another temperature more."""
+"""Largest difference between two equal metrics: rounding causes less, another temperature more."""
 BLUE = "#3b82f6"
+"""Colour of the reliability curve."""
 
 
-def show_figures(language, metrics, config):
-    """The figures of a model.
+def show_metrics(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML of a model's metrics, which says so if some are left out.
 
     Args:
         language: code of the page's language.
-        metrics: of `fer.evaluation.report.save_report`, or what else a `metrics.json` of elsewhere or of earlier has.
-        config: the `fer.models.config.ModelConfig` of the model that serves.
-
-    Returns:
-        HTML that says so where something is left out.
+        metrics: content of `metrics.json`, written by `fer.evaluation.report.save_report`; a file of an earlier version
+            or of another program may have any content.
+        config: configuration of the model that answers.
     """
     texts, pictures, complete = [], [], True
     for parts, part in (
         (texts, accuracy),
-        (texts, sure_answers),
+        (texts, selective_accuracy),
         (pictures, confusion),
         (pictures, by_expression),
         (pictures, reliability),
     ):
         try:
             if tuple(metrics["labels"]) != config.labels:
-                raise ValueError("The figures are of other labels than the model's.")
+                raise ValueError("The metrics have other labels than the model.")
             parts.append(part(language, metrics, config))
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             complete = False
     rest = "" if complete else f"<p>{say(language, 'about.left_out')}</p>"
-    return f'<div class="figures">{"".join(texts)}<div class="pictures">{"".join(pictures)}</div>{rest}</div>'
+    return f'<div class="metrics">{"".join(texts)}<div class="pictures">{"".join(pictures)}</div>{rest}</div>'
 
 
-def accuracy(language, metrics, config):
-    """How often the model is right, and how that was measured."""
+def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML of the accuracy and how it was measured."""
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
     facts = {"n": int(metrics["n"]), "split": escape(metrics["split"])}
     key = "about.accuracy_own" if config.training.get("data") else "about.accuracy"
-    text = say(language, key, **{key: percent(language, share) for key, share in shares.items()}, **facts)
+    text = say(language, key, **{key: format_percent(language, share) for key, share in shares.items()}, **facts)
     if metrics["split"] == "validation":
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}
     if without["accuracy"] is not None:
-        share = percent(language, without["accuracy"])
+        share = format_percent(language, without["accuracy"])
         text += " " + say(language, "about.duplicates", found=int(without["found"]), accuracy=share)
     return f"<p>{text}</p>"
 
 
-def sure_answers(language, metrics, config):
-    """How often the model is sure, and how often it is right then."""
-    sure = metrics["confident"]
-    if abs(sure["threshold"] - config.calibration.threshold) > TOLERANCE:
-        raise ValueError("The threshold is not that of what is served.")
-    shares = {key: percent(language, sure[key]) for key in ("coverage", "accuracy")}
+def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML of the selective accuracy: that of the answers without "not sure", and their share."""
+    confident = metrics["confident"]
+    if abs(confident["threshold"] - config.calibration.threshold) > TOLERANCE:
+        raise ValueError("The threshold is not that of the model that answers.")
+    shares = {key: format_percent(language, confident[key]) for key in ("coverage", "accuracy")}
     return f"<p>{say(language, 'about.sure', **shares)}</p>"
 
 
-def confusion(language, metrics, config):
-    """What is taken for what, a row a true label."""
+def confusion(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML of the confusion matrix, with one row per true label."""
     rows = []
     for label, counts in zip(config.labels, metrics["confusion_matrix"], strict=True):
         shares = [count / max(sum(counts), 1) for count in counts]
-        # Pale enough for the text upon it, in light mode and dark.
+        # Pale enough for the text on it, in light and dark mode.
         cells = "".join(
             f'<td style="background: rgb(59 130 246 / {0.6 * share:.2f})">{100 * share:.0f}</td>' for share in shares
         )
@@ -82,8 +85,8 @@ def confusion(language, metrics, config):
     return _figure(say(language, "about.confusion"), f'<div class="confusion">{_table(columns, rows)}</div>')
 
 
-def by_expression(language, metrics, config):
-    """Precision, recall and F1 of each expression."""
+def by_expression(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML table of each expression's recall, precision and F1."""
     rows = []
     for label in config.labels:
         row = metrics["per_class"][label]
@@ -93,12 +96,12 @@ def by_expression(language, metrics, config):
     return _figure(say(language, "about.by_expression"), _table(columns, rows))
 
 
-def reliability(language, metrics, config):
-    """Accuracy over top probability, drawn."""
+def reliability(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML of the reliability diagram: accuracy over top probability."""
     rows = metrics["calibration"]["reliability"]
     gap = sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / metrics["n"]
     if metrics["temperature"] != config.calibration.temperature or abs(gap - metrics["ece"]) > TOLERANCE:
-        raise ValueError("The curve is not that of the probabilities that are served.")
+        raise ValueError("The curve does not belong to the probabilities of the model that answers.")
     points = [(45 + 250 * row["confidence"], 225 - 210 * row["accuracy"]) for row in rows]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in points)
@@ -117,11 +120,11 @@ def reliability(language, metrics, config):
         '<text transform="translate(11 120) rotate(-90)" text-anchor="middle">'
         f"{say(language, 'about.right')}</text></svg>"
     )
-    return _figure(say(language, "about.reliability", gap=percent(language, metrics["ece"])), drawing)
+    return _figure(say(language, "about.reliability", gap=format_percent(language, metrics["ece"])), drawing)
 
 
-def percent(language, share):
-    """A share (0-1) in percent with one decimal, as the language writes it."""
+def format_percent(language: str, share: float) -> str:
+    """Return a share (0-1) in percent with one decimal, in the number format of the language."""
     return f"{share:.1%}".replace(".", say(language, "about.decimal"))
 
 

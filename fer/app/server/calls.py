@@ -1,0 +1,87 @@
+"""Check of the request that calls a function: its JSON, the function that it names, its session and its event data."""
+
+import json
+import re
+
+import gradio as gr
+from gradio.blocks import BlockFunction
+from starlette.exceptions import HTTPException
+
+from fer.app.server.payloads import check_names
+from fer.app.server.values import describe
+
+SESSION = re.compile(r"[\w-]{1,100}", re.ASCII)
+"""Pattern of a session's name, which the client chooses and the server keeps."""
+CALL = re.compile(
+    r"(?:run|api|(?P<call>call)(?P<by_name>/v2)?)/(?P<name>[^/]+)/?|queue/join/?|(?P<stream>stream)/[^/]+"
+)
+"""Pattern of the routes that call a function, by its name in the route or by its number in the body."""
+
+
+def check_call(demo: gr.Blocks, route: str, body: bytes) -> None:
+    """Check a POST request if its route calls a function; the values themselves are checked by `CheckedBlocks`.
+
+    Args:
+        demo: the app.
+        route: path below `/gradio_api/`.
+        body: body of the request.
+
+    Raises:
+        HTTPException: if the request is wrong; its detail is one sentence.
+    """
+    call = CALL.fullmatch(route)
+    if not call:
+        return
+    try:
+        body = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "The body must be JSON.") from None
+    if not isinstance(body, dict):
+        raise HTTPException(400, f"The body must be a JSON object. Received: {describe(body)}")
+    if call["by_name"]:
+        _check_arguments(_find_by_name(demo, call["name"], public=True), body)
+        return
+    if not isinstance(body.get("data"), list):
+        raise HTTPException(400, f"`data` must be a list. Received: {describe(body.get('data'))}")
+    session = body.get("session_hash")
+    if session is not None and not (isinstance(session, str) and SESSION.fullmatch(session)):
+        raise HTTPException(400, f"`session_hash` must be up to 100 letters and digits. Received: {describe(session)}")
+    fn = _find_function(demo, call, body)
+    if fn and fn.collects_event_data and not _is_click(None if call["call"] else body.get("event_data")):
+        raise HTTPException(400, "`event_data` must have an `index` of two numbers.")
+
+
+def _check_arguments(fn, body):
+    """Check the arguments of a call of `call/v2`, whose body has them by name."""
+    try:
+        check_names(fn, [name for name in body if name != "oauth_token"])
+    except gr.Error as error:
+        raise HTTPException(400, error.message) from None
+
+
+def _find_function(demo, call, body) -> BlockFunction | None:
+    """Return the function that is called; None for a further frame of a stream, whose function Gradio knows already."""
+    if call["stream"]:
+        return None
+    number = None if call["call"] else body.get("fn_index")
+    if number is None and call["name"]:
+        return _find_by_name(demo, call["name"], public=call["call"])
+    if isinstance(number, bool) or not isinstance(number, int) or number not in demo.fns:
+        raise HTTPException(404, f"`fn_index` must be the number of an event. Received: {describe(number)}")
+    return demo.fns[number]
+
+
+def _find_by_name(demo, name, public=False):
+    """Return the function of a name; with `public` only one of the API, whose answers are JSON, unlike some events'."""
+    for fn in demo.fns.values():
+        if fn.api_name == name and not (public and fn.api_visibility == "private"):
+            return fn
+    raise HTTPException(404, f"There is no function of that name. Received: {describe(name)}")
+
+
+def _is_click(data):
+    """Return whether event data have the form that the page sends for a click: `{"index": [3, 4], "value": null}`."""
+    match data:
+        case {"index": [int() | float(), int() | float()], "value": None, **rest}:
+            return not rest
+    return False
