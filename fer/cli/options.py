@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from fer.data.layouts import CODES
 from fer.errors import UserError
 
 
@@ -30,7 +31,7 @@ def add_layout(parser: ArgumentParser) -> None:
     """Add the option `--layout`, which tells what numbered folders mean."""
     parser.add_argument(
         "--layout",
-        choices=("raf-db", "affectnet", "ckplus", "fer2013"),
+        choices=tuple(CODES),
         help="published layout of --data, with its numbers and label files (docs/training.md); numbers are not guessed",
     )
 

@@ -80,7 +80,7 @@ def fit(plan, group):
     import keras
 
     from fer.training.fit import Run, fit
-    from fer.training.origins import load_origins
+    from fer.training.origins import add_start, load_origins
     from fer.training.pictures import load_pictures
     from fer.training.plan import check_resumption, list_settings, save_settings
     from fer.training.small_sets import FEW_STEPS, count_steps, settle
@@ -88,11 +88,12 @@ def fit(plan, group):
 
     options = plan.options
     plan.config.build()  # Whatever cannot be built is told before pictures are read.
+    origins = load_origins(plan)
     data = load_pictures(plan)
     plan, notes = settle(plan, len(data.train))
     for note in notes if group.first else ():
         print(note)
-    origins, recipe = load_origins(plan), plan.recipe
+    origins, recipe = add_start(origins, plan), plan.recipe
     settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
     if group.first:
         check_resumption(plan, settings)

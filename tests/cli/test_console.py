@@ -102,7 +102,7 @@ def test_mistakes_are_told_before_keras_loads(draw_dataset, tmp_path, hub_server
         ["train", "--data", data, "--output", str(taken)],
         ["train", "--data", data, "--output", str(taken / "file" / "below")],
         [*trained, "--network", "nope"],
-        [*trained, "--classes", "happy", "happy"],
+        [*trained, "--classes", "happy", "<glad>"],
         [*trained, "--epochs", "0"],
         [*trained, "--image-size", "20"],
         [*trained, "--network", "vgg16", "--image-size", "16"],

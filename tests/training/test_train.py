@@ -261,7 +261,9 @@ def test_training_runs_with_jax_alone(trained, tmp_path):
 
 def test_make_recipe_runs_the_bundled_networks_commands():
     make = ["make", "--always-make", "--dry-run", "recipe"]
-    told = subprocess.run([*make, "DATA=fer2013.zip"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [*make, "DATA=fer2013.zip", "VOTES=ferplus.csv"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     runs = [shlex.split(line) for line in told.splitlines() if "train.py" in line]
     planned = [["python", *(word for word in run[1:] if word != "--resume")] for run in runs]
     trained = list(dict.fromkeys(list_commands(load_config(BUNDLED)[0].training)))
@@ -269,3 +271,5 @@ def test_make_recipe_runs_the_bundled_networks_commands():
 
     refused = subprocess.run([*make[:1], "recipe", "DATA="], cwd=ROOT, capture_output=True, text=True)
     assert "make recipe DATA=fer2013.zip: the dataset is needed. Received: none" in refused.stderr
+    refused = subprocess.run(["make", "recipe", "DATA=a.zip"], cwd=ROOT, capture_output=True, text=True)
+    assert "VOTES=ferplus.csv: the votes of FER+ are needed. Received: none" in refused.stderr
