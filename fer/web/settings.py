@@ -45,6 +45,7 @@ def build_settings(folder="bundled", model=None, litert_file=None):
         "detection": {
             "min_score": blazeface.MIN_SCORE,
             "min_closer_score": blazeface.MIN_CLOSER_SCORE,
+            "min_sure_score": blazeface.MIN_SURE_SCORE,
             "max_overlap": blazeface.MAX_OVERLAP,
             "max_inside": blazeface.MAX_INSIDE,
             "field": blazeface.FIELD,
@@ -61,6 +62,10 @@ def build_settings(folder="bundled", model=None, litert_file=None):
         "tracking": {
             "smoothing_seconds": tracking.SMOOTHING_SECONDS,
             "lost_seconds": tracking.LOST_SECONDS,
+            "speed_weight": tracking.SPEED_WEIGHT,
+            "coasting_seconds": tracking.COASTING_SECONDS,
+            "fading_seconds": tracking.FADING_SECONDS,
+            "predicted": tracking.PREDICTED,
             "max_faces": tracking.MAX_TRACKED,
             "live_side": tracking.LIVE_SIDE,
             "min_likeness": tracking.MIN_LIKENESS,

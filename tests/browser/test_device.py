@@ -4,13 +4,16 @@ import io
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
+from fer.detection.tracking import FaceTracker
 from fer.recognition.records import photo_record
+from fer.web.settings import build_settings
 from fer.web.site import write_site
 
 READ = """async ({ files, options }) => {
@@ -213,7 +216,7 @@ def test_frames_are_followed_and_dropped_and_never_queued(site_page, astronaut, 
           const first = await Promise.all(frames.map((image, index) => recognizer.follow(image, index / 25)));
           const late = await recognizer.follow(await frame(60), 0.2);
           const gone = await recognizer.follow(await frame(600), 0.3);
-          const back = await recognizer.follow(await frame(0), 2);
+          const back = await recognizer.follow(await frame(0), 2.5);
           return { dropped: first.filter((answer) => answer === null).length, first: first[0], late, gone, back };
         }"""
     )
@@ -223,6 +226,44 @@ def test_frames_are_followed_and_dropped_and_never_queued(site_page, astronaut, 
     numbers = {name: [face["number"] for face in answers[name]["faces"]] for name in boxes}
     assert numbers == {"first": [1], "late": [1], "gone": [], "back": [2]}
     assert boxes["late"][0][0] - boxes["first"][0][0] == pytest.approx(45, abs=4)
+
+
+TRACK = """async ({ settings, limits, frames }) => {
+  const { FaceTracker, judge } = await import("/module/tracking.js");
+  const tracker = new FaceTracker(settings, limits);
+  return frames.map(({ seconds, faces }) => {
+    const judged = faces.map((face) => ({ ...face, ...judge(face.probabilities, face.detection_score, limits) }));
+    return tracker.update(judged, seconds).map((face) => [face.number, face.confident, face.probabilities.happy]);
+  });
+}"""
+
+
+def test_faces_that_cross_and_are_covered_keep_their_numbers_as_in_python(site_page, recognizer):
+    random, frames = np.random.default_rng(5), []
+    starts, speeds = random.uniform(0, 400, (6, 2)), random.uniform(-150, 150, (6, 2))
+    for seconds in np.cumsum(random.uniform(0.03, 0.4, 60)).tolist():
+        places = np.abs((starts + speeds * seconds + 500) % 1000 - 500)  # There and back.
+        seen = random.permutation(6)[: random.integers(0, 7)]
+        shares = random.uniform(0.2, 0.9, 6)
+        faces = [
+            {
+                "box": [int(edge) for edge in (*places[index], *(places[index] + 60 + 8 * index))],
+                "probabilities": {"happy": float(shares[index]), "sad": 1 - float(shares[index])},
+                "detection_score": float(random.uniform(0.5, 1)),
+            }
+            for index in seen
+        ]
+        frames.append({"seconds": seconds, "faces": faces})
+    settings, _ = build_settings()
+    limits = {"threshold": recognizer.calibration.threshold, "min_sure_score": settings["detection"]["min_sure_score"]}
+    given = {"settings": settings["tracking"], "limits": limits, "frames": frames}
+    answers, tracker, numbers = site_page.evaluate(TRACK, given), FaceTracker(recognizer.calibration), set()
+    for frame, answer in zip(frames, answers, strict=True):
+        tracked = tracker.update([SimpleNamespace(**face) for face in frame["faces"]], frame["seconds"])
+        assert [row[:2] for row in answer] == [[face.number, face.confident] for face in tracked]
+        assert [row[2] for row in answer] == pytest.approx([face.probabilities["happy"] for face in tracked])
+        numbers |= {face.number for face in tracked}
+    assert len(numbers) > 6
 
 
 def test_after_loading_nothing_is_asked_of_any_server(site, browser, astronaut):

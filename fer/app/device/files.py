@@ -22,6 +22,7 @@ from fer.app.pages.photo import EXAMPLE
 from fer.app.server.limits import DISPLAY_SIDE, MAX_SMALLEST_FACE
 from fer.app.texts import TEXTS
 from fer.errors import UserError
+from fer.labels import EMOTIONS
 from fer.recognition.litert_network import read_litert_file
 from fer.web.settings import build_settings
 from fer.web.site import MODULE, SETTINGS
@@ -108,6 +109,7 @@ def page_settings() -> dict:
             language: {key: text for key, text in texts.items() if key.split(".")[0] in SPOKEN}
             for language, texts in TEXTS.items()
         },
+        "labels": list(EMOTIONS),
         "camera": live.CAMERA,
         "stream": {
             "rate_seconds": live.RATE_SECONDS,

@@ -13,6 +13,7 @@ export class Pipeline {
    */
   constructor(settings, { near, far, expressions }) {
     Object.assign(this, { settings, expressions, detector: new FaceDetector(near, far, settings.detection) });
+    this.limits = { threshold: settings.model.threshold, min_sure_score: settings.detection.min_sure_score };
   }
 
   /**
@@ -45,11 +46,11 @@ export class Pipeline {
   }
 
   async classify(box, crop, score) {
-    const { labels, threshold } = this.settings.model;
+    const { labels } = this.settings.model;
     const outputs = await this.expressions.run(crop.data);
     const values = outputs.probabilities;
     if (!values.every(Number.isFinite)) throw new Error("A network must answer finite numbers.");
-    const judged = judge(Object.fromEntries(labels.map((label, index) => [label, values[index]])), threshold);
+    const judged = judge(Object.fromEntries(labels.map((label, index) => [label, values[index]])), score, this.limits);
     const map = outputs.maps && pickMap(outputs.maps, labels.indexOf(judged.label), labels.length);
     return { box, ...judged, detection_score: score, crop: crop.data, map };
   }

@@ -1,13 +1,15 @@
 /** Follow faces over a run of frames: the counterpart of `fer/detection/tracking.py`. */
 
+import { assign } from "./assignment.js";
+
 /** Follows the faces of one run: each keeps its number while it moves, and its probabilities are smoothed. */
 export class FaceTracker {
   /**
    * @param settings `tracking` of the settings.
-   * @param threshold least top probability of an answer that is sure.
+   * @param limits of `judge`.
    */
-  constructor(settings, threshold) {
-    Object.assign(this, { settings, threshold, count: 0, last: new Map() });
+  constructor(settings, limits) {
+    Object.assign(this, { settings, limits, count: 0, last: new Map() });
   }
 
   /**
@@ -17,33 +19,53 @@ export class FaceTracker {
    * @param seconds when the frame was taken, never less than before.
    */
   update(faces, seconds) {
-    for (const [number, known] of this.last) {
-      if (seconds - known.seconds > this.settings.lost_seconds) this.last.delete(number);
+    for (const [number, track] of this.last) {
+      if (seconds - track.seconds > this.settings.lost_seconds) this.last.delete(number);
     }
-    const numbers = this.match(faces);
+    const numbers = this.match(faces, seconds);
     const tracked = faces.map((face, index) => this.follow(face, numbers.get(index), seconds));
-    for (const face of tracked) this.last.set(face.number, { face, seconds });
+    for (const face of tracked) {
+      const before = this.last.get(face.number);
+      const speed = before ? this.nextSpeed(before, face.box, seconds) : [0, 0];
+      this.last.set(face.number, { face, seconds, speed });
+    }
     return tracked;
   }
 
-  /** Number of the known face that each new one is, by its index; the likeliest pair first. */
-  match(faces) {
-    const pairs = [];
-    for (const [number, { face }] of this.last) {
-      faces.forEach(({ box }, index) => {
-        const value = likeness(face.box, box);
-        if (value >= this.settings.min_likeness) pairs.push({ value, number, index });
+  /** Number of the known face that each new one is, by its index; the pairs are those that agree best together. */
+  match(faces, seconds) {
+    const known = [...this.last.keys()];
+    if (!known.length || !faces.length) return new Map();
+    const { predicted, min_likeness: least, fading_seconds: fading } = this.settings;
+    const values = known.map((number) => {
+      const track = this.last.get(number);
+      const moved = this.predict(track, seconds);
+      // One that was seen just now goes before one that was covered for a while, by this face perhaps.
+      const weight = Math.exp((track.seconds - seconds) / fading);
+      return faces.map(({ box }) => {
+        // A face that goes on as it went is where it is expected; one that stops or turns is nearer to where it was.
+        const [here, there] = [likeness(track.face.box, box), likeness(moved, box)];
+        const value = predicted * there + (1 - predicted) * here - least;
+        return Math.max(here, there) >= least ? Math.max(value, 0) * weight : 0;
       });
-    }
-    pairs.sort((one, other) => other.value - one.value || other.number - one.number || other.index - one.index);
-    const numbers = new Map();
-    const taken = new Set();
-    for (const { number, index } of pairs) {
-      if (numbers.has(index) || taken.has(number)) continue;
-      numbers.set(index, number);
-      taken.add(number);
-    }
-    return numbers;
+    });
+    const pairs = assign(values).filter(([row, column]) => values[row][column] > 0);
+    return new Map(pairs.map(([row, column]) => [column, known[row]]));
+  }
+
+  /** The box that a face has later, if it goes on as it went. */
+  predict({ face, seconds: when, speed }, seconds) {
+    const passed = Math.min(seconds - when, this.settings.coasting_seconds);
+    return face.box.map((edge, index) => edge + speed[index % 2] * passed);
+  }
+
+  /** The speed of a face's centre, in pixels a second, once it is seen in a box. */
+  nextSpeed({ face, seconds: when, speed }, box, seconds) {
+    const passed = Math.max(seconds - when, 1e-3);
+    return speed.map((before, axis) => {
+      const moved = (box[axis] - face.box[axis] + box[axis + 2] - face.box[axis + 2]) / 2;
+      return before + this.settings.speed_weight * (moved / passed - before);
+    });
   }
 
   follow(face, number, seconds) {
@@ -56,14 +78,19 @@ export class FaceTracker {
         before + weight * (face.probabilities[label] - before),
       ]),
     );
-    return { ...face, number, ...judge(probabilities, this.threshold) };
+    return { ...face, number, ...judge(probabilities, face.detection_score, this.limits) };
   }
 }
 
-/** Return probabilities by label with the most probable label, and whether it reaches the threshold. */
-export function judge(probabilities, threshold) {
+/**
+ * Return probabilities by label with the most probable label, and whether the answer is sure.
+ *
+ * @param score of the detection; null where the picture was said to be a face.
+ * @param limits `{ threshold, min_sure_score }`: what the top probability and the score reach in a sure answer.
+ */
+export function judge(probabilities, score, { threshold, min_sure_score }) {
   const [label, most] = Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
-  return { label, probabilities, confident: most >= threshold };
+  return { label, probabilities, confident: most >= threshold && (score === null || score >= min_sure_score) };
 }
 
 /** How well two boxes agree, -1 to 1: their overlap less the distance of their centres (distance-IoU). */

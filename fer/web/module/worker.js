@@ -37,8 +37,7 @@ const TASKS = {
 
   /** Start a run of frames; `follow` reads the next. */
   async start() {
-    const { tracking, model } = pipeline.settings;
-    tracker = new FaceTracker(tracking, model.threshold);
+    tracker = new FaceTracker(pipeline.settings.tracking, pipeline.limits);
   },
 
   async follow({ image, seconds }) {

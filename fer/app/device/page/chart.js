@@ -79,7 +79,7 @@ export class Drawing {
     const heights = spread(ranked.map((label) => this.heightOf(probabilities[label])), gap, bottom);
     const lines = ranked.map((label, index) => {
       const [color, y, end] = [this.colors[label], heights[index], this.heightOf(probabilities[label])];
-      const name = this.texts.say(`emotion.${label}`);
+      const name = this.texts.sayClass(label);
       const text = inSight ? `${name} ${percent(probabilities[label])}` : name;
       const isTop = label === top;
       return (

@@ -15,7 +15,7 @@ export function viewFace(texts, { labels, image_size, colors, heat }, face) {
     const figures = ["face.seen", "face.looked"].map((key) => figure(blank(), texts.say(key)));
     return assemble([texts.say("face.none")], figures, bars(texts, labels.map((label) => [label, 0, "–"]), colors));
   }
-  const emotion = texts.say(`emotion.${face.label}`);
+  const emotion = texts.sayClass(face.label);
   const swatch = make("span", { className: "swatch", style: `background: ${colors[face.label]}` });
   const crop = drawPixels(image_size, (at) => [face.crop[at], face.crop[at], face.crop[at]], texts.say("face.seen_alt"));
   crop.style.imageRendering = "pixelated";
@@ -94,7 +94,7 @@ function bars(texts, rows, colors, top) {
     const emphasis = label === top ? " top" : "";
     const fill = make("div", { className: "fill", style: `width: ${100 * length}%; background: ${colors[label]}` });
     return [
-      make("div", { className: `name${emphasis}` }, texts.say(`emotion.${label}`)),
+      make("div", { className: `name${emphasis}` }, texts.sayClass(label)),
       make("div", { className: "track" }, fill),
       make("div", { className: `number${emphasis}` }, text),
     ];

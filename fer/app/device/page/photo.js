@@ -153,8 +153,7 @@ class PhotoView {
   }
 
   get labels() {
-    return this.model?.labels ?? Object.keys(this.settings.texts.en).filter((key) => key.startsWith("emotion."))
-      .map((key) => key.split(".")[1]);
+    return this.model?.labels ?? this.settings.labels;
   }
 
   makeRadio(face, index) {

@@ -4,12 +4,13 @@ import { make, percent } from "./tools.js";
 
 /** Return the table. */
 export function viewTable(texts, labels, faces) {
-  const keys = ["table.face", "table.label", ...labels.map((label) => `emotion.${label}`), "table.sure", "table.detection"];
-  const head = make("tr", {}, ...keys.map((key) => make("th", { scope: "col" }, texts.say(key))));
+  const [left, right] = [["face", "label"], ["sure", "detection"]].map((keys) => keys.map((key) => texts.say(`table.${key}`)));
+  const names = [...left, ...labels.map((label) => texts.sayClass(label)), ...right];
+  const head = make("tr", {}, ...names.map((name) => make("th", { scope: "col" }, name)));
   const rows = faces.map(({ label, probabilities, confident, detection_score: score }, index) => {
     const cells = [
       index + 1,
-      texts.say(`emotion.${label}`),
+      texts.sayClass(label),
       ...labels.map((name) => percent(probabilities[name])),
       texts.say(confident ? "table.yes" : "table.not_sure"),
       score === null ? "" : percent(score),

@@ -40,6 +40,11 @@ export class Texts {
     });
   }
 
+  /** Return the name of a class; one without a translation keeps its own. */
+  sayClass(label) {
+    return `emotion.${label}` in this.texts.en ? this.say(`emotion.${label}`) : label;
+  }
+
   sayExpression(face) {
     return this.sayOf("face.reading", face);
   }
@@ -53,7 +58,7 @@ export class Texts {
   }
 
   sayOf(key, { label, probabilities, confident }, values = {}) {
-    const emotion = this.say(`emotion.${label}`);
+    const emotion = this.sayClass(label);
     return this.say(confident ? key : `${key}_not_sure`, { emotion, share: probabilities[label], ...values });
   }
 }
