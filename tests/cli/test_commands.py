@@ -186,7 +186,7 @@ def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset,
     assert metrics["agreement"] is None
     assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
     card = (folder / "README.md").read_text()
-    assert f"these same pictures, {metrics['calibration']['fitted_temperature']}, divides the logits" in card
+    assert f"Temperature scaling divides the logits by {metrics['calibration']['fitted_temperature']}" in card
     assert "was not measured" in card
 
 

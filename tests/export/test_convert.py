@@ -236,7 +236,7 @@ def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, 
     export_model(small, "litert", small / EXPORTS["litert"], quantize=True)
     assert isinstance(load_litert_network(small)[0], LiteRTNetwork)
     push_model(small, MODEL)
-    assert "`model.tflite`, whose weights are float16, within 0.01" in hub.read(MODEL)["README.md"].decode()
+    assert "`model.tflite`, whose weights are float16, by at most 0.01" in hub.read(MODEL)["README.md"].decode()
 
 
 @pytest.mark.usefixtures("conversion_of_another")
