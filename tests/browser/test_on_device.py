@@ -105,7 +105,7 @@ def test_a_face_is_chosen_with_the_keys_and_with_a_click(on_device, two_faces):
     expect(second).to_be_checked()
     page.locator("#photo-device").get_by_role("slider").fill("10")
     expect(page.locator("#photo-device .message")).to_contain_text("One face")
-    page.locator("#photo-device").get_by_label("The picture is one face already").check()
+    page.locator("#photo-device").get_by_label("The picture is already a single face").check()
     expect(page.locator("#photo-device table")).to_contain_text("1")
 
 
@@ -208,5 +208,5 @@ def test_networks_that_do_not_come_are_said_and_the_server_reads(page):
     page.route("**/networks/*", lambda route: route.abort())
     open_live(page)
     page.get_by_role("button", name="Start the camera").click()
-    expect(page.locator("#live-device .notice")).to_contain_text("so the server reads")
+    expect(page.locator("#live-device .notice")).to_contain_text("so the server does")
     expect(page.locator("#camera")).to_be_visible()
