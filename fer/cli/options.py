@@ -1,5 +1,6 @@
 """What several commands share: options and the end of a command."""
 
+from fer.data.layouts import CODES
 from fer.errors import UserError
 
 
@@ -26,7 +27,7 @@ def add_layout(parser):
     """Add `--layout`, which says what numbered folders mean."""
     parser.add_argument(
         "--layout",
-        choices=("raf-db", "affectnet", "ckplus", "fer2013"),
+        choices=tuple(CODES),
         help="published layout of --data, with its numbers and label files (docs/training.md); numbers are not guessed",
     )
 

@@ -161,6 +161,8 @@ def _read_raf_db(file, content, where):
 
 def _read_affectnet(file, content, where):
     if file.endswith(".npy"):
+        import numpy as np  # Here, since command lines list the layouts, and answer before NumPy is loaded.
+
         split, number = _find_set(PurePosixPath(file)) or "train", PurePosixPath(file).name.removesuffix("_exp.npy")
         try:
             import numpy as np

@@ -1,6 +1,6 @@
 """What a training builds on: the weights that it starts from, and the teachers that it learns from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fer.errors import UserError
 from fer.models.backbones import load_base
@@ -69,6 +69,14 @@ def load_origins(plan):
     start, columns, start_facts = _load_start(plan.start, config) if plan.start else ([], [], None)
     teachers, teacher_facts = load_teachers(options.teacher, config.labels, plan.trained.image_size)
     return Origins(start, columns, base or [], teachers, start_facts, base_facts, teacher_facts)
+
+
+def add_start(origins, plan):
+    """Return origins with the weights that a plan starts from, where they have none yet."""
+    if not plan.start or origins.start:
+        return origins
+    start, columns, facts = _load_start(plan.start, plan.config)
+    return replace(origins, start=start, columns=columns, start_facts=facts)
 
 
 def _load_start(start, config):

@@ -221,7 +221,7 @@ def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_i
     data, run = draw_dataset(tmp_path / "data", ("happy", "sad")), tmp_path / "run"
     hub.fail("/preupload/", 403)
     command = ["--data", str(data), "--output", str(run), "--classes", "happy", "sad", "--epochs", "1"]
-    command += ["--image-size", "16"]
+    command += ["--image-size", "16", "--from-scratch"]
     with pytest.raises(UserError, match="To publish it: python -m fer push") as error:
         train.main([*command, "--push-to-hub", MODEL, "--tag", "v1.0", "--export", "litert"])
     assert not hub.model(MODEL).find("main").files.keys() & {WEIGHTS, CONFIG}
@@ -349,7 +349,7 @@ def test_a_server_error_is_said(hub):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"labels": ["happy", "glad"]}, "`labels`"),
+        ({"labels": ["happy", "<glad>"]}, "`labels`"),
         ({"format_version": 99}, "`format_version` must be 1. Received: 99"),
         ({"weights": {"file": "../../x.h5", "size": 1, "sha256": "0"}}, "`weights` must give file model.weights.h5"),
     ],

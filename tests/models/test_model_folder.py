@@ -89,7 +89,8 @@ def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
     [
         ({"format_version": 2}, "`format_version` must be 1. Received: 2"),
         ({"network": "transformer"}, "`network` must be one of"),
-        ({"labels": ["glad", "sad"]}, "Received: glad"),
+        ({"labels": ["<glad>", "sad"]}, "Received: '<glad>'"),
+        ({"labels": ["glad", "sad"]}, "must be in the order"),
         ({"labels": ["sad", "happy"]}, "must be in the order"),
         ({"labels": ["happy"]}, "At least two"),
         ({"labels": "happy"}, "`labels` must be a JSON list"),
