@@ -83,8 +83,7 @@ def fit(plan, group):
     from fer.training.origins import add_start, load_origins
     from fer.training.pictures import load_pictures
     from fer.training.plan import check_resumption, list_settings, save_settings
-    from fer.training.small_sets import FEW_STEPS, count_steps, settle
-    from fer.training.statistics import measure_statistics
+    from fer.training.small_sets import settle
 
     options = plan.options
     plan.config.build()  # Whatever cannot be built is told before pictures are read.
@@ -109,8 +108,6 @@ def fit(plan, group):
             origins.begin(network)
             seen = replace(data.resize(plan.trained.image_size), teachers=origins.teachers)
             history = fit(network, seen, recipe, Run(options.output, options.resume, plan.keep, group))
-            if count_steps(recipe, len(data.train)) < FEW_STEPS and group.size == 1:
-                measure_statistics(network, seen.train.images)
     except KeyboardInterrupt as error:
         again = "The same command with --resume goes on after the last finished epoch."
         raise type(error)(f"interrupted. {again}") from None
@@ -125,10 +122,15 @@ def measure(plan, network, history, data, origins):
     from fer.models.model_folder import FIGURES, save_model
     from fer.models.provenance import clean_training
     from fer.training.facts import describe_training
-    from fer.training.small_sets import judge
+    from fer.training.small_sets import FEW_STEPS, count_steps, judge
+    from fer.training.statistics import measure_statistics
 
     options = plan.options
     training = describe_training(plan, network, history, data) | origins.describe()
+    if count_steps(plan.recipe, len(data.train)) < FEW_STEPS:
+        weights, network = network.get_weights(), plan.config.build()
+        network.set_weights(weights)
+        measure_statistics(network, data.train.images)
     save_model(options.output, network, replace(plan.config, training=clean_training(training)))
 
     def show(metrics):

@@ -51,7 +51,7 @@ def one(data, compiled, tmp_path_factory):
 def start(data, compiled, folder, *more):
     """Starts `train.py` with a small network on JAX; what it writes to standard error goes beside `folder`."""
     command = ["tests/training/train_small.py", "--data", data, "--output", folder, "--classes", *CLASSES]
-    command += ["--image-size", "16", "--batch-size", "16", "--epochs", str(EPOCHS), *more]
+    command += ["--image-size", "16", "--batch-size", "16", "--epochs", str(EPOCHS), "--from-scratch", *more]
     environment = hub_environment(
         KERAS_BACKEND="jax",
         JAX_COMPILATION_CACHE_DIR=str(compiled),
