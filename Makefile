@@ -52,7 +52,7 @@ TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
 
 recipe: runs/votes/README.md
 
-$(RUNS:%=runs/%/README.md): | dataset $(VENV)/train
+$(RUNS:%=runs/%/README.md): | dataset votes $(VENV)/train
 
 runs/first/README.md:
 	$(TRAIN) --epochs 24 --mixup 0 --mixed-precision
@@ -66,7 +66,7 @@ runs/third/README.md: runs/second/README.md
 runs/taught/README.md: runs/second/README.md runs/third/README.md
 	$(TRAIN) --start runs/second --teacher runs/second runs/third --epochs 6 --learning-rate 5e-4 --keep last
 
-runs/votes/README.md: runs/taught/README.md | votes
+runs/votes/README.md: runs/taught/README.md
 	$(TRAIN) --start runs/taught --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --votes "$(VOTES)" --seed 1
 	$(BIN)/python -m fer calibrate $(@D) --data "$(DATA)" --votes "$(VOTES)" --prior 0.75
 
