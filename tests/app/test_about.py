@@ -1,7 +1,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +11,7 @@ from fer.hub.client import ModelSource
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
-from fer.models.config import CONFIG
+from fer.models.config import CONFIG, load_config
 from fer.models.model_folder import BUNDLED, METRICS
 from fer.recognition.recognizer import Recognizer
 
@@ -30,7 +30,9 @@ def show(metrics, tmp_path):
 
     def show(language="en", calibration=None, labels=EMOTIONS):
         (tmp_path / METRICS).write_text(json.dumps(metrics))
-        calibration = calibration or Calibration(metrics["temperature"], 0.6776)
+        if calibration is None:
+            bundled = load_config(BUNDLED)[0].calibration
+            calibration = replace(bundled if labels == EMOTIONS else Calibration(bundled.temperature), threshold=0.6776)
         config = json.loads((BUNDLED / CONFIG).read_text())
         config |= {"labels": list(labels), "calibration": asdict(calibration)}
         (tmp_path / CONFIG).write_text(json.dumps(config))
@@ -53,6 +55,19 @@ def test_the_bundled_figures_are_all_those_of_what_serves():
     page = describe("en", Recognizer.load(), ModelSource("bundled", BUNDLED))
     assert "<svg" in page
     assert "left out" not in page
+
+
+def test_real_photos_come_first_and_are_those_of_the_prior_that_serves(show, metrics):
+    sets = {"lab": {"n": 3, "balanced_accuracy": 0.75}, "<wild>": {"n": 4, "balanced_accuracy": 0.5}}
+    metrics["photos"] = {"sets": sets, "mean": {"balanced_accuracy": 0.625}}
+    page = show()
+    assert "On 7 whole photos" in page
+    assert "<b>62.5%</b> (lab 75.0%, &lt;wild&gt; 50.0%)" in page
+    assert page.index("whole photos") < page.index("<b>70.0%</b>")
+    metrics["prior"] = {"exponent": 0.1, "tried": []}
+    assert "whole photos" not in show()
+    metrics["photos"] = None
+    assert "left out" not in show()
 
 
 def test_numbers_are_written_as_the_language_does(show):

@@ -30,6 +30,7 @@ def show_metrics(language: str, metrics: dict, config: "ModelConfig") -> str:
     """
     texts, pictures, complete = [], [], True
     for parts, part in (
+        (texts, photos),
         (texts, accuracy),
         (texts, selective_accuracy),
         (pictures, confusion),
@@ -39,11 +40,25 @@ def show_metrics(language: str, metrics: dict, config: "ModelConfig") -> str:
         try:
             if tuple(metrics["labels"]) != config.labels:
                 raise ValueError("The metrics have other labels than the model.")
-            parts.append(part(language, metrics, config))
+            parts.append(part(language, metrics, config) or "")
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             complete = False
     rest = "" if complete else f"<p>{say(language, 'about.left_out')}</p>"
     return f'<div class="metrics">{"".join(texts)}<div class="pictures">{"".join(pictures)}</div>{rest}</div>'
+
+
+def photos(language: str, metrics: dict, config: "ModelConfig") -> str:
+    """Return the HTML of the balanced accuracy on whole photos; "" where they were not measured."""
+    measured = metrics.get("photos")
+    if not measured:
+        return ""
+    if metrics["prior"]["exponent"] != config.calibration.prior_exponent:
+        raise ValueError("The metrics were measured with another prior.")
+    sets = {name: row["balanced_accuracy"] for name, row in measured["sets"].items()}
+    shares = ", ".join(f"{escape(name)} {format_percent(language, share)}" for name, share in sets.items())
+    mean = format_percent(language, measured["mean"]["balanced_accuracy"])
+    number = sum(int(row["n"]) for row in measured["sets"].values())
+    return f"<p>{say(language, 'about.photos', accuracy=mean, n=number, sets=shares)}</p>"
 
 
 def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
