@@ -39,24 +39,25 @@ MAX_OVERLAP = 0.3
 MAX_INSIDE = 0.6
 """A box that lies in another with more than this share of its area is a part of that face."""
 THREADS = min(2, os.cpu_count() or 1)
-"""Of LiteRT, a pass. With two the networks take half the time; what they do is too little for more."""
-FIELD = 256
+"""Number of threads of LiteRT per pass. Two halve the time; the networks are too small to gain from more."""
+FAR_SIDE = 256
 """Side of the far network's own input in pixels."""
 MIN_REGION = 300
-"""The far network looks no closer than that its own field shows as many pixels of the picture. It finds real
-faces from 6 % of its field on (measured with NASA's astronaut, scaled): 18 pixels of 300; smaller ones show no
-expression at 48 pixels."""
-LOOKS = {500: 384, 800: 512}
-"""Sides of the far network's input for pictures with so many pixels or more on their longer side; for smaller ones,
-webcam frames above all, its own."""
+"""Least side, in pixels of the picture, of the region that fills the far network's own input. The network finds real
+faces from 6 % of its input on (measured with NASA's astronaut, scaled), which is 18 of 300 pixels; smaller faces show
+no expression at 48 pixels."""
+FAR_SIDES = {500: 384, 800: 512}
+"""Side of the far network's input in pixels, by the least longer side of the picture. Smaller pictures, such as webcam
+frames, are given to the network at `FAR_SIDE`."""
 MAX_WORK = 21
-"""Of the far network for a picture, in passes over its own field: about 0.2 s on one core. A square picture of 1,200
-pixels has two, of 4 and 16."""
+"""Work limit of the far network per picture, counted in passes of `FAR_SIDE`: about 0.2 s on one core. A square picture
+of 1,200 pixels takes two passes, which count 4 and 16."""
 MIN_CLOSER_SCORE = 0.68
-"""Of a second or third pass: each is many more chances to take a pattern for a face."""
+"""Score threshold of the second and third pass. It is higher, since each pass is many more chances to mistake a pattern
+for a face."""
 MAX_CANDIDATES = 4_000
-"""Boxes of a picture that are merged to faces, the best. A pattern can have 19,000, which take seconds; each of 256
-faces side by side has up to 11 (measured with NASA's astronaut, in 100 pixels)."""
+"""Number of boxes per picture that non-maximum suppression takes, those with the best scores. A pattern can have 19,000
+boxes, which take seconds; each of 256 faces side by side has up to 11 (measured with NASA's astronaut, 100 pixels)."""
 CELLS = 8
 """Coarse cells along each side of a network's own input."""
 ANCHOR_GRIDS = ((2, 2), (1, 6))
@@ -105,7 +106,7 @@ class FaceDetector:
         far = self._look(seen, longer, first, MIN_SCORE)
         for side in closer:
             faces = self._look(_shrink(image, side), longer, side, MIN_CLOSER_SCORE)
-            largest = MAX_CLOSER_FACE * longer * FIELD / side
+            largest = MAX_CLOSER_FACE * longer * FAR_SIDE / side
             far += [face for face in faces if face.box[2] - face.box[0] <= largest]
         # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
         # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
@@ -131,9 +132,9 @@ def is_sure_face(score):
 def look_sides(width, height):
     """Sides in pixels that a picture's longer one is scaled to for each pass of the far network."""
     shorter, longer = sorted((width, height))
-    side, work, sides = max((side for least, side in LOOKS.items() if longer >= least), default=FIELD), 0, []
-    while not sides or longer * FIELD / side >= MIN_REGION:
-        work += (side / FIELD) ** 2 * max(shorter / longer, FIELD / CELLS / side)  # At least one row of cells.
+    side, work, sides = max((side for least, side in FAR_SIDES.items() if longer >= least), default=FAR_SIDE), 0, []
+    while not sides or longer * FAR_SIDE / side >= MIN_REGION:
+        work += (side / FAR_SIDE) ** 2 * max(shorter / longer, FAR_SIDE / CELLS / side)  # At least one row of cells.
         if work > MAX_WORK:
             break
         sides.append(side)

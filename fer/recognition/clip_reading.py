@@ -26,13 +26,13 @@ class Appearance(NamedTuple):
     shares: dict
 
 
-class Reading(NamedTuple):
-    """A frame and its faces.
+class FrameAnswer(NamedTuple):
+    """A frame of a clip with the answers to its faces.
 
     frame: `fer.images.clips.Frame`.
-    faces: `fer.recognition.recognizer.FaceList`, at most `MAX_TRACKED`.
-    numbers: of each, which it keeps over the clip.
-    rows: of `fer.recognition.records.clip_rows`.
+    faces: `fer.recognition.recognizer.FaceList`, at most `MAX_TRACKED` faces.
+    numbers: number of each face, which stays the same over the clip.
+    rows: rows as `fer.recognition.records.clip_rows` returns them.
     """
 
     frame: tuple
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 
 
 def read_faces(frames, recognizer, every=0.0):
-    """Read the faces of a clip, and yield a `Reading` per frame.
+    """Read the faces of a clip, and yield a `FrameAnswer` per frame.
 
     A face keeps its number while it is in sight, or leaves for a moment. What is said of it is what its frame alone
     shows: nothing is smoothed, so that each row can be checked and averaged as it suits.
@@ -56,7 +56,7 @@ def read_faces(frames, recognizer, every=0.0):
     for frame in frames:
         faces = recognizer.recognize(frame.image, most=MAX_TRACKED)
         numbers = [face.number for face in tracker.update(faces, frame.seconds)]
-        yield Reading(frame, faces, numbers, clip_rows(frame, faces, numbers))
+        yield FrameAnswer(frame, faces, numbers, clip_rows(frame, faces, numbers))
 
 
 class ClipSummary:
