@@ -15,6 +15,7 @@ from fer.images.loading import MAX_PIXELS, ImageError, load_grey, load_image, no
 
 
 def encode(image, image_format, **options):
+    register_heif_opener()
     file = io.BytesIO()
     image.save(file, image_format, **options)
     return file.getvalue()
@@ -162,7 +163,6 @@ def test_path_as_text_path_and_file_give_the_same(tmp_path):
 
 @pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF"])
 def test_a_format_is_known_by_its_content(kind):
-    register_heif_opener()
     options = {"save_all": True, "append_images": [PHOTO]} if kind == "MPO" else {}
     content = encode(PHOTO, kind, **options)
     assert find_formats(content[:32])
