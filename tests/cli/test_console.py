@@ -62,7 +62,18 @@ def test_predict_says_nothing_but_its_own(astronaut):
 @pytest.mark.slow
 def test_training_says_nothing_but_its_own(draw_dataset, tmp_path):
     data = draw_dataset(tmp_path / "data", per_class=1)
-    command = ["--data", data, "--output", tmp_path / "run", "--epochs", "1", "--classes", "sad", "happy"]
+    command = [
+        "--data",
+        data,
+        "--output",
+        tmp_path / "run",
+        "--epochs",
+        "1",
+        "--classes",
+        "sad",
+        "happy",
+        "--from-scratch",
+    ]
     run = run_as_people_do("tests/training/train_small.py", *command, "--export", "litert")
     assert run.stderr == ""
     assert run.returncode == 0
