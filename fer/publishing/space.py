@@ -67,10 +67,7 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
         UserError: if the model is not on the Hub, does not fit, or has no LiteRT file; or if the project is neither
             installed nor a git clone.
     """
-    check_push(repository, kind="space", private=private)
-    source = resolve_model(model)
-    if source.revision is None:
-        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
+    source = resolve_published(repository, model, private)
     _check_served(source)
     api = HfApi()
     try:
@@ -98,6 +95,20 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
     except FAILURES as error:
         raise HubError(f"{repository}: {_explain(error, hardware)}") from None
     return f"{constants.ENDPOINT}/spaces/{repository}"
+
+
+def resolve_published(repository, model, private):
+    """Return the `fer.hub.client.ModelSource` of a model that a Space is to serve; arguments as in `deploy`.
+
+    Raises:
+        HubError: if the Space may not be written to, or the Hub refuses the model.
+        UserError: if the model is not on the Hub.
+    """
+    check_push(repository, kind="space", private=private)
+    source = resolve_model(model)
+    if source.revision is None:
+        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
+    return source
 
 
 def _check_served(source):
@@ -128,13 +139,23 @@ def write_space(folder, source, preload=True):
     (folder / REQUIREMENTS).write_text(write_requirements(table.read_text(encoding="utf-8")), encoding="utf-8")
     table.unlink()
     card = RepoCard.load(folder / CARD)
-    card.data.models = [source.name]
+    complete_card(card, source)
     if preload:
         names = ",".join([CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]])
         card.data.preload_from_hub = [f"{source.name} {names} {source.revision}"]
+    card.save(folder / CARD)
+
+
+def complete_card(card, source):
+    """Set the model and the text of the card of a Space.
+
+    Args:
+        card: `huggingface_hub.RepoCard` with the title in its front matter; it is changed.
+        source: `fer.hub.client.ModelSource` of the model.
+    """
+    card.data.models = [source.name]
     facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
     card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
-    card.save(folder / CARD)
 
 
 def write_requirements(table):

@@ -6,12 +6,10 @@ from pathlib import Path
 from huggingface_hub import HfApi, RepoCard, constants
 
 from fer.errors import UserError
-from fer.hub.client import resolve_model
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.model_folder import CARD
-from fer.publishing.access import check_push
 from fer.publishing.push import upload
-from fer.publishing.space import BODY, needs_token, wait_until_up
+from fer.publishing.space import complete_card, needs_token, resolve_published, wait_until_up
 from fer.resources import find_resource
 
 OF_SERVERS = ("sdk_version", "python_version")
@@ -36,10 +34,7 @@ def deploy_static(repository, model, write_site, private=None, wait=False):
         UserError: if the model is not on the Hub, does not fit, or may not be handed to everybody.
         ModelFolderError: if it has no LiteRT file of its weights and calibration.
     """
-    check_push(repository, kind="space", private=private)
-    source = resolve_model(model)
-    if source.revision is None:
-        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
+    source = resolve_published(repository, model, private)
     api = HfApi()
     try:
         if needs_token(api, source) and not private:
@@ -64,7 +59,6 @@ def write_card(folder, source):
     card = RepoCard.load(find_resource(CARD))
     for name in OF_SERVERS:
         card.data.pop(name)
-    card.data.sdk, card.data.app_file, card.data.models = "static", "index.html", [source.name]
-    facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
-    card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
+    card.data.sdk, card.data.app_file = "static", "index.html"
+    complete_card(card, source)
     card.save(folder / CARD)
