@@ -26,6 +26,8 @@ class Recipe:
     augment: whether each epoch sees each picture varied, see `fer.training.augmentation.augmentation`; a frozen base
         never does.
     zoom: how much larger or smaller augmentation makes a picture at most, as a share.
+    degrade: with what probability augmentation blurs or coarsens a picture, adds noise to it and compresses it, each by
+        itself.
     average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
     whole_batches: leave out the pictures of an epoch that fill no batch.
     label_smoothing: share of each label spread over all classes.
@@ -44,6 +46,7 @@ class Recipe:
     weight_decay: float = 0.05
     augment: bool = _option(True, None, "show the pictures as they are")
     zoom: float = _option(0.15, "SHARE", "how much larger or smaller varied pictures are at most")
+    degrade: float = _option(0.0, "SHARE", "probability of blur, of noise, and of JPEG compression; 0: none")
     average: bool = _option(True, None, "keep the weights as they are, unaveraged")
     whole_batches: bool = False
     label_smoothing: float = _option(0.1, "SHARE", "of each label, spread over all classes; with --votes 0")
@@ -60,7 +63,7 @@ class Recipe:
         for name in ("learning_rate", "tuning_rate"):
             check(0 < getattr(self, name) < math.inf, name, "a positive number", getattr(self, name))
         check(not self.average or self.optimizer == "adamw", "average", "off but for 'adamw'", repr(self.optimizer))
-        for name in ("zoom", "votes_share"):
+        for name in ("zoom", "degrade", "votes_share"):
             check(0 <= getattr(self, name) <= 1, name, "from 0 to 1", getattr(self, name))
         check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
         check(0 <= self.mixup < math.inf, "mixup", "0 or a positive number", self.mixup)

@@ -194,6 +194,7 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
         (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
         (["--network", "vgg16", "--enlarged", "64"], "--enlarged goes with the network se_resnet. Received: vgg16"),
         (["--zoom", "0.3", "--no-augment"], "--zoom goes with augmentation. Received: --no-augment"),
+        (["--degrade", "0.3", "--no-augment"], "--degrade goes with augmentation. Received: --no-augment"),
         (
             ["--zoom", "0.3", "--network", "original_cnn"],
             "--zoom goes with augmentation. Received: the network original_cnn",
