@@ -57,7 +57,7 @@ def test_compression_is_that_of_a_jpeg_file(pictures, quality, size):
 def test_operators_keep_brightness_and_take_away_detail(size):
     operators = build_operators(size)
     np.testing.assert_allclose(operators.sum(axis=2), 1, atol=1e-5)
-    wave = 100 * np.sin(np.arange(size) * 2 * np.pi / 12)
+    wave = 100 * np.sin(np.arange(size) * 2 * np.pi / 16)
     contrast = (operators @ wave)[:, 8:-8].std(axis=1) / wave[8:-8].std()
     assert contrast.max() < 0.995
     blurs, sides = contrast[: len(BLURS)], contrast[len(BLURS) :]
