@@ -44,7 +44,7 @@ votes:
 	@test -n "$(VOTES)" || { echo "make recipe DATA=fer2013.zip VOTES=ferplus.csv: the votes of FER+ are needed. Received: none" >&2; exit 2; }
 
 bench: dataset $(VENV)/dev $(PEER)/fer
-	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md
+	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 # The bundled network's runs. A card is the last that a run writes; one that was interrupted goes on.
 RUNS := first second third taught votes
