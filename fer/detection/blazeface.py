@@ -129,7 +129,7 @@ class FaceDetector:
             return self._far[side].detect(picture, longer, min_score)
 
 
-def is_confident_detection(score: float | None) -> bool:
+def is_sure_face(score: float | None) -> bool:
     """Return whether a detection score allows a confident answer. None, for a face that the caller cut out, does."""
     return score is None or score >= MIN_CONFIDENT_SCORE
 

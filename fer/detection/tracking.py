@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer.detection.assignment import assign
-from fer.detection.blazeface import is_confident_detection
+from fer.detection.blazeface import is_sure_face
 
 SMOOTHING_SECONDS = 0.5
 """Time constant of the smoothing: after this time an answer is 63 % of the way to a new expression, after three times
@@ -155,7 +155,7 @@ class FaceTracker:
             }
         label = max(probabilities, key=probabilities.get)
         (confident,) = self.calibration.confident([list(probabilities.values())])
-        confident = bool(confident) and is_confident_detection(face.detection_score)
+        confident = bool(confident) and is_sure_face(face.detection_score)
         return TrackedFace(number, face.box, label, probabilities, face.detection_score, confident)
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from fer.detection.alignment import crop_face
-from fer.detection.blazeface import THREADS, FaceDetector, is_confident_detection
+from fer.detection.blazeface import THREADS, FaceDetector, is_sure_face
 from fer.errors import UserError, check_finite
 from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
@@ -216,7 +216,7 @@ class Recognizer:
         above_threshold = self.calibration.confident(probabilities)
         for (box, crop, score), row, above in zip(cuts, probabilities, above_threshold, strict=True):
             by_label = dict(zip(self.labels, map(float, row), strict=True))
-            confident = bool(above) and is_confident_detection(score)
+            confident = bool(above) and is_sure_face(score)
             faces.append(Face(box, self.labels[row.argmax()], by_label, score, confident, crop))
         return faces
 
