@@ -33,7 +33,7 @@ PLAIN = [f"the recipe, seed {seed}" for seed in SEEDS]
 """Names of the runs of the unchanged recipe."""
 VOTES = "with soft labels from FER+ votes"
 """Name of the run with soft targets."""
-STUDENT = "taught by the three seeds' networks"
+STUDENT = "distilled from the three seeds' networks"
 """Name of the run that is distilled from the networks of `PLAIN`."""
 CHANGES = {
     **{name: {"seed": seed} for name, seed in zip(PLAIN, SEEDS, strict=True)},

@@ -1,4 +1,4 @@
-"""The app in a child process, and a lean HTTP client of it, which costs less time than Gradio's own client."""
+"""The app in a child process, and a small HTTP client for it, which takes less time than Gradio's own client."""
 
 import base64
 import io

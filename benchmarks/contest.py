@@ -17,12 +17,15 @@ from fer.data.scenes import SCENE_SIZE, SEED, build_scene
 from fer.labels import EMOTIONS
 
 CONTENDERS = ROOT / "benchmarks" / "contenders"
+"""Path of the folder of the programs that run each library."""
 OURS = "this project"
+"""Name of this project in the tables."""
 WAYS = {
     "`fer`, Haar, quantised": ("haar", "quantised"),
     "`fer`, Haar, Keras": ("haar", "keras"),
     "`fer`, MTCNN, quantised": ("mtcnn", "quantised"),
 }
+"""Arguments of `contenders/peer.py`, the detector and the network, by the name of the row."""
 SCENES, TIMED, CROPS = 300, 40, 100
 """Number of scenes with one face, of the scenes that are timed in each run, and of the crops that are timed."""
 CROWDS, CROWD_SIDE = 20, 110
@@ -136,8 +139,9 @@ def measure_contest(data, peer, astronaut, folder):
         ],
     )  # fmt: skip
     return f"""\
-Accuracy on the official validation pictures ({len(pictures):,}), and on {SCENES} of them pasted into scenes of 640x480
-pixels, as `python -m fer evaluate --path served` does; a scene is right if its face is found and classified correctly:
+Accuracy on the official validation pictures ({len(pictures):,}), and end to end on {SCENES} of them, pasted into scenes
+of 640x480 pixels as `python -m fer evaluate --path served` pastes them. A scene is right if its face is found and
+classified correctly:
 
 {accuracy}
 

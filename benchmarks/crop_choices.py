@@ -2,9 +2,9 @@
 
     python -m benchmarks.crop_choices --data fer2013.zip
 
-Finds the face of each validation picture in a scene (`fer.data.scenes`), crops it in different ways, and prints a table
-of the accuracy of each way, of the mean of several, and of the difference from the app's way in percentage points.
-Below the table are the errors of the app's squares. About seven minutes on 2 cores.
+Detects the face of each validation picture in a scene (`fer.data.scenes`), and crops it in different ways. Prints a
+table with the accuracy of each way and of means over several, and the difference from the app's way in percentage
+points; below it, the errors of the app's squares. Takes about seven minutes on 2 cores.
 """
 
 import argparse
@@ -113,7 +113,7 @@ def main():
         [name, f"{own.mean():.2%}", "" if name == APP else "{:+.1f} ± {:.1f}".format(*difference(own, right[APP]))]
         for name, own in right.items()
     ]
-    print(table(["cut", "read rightly", "points"], rows))
+    print(table(["way to crop", "accuracy", "points"], rows))
     print("\nThe app's squares beside those pasted, standard deviation and interquartile range / 1.35:")
     for name, values in zip(("right", "down", "log of the side", "degrees"), np.transpose(errors), strict=True):
         print(f"{name:16}{values.std():7.3f}{robust_deviation(values):7.3f}")

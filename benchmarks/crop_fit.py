@@ -1,11 +1,11 @@
-"""Fit where FER2013 would have cut a face, from the detector's six landmarks: writes fer/detection/crop_fit.json.
+"""Fit the square that FER2013 would have cut out around a face, from the detector's six landmarks.
 
     python -m benchmarks.crop_fit --data fer2013.zip
 
-Pastes training pictures into scenes (`fer.data.scenes`), finds their faces, and fits by ridge regression, from the
-positions of the six landmarks, where the centre, the side and the rotation of the pasted picture are. Prints the error
-of the fit beside that of a constant (interquartile range / 1.35), and writes the file. About four minutes for 3,000
-pictures on 2 cores.
+Pastes training pictures into scenes (`fer.data.scenes`), detects their faces, and fits a ridge regression from the
+positions of the six landmarks to the centre, the side and the rotation of the pasted picture. Prints the error of the
+fit beside that of a constant (interquartile range / 1.35), and writes fer/detection/crop_fit.json. Takes about four
+minutes for 3,000 pictures on 2 cores.
 """
 
 import argparse

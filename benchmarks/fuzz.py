@@ -71,7 +71,7 @@ def main():
 
 
 def read_all(seed, inputs):
-    """Read inputs in one process per core.
+    """Give inputs to one process per core.
 
     Args:
         seed: seed of all inputs.

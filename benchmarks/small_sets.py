@@ -1,13 +1,13 @@
-"""Training on small data sets of one's own: how accurate a network becomes with 10 to 300 pictures per class.
+"""Accuracy of networks that are trained on small data sets, with 10 to 300 pictures per class.
 
-The data sets are drawn: faces that differ in size, place, turn, tones, light, hair, blur and grain, of `CLASSES` that
-no network of this project has an answer for. Each size is drawn three times; every network answers the same test
+The data sets are drawn faces that vary in size, position, rotation, colours, light, hair, blur and noise. Their
+`CLASSES` are not among the bundled network's. Each size is drawn three times; all networks are tested on the same
 pictures.
 
     python -m benchmarks.small_sets draw mine --per-class 30    # a data set to try the commands on
     python -m benchmarks.small_sets measure runs/small          # the table of docs/training.md
 
-What is measured already in the folder is not trained again.
+An interrupted measurement continues: runs that are already in `measured.json` are not trained again.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from fer.outputs import write_text
 CLASSES = ("glasses", "kiss", "tongue", "wink")
 """Classes of the drawn faces."""
 SIZES = (10, 30, 100, 300)
-"""Numbers of pictures per class, those that are held out included."""
+"""Numbers of pictures per class, including those that are held out for validation."""
 DRAWS = 3
 """Number of data sets of each size."""
 TEST = 100
@@ -35,7 +35,7 @@ SCRATCH = (10, 30)
 SIDE = 96
 """Side of a picture in pixels."""
 SCALE = 3
-"""Factor by which a face is drawn larger than its picture, so that its edges are smooth."""
+"""Factor by which a face is drawn larger than its picture; scaling it down makes its edges smooth."""
 
 
 def draw_face(label, random):
@@ -67,7 +67,7 @@ def draw_face(label, random):
 
 
 class _Pen:
-    """Draws in units of a face, whose centre and size are random."""
+    """Pen that draws in the coordinates of a face, whose centre and size are random."""
 
     def __init__(self, image, random):
         self.draw, self.random, side = ImageDraw.Draw(image), random, image.width
@@ -137,8 +137,16 @@ def draw_set(folder, per_class, seed):
 
 
 def train_on(data, output, *more):
-    """Train as `python train.py --data DATA --classes …` does, and return the plan that was carried out, the network
-    and the seconds that it took."""
+    """Train a network as `python train.py --data DATA --classes …` does.
+
+    Args:
+        data: folder of the data set.
+        output: folder of the run.
+        more: further options of `train.py`.
+
+    Returns:
+        The plan that was followed, the network, and the seconds of the training.
+    """
     from fer.cli.train import fit
     from fer.training.distributed import ALONE
     from fer.training.options import add_options
@@ -156,7 +164,7 @@ def train_on(data, output, *more):
 
 
 def measure(folder):
-    """Train on every data set, and write what was measured to `folder/measured.json` after each."""
+    """Train on each data set, and return one dict per run; `folder/measured.json` is written after each run."""
     from fer.data.fer2013 import load_faces
     from fer.recognition.classification import classify
 
@@ -183,7 +191,7 @@ def measure(folder):
 
 
 def format_rows(rows):
-    """Return what was measured as a Markdown table."""
+    """Return the runs of `measure` as a Markdown table."""
     lines = []
     for size in SIZES:
         own = [row for row in rows if row["per_class"] == size and not row["from_scratch"]]
@@ -194,7 +202,7 @@ def format_rows(rows):
             lines.append(
                 [str(size), str(own[0]["epochs"]), f"{np.mean(accuracies):.1%}", each, scratch[0] if scratch else ""]
             )
-    return table(["pictures per class", "epochs", "accuracy", "of each data set", "--from-scratch"], lines)
+    return table(["pictures per class", "epochs", "accuracy", "on each data set", "--from-scratch"], lines)
 
 
 def main():
@@ -209,7 +217,7 @@ def main():
     options = parser.parse_args()
     if options.command == "draw":
         draw_set(options.folder, options.per_class, options.seed)
-        print(f"{options.folder}: {options.per_class} pictures of each of {', '.join(CLASSES)}")
+        print(f"{options.folder}: {options.per_class} pictures for each of the classes {', '.join(CLASSES)}")
     else:
         print(format_rows(measure(options.folder)))
 

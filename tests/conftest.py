@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -23,7 +22,6 @@ from PIL import Image, ImageDraw
 
 from fer.app.server.cache import make_cache
 from fer.detection.blazeface import FaceDetector
-from fer.images.decoding import DecodingPool
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 
@@ -95,25 +93,18 @@ def app_url():
 
 @contextmanager
 def serve_app(answers=None, **limits):
-    """Does what `fer.app.demo.serve` does, but in this process, and without sweeping: yields the address of the app.
+    """Serve the app in this process, without deleting old files, and yield its address.
 
     Args:
-        answers: a `fer.app.demo.Serving`; by default the bundled model's.
-        **limits: of `fer.app.demo.build_demo`.
+        answers: a `fer.app.demo.Serving`; by default that of the bundled model.
+        **limits: limits of `fer.app.demo.build_demo`.
     """
     # Gradio imports the Hub's client, which must find the settings above.
-    from fer.app.demo import build_demo, launch, load_serving
-    from fer.app.server.limits import CONCURRENT, LIVE_PEOPLE
+    from fer.app.demo import load_serving, running_app
 
-    serving, pool = Future(), DecodingPool(CONCURRENT + LIVE_PEOPLE)
-    demo = build_demo(serving, pool.load_image, **limits)
-    _, url, _ = launch(demo, server_port=free_port(), quiet=True)
-    try:
-        serving.set_result(answers or load_serving("bundled"))
+    load = partial(load_serving, "bundled") if answers is None else lambda: answers
+    with running_app(load, limits=limits, server_port=free_port(), quiet=True) as url:
         yield url
-    finally:
-        demo.close()
-        pool.close()
 
 
 @contextmanager

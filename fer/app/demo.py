@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -176,24 +177,43 @@ def launch(demo: gr.Blocks, **options) -> tuple:
         )
 
 
+@contextmanager
+def running_app(
+    load: Callable[[], Serving], cache: TemporaryDirectory | None = None, limits: dict | None = None, **options
+) -> Iterator[str]:
+    """Start the app, yield its address, and stop it: first the pages are served, then the model is loaded.
+
+    Args:
+        load: function that loads the model.
+        cache: result of `fer.app.server.cache.make_cache`, from which old files are deleted; None to delete none.
+        limits: further arguments of `build_demo`.
+        **options: further arguments of `gr.Blocks.launch`.
+    """
+    serving = Future()
+    # One process per photo and per stream, so that none waits for another.
+    pool = DecodingPool(CONCURRENT + LIVE_PEOPLE)
+    with paused_garbage_collection():
+        demo = build_demo(serving, pool.load_image, **(limits or {}))
+        if cache:
+            sweep_leftovers(cache, every=SWEEP_SECONDS, age=KEEP_SECONDS)
+        _, address, _ = launch(demo, **options)
+    try:
+        serving.set_result(load())
+        serving.result().recognizer.warm_up()
+        pool.warm_up()
+        yield address
+    finally:
+        demo.close()
+        pool.close()
+
+
 def serve(cache: TemporaryDirectory) -> None:
-    """Serve the app until it is interrupted: first the pages, then the model is loaded and warmed up.
+    """Serve the app until it is interrupted.
 
     Args:
         cache: result of `fer.app.server.cache.make_cache`.
     """
     give_memory_back()
     shutdown = ShutdownSignal()
-    serving = Future()
-    # One process per photo and per stream, so that none waits for another.
-    pool = DecodingPool(CONCURRENT + LIVE_PEOPLE)
-    with paused_garbage_collection():
-        demo = build_demo(serving, pool.load_image)
-        sweep_leftovers(cache, every=SWEEP_SECONDS, age=KEEP_SECONDS)
-        launch(demo)
-    serving.set_result(load_serving(os.environ.get("FER_MODEL") or "bundled"))
-    serving.result().recognizer.warm_up()
-    pool.warm_up()
-    shutdown.wait()
-    demo.close()
-    pool.close()
+    with running_app(lambda: load_serving(os.environ.get("FER_MODEL") or "bundled"), cache):
+        shutdown.wait()

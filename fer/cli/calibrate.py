@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from fer.cli.options import add_layout
+from fer.data.layouts import add_layout
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
 

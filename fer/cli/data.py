@@ -2,7 +2,8 @@
 
 import sys
 
-from fer.cli.options import add_layout, finish
+from fer.cli.options import finish
+from fer.data.layouts import add_layout
 from fer.documents import to_json
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, written_whole
 

@@ -3,7 +3,8 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import add_layout, add_model, finish
+from fer.cli.options import add_model, finish
+from fer.data.layouts import add_layout
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes

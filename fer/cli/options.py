@@ -3,7 +3,6 @@
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from fer.data.layouts import CODES
 from fer.errors import UserError
 
 
@@ -24,15 +23,6 @@ def add_already_cropped(parser: ArgumentParser) -> None:
         "--already-cropped",
         action="store_true",
         help="treat each picture as one face, as in FER2013, without looking for faces",
-    )
-
-
-def add_layout(parser: ArgumentParser) -> None:
-    """Add the option `--layout`, which tells what numbered folders mean."""
-    parser.add_argument(
-        "--layout",
-        choices=tuple(CODES),
-        help="published layout of --data, with its numbers and label files (docs/training.md); numbers are not guessed",
     )
 
 

@@ -1,1 +1,1 @@
-"""Faces: found, aligned and followed."""
+"""Faces: detection, alignment and tracking."""

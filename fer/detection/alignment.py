@@ -1,4 +1,4 @@
-"""Cut faces out of pictures, and align them, as FER2013's own pictures are."""
+"""Cut faces out of pictures, aligned as the faces of FER2013 are."""
 
 import json
 import math
@@ -9,26 +9,30 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CROP_FIT = Path(__file__).parent / "crop_fit.json"
-"""Where FER2013 would have cut a face, fitted by `python -m benchmarks.crop_fit` on training pictures.
+from fer.detection.blazeface import DetectedFace
 
-`weights`: for right, down, the logarithm of the side and the turn, a weight for each coordinate of the six points in
-their `FaceFrame`, and a constant. `bounds`: what each of the four was at least and at most on those pictures.
+CROP_FIT = Path(__file__).parent / "crop_fit.json"
+"""Path of a linear model of the square that FER2013 would have cut out around a face; `python -m benchmarks.crop_fit`
+fits it on training pictures.
+
+It predicts four values in the face's `FaceFrame`: the offset to the right, the offset downwards, the logarithm of the
+side, and the rotation. `weights`: for each value, a weight per coordinate of the face's six points, and a constant.
+`bounds`: for each value, the least and the largest on those pictures.
 """
 SAMPLES, FILTER = 2, Image.Resampling.BOX
-"""Of the picture, along each side of a pixel of the crop, and what makes one pixel of them. Other filters and numbers
-are no better by more than chance (`python -m benchmarks.crop_choices`)."""
+"""Supersampling factor per axis, and the filter that averages the samples. Other factors and filters are not
+significantly better (`python -m benchmarks.crop_choices`)."""
 
 
 @dataclass(frozen=True, eq=False)
 class FaceFrame:
-    """A face's own axes: its box's centre and side, turned as its eyes are.
+    """A coordinate system of a face: the centre and side of its box, rotated by the line between its eyes.
 
-    origin: x and y in the picture's pixels.
-    unit: pixels.
-    angle: of the eyes' line to the picture's rows, in radians; positive is clockwise.
-    across, down: the axes, float `(2,)` of length 1.
-    points: the six points in these axes, float `(6, 2)`.
+    origin: centre of the box, x and y in the picture's pixels, float `(2,)`.
+    unit: longer side of the box in pixels.
+    angle: angle of the line between the eyes to the picture's rows in radians, positive clockwise.
+    across, down: axes to the right and downwards, float `(2,)` of length 1.
+    points: the face's six points in this coordinate system, float `(6, 2)`.
     """
 
     origin: np.ndarray
@@ -39,8 +43,8 @@ class FaceFrame:
     points: np.ndarray
 
 
-def face_frame(face):
-    """The `FaceFrame` of a `DetectedFace`."""
+def face_frame(face: DetectedFace) -> FaceFrame:
+    """Return the `FaceFrame` of a face."""
     left, top, right, bottom = face.box
     origin, unit = np.array([(left + right) / 2, (top + bottom) / 2]), max(right - left, bottom - top, 1.0)
     to_left_eye = face.points[1] - face.points[0]
@@ -50,12 +54,12 @@ def face_frame(face):
     return FaceFrame(origin, unit, angle, across, down, points)
 
 
-def crop_face(image, face, size):
-    """Cuts a face out of a picture as FER2013's pictures are cut, nearly upright by the eyes.
+def crop_face(image: Image.Image, face: DetectedFace, size: int) -> np.ndarray:
+    """Cut a face out of a picture as the faces of FER2013 are cut, nearly upright.
 
     Args:
         image: PIL image of mode RGB.
-        face: a `fer.detection.blazeface.DetectedFace` of that image.
+        face: a face that was detected in this image.
         size: side of the crop in pixels.
 
     Returns:
@@ -64,18 +68,15 @@ def crop_face(image, face, size):
     return cut_square(image, *place_square(face), size)
 
 
-def place_square(face):
-    """Where FER2013 would have cut a face, by the fit of `CROP_FIT`.
+def place_square(face: DetectedFace) -> tuple[np.ndarray, float, float]:
+    """Return the square that FER2013 would have cut out around a face, as `CROP_FIT` predicts it.
 
-    The turn is not the whole of the eyes' angle: their places are off by some degrees, and FER2013's own heads are
-    tilted.
-
-    Args:
-        face: a `fer.detection.blazeface.DetectedFace`.
+    The square is not rotated by the full angle of the eyes, because the detected eyes are off by some degrees, and the
+    heads in FER2013 are themselves tilted.
 
     Returns:
-        The square's centre, x and y, and its side, in the picture's pixels; and how far it is turned, in radians,
-        positive clockwise.
+        The square's centre, x and y, float `(2,)` in the picture's pixels; its side in pixels; and its rotation in
+        radians, positive clockwise.
     """
     frame = face_frame(face)
     weights, (low, high) = _crop_fit()
@@ -133,20 +134,20 @@ def _rotate(image, center, side, angle, size):
 
 
 def _axes(angle):
-    """Unit vectors to the right and downwards of what is turned by an angle."""
+    """Return the unit vectors to the right and downwards of a square that is rotated by an angle, float `(2,)` each."""
     across = np.array([math.cos(angle), math.sin(angle)])
     return across, np.array([-across[1], across[0]])
 
 
 @cache
 def _crop_fit():
-    """Weights `(4, 13)`, and lower and upper bounds `(2, 4)` of `CROP_FIT`."""
+    """Return the weights `(4, 13)`, and the lower and upper bounds `(2, 4)` of `CROP_FIT`."""
     document = json.loads(CROP_FIT.read_text())
     return np.array(document["weights"]), np.array(document["bounds"]).T
 
 
 def _cut(image, box):
-    """The region `[left, top, right, bottom]` of a picture, grey, its edge pixels repeated where it reaches beyond."""
+    """Return the region `[left, top, right, bottom]` of a picture in grey; beyond the picture, edge pixels repeat."""
     left, top, right, bottom = box
     columns = np.arange(left, right).clip(0, image.width - 1)
     rows = np.arange(top, bottom).clip(0, image.height - 1)

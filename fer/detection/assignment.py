@@ -1,26 +1,26 @@
-"""The best pairs of two lists."""
+"""Optimal assignment of the rows of a matrix to its columns."""
 
 import numpy as np
 
 
-def assign(values):
-    """Return the pairs of rows and columns, each in one pair at most, whose values have the largest sum.
+def assign(values: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs of rows and columns, each used once at most, whose values have the largest sum.
 
     The Hungarian algorithm (Kuhn, 1955, "The Hungarian method for the assignment problem") with the shortest
-    augmenting paths of Jonker and Volgenant, 1987; `scipy.optimize.linear_sum_assignment` without SciPy, which
-    answering photos does not need.
+    augmenting paths of Jonker and Volgenant, 1987. `scipy.optimize.linear_sum_assignment` does the same, but nothing
+    else that answers photos needs SciPy.
 
     Args:
-        values: float array `(n, m)`, finite.
+        values: finite float array `(n, m)`.
 
     Returns:
-        A list of min(n, m) pairs of a row and a column, by rows.
+        min(n, m) pairs of a row and a column, sorted by row.
     """
     costs = -np.asarray(values, float)
     if costs.shape[0] > costs.shape[1]:
         return sorted((row, column) for column, row in assign(-costs.T))
     count, width = costs.shape
-    # The first column is the start of each path; `row_of` has each column's row, from 1 on, or 0.
+    # Column 0 is the start of each path. `row_of` has the row of each column, counted from 1, or 0 for none.
     prices, discounts = np.zeros(count + 1), np.zeros(width + 1)
     row_of, before = np.zeros(width + 1, int), np.zeros(width + 1, int)
     for row in range(1, count + 1):

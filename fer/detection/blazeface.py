@@ -1,7 +1,7 @@
-"""Find faces: Google MediaPipe's BlazeFace.
+"""Detect faces with BlazeFace, of Google's MediaPipe.
 
 The two networks (Bazarevsky et al., 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs",
-arXiv:1907.05047) run on LiteRT; `blazeface/NOTICE` names their source. Anchors, boxes and key points are decoded after
+arXiv:1907.05047) run on LiteRT; `weights/NOTICE` names their source. Anchors, boxes and key points are decoded as in
 MediaPipe's published graphs `face_detection_short_range` and `face_detection_back_desktop_live`.
 """
 
@@ -20,24 +20,26 @@ from fer.errors import UserError, check_finite
 from fer.fair_lock import FairLock
 
 NETWORKS = Path(__file__).parent / "weights"
+"""Folder of the networks' files."""
 NEAR, FAR = NETWORKS / "face_detection_short_range.tflite", NETWORKS / "face_detection_back.tflite"
+"""Paths of the network for faces that fill the picture, and of the network for smaller faces."""
 SHA256 = {
     NEAR.name: "dd8765ec1b70da73242da294c08e0390292b6f47b868916f019b07c6c98a06e4",
     FAR.name: "5655e5eb6228594b52f403bfcecbcac7d8950279935e266d69a26f808bceb0a0",
 }
-"""Digests of the networks' files, those of `blazeface/NOTICE`; checked before LiteRT opens one."""
+"""SHA-256 of the networks' files, as in `weights/NOTICE`; checked before LiteRT opens a file."""
 MIN_SCORE = 0.5
-"""MediaPipe's own threshold for both networks (`min_score_thresh`). With 0.6, 76 of 170 patterns that are taken for
-faces would be left, and 1 of 100 faces in photos would be lost, 2 of 100 in the wild (`python -m benchmarks.no_faces`);
-those below `MIN_SURE_SCORE` are shown as "not sure" instead."""
-MIN_SURE_SCORE = 0.75
-"""Detection score from which the answer for a face may be a sure one. Of 1,078 drawn patterns, textures and enlarged
-cuts without a face 37 had a sure answer by its probability alone, and 1 has it with this score too; it takes 2 of 100
-right sure answers on photos (`python -m benchmarks.no_faces`, docs/benchmarks.md)."""
+"""Score threshold of both networks, MediaPipe's own (`min_score_thresh`). A threshold of 0.6 would keep 76 of 170
+patterns that are detected as faces, and lose 1 of 100 faces in photos, and 2 of 100 in the wild
+(`python -m benchmarks.no_faces`). Faces below `MIN_CONFIDENT_SCORE` are shown as "not sure" instead."""
+MIN_CONFIDENT_SCORE = 0.75
+"""Detection score from which the answer for a face may be confident. Of 1,078 drawn patterns, textures and enlarged
+cuts without a face, 37 had a confident answer by probability alone, and 1 has one with this threshold. It makes 2 of
+100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/benchmarks.md)."""
 MAX_OVERLAP = 0.3
-"""MediaPipe's own threshold for both networks (`min_suppression_threshold`): above it two boxes are one face."""
+"""Intersection over union above which two boxes are the same face, MediaPipe's own (`min_suppression_threshold`)."""
 MAX_INSIDE = 0.6
-"""A box that lies in another with more than this share of its area is a part of that face."""
+"""Share of a box's area above which a box that lies in another belongs to the same face."""
 THREADS = min(2, os.cpu_count() or 1)
 """Number of threads of LiteRT per pass. Two halve the time; the networks are too small to gain from more."""
 FAR_SIDE = 256
@@ -53,51 +55,53 @@ MAX_WORK = 21
 """Work limit of the far network per picture, counted in passes of `FAR_SIDE`: about 0.2 s on one core. A square picture
 of 1,200 pixels takes two passes, which count 4 and 16."""
 MIN_CLOSER_SCORE = 0.68
-"""Score threshold of the second and third pass. It is higher, since each pass is many more chances to mistake a pattern
+"""Score threshold of the second and third pass. It is higher because each pass adds many chances to mistake a pattern
 for a face."""
 MAX_CANDIDATES = 4_000
-"""Number of boxes per picture that non-maximum suppression takes, those with the best scores. A pattern can have 19,000
-boxes, which take seconds; each of 256 faces side by side has up to 11 (measured with NASA's astronaut, 100 pixels)."""
+"""Largest number of boxes per picture that enter non-maximum suppression, those with the best scores. A pattern can
+have 19,000 boxes, which would take seconds; each of 256 faces side by side has up to 11 (measured with NASA's
+astronaut, 100 pixels)."""
 CELLS = 8
-"""Coarse cells along each side of a network's own input."""
+"""Number of coarse cells along each side of a network's own input."""
 ANCHOR_GRIDS = ((2, 2), (1, 6))
-"""Grids of anchors: how many fine cells lie along each side of a coarse one, and the anchors of a fine cell."""
+"""Grids of anchors, each as the number of fine cells along a side of a coarse cell, and the anchors per fine cell."""
 MAX_CLOSER_FACE = 0.5
-"""Share of its own field that a face may fill in a second or third pass; the one before sees larger ones whole."""
+"""Share of a side of the network's own input that a face may fill in the second or third pass. The pass before it sees
+larger faces as a whole."""
 
 
 @dataclass(frozen=True)
 class DetectedFace:
-    """A face in a picture, in the picture's pixels.
+    """A detected face, in the picture's pixels.
 
     box: left, top, right, bottom; may reach beyond the picture's edge.
     points: float32 `(6, 2)`, x and y of the person's right eye, left eye, nose tip, mouth, right ear, left ear.
-    score: 0-1, how sure the detector is.
+    score: detection score, 0-1.
     """
 
-    box: tuple
+    box: tuple[float, float, float, float]
     points: np.ndarray = field(compare=False)
     score: float
 
 
 class FaceDetector:
-    """Finds all faces of a picture; may be shared between threads.
+    """Detector of all faces in a picture; may be shared between threads.
 
     Args:
-        threads: of LiteRT, a pass.
+        threads: number of threads of LiteRT per pass.
     """
 
-    def __init__(self, threads=THREADS):
+    def __init__(self, threads: int = THREADS):
         self._threads = threads
         self._near = _BlazeFace(NEAR, self._threads)
         self._far = {}
         self._lock = FairLock()
 
-    def detect(self, image):
-        """Faces of a PIL image of mode RGB as `DetectedFace`s, the largest first; an empty list if there is none.
+    def detect(self, image: Image.Image) -> list[DetectedFace]:
+        """Return the faces of a PIL image of mode RGB, the largest first.
 
-        Both networks see the whole picture: the one for small faces at the sides that `look_sides` gives, the other the
-        first of these again, made smaller.
+        Both networks see the whole picture. The far network makes one pass for each side that `look_sides` returns; the
+        near network sees the picture of the first pass, scaled down.
         """
         (first, *closer), longer = look_sides(*image.size), max(image.size)
         seen = _shrink(image, first)
@@ -108,29 +112,30 @@ class FaceDetector:
             faces = self._look(_shrink(image, side), longer, side, MIN_CLOSER_SCORE)
             largest = MAX_CLOSER_FACE * longer * FAR_SIDE / side
             far += [face for face in faces if face.box[2] - face.box[0] <= largest]
-        # The far network sees more pixels of a face, and its eyes follow a turned head better (to 1 degree where the
-        # near one's are 10 off), so the near one only adds what the far one missed: faces that fill the picture.
+        # The far network sees more pixels of a face, and finds the eyes of a tilted head more exactly (their angle is
+        # off by 1 degree where the near network's is off by 10). So the near network only adds the faces that the far
+        # network missed: those that fill the picture.
         found, others = _merge(far), _merge(near)
         _, same = _compare(_boxes(others), _boxes(found))
         found += [face for face, known in zip(others, same.any(axis=1), strict=True) if not known]
         return [found[index] for index in np.argsort(-_areas(_boxes(found)), kind="stable")]
 
     def _look(self, picture, longer, side, min_score):
-        # One pass at a time, and not all of a picture's: those of other pictures come in between.
+        # The lock is held for one pass, not for all passes of a picture, so that other pictures take turns with it.
         with self._lock:
-            # A network for each side: to change its picture's size costs one half a pass.
+            # One interpreter per side: to change the size of an input takes half the time of a pass.
             if side not in self._far:
                 self._far[side] = _BlazeFace(FAR, self._threads, side)
             return self._far[side].detect(picture, longer, min_score)
 
 
-def is_sure_face(score):
-    """Return whether a detection score allows a sure answer; None, where the caller said that it is a face, does."""
-    return score is None or score >= MIN_SURE_SCORE
+def is_sure_face(score: float | None) -> bool:
+    """Return whether a detection score allows a confident answer. None, for a face that the caller cut out, does."""
+    return score is None or score >= MIN_CONFIDENT_SCORE
 
 
-def look_sides(width, height):
-    """Sides in pixels that a picture's longer one is scaled to for each pass of the far network."""
+def look_sides(width: int, height: int) -> list[int]:
+    """Return the length in pixels to which a picture's longer side is scaled, for each pass of the far network."""
     shorter, longer = sorted((width, height))
     side, work, sides = max((side for least, side in FAR_SIDES.items() if longer >= least), default=FAR_SIDE), 0, []
     while not sides or longer * FAR_SIDE / side >= MIN_REGION:
@@ -143,22 +148,22 @@ def look_sides(width, height):
 
 
 def _shrink(image, side):
-    """A picture, its longer side of so many pixels."""
+    """Return a picture scaled so that its longer side has `side` pixels."""
     scale = side / max(image.size)
     size = [max(1, round(length * scale)) for length in image.size]
     return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
 
 
 def _merge(faces):
-    """Non-maximum suppression: the best of each group of overlapping boxes.
+    """Return one face for each group of overlapping boxes, by non-maximum suppression.
 
-    As in MediaPipe, box and points are the mean of those that overlap the best by more than `MAX_OVERLAP`, weighted by
-    their scores.
+    As in MediaPipe, its box and points are the mean of those that overlap the best box by more than `MAX_OVERLAP`,
+    weighted by their scores.
     """
     faces = sorted(faces, key=lambda face: face.score, reverse=True)[:MAX_CANDIDATES]
     boxes, scores = _boxes(faces), np.array([face.score for face in faces])
     merged, left = [], np.arange(len(faces))
-    # One row of the comparison at a time: a crowd has thousands of boxes, and all pairs of them would be gigabytes.
+    # Boxes are compared with one box at a time: for the thousands of boxes of a crowd, all pairs would take gigabytes.
     while len(left):
         best, left = left[0], left[1:]
         overlaps, same = (row[0] for row in _compare(boxes[best, None], boxes[left]))
@@ -172,21 +177,21 @@ def _merge(faces):
 
 
 def _boxes(faces):
-    """Boxes of faces, float `(n, 4)`."""
+    """Return the boxes of faces, float `(n, 4)`."""
     return np.array([face.box for face in faces], float).reshape(-1, 4)
 
 
 def _areas(boxes):
-    """Areas of boxes `(..., 4)`; of one with a side below zero, none."""
+    """Return the areas of boxes `(..., 4)`; a box with a negative side has the area 0."""
     return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(axis=-1)
 
 
 def _compare(ones, others):
-    """How boxes `(n, 4)` lie to others `(m, 4)`.
+    """Compare boxes `(n, 4)` with others `(m, 4)`.
 
     Returns:
-        Their intersection over union, float `(n, m)`, and which are of one face, since they overlap or one lies in the
-        other, bool `(n, m)`.
+        The intersection over union of each pair, float `(n, m)`; and whether the two belong to the same face because
+        they overlap or one lies in the other, bool `(n, m)`.
     """
     ones, others = ones[:, None], others[None]
     corners = np.maximum(ones[..., :2], others[..., :2]), np.minimum(ones[..., 2:], others[..., 2:])
@@ -197,12 +202,12 @@ def _compare(ones, others):
 
 
 class _BlazeFace:
-    """One of the two networks: RGB picture in, `DetectedFace`s out.
+    """One of the two networks, with an input of a fixed side.
 
     Args:
         file: `NEAR` or `FAR`.
-        threads: of LiteRT.
-        side: of its input in pixels, a multiple of the network's own cells; by default its own.
+        threads: number of threads of LiteRT.
+        side: side of the input in pixels, a multiple of the network's cells; by default the network's own side.
     """
 
     def __init__(self, file, threads, side=None):
@@ -217,22 +222,22 @@ class _BlazeFace:
         self.size = None
 
     def detect(self, picture, longer, min_score):
-        """Faces of an image in its own pixels.
+        """Return the `DetectedFace`s of an image, in the pixels of the original image.
 
         Args:
-            picture: PIL image of mode RGB: the image, scaled so that its longer side has `side` pixels.
-            longer: how many it has in the image.
-            min_score: 0-1.
+            picture: PIL image of mode RGB, scaled so that its longer side has `side` pixels.
+            longer: longer side of the original image in pixels.
+            min_score: score threshold, 0-1.
         """
         width, height = picture.size
-        # Like MediaPipe's letterbox black (before scaling to -1..1) around the centred picture, to whole cells.
+        # As in MediaPipe, the picture is centred and padded with black to whole cells.
         rows, columns = (math.ceil(length / self.cell) * self.cell for length in (height, width))
         offset_x, offset_y = (columns - width) // 2, (rows - height) // 2
         self._resize((1, rows, columns, 3))
         self._fill(picture, offset_x, offset_y)
         logits, boxes = map(check_finite, self._run())
         found = np.flatnonzero(logits > math.log(min_score / (1 - min_score)))
-        # Rows are box centre, box size and six points; all but the size are relative to the anchor. In input pixels.
+        # Rows are box centre, box size and six points, in pixels of the input; all but the size relative to the anchor.
         anchors = _anchors(rows // self.cell, columns // self.cell)[found, None] * self.cell
         boxes = boxes[found].reshape(-1, 8, 2) + anchors * np.array([1, 0, 1, 1, 1, 1, 1, 1])[:, None]
         shift, scale = np.array([offset_x, offset_y]), self.side / longer
@@ -251,7 +256,7 @@ class _BlazeFace:
             self.size = size
 
     def _fill(self, picture, left, top):
-        # Within the interpreter's own memory: megabytes asked for and given back each time cost a millisecond.
+        # The input is written into the interpreter's own memory: to allocate megabytes each time takes a millisecond.
         canvas = self.interpreter.tensor(self.input)()[0]
         canvas.fill(-1)
         inside = canvas[top : top + picture.height, left : left + picture.width]
@@ -259,7 +264,7 @@ class _BlazeFace:
         inside -= 1
 
     def _run(self):
-        """Scores before the sigmoid, `(n,)`, and boxes, `(n, 16)`."""
+        """Run the network, and return the scores before the sigmoid, `(n,)`, and the boxes, `(n, 16)`."""
         self.interpreter.invoke()
         maps = [self.interpreter.get_tensor(output["index"]) for output in self.interpreter.get_output_details()]
         return np.concatenate([scores.ravel() for scores in maps[:2]]), np.concatenate(
@@ -269,11 +274,11 @@ class _BlazeFace:
 
 @cache
 def _anchors(rows, columns):
-    """Anchor centres of a picture of `rows` by `columns` coarse cells, in cells from its corner, float `(n, 2)`.
+    """Return the anchors' centres for an input of `rows` by `columns` coarse cells, float `(n, 2)` in coarse cells.
 
-    Two a fine cell, of which four are a coarse one, then six a coarse cell: what MediaPipe's SsdAnchorsCalculator makes
-    of strides 8, 16, 16, 16 at 128 px and of 16, 32, 32, 32 at 256 px, with one aspect ratio, an interpolated scale and
-    fixed anchor size.
+    There are two anchors per fine cell (a quarter of a coarse cell), then six per coarse cell, as MediaPipe's
+    SsdAnchorsCalculator computes them for strides 8, 16, 16, 16 at 128 pixels and 16, 32, 32, 32 at 256 pixels, with
+    one aspect ratio, an interpolated scale and fixed anchor size.
     """
     grids = []
     for finer, per_cell in ANCHOR_GRIDS:

@@ -1,9 +1,11 @@
-"""Faces followed over a run of pictures: each keeps its number while it moves, and its probabilities are smoothed.
+"""Track faces through pictures: each keeps its number while it moves, and its probabilities are smoothed.
 
-A stream of any frame rate, even an uneven one, or a clip: all that counts is where the faces are and at what second.
+The pictures may come from a clip, or from a stream of any frame rate, even an uneven one: only the boxes and their
+times are used.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,55 +15,58 @@ from fer.detection.assignment import assign
 from fer.detection.blazeface import is_sure_face
 
 SMOOTHING_SECONDS = 0.5
-"""Time constant: the answer takes this long for 63 % of the way to a new expression, three times it for 95 %."""
+"""Time constant of the smoothing: after this time an answer is 63 % of the way to a new expression, after three times
+this long 95 %."""
 LOST_SECONDS = 2.0
-"""Seconds after which a face that was not seen comes back under a new number, unless frames are rarer than that. With
-one second, every fifth face that is covered or leaves for up to 0.9 s comes back as another
+"""Seconds after which a face that was not seen gets a new number when it comes back, unless frames are further apart.
+With one second, every fifth face that is covered or leaves for up to 0.9 s gets a new number
 (`python -m benchmarks.identity_switches`)."""
 SPEED_WEIGHT = 0.5
-"""Share of the newest step in the speed of a face; boxes tremble."""
+"""Weight of the newest movement in the speed of a face. It is below 1 because detected boxes tremble."""
 COASTING_SECONDS = 0.6
-"""Seconds that a face which is not seen is taken to go on as it went."""
+"""Longest time in seconds for which a face that is not seen is expected to keep its speed."""
 FADING_SECONDS = 1.0
-"""Seconds unseen after which a face counts 1/e as much as one that was seen just now, where both fit."""
+"""Seconds unseen after which the likeness of a face to a new box counts 1/e as much as that of a face just seen."""
 PREDICTED = 0.7
-"""Weight of where a face is expected, beside where it was last."""
+"""Weight of the expected box of a face; its last box has the remaining weight."""
 MAX_TRACKED = 64
-"""Faces that are read and followed of each frame of a stream or clip, the largest; of a picture alone more are read."""
+"""Largest number of faces per frame of a stream or clip that are recognised and tracked, the largest faces. In a single
+picture more faces are recognised."""
 LIVE_SIDE = 480
-"""Longest side in pixels of a camera's frame when it is read: too small for the slower search of
-`fer.detection.blazeface.LOOKS`, which nobody who sits before a camera needs."""
+"""Longest side of a camera's frame in pixels. It is below the least side in `fer.detection.blazeface.FAR_SIDES`, so
+that the detector makes its fastest pass, which is enough for people in front of a camera."""
 MIN_LIKENESS = -0.25
-"""Of two boxes that may be one face. Squares of one size, side by side, have -0.2: a face that moves by its own width
-from one picture to the next is still followed."""
+"""Least `likeness` of two boxes that may be the same face. Equal squares side by side have -0.2, so a face that moves
+by its own width from one picture to the next is still tracked."""
 
 
 @dataclass(frozen=True)
 class TrackedFace:
-    """A face of one picture with what is known of it from the pictures before.
+    """A face in one picture, with a number and smoothed probabilities from the pictures before.
 
-    number: from 1 in the order of appearance; no other face of the run has it.
+    number: unique number of the face within the sequence, from 1 in the order of appearance.
     box: left, top, right, bottom in whole pixels, within the picture.
-    label: the most probable emotion, smoothed.
-    probabilities: by emotion, smoothed; they sum to 1.
-    detection_score: 0-1, of this picture alone.
-    confident: whether the smoothed top probability reaches the model's threshold, and this picture's detection score
-        `fer.detection.blazeface.MIN_SURE_SCORE`; False is "not sure".
+    label: emotion with the largest smoothed probability.
+    probabilities: smoothed probability by emotion; they sum to 1.
+    detection_score: detection score in this picture, 0-1; None for a face that the caller has cut out.
+    confident: whether the largest smoothed probability reaches the model's threshold, and the detection score reaches
+        `fer.detection.blazeface.MIN_CONFIDENT_SCORE`; otherwise the answer is "not sure".
     """
 
     number: int
-    box: tuple
+    box: tuple[int, int, int, int]
     label: str
-    probabilities: dict
+    probabilities: dict[str, float]
     detection_score: float | None
     confident: bool
 
 
 class _Track(NamedTuple):
-    """A face as last seen.
+    """The last observation of a face.
 
-    seconds: when that was.
-    speed: of its centre, float `(2,)`, in pixels a second.
+    face: the face as it was seen.
+    seconds: time of the observation.
+    speed: velocity of its centre, float `(2,)` in pixels per second.
     """
 
     face: TrackedFace
@@ -69,40 +74,40 @@ class _Track(NamedTuple):
     speed: np.ndarray
 
     def predict(self, seconds):
-        """Return the box that it has later, if it goes on as it went, float `(4,)`."""
+        """Return the box that is expected at a later time, if the face keeps its speed, float `(4,)`."""
         return np.array(self.face.box, float) + np.tile(self.speed * min(seconds - self.seconds, COASTING_SECONDS), 2)
 
     def next_speed(self, box, seconds):
-        """Return its speed once it is seen in this box."""
+        """Return the updated speed of the face after it was seen in a box at a later time."""
         passed = max(seconds - self.seconds, 1e-3)
         moved = (np.array(box, float) - self.face.box).reshape(2, 2).mean(axis=0)
         return self.speed + SPEED_WEIGHT * (moved / passed - self.speed)
 
 
 class FaceTracker:
-    """Follows the faces of one run of pictures; holds plain values alone, so that a copy goes its own way.
+    """Tracker of the faces in one sequence of pictures. It holds plain values only, so that a copy is independent.
 
     Args:
-        calibration: `fer.models.calibration.Calibration` of the model, whose threshold also holds for smoothed
+        calibration: `fer.models.calibration.Calibration` of the model. Its threshold also applies to smoothed
             probabilities.
-        lost_seconds: after which a face that was not seen gets a new number when it comes back.
+        lost_seconds: seconds after which a face that was not seen gets a new number when it comes back.
     """
 
-    def __init__(self, calibration, lost_seconds=LOST_SECONDS):
+    def __init__(self, calibration, lost_seconds: float = LOST_SECONDS):
         self.calibration, self.lost_seconds = calibration, lost_seconds
         self._count = 0
         self._last = {}
-        """Number to the `_Track` of each face that may come back."""
+        """The `_Track` by number of each face that may come back."""
 
-    def update(self, faces, seconds):
-        """Follow the faces of the next picture.
+    def update(self, faces: Sequence, seconds: float) -> list[TrackedFace]:
+        """Track the faces of the next picture.
 
         Args:
-            faces: of `fer.recognition.recognizer.Recognizer.recognize`, at best no more than `MAX_TRACKED`.
-            seconds: when the picture was taken, from any start, never less than before.
+            faces: of `fer.recognition.recognizer.Recognizer.recognize`; the caller keeps their number to `MAX_TRACKED`.
+            seconds: time of the picture from any start, never earlier than that of the picture before.
 
         Returns:
-            A list of `TrackedFace`, in the order of `faces`.
+            The tracked faces, in the order of `faces`.
         """
         self._last = {
             number: track for number, track in self._last.items() if seconds - track.seconds <= self.lost_seconds
@@ -116,10 +121,10 @@ class FaceTracker:
         return tracked
 
     def _match(self, faces, seconds):
-        """Return the number of the known face that each new one is, by its index; those of none are missing.
+        """Return the number of the known face that each new face is, by the new face's index. New faces are missing.
 
-        The pairs are those that agree best together: where two faces cross, the best pair alone may take the face of
-        another one.
+        All faces are matched together, so that their total likeness is largest. When two faces cross, taking the best
+        pair first could give a face the number of the other.
         """
         known = list(self._last)
         if not known or not faces:
@@ -129,10 +134,10 @@ class FaceTracker:
         before = np.array([track.face.box for track in tracks], float)[:, None]
         moved = np.array([track.predict(seconds) for track in tracks])[:, None]
         here, there = likeness(before, now), likeness(moved, now)
-        # A face that goes on as it went is where it is expected; one that stops or turns is nearer to where it was.
+        # A face that keeps its speed is where it is expected; one that stops or turns is nearer to where it was.
         values = PREDICTED * there + (1 - PREDICTED) * here
         values = np.where(np.maximum(here, there) >= MIN_LIKENESS, values - MIN_LIKENESS, 0).clip(0)
-        # One that was seen just now goes before one that was covered for a while, by this face perhaps.
+        # A face that was just seen is preferred to one that was covered for a while, perhaps by this face.
         values *= np.exp([[(track.seconds - seconds) / FADING_SECONDS] for track in tracks])
         return {column: known[row] for row, column in assign(values) if values[row, column] > 0}
 
@@ -154,17 +159,17 @@ class FaceTracker:
         return TrackedFace(number, face.box, label, probabilities, face.detection_score, confident)
 
 
-def likeness(one, other):
-    """How well boxes `(left, top, right, bottom)` agree, -1 to 1: their overlap less the distance of their centres.
+def likeness(one: np.ndarray | tuple, other: np.ndarray | tuple) -> np.ndarray:
+    """Return the likeness of boxes, -1 to 1: their overlap minus the distance of their centres.
+
+    It is the distance-IoU of Zheng et al., 2020, "Distance-IoU Loss", arXiv:1911.08287: intersection over union, minus
+    the squared distance of the centres divided by the squared diagonal of the box around both.
 
     Args:
-        one, other: float arrays `(..., 4)`, or tuples, that NumPy can broadcast.
+        one, other: boxes `(left, top, right, bottom)`, float `(..., 4)`, whose shapes NumPy can broadcast.
 
     Returns:
-        float array `(...)`.
-
-    The distance-IoU of Zheng et al., 2020, "Distance-IoU Loss", arXiv:1911.08287: intersection over union, less the
-    squared distance in shares of the squared diagonal of the box around both.
+        Float array `(...)`.
     """
     (start, end), (other_start, other_end) = (np.split(np.asarray(box, float), 2, axis=-1) for box in (one, other))
     common = (np.minimum(end, other_end) - np.maximum(start, other_start)).clip(0).prod(axis=-1)

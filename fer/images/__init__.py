@@ -1,1 +1,1 @@
-"""Pictures and clips: what is read, decoded and drawn."""
+"""Pictures and clips: finding, decoding and drawing them."""

@@ -1,4 +1,4 @@
-"""Zips, opened so that nothing in them costs more than it may: everything that can be wrong is one `UserError`."""
+"""Zips of pictures, read within limits of size and number: whatever is wrong with one is reported as a `UserError`."""
 
 import io
 import math
@@ -6,40 +6,57 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import IO, NamedTuple
+
+from PIL import Image
 
 from fer.errors import UserError
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures, read_head
 from fer.images.loading import load_image
 
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Compressions that are unpacked. For the others `zipfile` ignores how much was asked for: 893 bytes become 2 GB."""
+"""Compression methods that are unpacked. With any other, `zipfile` ignores the number of bytes asked for: a file of 893
+bytes became 2 GB."""
+MAX_PICTURES = 200
+"""Largest number of pictures in a batch."""
+MAX_BYTES = 20_000_000
+"""Largest picture in bytes, unpacked if it lies in a zip: the app's limit for a single photo."""
+MAX_MEMBERS = 2_000
+"""Largest number of files in a zip. The zip's list of files is read again for each of its pictures."""
+MAX_DIRECTORY = 1_000_000
+"""Largest size of a zip's list of files in bytes: 500 for each of `MAX_MEMBERS`."""
+MAX_UNPACKED = 500_000_000
+"""Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger one is unpacked."""
 _ENCRYPTED = 0x1
+"""Bit of a member's flags that says that it is encrypted."""
 FAILURES = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, KeyError, ValueError,
     OverflowError, struct.error, MemoryError,
 )  # fmt: skip
-"""What `zipfile` raises: among others NotImplementedError for an unknown version, UnicodeDecodeError for a name."""
+"""Exceptions that `zipfile` raises for a damaged zip, such as NotImplementedError for an unknown version and
+UnicodeDecodeError for a name."""
 
 
-def is_zip(head):
-    """Whether a file that begins with these bytes is a zip."""
+def is_zip(head: bytes) -> bool:
+    """Return whether a file that begins with these bytes is a zip."""
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
 
 
 @contextmanager
-def open_zip(path, name=None, most_directory=math.inf):
+def open_zip(path: str | Path, name: str | None = None, most_directory: float = math.inf) -> Iterator[zipfile.ZipFile]:
     """Yield the `zipfile.ZipFile` of a path.
 
     Args:
-        name: what to call it in an error; by default the path.
-        most_directory: bytes that its directory may have, which is read and parsed as a whole.
+        path: path of the zip.
+        name: name of the zip in an error; by default the path.
+        most_directory: largest size in bytes of its list of files, which `zipfile` reads as a whole.
 
     Raises:
-        UserError: for a file that is no zip, is damaged or has a larger directory.
+        UserError: if the file is no zip, is damaged or has a larger list of files.
     """
     name = name or str(path)
     try:
@@ -47,10 +64,8 @@ def open_zip(path, name=None, most_directory=math.inf):
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror}).") from None
     with file:
-        file.most, file.refusal = (
-            most_directory,
-            f"{name}: a zip's list of files may have at most {most_directory / 1e6:g} MB.",
-        )
+        file.most = most_directory
+        file.refusal = f"{name}: a zip's list of files may have at most {most_directory / 1e6:g} MB."
         try:
             archive = zipfile.ZipFile(file)
         except UserError:
@@ -62,16 +77,14 @@ def open_zip(path, name=None, most_directory=math.inf):
             yield archive
 
 
-def list_files(archive):
-    """Return the `zipfile.ZipInfo` of an archive's files, in its order; folders are left out.
-
-    `ZipInfo.is_dir` fails at an empty name.
-    """
+def list_files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the `zipfile.ZipInfo` of each file of an archive, in the archive's order; folders are left out."""
+    # `ZipInfo.is_dir` raises IndexError for an empty name.
     return [member for member in archive.infolist() if not member.filename.endswith("/")]
 
 
-def find_problem(member):
-    """Return why a `zipfile.ZipInfo` cannot be unpacked, as the rest of a sentence; "" where nothing is known."""
+def find_problem(member: zipfile.ZipInfo) -> str:
+    """Return the reason why a member cannot be unpacked, as the end of a sentence; "" if none is known."""
     if member.flag_bits & _ENCRYPTED:
         return "encrypted; send it without a password"
     if member.compress_type not in PACKED:
@@ -80,15 +93,16 @@ def find_problem(member):
     return ""
 
 
-def open_member(archive, member, name):
-    """Open a member of a zip as a binary file object; what it raises while it is read is one of `FAILURES`.
+def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> IO[bytes]:
+    """Open a member of a zip as a binary file object. Reading it may raise the exceptions in `FAILURES`.
 
     Args:
-        member: `zipfile.ZipInfo`.
-        name: what to call it in an error.
+        archive: the zip.
+        member: the member to open.
+        name: name of the member in an error.
 
     Raises:
-        UserError: for one that is encrypted, damaged, or packed in another way than those of `PACKED`.
+        UserError: if the member is encrypted, damaged, or compressed by a method that is not in `PACKED`.
     """
     if problem := find_problem(member):
         raise UserError(f"{name}: {problem}.")
@@ -98,11 +112,11 @@ def open_member(archive, member, name):
         raise _damaged(name, error) from None
 
 
-def read_member(archive, member, name, most_bytes):
-    """Return the bytes of a member, of which no more than `most_bytes` are unpacked.
+def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str, most_bytes: int) -> bytes:
+    """Return the content of a member, unpacking at most `most_bytes`.
 
     Raises:
-        UserError: as `open_member`, and for a longer one.
+        UserError: as in `open_member`, and if the member is larger.
     """
     with open_member(archive, member, name) as file:
         try:
@@ -114,9 +128,8 @@ def read_member(archive, member, name, most_bytes):
     return content
 
 
-def read_member_head(archive, member):
-    """Return the first bytes of a member, as `fer.images.formats.find_formats` takes them; b"" where it cannot be
-    read."""
+def read_member_head(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return the first `fer.images.formats.HEAD_BYTES` bytes of a member; b"" if it cannot be read."""
     try:
         with open_member(archive, member, member.filename) as file:
             return file.read(HEAD_BYTES)
@@ -129,8 +142,10 @@ def _damaged(name, error):
 
 
 class _BoundedFile(io.FileIO):
-    """A file that refuses to be read by more than `most` bytes at once. `zipfile` reads a directory in one, as long as
-    the file says that it is, and only then parses it."""
+    """A file that raises a `UserError` when more than `most` bytes are read at once.
+
+    `zipfile` reads a zip's list of files in one call, with the length that the file declares, before it checks it.
+    """
 
     most, refusal = math.inf, ""
 
@@ -140,21 +155,13 @@ class _BoundedFile(io.FileIO):
         return super().read(size)
 
 
-MAX_PICTURES = 200
-MAX_BYTES = 20_000_000
-"""Of a picture, in a zip unpacked: what the app accepts of a photo that comes alone."""
-MAX_MEMBERS = 2_000
-"""Files of all kinds in a zip, which is searched anew for each of its pictures."""
-MAX_DIRECTORY = 1_000_000
-"""Bytes of a zip's list of its files: 500 for each of `MAX_MEMBERS`."""
-MAX_UNPACKED = 500_000_000
-"""Bytes of a zip's pictures together, by its own account, beyond which none of them is unpacked."""
-
-
 class Picture(NamedTuple):
-    """A picture that is still to be read: a file, or with `member` a file of that zip.
+    """A picture that has not been decoded yet.
 
-    problem: why it cannot be read, where that is known before it is opened; or "".
+    name: name of the picture in answers and errors.
+    path: path of the file, or of the zip that contains it.
+    member: member of that zip; None for a file of its own.
+    problem: why the picture cannot be read, if that is known before it is opened; else "".
     """
 
     name: str
@@ -164,32 +171,30 @@ class Picture(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What there is among files and in zips.
+    """The pictures found among files and in zips.
 
-    pictures: a list of `Picture`.
-    left_out: the zips' other files, counted by kind, a `collections.Counter`.
-    notes: the zips that have other files or no pictures: the name of each, and a message that says so.
+    pictures: the pictures, in their order.
+    left_out: number of other files in the zips, by kind.
+    notes: name of each zip that has other files or no pictures, with a message that says so.
     """
 
-    pictures: list
+    pictures: list[Picture]
     left_out: Counter
-    notes: list
+    notes: list[tuple[str, str]]
 
 
-def list_pictures(paths):
-    """Find the pictures among files and in zips, in their order.
+def list_pictures(paths: Iterable[str | Path]) -> Listing:
+    """Return the pictures among files and in zips, in their order.
 
-    A file that comes alone is always a picture, or one with a `problem`. So is a zip that cannot be read or has more
-    than `MAX_MEMBERS` files or `MAX_UNPACKED` bytes: the other files are read all the same.
+    Each file that is not a zip counts as a picture, whatever it contains. A zip that cannot be read, or that has more
+    than `MAX_MEMBERS` files or `MAX_UNPACKED` bytes, counts as one picture with a `problem`; the other files are still
+    read.
 
     Args:
-        paths: of files.
-
-    Returns:
-        A `Listing`.
+        paths: paths of the files.
 
     Raises:
-        UserError: for more than `MAX_PICTURES`.
+        UserError: if there are more than `MAX_PICTURES`.
     """
     listing = Listing([], Counter(), [])
     for path in map(Path, paths):
@@ -205,14 +210,17 @@ def list_pictures(paths):
     return listing
 
 
-def open_picture(picture, load_image=load_image):
-    """Decode a `Picture`. Zips are unpacked in memory: none of their paths counts.
+def open_picture(picture: Picture, load_image: Callable[..., Image.Image] = load_image) -> Image.Image:
+    """Decode a `Picture`, and return it as a PIL image of mode RGB.
+
+    A zip is unpacked in memory, so that the paths in it are never used as paths.
 
     Args:
+        picture: of `list_pictures`.
         load_image: `fer.images.loading.load_image`, or `fer.images.decoding.DecodingPool.load_image`.
 
     Raises:
-        UserError: with the reason, where it cannot be read.
+        UserError: if the picture cannot be read, with the reason.
     """
     if picture.problem:
         raise UserError(picture.problem)
@@ -224,7 +232,7 @@ def open_picture(picture, load_image=load_image):
 
 
 def _list_zip(path, listing):
-    """Adds what a zip holds to a `Listing`."""
+    """Add the pictures of a zip to a `Listing`."""
     with open_zip(path, path.name, MAX_DIRECTORY) as archive:
         members = list_files(archive)
         if len(members) > MAX_MEMBERS:

@@ -1,43 +1,46 @@
-"""Bounds on the work that a picture may be to its decoder, from its bytes: nothing is decoded."""
+"""Bounds on the decoding work that a file may ask for, judged from its bytes before anything is decoded."""
 
 import re
 import struct
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
 from fer.errors import UserError
 
 MAX_SCAN_PIXELS = 600_000_000
-"""Pixels of a JPEG times its scans: 12 scans of 50 megapixels, where a progressive one has 10. Each scan is a pass over
-the whole picture, 2 to 4 ms a megapixel, however few bytes it has."""
+"""Largest product of a JPEG's pixels and scans: 12 scans of 50 megapixels; a progressive JPEG usually has 10 scans. A
+scan is a pass over the whole picture and takes 2 to 4 ms per megapixel, however few bytes it has."""
 MAX_PADDING = 65_536
-"""Bytes between the segments of a JPEG's header, which Pillow passes over one by one."""
+"""Largest number of bytes between the segments of a JPEG's header. Pillow skips these bytes one by one."""
 MAX_RUN_BYTES = 2_000_000
-"""Bytes of a BMP in runs, which Pillow reads one by one: half a second. Others are bounded by their pixels."""
+"""Largest run-length encoded BMP in bytes. Pillow reads its bytes one by one, and takes half a second for this many.
+Other BMPs are bounded by their pixels."""
 MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
-"""Blocks before a GIF's first frame, each of which Pillow may append to those before, and chunks of a PNG: libpng's
-have 8 kB."""
+"""Largest number of blocks before a GIF's first frame, since Pillow may append each to the blocks before it; and of
+chunks in a PNG, which libpng writes with 8 kB each."""
 MAX_SEGMENTS = 2_000
-"""Segments of a JPEG; a camera's has some 20, with 64 kB of a colour profile or of metadata each."""
+"""Largest number of segments of a JPEG. A camera's JPEG has about 20; a colour profile or metadata take one for every
+64 kB."""
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-"""What begins a segment. Within a scan's data 0xFF is followed by 0, or by a restart marker."""
+"""Pattern of the marker that begins a segment. Within a scan's data, 0xFF is followed by 0 or by a restart marker."""
 
 
 class ImageError(UserError):
-    """A picture that cannot be read. Its message is one sentence for the person who sent it."""
+    """Error of a picture that cannot be read. Its message is one sentence for the person who sent the picture."""
 
 
 def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:
-    """Make sure that a picture is no more work than it may be.
+    """Raise an error if decoding a picture would take too much work.
 
     Args:
-        content: of the file.
-        formats: of `fer.images.formats.find_formats`.
-        name: what to call it in an error.
+        content: bytes of the file.
+        formats: its possible formats, of `fer.images.formats.find_formats`.
+        name: name of the picture in an error.
 
     Raises:
-        ImageError: for a JPEG above `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, a GIF or PNG above
-            `MAX_BLOCKS`, or a BMP above `MAX_RUN_BYTES`.
+        ImageError: if a JPEG exceeds `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, a GIF or PNG exceeds
+            `MAX_BLOCKS`, or a BMP exceeds `MAX_RUN_BYTES`.
     """
     if "JPEG" in formats:
         _check_jpeg(outline_jpeg(content), name)
@@ -49,12 +52,12 @@ def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:
 
 
 class JpegOutline(NamedTuple):
-    """What a JPEG's markers tell of the work that it is.
+    """The quantities in a JPEG's markers that determine how long its decoding takes.
 
-    pixels: its width times its height.
-    scans: passes over all of them.
-    segments: between its markers; counting ends above `MAX_SEGMENTS`.
-    padding: bytes between the segments of its header.
+    pixels: width times height.
+    scans: number of passes over all pixels.
+    segments: number of segments; counting ends above `MAX_SEGMENTS`.
+    padding: number of bytes between the segments of the header.
     """
 
     pixels: int
@@ -63,8 +66,8 @@ class JpegOutline(NamedTuple):
     padding: int
 
 
-def outline_jpeg(content):
-    """Return the `JpegOutline` of a JPEG, from its bytes; decodes nothing."""
+def outline_jpeg(content: bytes) -> JpegOutline:
+    """Return the `JpegOutline` of a JPEG's bytes, without decoding it."""
     pixels, scans, segments, padding, position = 0, 0, 0, 0, 2
     while segments <= MAX_SEGMENTS and (marker := _JPEG_MARKER.search(content, position)):
         kind, segments = marker[1][0], segments + 1
@@ -95,16 +98,16 @@ def _check_blocks(content, kind, name):
         raise ImageError(f"{name}: a {kind} may have at most {MAX_BLOCKS[kind]} blocks. Received: more.")
 
 
-def _png_chunks(content):
-    """Yields the place of each chunk."""
+def _png_chunks(content: bytes) -> Iterator[int]:
+    """Yield the offset of each chunk."""
     position = 8
     while position < len(content):
         yield position
         position += 12 + int.from_bytes(content[position : position + 4], "big")
 
 
-def _gif_blocks(content):
-    """Yields the place of each block before the first frame: of extensions, and what stands between those."""
+def _gif_blocks(content: bytes) -> Iterator[int]:
+    """Yield the offset of each block before the first frame: the parts of extensions, and the bytes between them."""
     packed = content[10] if len(content) > 10 else 0
     position, inside = 13 + (3 << (packed % 8 + 1) if packed & 0x80 else 0), False
     while position < len(content) and (inside or content[position] not in b",;"):

@@ -1,43 +1,49 @@
-"""Frames of clips as pictures: upright, in square pixels, in the colours of ordinary screens."""
+"""Turn the frames of clips into pictures: upright, in square pixels, in the colours of ordinary screens."""
 
+from fractions import Fraction
 from functools import cache
 
+import av
 import numpy as np
 from PIL import Image, ImageOps
 
 SIDE = 960
-"""Frames are made smaller, for reading and showing, until no side has more pixels. One with one face is read in 0.07 s
-on 2 cores at 960 pixels (0.04 s at 640) and in 0.23 s at 1280, where the detector looks once more."""
+"""Longest side of a frame in pixels; larger frames are scaled down before faces are recognised and shown. A frame with
+one face takes 0.07 s on 2 cores at 960 pixels, 0.04 s at 640, and 0.23 s at 1280, where the detector makes another
+pass."""
 PQ = 16
-"""Number of SMPTE ST 2084 among the transfer characteristics of ITU-T H.273: that of HDR10 and Dolby Vision."""
+"""Number of SMPTE ST 2084 among the transfer characteristics of ITU-T H.273; HDR10 and Dolby Vision use it."""
 WHITE_NITS = 203
-"""Brightness of white paper in HDR (ITU-R BT.2408); what is brighter becomes white."""
+"""Brightness of white paper in HDR, in nits (ITU-R BT.2408). Brighter pixels become white."""
 
 
-def display_matrix(frame):
-    """Return how a clip is turned and mirrored: a point (x, y) is shown at (a x + c y, b x + d y) (FFmpeg's
-    `libavutil/display.h`).
+def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """Return how a clip is rotated and mirrored for display.
 
-    To be asked of one frame of a clip: PyAV makes it part of a reference cycle, and frames are large.
+    Call this for one frame of a clip only: reading the matrix puts the frame, which is large, into a reference cycle.
 
     Returns:
-        a, b, c, d.
+        a, b, c, d, by which a point (x, y) is shown at (a x + c y, b x + d y), as in FFmpeg's `libavutil/display.h`.
     """
     data = frame.side_data.get("DISPLAYMATRIX")
-    return (1, 0, 0, 1) if data is None else np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist()
+    return (1, 0, 0, 1) if data is None else tuple(np.frombuffer(data, np.int32)[[0, 1, 3, 4]].tolist())
 
 
-def to_upright(frame, matrix, ratio):
-    """Return a frame as an upright PIL image of mode RGB in square pixels, no side above `SIDE`, and the size at which
-    players show it.
+def to_upright(
+    frame: av.VideoFrame, matrix: tuple[int, int, int, int], ratio: Fraction | int
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Convert a frame to an upright picture in square pixels.
 
     Args:
-        frame: of PyAV.
+        frame: frame of the clip.
         matrix: of `display_matrix`.
-        ratio: width of a pixel over its height, before the frame is turned.
+        ratio: width of a pixel divided by its height, before the frame is rotated.
+
+    Returns:
+        A PIL image of mode RGB with no side above `SIDE`; and the width and height at which players show the frame.
     """
     a, b, c, d = matrix
-    # As in browsers, the longer side of a pixel counts: no frame loses any.
+    # As in browsers, the frame is stretched along one side and never shrunk along the other.
     size = round(frame.width * max(ratio, 1)), round(frame.height * max(1 / ratio, 1))
     scale = min(1, SIDE / max(size))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
@@ -54,9 +60,12 @@ def to_upright(frame, matrix, ratio):
 
 @cache
 def _to_sdr():
-    """Return, for each 8-bit value of PQ, that of an ordinary screen; without it HDR is grey and flat. Colours stay
-    those of their wider primaries, which changes the grey of a face crop little."""
+    """Return a table of 256 entries from 8-bit values in PQ to values for ordinary screens.
+
+    Without it, HDR frames look grey and flat. The wider colour primaries are not converted, which changes the grey
+    levels of a face crop little.
+    """
     code = (np.arange(256) / 255) ** (1 / 78.84375)
-    # The inverse of PQ: constants of SMPTE ST 2084, with 10,000 nits at its top.
+    # The inverse of PQ, with the constants of SMPTE ST 2084; its largest value is 10,000 nits.
     light = (np.maximum(code - 0.8359375, 0) / (18.8515625 - 18.6875 * code)) ** (1 / 0.1593017578125)
     return np.round(255 * np.minimum(10_000 * light / WHITE_NITS, 1) ** (1 / 2.2)).astype(int).tolist()

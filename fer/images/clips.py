@@ -1,9 +1,7 @@
-"""Clips as files: looked through, decoded a frame every n-th of a second, and written; one frame at a time, guarded.
-
-Only the pictures of a clip are opened, never its sound.
-"""
+"""Read and write clips one frame at a time, within limits. Only the video stream is opened, never the sound."""
 
 import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,26 +18,33 @@ from fer.images.sampling import MIN_EVERY, check_every
 from fer.outputs import check_suffix, written_whole
 
 SPARE_SECONDS = 1
-"""A recorder's minute is a little longer than a minute."""
+"""Seconds by which a clip may exceed the allowed length: a recording of one minute is often a little longer."""
 MAX_RATE = 240
-"""Frames a second, of a phone's slow motion. More would be packets without end in a small file."""
+"""Largest number of frames per second, that of slow motion on phones. It bounds the packets in a small file."""
 MAX_PIXELS = 4096 * 2304
-"""Of a frame, as a phone's 4K has them; larger ones are not decoded."""
+"""Largest number of pixels of a frame: 4K as phones record it. Larger frames are not decoded."""
 JOINED_AHEAD, AHEAD = 10, 30 * 3600
-"""Seconds that a clock may jump ahead, beyond which it has been set anew: that of MPEG-TS, whose parts are joined as
-they are, and that of other formats, in which a gap is meant. FFmpeg's `dts_delta_threshold` and `dts_error_threshold`.
-"""
+"""Seconds by which times may jump ahead before they count as restarted: in MPEG-TS, whose files can be concatenated
+without new times, and in other formats, in which a jump is an intended gap. They are FFmpeg's `dts_delta_threshold` and
+`dts_error_threshold`."""
 ROUNDING = 0.002
-"""Seconds by which a frame may come too early: WebM's times are whole milliseconds."""
+"""Seconds by which a frame may be early, since WebM rounds times to milliseconds."""
 CONTAINERS = "mov,matroska,avi,mpegts"
+"""Container formats that are opened. FFmpeg knows more, such as playlists, which open other files and addresses."""
 DECODERS = ("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "h263", "mpeg2video", "mjpeg")
-"""What is opened. FFmpeg knows hundreds more, among them playlists, which open other files and addresses."""
+"""Video decoders that are used. FFmpeg has hundreds more."""
 LIMITS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(DECODERS)}
+"""Options of FFmpeg's decoders."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip that was looked through: where it lies, what its owner calls it, and its length in seconds."""
+    """A clip that `open_clip` has checked.
+
+    path: path of the file.
+    name: name of the clip in errors.
+    seconds: length of the clip.
+    """
 
     path: Path
     name: str
@@ -49,29 +54,28 @@ class Clip:
 class Frame(NamedTuple):
     """A frame of a clip.
 
-    seconds: from the clip's first frame.
-    image: PIL image of mode RGB, upright, in square pixels, no side above `SIDE`; of one size, with even sides, in all
-        of a clip.
-    size: width and height in pixels at which players show the clip: upright, and in square pixels, of which there are
-        as many more along one side as those of the clip are wide or high.
+    seconds: time since the clip's first frame.
+    image: PIL image of mode RGB, upright, in square pixels, with no side above `SIDE`. All frames of a clip have the
+        same size, with even sides.
+    size: width and height in square pixels at which players show the clip.
     """
 
     seconds: float
     image: Image.Image
-    size: tuple
+    size: tuple[int, int]
 
 
-def open_clip(path, name=None, longest=math.inf):
-    """Looks a clip through from end to end, without decoding it.
+def open_clip(path: str | Path, name: str | None = None, longest: float = math.inf) -> Clip:
+    """Check a clip from beginning to end, without decoding it.
 
     Args:
-        path: of an MP4, MOV, WebM, MKV, AVI or MPEG-TS file.
-        name: what to call the clip in an error; by default the path.
-        longest: seconds that it may last; by default it is not limited.
+        path: path of an MP4, MOV, WebM, MKV, AVI or MPEG-TS file.
+        name: name of the clip in an error; by default the path.
+        longest: longest allowed length in seconds; by default any.
 
     Raises:
-        UserError: if it is missing, empty, no clip, without pictures, incomplete, longer than `longest`, if it has more
-            frames than `MAX_RATE` gives in that time, or frames of more than `MAX_PIXELS`.
+        UserError: if the file is missing, empty, no clip, without video, incomplete or longer than `longest`, has more
+            frames than `MAX_RATE` allows for `longest`, or has frames of more than `MAX_PIXELS`.
     """
     path, name = Path(path), name or str(path)
     if not path.is_file():
@@ -97,16 +101,19 @@ def open_clip(path, name=None, longest=math.inf):
     return Clip(path, name, max(seconds, MIN_EVERY))
 
 
-def read_frames(clip, every):
-    """Decodes a clip and yields a `Frame` every so many seconds: the first at 0, then the first one due each time, with
-    its own time. A gap of the clip is a gap here too; where its clock is set anew, as in joined clips, time goes on.
+def read_frames(clip: Clip, every: float) -> Iterator[Frame]:
+    """Decode a clip, and yield a `Frame` every so many seconds.
+
+    The first frame has the time 0. After it, each frame is the first one at or after the next multiple of `every`, with
+    its own time. A gap in the clip remains a gap. Where the clip's times restart, as in concatenated clips, the times
+    of the frames continue.
 
     Args:
         clip: of `open_clip`.
-        every: seconds, from `MIN_EVERY` to `MAX_EVERY`.
+        every: seconds between frames, from `MIN_EVERY` to `MAX_EVERY`.
 
     Raises:
-        UserError: for another `every`, or where the clip is damaged.
+        UserError: if `every` is out of range, or the clip is damaged.
     """
     check_every(every)
     start, size, due = None, None, 0.0
@@ -124,7 +131,7 @@ def read_frames(clip, every):
                 continue
             due = every * (int((seconds + ROUNDING) / every) + 1)
             image, whole = to_upright(frame, *shape)
-            # A phone that is turned while it records may change the size; boxes and the video need one.
+            # A clip may change its size, such as when a phone is turned; boxes and the annotated clip need one size.
             size = size or (image.size, whole)
             yield Frame(round(seconds, 3), ImageOps.pad(image, size[0]), size[1])
     if start is None:
@@ -132,18 +139,19 @@ def read_frames(clip, every):
 
 
 @contextmanager
-def write_video(path, every):
-    """Writes a video that browsers play, H.264 in MP4, without sound.
+def write_video(path: str | Path, every: float) -> Iterator[Callable[[float, Image.Image], None]]:
+    """Write a video that browsers play: H.264 in MP4, without sound.
 
     Args:
-        path: of the file, which ends in `.mp4`; it is written at the end of the block.
-        every: seconds that a frame is shown.
+        path: path of the file, which must end in `.mp4`. The file appears at the end of the block.
+        every: seconds for which a frame is shown, from `MIN_EVERY` to `MAX_EVERY`.
 
     Yields:
-        A function `add(seconds, image)`: the next frame's time, and a PIL image of mode RGB, the same even size each.
+        A function `add(seconds, image)` that takes the next frame's time, and a PIL image of mode RGB. All images have
+        the same size, with even sides.
 
     Raises:
-        UserError: for another `every` or name.
+        UserError: if `every` is out of range, or the path has another suffix.
         OutputError: at the end of the block, if the file cannot be written, such as on a full disk.
     """
     check_every(every)
@@ -151,7 +159,7 @@ def write_video(path, every):
     rate, failures = 1 / Fraction(str(every)), []
     with written_whole(path) as file:
         container = av.open(f"file:{file}", "w", format="mp4", options={"movflags": "faststart"})
-        # The matrix by which colours are stored is said, or browsers guess it by the height.
+        # The file names its colour matrix; without it, browsers guess the matrix from the height.
         options = {"preset": "veryfast", "colorspace": "smpte170m"}
         stream = container.add_stream("libx264", rate=rate, options=options)
         stream.pix_fmt = "yuv420p"
@@ -165,7 +173,7 @@ def write_video(path, every):
             write(frame)
 
         def write(frame):
-            # Who reads a clip and writes it goes on reading.
+            # After a failure the frames are dropped, so that the caller can read its clip to the end.
             if not failures:
                 with _kept(failures):
                     container.mux(stream.encode(frame))
@@ -189,7 +197,7 @@ def _kept(failures):
 
 
 def _open(path):
-    # With its protocol named, no name of a file can name another. Titles and the like may be in any encoding.
+    # The prefix `file:` keeps a path such as `http:x` from being taken for an address. Metadata may have any encoding.
     formats = {"format_whitelist": CONTAINERS}
     return av.open(f"file:{path}", options=LIMITS, container_options=formats, metadata_errors="replace")
 
@@ -203,7 +211,11 @@ def _one_sentence(name):
 
 
 def _pictures(container, name):
-    """The stream of pictures that is read: the first that is no cover of a song."""
+    """Return the first video stream that is not a cover picture.
+
+    Raises:
+        UserError: if there is none, or it cannot be decoded within the limits.
+    """
     for stream in container.streams.video:
         if Disposition.attached_pic not in stream.disposition:
             break
@@ -219,25 +231,30 @@ def _pictures(container, name):
 
 
 def _packets(container, stream):
-    """Yields the packets of a stream, each with what was added to its time: their times go on wherever the clock is set
-    anew. It is where a packet is decoded before the one before it, or shown long after all of them."""
+    """Yield the packets of a stream, with times that continue where the clip's own times restart.
+
+    Times have restarted where a packet is decoded before its predecessor, or is shown long after all others.
+
+    Yields:
+        A packet, and the offset that was added to its time, in units of the stream's time base.
+    """
     joined = av.format.Flags.ts_discont in av.format.Flags(container.format.flags)
     ahead = int((JOINED_AHEAD if joined else AHEAD) / stream.time_base)
     decoded = end = None
     before = added = shift = 0
     for packet in container.demux(stream):
-        # One of the two may be unknown.
+        # Either time may be unknown.
         times = [time for time in (packet.dts, packet.pts) if time is not None]
         if times:
             shown = times[-1]
             end = shown if end is None else end
             decoded = times[0] if decoded is None else decoded
-            # Matroska's times of decoding are guesses, which at variable rates are off by as much as frames are apart;
-            # but a part that is joined begins with a key frame.
+            # Matroska's decoding times are guesses. At variable frame rates they may be off by a frame; but a
+            # concatenated part begins with a key frame.
             stepped_back = times[0] < decoded and (joined or packet.is_keyframe)
             if stepped_back or shown + added > end + ahead:
                 before, added, decoded = added, end - shown, times[0]
-            # A few frames that are shown before a jump ahead are decoded after it.
+            # A few frames that are shown before a jump are decoded after it.
             shift = before if shown + added < end - ahead else added
             packet.pts, packet.dts = shown + shift, None
             end, decoded = max(end, packet.pts + (packet.duration or 0)), max(decoded, times[0])
@@ -245,8 +262,10 @@ def _packets(container, stream):
 
 
 def _length(container, stream, name, longest):
-    """Seconds from the start of a stream's first frame to the end of its last, without decoding them; and up to where,
-    by the clip's own clock."""
+    """Return the length of a stream in seconds, and the end of its last frame in seconds by the clip's own times.
+
+    Nothing is decoded.
+    """
     first, last, there, most = None, 0, 0, MAX_RATE * (longest + SPARE_SECONDS)
     for count, (packet, added) in enumerate(_packets(container, stream)):
         if packet.pts is None:

@@ -1,12 +1,12 @@
-"""Decode what strangers send in processes of their own, with limits of time and memory.
+"""Decode uploaded pictures in separate processes with limits of time and memory.
 
-A picture that takes longer, takes more memory or breaks its decoder costs the process that decodes it, and its sender
-one sentence; the next picture gets a new process. What goes through the pipe is the file's bytes one way, and JSON and
-pixels the other: nothing of it is executed.
+A picture that exceeds a limit or crashes its decoder ends that process only: the sender gets an error of one sentence,
+and the next picture a new process. The pipe carries the file's bytes to the process, and JSON and pixels back; nothing
+that comes through it is executed.
 
     python -m fer.images.decoding FILE_DESCRIPTOR SECONDS MEMORY
 
-is such a process. It ends with the program that started it, however that ends.
+is such a process. It ends when the program that started it ends, even if that was killed.
 """
 
 import ctypes
@@ -22,6 +22,7 @@ from contextlib import ExitStack, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image
 
@@ -30,44 +31,44 @@ from fer.images.formats import HEAD_BYTES, find_formats
 from fer.images.loading import decode, note_of, read_file, set_note
 
 SECONDS = 5
-"""Seconds that a picture may take to decode."""
+"""Time limit for decoding a picture, in seconds."""
 MEMORY = 640_000_000
-"""Bytes of address space that a process may have: enough for 50 megapixels of every format but WebP, whose decoder
-takes 18 bytes a pixel, and AVIF with transparency. At rest it has 130 MB, of which 35 MB are in memory."""
+"""Largest address space of a process in bytes: enough for 50 megapixels in every format but WebP, whose decoder takes
+18 bytes per pixel, and AVIF with transparency. An idle process has 130 MB of address space, 35 MB of it in memory."""
 LIGHT_PIXELS = 25_000_000
-"""Pixels of a JPEG that is decoded at once: those of most cameras."""
+"""Largest number of pixels of a JPEG that is decoded without a separate process; most cameras' pictures have fewer."""
 LARGE_PIXELS = 16_000_000
-"""Pixels above which a picture is large: in memory it has four bytes for each, here and in the process that decodes it.
-Only one is decoded and read at a time."""
+"""Number of pixels above which a picture is large. Each pixel takes four bytes of memory, both here and in the process
+that decodes the picture, so only one large picture is decoded and answered at a time."""
 LARGE_SECONDS = 20
-"""Seconds that a large picture waits at most for the one before it."""
+"""Longest time in seconds that a large picture waits for the one before it."""
 KEPT_BYTES = 8_000_000
-"""Bytes of a part of memory above which the C library gives it back to the system once it is free."""
+"""Size in bytes above which the C library returns a freed block of memory to the system."""
 STRIP_BYTES = 1 << 16
-"""Bytes of pixels that are sent together, which stay in the processor's cache on their way."""
+"""Number of bytes of pixels that are sent at once, which fit into the processor's cache."""
 STARTING_SECONDS = 30
-"""Seconds that a process may take to start."""
+"""Time limit for the start of a process, in seconds."""
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "TMPDIR")
-"""Variables that a process gets. The program's others have its tokens among them."""
-LEAN = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES)}
-"""Variables that keep NumPy and the C library from reserving memory for each core, which would count, and from keeping
-what is free."""
+"""Environment variables that are passed to a process. The others may contain the program's tokens."""
+LOW_MEMORY = {"OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES)}
+"""Environment variables that keep NumPy and the C library from reserving address space for each core, and from keeping
+freed memory."""
 M_MMAP_THRESHOLD = -3
 """Number of a setting of glibc (`malloc.h`)."""
 AVIF_THREADS = 2
-"""Threads that decode an AVIF, each with a stack that counts, too."""
+"""Number of threads that decode an AVIF. The stack of each counts towards `MEMORY`."""
 
 
 class DecodingPool:
-    """Processes that decode pictures, started when they are first needed; may be used from many threads.
+    """Processes that decode pictures. They are started when first needed; the pool may be used by many threads.
 
     Args:
-        workers: processes at most, and so pictures at once; whoever comes then waits.
-        seconds: that a picture may take to decode.
-        memory: bytes of address space that a process may have.
+        workers: largest number of processes, and so of pictures that are decoded at once; other threads wait.
+        seconds: time limit for decoding a picture.
+        memory: largest address space of a process in bytes.
     """
 
-    def __init__(self, workers=2, seconds=SECONDS, memory=MEMORY):
+    def __init__(self, workers: int = 2, seconds: float = SECONDS, memory: int = MEMORY):
         self._limits = seconds, memory
         self._places = threading.Semaphore(workers)
         self._lock = threading.Lock()
@@ -75,14 +76,16 @@ class DecodingPool:
         self._large = _OneAtATime()
         self._closed = False
 
-    def load_image(self, source, name=None, most_bytes=math.inf):
-        """Decode a picture as `fer.images.loading.load_image` does, with its arguments, answer and errors.
+    def load_image(
+        self, source: str | os.PathLike[str] | BinaryIO, name: str | None = None, most_bytes: float = math.inf
+    ) -> Image.Image:
+        """Decode a picture, with the arguments, return value and errors of `fer.images.loading.load_image`.
 
-        A JPEG of the usual kind is decoded here: `fer.images.loading.decode` bounds its work beforehand, and its pixels
-        need not be sent. A picture of more than `LARGE_PIXELS` waits until no other thread has one any more.
+        An ordinary JPEG is decoded in this process, because `fer.images.loading.decode` bounds its work beforehand and
+        its pixels then need not be sent. A picture of more than `LARGE_PIXELS` waits until no other thread holds one.
 
         Raises:
-            ImageError: also if it takes more time or memory than it may, or breaks the decoder.
+            ImageError: also if decoding exceeds its time or memory, or crashes the decoder.
         """
         name = name or str(source)
         content, turn = read_file(source, name, most_bytes), ExitStack()
@@ -100,7 +103,7 @@ class DecodingPool:
         return image
 
     def _decode(self, content, name, before):
-        """As `fer.images.loading.decode`, in one of the processes."""
+        """Decode a picture in one of the processes, as `fer.images.loading.decode` does."""
         with self._places:
             worker = self._take() or _Worker(*self._limits)
             try:
@@ -108,26 +111,26 @@ class DecodingPool:
             except (EOFError, OSError):
                 raise ImageError(f"{name}: {worker.end()}") from None
             except BaseException:
-                worker.end()  # Within an answer: what follows would be taken for the next one's.
+                worker.end()  # The rest of this answer would be read as the answer for the next picture.
                 raise
             self._give_back(worker)
         if isinstance(answer, str):
             raise ImageError(answer)
         return answer
 
-    def warm_up(self):
-        """Start a process, so that the first picture need not wait for it."""
+    def warm_up(self) -> None:
+        """Start a process, so that the first picture does not have to wait for it."""
         with self._places:
             self._give_back(self._take() or _Worker(*self._limits))
 
-    def close(self):
-        """End the processes."""
+    def close(self) -> None:
+        """End all processes."""
         self._closed = True
         while worker := self._take():
             worker.end()
 
     def _take(self):
-        """An idle process; None where there is none. One may have been ended from outside meanwhile."""
+        """Return an idle process, or None. Processes that were ended from outside are removed."""
         while True:
             with self._lock:
                 worker = self._idle.pop() if self._idle else None
@@ -143,8 +146,7 @@ class DecodingPool:
 
 
 class _OneAtATime:
-    """What one thread has at a time, to be used with `with`; a thread that has it gets it again. Who has waited for
-    `LARGE_SECONDS` gets it all the same."""
+    """A reentrant lock whose `with` block is entered after `LARGE_SECONDS` even if another thread holds the lock."""
 
     def __init__(self):
         self._free, self._threads = threading.Condition(), []
@@ -162,7 +164,7 @@ class _OneAtATime:
 
 
 class _Worker:
-    """A process, from the side of the program; the arguments are those of `DecodingPool`."""
+    """A decoding process, as the program sees it. The arguments are those of `DecodingPool`."""
 
     def __init__(self, seconds, memory):
         self._seconds = seconds
@@ -171,7 +173,7 @@ class _Worker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fer.images.decoding", str(theirs.fileno()), str(seconds), str(memory)],
                 cwd=Path(__file__).parents[2],
-                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | LEAN,
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | LOW_MEMORY,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -180,10 +182,10 @@ class _Worker:
         return self._process.poll() is None
 
     def decode(self, content, name, before):
-        """Return the picture, or what is wrong with it as a text; `before` is that of `fer.images.loading.decode`.
+        """Return the decoded picture, or an error message. The arguments are those of `fer.images.loading.decode`.
 
         Raises:
-            EOFError, OSError: if the process ends.
+            EOFError, OSError: if the process has ended.
         """
         self._connection.send_bytes(json.dumps(name).encode())
         self._connection.send_bytes(content)
@@ -209,7 +211,7 @@ class _Worker:
         return json.loads(self._connection.recv_bytes())
 
     def end(self):
-        """End the process; returns what it was about, for a person."""
+        """End the process, and return the reason why it had to end, as the end of a sentence."""
         self._connection.close()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
@@ -220,7 +222,7 @@ class _Worker:
 
 
 def _is_light(content):
-    """Whether a file is a JPEG whose work `fer.images.loading.decode` bounds to that of an ordinary photo."""
+    """Return whether a file is a JPEG that takes no more work than an ordinary photo."""
     if "JPEG" not in find_formats(content[:HEAD_BYTES]):
         return False
     outline = outline_jpeg(content)
@@ -228,10 +230,10 @@ def _is_light(content):
 
 
 def _serve(connection, seconds, memory):
-    """Decode what comes, until nothing comes any more."""
+    """Decode the pictures that come through a connection, until it is closed."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the program, which ends this by closing the pipe.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # What decoders say about a stranger's file is for nobody's log.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # On Ctrl+C the program closes the pipe, which ends this process.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # Decoders' messages about uploaded files are kept out of the log.
     AvifImagePlugin.DEFAULT_MAX_THREADS = AVIF_THREADS
     _limit(memory)
 
@@ -246,7 +248,7 @@ def _serve(connection, seconds, memory):
             name, content = json.loads(connection.recv_bytes()), connection.recv_bytes()
         except EOFError:
             return
-        # Nobody handles its signal: the system ends this process then, whatever it does.
+        # The signal of this timer is not handled, so the system ends this process, whatever it is doing.
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             image = decode(content, name, before)
@@ -265,15 +267,18 @@ def _serve(connection, seconds, memory):
         del image, content
 
 
-def give_memory_back():
-    """Have the C library give large parts of memory back to the system, instead of keeping them for the next picture:
-    after some of 50 megapixels the app had 900 MB for ever. Changes nothing where the library has no such setting."""
+def give_memory_back() -> None:
+    """Make the C library return large freed blocks of memory to the system instead of keeping them.
+
+    Without it, the app kept 900 MB after a few pictures of 50 megapixels. It does nothing where the C library has no
+    such setting.
+    """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
 
 
 def _limit(memory):
-    """Limit the memory of this process where the system knows such a limit, and leave no picture in a core dump."""
+    """Limit the memory of this process where the system can, and disable core dumps, which would contain pictures."""
     import resource
 
     for kind, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CORE, 0)):

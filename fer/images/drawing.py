@@ -1,29 +1,35 @@
-"""Numbered, coloured boxes on a picture."""
+"""Draw numbered, coloured boxes on a picture."""
 
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from PIL import ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from fer.labels import class_colors
 
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
-"""Path of the captions' font, free to use and pass on (`fonts/LICENSE`). Pillow's own lacks ä, ñ and ¿."""
+"""Path of the captions' font, which has a free licence (`fonts/LICENSE`). Pillow's own font lacks ä, ñ and ¿."""
 
 
-def caption(number, face):
-    """A face in a few words: its number, label and probability; "not sure" where the answer is none."""
+def caption(number: int, face) -> str:
+    """Return a face's number, label and probability, such as "1 happy 93%"; with "not sure" if it is not confident."""
     label = face.label if face.confident else f"not sure: {face.label}"
     return f"{number} {label} {face.probabilities[face.label]:.0%}"
 
 
-def draw_faces(image, faces, numbers=None, caption=caption):
-    """Draws each face's box with its caption, or with its number alone where the box is too narrow for that.
+def draw_faces(
+    image: Image.Image,
+    faces: Sequence,
+    numbers: Iterable[int] | None = None,
+    caption: Callable[..., str] = caption,
+) -> Image.Image:
+    """Draw the box of each face with its caption, or with its number alone where the box is too narrow.
 
     Args:
-        image: PIL image of mode RGB; it is left as it is.
-        faces: of `fer.recognition.recognizer.Recognizer.recognize`.
-        numbers: of the faces; by default from 1 in their order.
-        caption: makes the text of a face from its number and it.
+        image: PIL image of mode RGB; it is not changed.
+        faces: of `fer.recognition.recognizer.Recognizer.recognize` or `fer.detection.tracking.FaceTracker.update`.
+        numbers: numbers of the faces; by default from 1 in their order.
+        caption: function of a face's number and the face that returns its caption.
 
     Returns:
         A PIL image of the same size.
@@ -46,14 +52,14 @@ def draw_faces(image, faces, numbers=None, caption=caption):
 
 
 def _write(draw, text, left, top, font, color, size):
-    """Text on a filled plate above the point, or below it at the picture's edge."""
+    """Write a text on a filled rectangle above a point, or below the point where the picture ends above it."""
     box = draw.textbbox((0, 0), text, font=font)
     pad = max(2, round((box[3] - box[1]) / 4))
     width, height = box[2] - box[0] + 2 * pad, box[3] - box[1] + 2 * pad
     left = max(0, min(left, size[0] - width))
     top = top - height if top >= height else top
     draw.rectangle((left, top, left + width, top + height), fill=color)
-    # The more readable of the two: 5 to 1 or better on each colour of the palette (WCAG 2.2, contrast ratio).
+    # The more readable of black and white; its contrast ratio (WCAG 2.2) is at least 5 to 1 on each colour in use.
     ink = "black" if ImageColor.getcolor(color, "L") > 100 else "white"
     draw.text((left + pad - box[0], top + pad - box[1]), text, font=font, fill=ink)
 

@@ -1,33 +1,34 @@
-"""Pictures by their address: fetched from public servers only, and no more of them than is allowed."""
+"""Fetch pictures by their address, from public servers only and within limits of size and time."""
 
 import asyncio
 import socket
-from contextlib import aclosing
-from ipaddress import IPv4Address, ip_address, ip_network
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import httpx2 as httpx
 
 from fer.errors import UserError
 
 FETCH_SECONDS = 20
-"""Seconds that a file may take, redirects included; in the app it takes the place of another meanwhile."""
+"""Time limit for a file in seconds, redirects included. In the app, a slow file keeps others waiting."""
 CONNECT_SECONDS = 5
 """Seconds until another address of a server is tried."""
 FETCH_PORTS = (80, 443)
-"""Ports that are fetched from: those of the web, so that nobody makes this machine knock at others."""
+"""Ports that files are fetched from: those of the web alone, so that nobody can probe others from this machine."""
 FETCH_REDIRECTS = 5
-"""Redirects that are followed to a file."""
+"""Largest number of redirects that are followed."""
 UNICAST = ip_network("2000::/3")
-"""IPv6 addresses that IANA gives out for the public internet; `is_global` alone allows more."""
+"""IPv6 addresses that IANA assigns for the public internet. `is_global` alone allows more."""
 TRANSLATED = ip_network("64:ff9b::/96")
-"""IPv6 addresses that NAT64 sends on to the IPv4 address in their last 32 bits (RFC 6052)."""
+"""IPv6 addresses that NAT64 translates to the IPv4 address in their last 32 bits (RFC 6052)."""
 NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20")))
-"""Networks that `is_global` of some Python versions takes for public: protocol assignments (with Oracle's metadata
-server, 192.0.0.192), 6to4 relays, the platform's server within each network of Azure, and documentation."""
+"""Networks that `is_global` of some Python versions reports as public although they are not: protocol assignments
+(including Oracle's metadata server, 192.0.0.192), 6to4 relays, Azure's platform server, and documentation."""
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text is an address of the web instead of a path."""
+    """Return whether a text is a web address and not a path."""
     return text.lower().startswith(("http://", "https://"))
 
 
@@ -36,18 +37,25 @@ def fetch_file(url: str, most_bytes: int) -> bytes:
     return asyncio.run(fetch(url, most_bytes))
 
 
-async def fetch(url: str, most_bytes: int, resolve=None, turn=None) -> bytes:
-    """Fetch a file from a public server, whatever redirects lead there.
+async def fetch(
+    url: str,
+    most_bytes: int,
+    resolve: Callable[[str, int], Awaitable[list[str]]] | None = None,
+    turn: AbstractAsyncContextManager | None = None,
+) -> bytes:
+    """Fetch a file from a public server. Redirects are followed, to public servers only.
 
     Args:
         url: address of the file.
-        most_bytes: bytes that it may have.
-        resolve: coroutine function of a host name and a port, which returns the host's addresses as strings; by default
+        most_bytes: largest size of the file in bytes.
+        resolve: coroutine function of a host name and a port that returns the host's addresses as strings; by default
             `resolve_here`.
-        turn: asynchronous context manager, such as a semaphore, to wait for within `FETCH_SECONDS`.
+        turn: asynchronous context manager, such as a semaphore, that is entered first. Waiting for it counts towards
+            `FETCH_SECONDS`.
 
     Raises:
-        UserError: with the same sentence whatever was wrong, so that nobody learns from it what answers where.
+        UserError: if the file cannot be fetched. The sentence is the same for every reason, so that it does not reveal
+            which servers exist.
     """
     try:
         async with asyncio.timeout(FETCH_SECONDS), turn or asyncio.Semaphore():
@@ -61,9 +69,9 @@ async def fetch(url: str, most_bytes: int, resolve=None, turn=None) -> bytes:
 
 
 async def _follow(url, most_bytes, resolve):
-    transport, timeout = _JudgedTransport(resolve), httpx.Timeout(FETCH_SECONDS, connect=CONNECT_SECONDS)
+    transport, timeout = _CheckedTransport(resolve), httpx.Timeout(FETCH_SECONDS, connect=CONNECT_SECONDS)
     async with httpx.AsyncClient(transport=transport, timeout=timeout) as client:
-        # What calls itself packed is not unpacked: it could be of any size.
+        # Compressed answers are not decompressed: they could become arbitrarily large.
         request = client.build_request("GET", url, headers={"Accept-Encoding": "identity"})
         for _ in range(FETCH_REDIRECTS + 1):
             async with aclosing(await client.send(request, stream=True)) as response:
@@ -84,14 +92,14 @@ async def _read(response, most_bytes):
     return bytes(content)
 
 
-class _JudgedTransport(httpx.AsyncHTTPTransport):
-    """Connects to exactly the addresses that were judged, one after the other until one answers.
+class _CheckedTransport(httpx.AsyncHTTPTransport):
+    """Transport that connects only to the addresses that it has checked, one after the other until one answers.
 
-    A name is resolved once a request, so also for each redirect.
+    A host name is resolved once for each request, and so for each redirect.
     """
 
     def __init__(self, resolve):
-        # A connection that is kept could be used for another host of the same address.
+        # A connection that is kept open could be reused for another host at the same address.
         super().__init__(limits=httpx.Limits(max_keepalive_connections=0))
         self._resolve = resolve
 
@@ -105,7 +113,7 @@ class _JudgedTransport(httpx.AsyncHTTPTransport):
             raise ValueError("The server is not a public one.")
         extensions = {**request.extensions, "sni_hostname": host}
         for address in addresses:
-            # The header Host stays that of the name, and the certificate must be the name's.
+            # The header Host keeps the host name, and the server's certificate must be valid for that name.
             pinned = httpx.Request(
                 request.method, url.copy_with(host=address), headers=request.headers, extensions=extensions
             )
@@ -117,21 +125,17 @@ class _JudgedTransport(httpx.AsyncHTTPTransport):
 
 
 async def resolve_here(host: str, port: int) -> list[str]:
-    """Return a host's addresses as strings, in the order to try, by this machine's own resolver.
+    """Return a host's addresses as strings, in the order to try, from this machine's resolver.
 
     Raises:
-        OSError, ValueError: if the name has none.
+        OSError, ValueError: if the name has no address.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(address[0] for *_, address in found))
 
 
-def is_public(address) -> bool:
-    """Return whether an IP address belongs to the public internet, and so do the IPv4 addresses that it stands for.
-
-    Args:
-        address: string or `ipaddress` object.
-    """
+def is_public(address: str | IPv4Address | IPv6Address) -> bool:
+    """Return whether an IP address, and each IPv4 address that is embedded in it, belongs to the public internet."""
     try:
         address = ip_address(address)
     except ValueError:

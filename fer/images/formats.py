@@ -1,57 +1,66 @@
-"""The picture formats that are read, told by content and not by name; and which files of a list are pictures."""
+"""The picture formats that are read, recognised by content and not by name; and which files of a list are pictures."""
 
 import re
 from collections import Counter
-from pathlib import PurePosixPath
+from collections.abc import Callable, Sequence
+from os import PathLike
+from pathlib import PurePath, PurePosixPath
+from typing import TypeVar
+
+File = TypeVar("File")
+"""Type of what stands for a file: a name, or a member of an archive."""
 
 HEAD_BYTES = 32
-"""Bytes at a file's beginning that `find_formats` looks at."""
+"""Number of bytes at the beginning of a file that `find_formats` examines."""
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".gif", ".bmp",
     ".dib", ".tif", ".tiff",
 )  # fmt: skip
-"""Suffixes whose files are meant as pictures, in lower case. A file with another one is a picture by its content."""
+"""Suffixes of picture files, in lower case. A file with another suffix is a picture if its content is."""
 READABLE = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
-"""Formats that are decoded, for messages. Pillow knows more, among them EPS, for which it starts Ghostscript on the
-stranger's program."""
+"""Formats that are decoded, for messages. Pillow knows more, such as EPS, which it would run as a program in
+Ghostscript."""
 _SIGNATURES = (
     (re.compile(rb"\xff\xd8\xff"), ("JPEG",)),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), ("PNG",)),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), ("WEBP",)),
     (re.compile(rb"....ftyp(?:avif|avis|hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL), ("AVIF", "HEIF")),
     (re.compile(rb"GIF8[79]a"), ("GIF",)),
-    # "BM" alone begins a text as well: the second number is the size of one of the format's headers.
+    # A text may begin with "BM" too, so the size of the format's second header must be one of those that exist.
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), ("BMP",)),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), ("TIFF",)),
 )
 
 
-def find_formats(head):
-    """Return the formats, by Pillow's names, that a file may have which begins with `head`; () where it is no picture.
+def find_formats(head: bytes) -> tuple[str, ...]:
+    """Return the possible formats of a file, by Pillow's names; () if it is no picture.
 
     Args:
-        head: the first `HEAD_BYTES` bytes.
+        head: first `HEAD_BYTES` bytes of the file.
     """
     return next((formats for signature, formats in _SIGNATURES if signature.match(head)), ())
 
 
-def pick_pictures(files, read_head, path_of=PurePosixPath, map=map):
+def pick_pictures(
+    files: Sequence[File],
+    read_head: Callable[[File], bytes],
+    path_of: Callable[[File], PurePath] = PurePosixPath,
+    map: Callable = map,
+) -> tuple[list[File], Counter]:
     """Sort the files of a folder or archive into pictures and others.
 
-    A file is a picture by its content, and where its name says that it is meant as one (`SUFFIXES`), so that a damaged
-    one is reported instead of left out. Hidden files, and those that macOS puts beside each file of a zip
-    (`__MACOSX`), are neither.
+    A file is a picture if it has one of the `SUFFIXES`, so that a damaged picture is reported instead of left out, or
+    else if its content is a picture. Hidden files, and the files in `__MACOSX`, which macOS adds to zips, are neither.
 
     Args:
-        files: a list, of names by default.
-        read_head: function of a file that returns its first `HEAD_BYTES` bytes, b"" where it cannot be read; called
-            for files without one of the `SUFFIXES` alone.
-        path_of: function of a file that returns its `pathlib.PurePath`.
-        map: as the built-in one, such as that of a thread pool.
+        files: the files, by default as names.
+        read_head: function of a file that returns its first `HEAD_BYTES` bytes, or b"" if it cannot be read. It is
+            called only for files without one of the `SUFFIXES`.
+        path_of: function of a file that returns its path.
+        map: function like the built-in `map`, such as that of a thread pool.
 
     Returns:
-        The pictures, in their order, and a `collections.Counter` of the others by kind (their suffix), for
-        `describe_left_out`.
+        The pictures, in their order, and the number of other files by kind (their suffix), for `describe_left_out`.
     """
     files = [(file, path_of(file)) for file in files]
     files = [(file, path) for file, path in files if not path.name.startswith(".") and "__MACOSX" not in path.parts]
@@ -66,20 +75,20 @@ def pick_pictures(files, read_head, path_of=PurePosixPath, map=map):
     return pictures, left_out
 
 
-def describe_left_out(counts):
-    """Return what `pick_pictures` counted as a text, such as "12 files left out: 7 .mov, 5 .txt"; "" for nothing."""
+def describe_left_out(counts: Counter) -> str:
+    """Return the counts of `pick_pictures` as a text, such as "12 files left out: 7 .mov, 5 .txt"; "" if empty."""
     if not counts:
         return ""
     return f"{counts.total()} file{'' if counts.total() == 1 else 's'} left out: {list_kinds(counts)}"
 
 
-def list_kinds(counts, others="others", unnamed="without a suffix"):
-    """Return the kinds of `pick_pictures` with their counts, the most frequent first, such as "7 .mov, 5 .txt".
+def list_kinds(counts: Counter, others: str = "others", unnamed: str = "without a suffix") -> str:
+    """Return the kinds of files with their counts, the most frequent first, such as "7 .mov, 5 .txt".
 
     Args:
-        counts: by kind.
-        others: word for those beyond the ten most frequent.
-        unnamed: words for those without a suffix.
+        counts: number of files by kind, of `pick_pictures`.
+        others: word for the kinds after the ten most frequent.
+        unnamed: words for the files without a suffix.
     """
     frequent = counts.most_common(10)
     rest = counts.total() - sum(count for _, count in frequent)
@@ -87,8 +96,8 @@ def list_kinds(counts, others="others", unnamed="without a suffix"):
     return ", ".join([*parts, *([f"{rest} {others}"] if rest else [])])
 
 
-def read_head(path):
-    """Return the first `HEAD_BYTES` bytes of a file, b"" where it cannot be read."""
+def read_head(path: str | PathLike[str]) -> bytes:
+    """Return the first `HEAD_BYTES` bytes of a file; b"" if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(HEAD_BYTES)

@@ -1,4 +1,4 @@
-"""Decode pictures from anywhere: guarded, upright, in RGB, one sentence for what cannot be read."""
+"""Decode pictures to upright RGB images, within limits; the error for an unreadable picture is one sentence."""
 
 import io
 import math
@@ -18,21 +18,21 @@ from fer.images.bounds import ImageError, check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
 
 MAX_PIXELS = 50_000_000
-"""Pictures above this are refused before they are decoded: 50 megapixels are 150 MB in memory."""
+"""Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
 NOTE = "fer note"
-"""Key in a picture's `info` of what `note_of` returns."""
+"""Key under which a picture's `info` keeps the note that `note_of` returns."""
 END_OF_JPEG = b"\xff\xd9"
-"""Marker at the end of a JPEG. Where it follows what is there, the decoder fills what is missing."""
+"""Marker that ends a JPEG. Appended to an incomplete file, it makes the decoder fill the missing rows."""
 MAX_MISSING = 0.5
-"""Share of a JPEG's rows that may be missing at its end. Of more than that hardly anything can be said."""
+"""Largest share of a JPEG's rows that may be missing at its end."""
 
 Photo: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
-"""A picture as callers have it: a path, a file's bytes, a binary file object, a PIL image of any mode, or an RGB array
-of uint8, `(height, width, 3)`."""
+"""Type of the pictures that the public functions accept: a path, the bytes of a file, a binary file object, a PIL image
+of any mode, or an RGB array, uint8 `(height, width, 3)`."""
 
 
-# Pillow warns of sizes, which `_check_size` judges, and of odd metadata. Not around the decoding: a filter that is set
-# and taken back is that of all threads in the meantime.
+# Pillow warns of large pictures, which `_check_size` refuses, and of unusual metadata. The filter is not set around the
+# decoding alone, because `warnings.catch_warnings` changes the filters of all threads.
 warnings.filterwarnings("ignore", module="PIL")
 
 
@@ -43,16 +43,16 @@ def load_image(
 
     Args:
         source: path or binary file object.
-        name: what to call the picture in an error; by default the path.
-        most_bytes: that a file may have.
+        name: name of the picture in an error; by default the path.
+        most_bytes: largest size of the file in bytes.
 
     Returns:
-        A PIL image of mode RGB.
+        A PIL image of mode RGB. If the end of a JPEG is missing, but no more than `MAX_MISSING` of its rows, the rest
+        is returned, with a note for `note_of`.
 
     Raises:
-        ImageError: if it is missing, empty, no picture, truncated, above `MAX_PIXELS`, above `most_bytes`, or more work
-            than `fer.images.bounds.check_work` allows. A JPEG that lacks its end is read, with a note (`note_of`),
-            where no more than `MAX_MISSING` of it is missing.
+        ImageError: if the picture is missing, empty, in no known format, truncated, larger than `MAX_PIXELS` or
+            `most_bytes`, or takes more work than `fer.images.bounds.check_work` allows.
     """
     name = name or str(source)
     return decode(read_file(source, name, most_bytes), name)
@@ -61,11 +61,11 @@ def load_image(
 def to_image(photo: Photo) -> Image.Image:
     """Return a `Photo` as a PIL image of mode RGB.
 
-    Files are decoded as `load_image` does. A PIL image or an array is taken as it lies: the EXIF orientation that an
-    image may carry is not applied, so that boxes fit the pixels that the caller has.
+    Files are decoded as by `load_image`. A PIL image or an array is used as it is: an EXIF orientation that the image
+    carries is not applied, so that the boxes of faces fit the caller's pixels.
 
     Raises:
-        UserError: for what is no `Photo`, and an `ImageError` for a picture that cannot be read.
+        UserError: if `photo` is of another type; an `ImageError` if the picture cannot be read.
     """
     if isinstance(photo, Image.Image):
         try:
@@ -89,11 +89,7 @@ def to_image(photo: Photo) -> Image.Image:
 
 
 def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: float = math.inf) -> bytes:
-    """Read a file that `decode` takes; arguments and errors are those of `load_image`.
-
-    Returns:
-        bytes.
-    """
+    """Return the content of a file, for `decode`. Arguments and errors are those of `load_image`."""
     try:
         if not isinstance(source, str | os.PathLike):
             return source.read()
@@ -105,11 +101,12 @@ def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: 
 
 
 def decode(content: bytes, name: str, before: Callable[[int], object] | None = None) -> Image.Image:
-    """Decode a picture that is in memory; name, answer and errors are those of `load_image`.
+    """Decode a picture that is in memory. Return value and errors are those of `load_image`.
 
     Args:
-        content: bytes.
-        before: function of the number of its pixels that is called before they are decoded.
+        content: bytes of the file.
+        name: name of the picture in an error.
+        before: function that is called with the number of pixels before they are decoded.
     """
     formats = find_formats(content[:HEAD_BYTES])
     if not content:
@@ -142,7 +139,14 @@ def decode(content: bytes, name: str, before: Callable[[int], object] | None = N
 
 
 def _decode(content, formats, name, before, cut=False):
-    """Decode a picture; with `cut` a JPEG whose end was added, None where more than `MAX_MISSING` of it is missing."""
+    """Decode a picture in one of the formats.
+
+    Args:
+        cut: whether `END_OF_JPEG` was appended to an incomplete JPEG.
+
+    Returns:
+        A PIL image of mode RGB; None if more than `MAX_MISSING` of an incomplete JPEG is missing.
+    """
     with Image.open(io.BytesIO(content), formats=formats) as image:
         _check_size(image, name)
         if before:
@@ -157,7 +161,7 @@ def _decode(content, formats, name, before, cut=False):
 
 
 def _share_missing(image):
-    """Return the share of the rows at a JPEG's end that its decoder filled, with the colour that came last."""
+    """Return the share of rows, 0-1, that the decoder filled at the end of a JPEG with the last colour it had read."""
     last, rows = image.getpixel((image.width - 1, image.height - 1)), image.height
     for top in range(8 * ((image.height - 1) // 8), -1, -8):  # Blocks have eight rows.
         strip = image.crop((0, top, image.width, min(top + 8, image.height)))
@@ -168,25 +172,25 @@ def _share_missing(image):
 
 
 def note_of(image: Image.Image) -> str:
-    """Return what is to be said of a picture that was read although its file is not whole; "" of any other."""
+    """Return the note on a picture that was read from an incomplete file; "" for any other picture."""
     return image.info.get(NOTE, "")
 
 
 def set_note(image: Image.Image, note: str) -> Image.Image:
-    """Write down what `note_of` returns, and return the picture."""
+    """Set the note that `note_of` returns, and return the picture."""
     image.info.pop(NOTE, None)
     if note:
         image.info[NOTE] = note
     return image
 
 
-def load_grey(source, size, name=None):
-    """Decodes a picture to a grey square of `size` pixels: uint8 array `(size, size)`, values 0-255."""
+def load_grey(source: str | os.PathLike[str] | BinaryIO, size: int, name: str | None = None) -> np.ndarray:
+    """Decode a picture to a grey square: uint8 array `(size, size)`, values 0-255."""
     return grey_square(load_image(source, name), size)
 
 
-def grey_square(image, size):
-    """Scales a PIL image to a grey square of `size` pixels: uint8 array `(size, size)`, values 0-255."""
+def grey_square(image: Image.Image, size: int) -> np.ndarray:
+    """Scale a PIL image to a grey square: uint8 array `(size, size)`, values 0-255."""
     image = image.convert("L")
     if image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS)
@@ -211,7 +215,7 @@ def _unknown(name, reason=""):
 
 @cache
 def _register_heif():
-    # Imported for the first such picture: it takes longer than decoding a small one.
+    # Imported when the first such picture comes: the import takes longer than decoding a small picture.
     from pillow_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
@@ -227,10 +231,10 @@ def _check_size(image, name):
 
 def _to_rgb(image):
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        # The format decides the scale, never the content: a dark 16-bit picture stays dark.
+        # The format alone decides the scale, so that a dark 16-bit picture stays dark.
         top = 255.0 if image.mode == "F" else 65535.0
         grey = np.empty((image.height, image.width), np.uint8)
-        for start in range(0, image.height, 256):  # Of a large picture the floats alone would be 200 MB.
+        for start in range(0, image.height, 256):  # The floats of a large picture as a whole would take 200 MB.
             rows = np.asarray(image.crop((0, start, image.width, min(start + 256, image.height))), dtype=np.float32)
             grey[start : start + 256] = np.clip(np.nan_to_num(rows) * (255.0 / top), 0, 255)
         return Image.fromarray(grey).convert("RGB")

@@ -1,12 +1,12 @@
-"""How often the frames of a clip are read. Apart from `fer.images.clips`, so that a page can show it without PyAV."""
+"""Limits of the time between two frames of a clip, apart from `fer.images.clips` so that PyAV need not be imported."""
 
 from fer.errors import check
 
 MIN_EVERY, MAX_EVERY = 0.05, 60
-"""Seconds from one frame of a clip to the next, at least and at most."""
+"""Least and largest number of seconds between two frames that are read of a clip."""
 
 
-def check_every(every):
+def check_every(every: float) -> None:
     """Raise a `UserError` unless `every` is a number of seconds from `MIN_EVERY` to `MAX_EVERY`."""
     rule = f"from {MIN_EVERY:g} to {MAX_EVERY:g} seconds"
     check(MIN_EVERY <= every <= MAX_EVERY, "every", rule, f"{every:g}")

@@ -1,6 +1,7 @@
-"""Pictures wherever a person has them: files, folders, zips, pipes and addresses of the web, found one at a time.
+"""Find pictures in files, folders, zips, pipes and web addresses, one at a time.
 
-Nothing grows with their number: of a folder one level is listed at a time, of a zip its directory.
+Memory does not grow with the number of pictures: a folder is listed one level at a time, and only a zip's list of files
+is held.
 """
 
 import os
@@ -24,22 +25,22 @@ from fer.images.formats import describe_left_out, pick_pictures, read_head
 from fer.images.loading import MAX_PIXELS, ImageError, decode, load_image, read_file
 
 STANDARD_INPUT = "-"
-"""Name of standard input, which is one picture or one zip."""
+"""Name of standard input, which may be one picture or one zip."""
 MAX_FETCHED_BYTES = 150 * 1024**2
-"""Bytes of a picture or zip that is fetched, as the app fetches it."""
+"""Largest size in bytes of a picture or zip that is fetched from the web; the app has the same limit."""
 MAX_MEMBER_BYTES = 6 * MAX_PIXELS
-"""Bytes of a picture in a zip: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
+"""Largest size in bytes of a picture in a zip: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
 MAX_PIPED_BYTES = 4_000_000_000
-"""Bytes of what comes through a pipe, which is written to a temporary file."""
+"""Largest number of bytes that are read from a pipe. They are written to a temporary file."""
 
 
 class Found(NamedTuple):
-    """A picture that is still to be decoded.
+    """A picture that was found and has not been decoded yet.
 
-    name: what to call it: its path, its place in a zip or its address.
-    place: path of it below the folder or zip that it is of; of a single file, its name.
+    name: its path, its path in a zip after the path of the zip, or its web address.
+    place: its path below the folder or zip that contains it; for a single file, its name.
     content: its path, its bytes, or the `UserError` that says why it cannot be read.
-    source: number of the argument that it is of, from 0.
+    source: index of the argument by which it was found.
     """
 
     name: str
@@ -48,10 +49,10 @@ class Found(NamedTuple):
     source: int
 
     def load(self) -> Image.Image:
-        """Decode it as `fer.images.loading.load_image` does.
+        """Decode the picture as `fer.images.loading.load_image` does.
 
         Raises:
-            UserError: where it cannot be read.
+            UserError: if it cannot be read.
         """
         if isinstance(self.content, UserError):
             raise self.content
@@ -61,15 +62,15 @@ class Found(NamedTuple):
 
 
 def find_pictures(sources: Iterable[str], note: Callable[[str], object] = lambda message: None) -> Iterator[Found]:
-    """Yield the pictures of files, folders, zips, pipes and addresses, in their order; in a folder sorted by name.
+    """Yield the pictures of files, folders, zips, pipes and web addresses, in their order; in folders sorted by name.
 
-    A single file is always a picture, or one with an error. So is a zip or folder that cannot be read. Hidden files and
-    folders are passed over, and so are zips in folders.
+    Each single file counts as a picture, whatever it contains. A zip or folder that cannot be read yields one picture
+    with an error. Hidden files, hidden folders, and zips in folders are skipped.
 
     Args:
         sources: paths, addresses that begin with http:// or https://, or `STANDARD_INPUT`.
-        note: function that is called with a sentence on each folder or zip that has other files or no pictures, such as
-            `photos: 12 files left out: 7 .mov, 5 .txt.`
+        note: function that is called with a sentence for each folder or zip that has other files or no pictures, such
+            as `photos: 12 files left out: 7 .mov, 5 .txt.`
     """
     for number, source in enumerate(sources):
         try:
@@ -81,7 +82,7 @@ def find_pictures(sources: Iterable[str], note: Callable[[str], object] = lambda
 
 
 def count_pictures(sources: Iterable[str]) -> int:
-    """Return how many pictures `find_pictures` will yield, without reading from pipes or the web."""
+    """Return the number of pictures that `find_pictures` will yield; a pipe or web address counts as one, unread."""
     total = 0
     for source in sources:
         path = Path(source)
@@ -134,7 +135,7 @@ def _of_folder(folder, number, note):
 
 
 def _walk(folder):
-    """Yield each folder from this one on, what is wrong with it ("" for nothing) and the names of its files, sorted."""
+    """Yield for this folder and each below it: its path, why it cannot be read ("" if it can), its files by name."""
     waiting = [folder]
     while waiting:
         here, problem, files, folders = waiting.pop(), "", [], []
@@ -143,7 +144,7 @@ def _walk(folder):
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
-                    # A link to a folder may lead back to where it is.
+                    # A link to a folder is not followed, since it may lead back to a folder above it.
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
                     elif entry.is_file():
@@ -186,7 +187,7 @@ def _place(name):
 
 
 def _is_pipe(path):
-    """Whether a path is neither a regular file nor a folder, but there."""
+    """Return whether a path exists and is not a regular file. Folders are handled before this is called."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -204,7 +205,7 @@ def _copy(stream, name, file):
 
 @contextmanager
 def _temporary_file(write):
-    """Yield the path of a file that `write` fills and that is gone at the end of the block."""
+    """Yield the path of a temporary file that `write` fills, and remove it at the end of the block."""
     folder = tempfile.mkdtemp(prefix="fer-")
     try:
         path = os.path.join(folder, "picture")

@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, RepoCard, constants
 
 from fer.errors import UserError
-from fer.hub.client import read_access, resolve_model
+from fer.hub.client import ModelSource, read_access, resolve_model
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS
 from fer.models.exports import judge_export
@@ -23,15 +23,16 @@ from fer.recognition.litert_network import load_litert_network
 from fer.resources import FILES, PACKAGE
 
 PROJECT = PACKAGE.parent
-"""Top of the repository, where the package is not installed but stands in a checkout."""
+"""Path of the top of the repository, if the package is used from a checkout and not installed."""
 REQUIREMENTS = "requirements.txt"
+"""Name of the Space's file of requirements."""
 TABLE = "pyproject.toml"
 """Name of the file from which the Space's requirements are written."""
 DEPLOYED = ("app.py", "examples", "LICENSE")
 """Files and folders at the top of the repository that the app needs, beside the package. The Space's README.md and
 requirements are written anew."""
 HARDWARE = "zero-a10g"
-"""The one that a free account may have. The app leaves its GPU alone."""
+"""Name of the hardware that free accounts may use. The app does not use its GPU."""
 PATIENCE = 20 * 60
 """Seconds to wait for a build."""
 BODY = """
@@ -45,26 +46,29 @@ prohibited (AI Act, Article 5(1)(f)).
 """
 
 
-def deploy(repository, model, private=None, hardware=None, wait=False):
-    """Creates or updates a Space that serves a model of the Hub.
+def deploy(
+    repository: str, model: str, private: bool | None = None, hardware: str | None = None, wait: bool = False
+) -> str:
+    """Create or update a Space that serves a model of the Hub.
+
+    The Space of a private or gated model needs a token in `FER_SPACE_TOKEN` that can read the model and write nothing.
 
     Args:
         repository: `OWNER/NAME` of the Space.
-        model: `OWNER/NAME` or `OWNER/NAME@REVISION`; the Space is pinned to the commit that this is now.
-        private: whether a new Space is private; None for the owner's default. A public one that is there is refused if
-            it is to be private.
-        hardware: a name of `huggingface_hub.SpaceHardware`; None for `HARDWARE` on a new Space, and for what it has on
-            one that is there.
-        wait: return when the Space runs.
-
-    The Space of a private or gated model needs a token, in `FER_SPACE_TOKEN`, that may read it and can write nothing.
+        model: `OWNER/NAME` or `OWNER/NAME@REVISION`. The Space is pinned to the commit that this names at the time of
+            the call.
+        private: whether the Space is private; None for the owner's default. An existing public Space is not made
+            private, but refused.
+        hardware: a name of `huggingface_hub.SpaceHardware`; None for `HARDWARE` on a new Space, and for the present
+            hardware of an existing one.
+        wait: whether to return only when the Space runs.
 
     Returns:
         The Space's URL.
 
     Raises:
         HubError: if the Hub refuses, the token does not fit, or the Space does not come up.
-        UserError: if the model is not on the Hub, does not fit, or has no LiteRT file; or if the project is neither
+        UserError: if the model is not on the Hub, is not valid, or has no LiteRT file; or if the project is neither
             installed nor a git clone.
     """
     source = resolve_published(repository, model, private)
@@ -87,7 +91,7 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
             api.add_space_variable(repository, "FER_MODEL", str(source))
             if token:
                 api.add_space_secret(repository, "HF_TOKEN", token)
-                # Whoever visits the Space may ask about pictures, but not have the model.
+                # Visitors may use the model of the Space, but not download it.
                 api.add_space_variable(repository, "FER_ON_DEVICE", "0")
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
         if wait:
@@ -97,11 +101,11 @@ def deploy(repository, model, private=None, hardware=None, wait=False):
     return f"{constants.ENDPOINT}/spaces/{repository}"
 
 
-def resolve_published(repository, model, private):
-    """Return the `fer.hub.client.ModelSource` of a model that a Space is to serve; arguments as in `deploy`.
+def resolve_published(repository: str, model: str, private: bool | None) -> ModelSource:
+    """Return the source of a model that a Space shall serve. The arguments are those of `deploy`.
 
     Raises:
-        HubError: if the Space may not be written to, or the Hub refuses the model.
+        HubError: if the Space cannot be written to, or the Hub refuses the model.
         UserError: if the model is not on the Hub.
     """
     check_push(repository, kind="space", private=private)
@@ -112,7 +116,7 @@ def resolve_published(repository, model, private):
 
 
 def _check_served(source):
-    """Make sure that a model answers from its LiteRT file: a Space has no Keras."""
+    """Raise an error if a model has no valid LiteRT file, since Keras is not installed on a Space."""
     record, reason = judge_export(source.folder, "litert")
     if not record:
         name, again = EXPORTS["litert"], f"python -m fer push FOLDER {source.name}"
@@ -123,16 +127,16 @@ def _check_served(source):
     load_litert_network(source.folder)
 
 
-def write_space(folder, source, preload=True):
-    """Write a Space's files to an empty folder: what the app needs, its requirements and the README.md.
+def write_space(folder: Path, source: ModelSource, preload: bool = True) -> None:
+    """Write the files of a Space to an empty folder: the app, its requirements and the README.md.
 
-    From a git clone the files are those that are committed; from an installed package, its own.
+    From a git clone the committed files are used, from an installed package its own.
 
     Args:
-        folder: existing folder.
-        source: `fer.hub.client.ModelSource` of a model of the Hub.
-        preload: let the Hub download the model while it builds the Space, so that a start needs no download. It has no
-            token then.
+        folder: existing empty folder.
+        source: model of the Hub that the Space serves.
+        preload: whether the Hub downloads the model when it builds the Space, so that a start needs no download. The
+            Hub has no token then, so the model must be public.
     """
     _copy_project(folder)
     table = folder / TABLE
@@ -158,8 +162,8 @@ def complete_card(card, source):
     card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
 
 
-def write_requirements(table):
-    """Return the requirements of the app alone, without what trains, as the text of a requirements file.
+def write_requirements(table: str) -> str:
+    """Return the requirements of the app, without those of training, as the text of a requirements file.
 
     Args:
         table: text of `pyproject.toml`.
@@ -181,8 +185,8 @@ def _copy_project(folder):
         copy(FILES / name, folder / name)
 
 
-def uncommitted():
-    """Return the paths of files to be deployed whose changes are not committed and so stay here."""
+def uncommitted() -> list[str]:
+    """Return the paths of the deployed files that have uncommitted changes, which are not deployed."""
     if FILES.is_dir():
         return []
     lines = _git("status", "--porcelain", "--", PACKAGE.name, *DEPLOYED, CARD, TABLE).decode().splitlines()
@@ -200,17 +204,17 @@ def _git(*arguments):
     return run.stdout
 
 
-def needs_token(api, source):
-    """Return whether a model of the Hub is private or gated, so that not everybody may have it."""
+def needs_token(api: HfApi, source: ModelSource) -> bool:
+    """Return whether a model of the Hub is private or gated, so that a token is needed to download it."""
     info = api.model_info(source.name)
     return bool(info.private or info.gated)
 
 
 def _reading_token(source):
-    """The token in `FER_SPACE_TOKEN`, if it may read the model and can write nothing, neither there nor elsewhere.
+    """Return the token in `FER_SPACE_TOKEN`, if it can read the model and cannot write to any repository.
 
     Raises:
-        HubError: if it is not such a token. Another, such as the one that deploys, is never taken in its place.
+        HubError: if it is not such a token. No other token, such as the one that deploys, is used instead.
     """
     rule = (
         f"{source.name}: is private or gated, so `FER_SPACE_TOKEN` must be a token that may read it and can write "
@@ -231,11 +235,10 @@ def _reading_token(source):
 
 
 def _can_write(access):
-    """What lets a token write, in words; "" for one that only reads.
+    """Return a description of a token that can write, such as "one with the role write"; "" if it can only read.
 
     Args:
-        access: of `fer.hub.client.read_access`; one of whose token it does not tell that it only reads counts as
-            writing.
+        access: result of `fer.hub.client.read_access`. A token counts as writing unless this says that it only reads.
     """
     role, rights = access.get("role"), access.get("fineGrained")
     if role == "read":
@@ -249,7 +252,7 @@ def _can_write(access):
     return f"one that may {', '.join(writing)}" if writing else ""
 
 
-def wait_until_up(api, repository):
+def wait_until_up(api: HfApi, repository: str) -> None:
     """Wait until a Space runs.
 
     Raises:

@@ -1,6 +1,7 @@
-"""Deploy the browser's recognizer as a static Space: it reads photos on the visitors' devices, and runs no server."""
+"""Deploy the browser's recognizer as a static Space, which answers photos on the visitors' devices without a server."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import HfApi, RepoCard, constants
@@ -16,23 +17,26 @@ OF_SERVERS = ("sdk_version", "python_version")
 """Fields of the README.md that a static Space has not."""
 
 
-def deploy_static(repository, model, write_site, private=None, wait=False):
+def deploy_static(
+    repository: str, model: str, write_site: Callable, private: bool | None = None, wait: bool = False
+) -> str:
     """Create or update a static Space with a model of the Hub.
 
     Args:
         repository: `OWNER/NAME` of the Space.
-        model: `OWNER/NAME` or `OWNER/NAME@REVISION`; the files are of the commit that this is now.
-        write_site: `fer.web.site.write_site`, of a floor above.
+        model: `OWNER/NAME` or `OWNER/NAME@REVISION`. The Space gets the model's files of the commit that this names at
+            the time of the call.
+        write_site: `fer.web.site.write_site`, which is on a higher floor.
         private: whether a new Space is private; None for the owner's default.
-        wait: return when the Space is up.
+        wait: whether to return only when the Space is up.
 
     Returns:
         The Space's URL.
 
     Raises:
         HubError: if the Hub refuses, or the Space does not come up.
-        UserError: if the model is not on the Hub, does not fit, or may not be handed to everybody.
-        ModelFolderError: if it has no LiteRT file of its weights and calibration.
+        UserError: if the model is not on the Hub, is not valid, or is private or gated while the Space is public.
+        ModelFolderError: if the model has no LiteRT file that belongs to its weights and calibration.
     """
     source = resolve_published(repository, model, private)
     api = HfApi()

@@ -5,7 +5,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
-from fer.data.layouts import CODES
+from fer.data.layouts import add_layout
 from fer.labels import EMOTIONS
 from fer.models.provenance import last_part
 from fer.training.recipes import Recipe
@@ -46,9 +46,7 @@ def add_options(parser):
         metavar="CLASS",
         help=f"classes to tell apart, 2 to 50 names of folders (default: {', '.join(EMOTIONS)})",
     )
-    parser.add_argument(
-        "--layout", choices=tuple(CODES), help="published layout of --data: what numbered folders and label files mean"
-    )
+    add_layout(parser)
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
