@@ -7,7 +7,7 @@ cannot be read, counts as a wrong answer.
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -21,8 +21,19 @@ BATCH_SIZE = 32
 """Number of photos whose faces are classified together."""
 
 
-def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
-    """Yield the probabilities of each photo's largest face, a float array `(classes,)`, or None without a face.
+class PhotoAnswer(NamedTuple):
+    """Answer to a photo's largest face.
+
+    probabilities: probabilities, a float array `(classes,)`.
+    detection_score: detection score of the face, from 0 to 1.
+    """
+
+    probabilities: np.ndarray
+    detection_score: float
+
+
+def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
+    """Yield the `PhotoAnswer` to each photo, or None where no face is found.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
@@ -32,10 +43,14 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
         answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
         for image in images:
             faces = [] if image is None else next(answers)
-            yield np.array(list(faces[0].probabilities.values())) if faces else None
+            yield (
+                PhotoAnswer(np.array(list(faces[0].probabilities.values())), faces[0].detection_score)
+                if faces
+                else None
+            )
 
 
-def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[np.ndarray | None]]:
+def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[PhotoAnswer | None]]:
     """Return the answers of `read_photo_set` for several sets.
 
     Args:
@@ -66,7 +81,8 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
         answers: answers as `read_photo_sets` returns them.
         sets: the sets of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
+        calibration: `fer.models.calibration.Calibration`; its threshold and the detection scores decide which answers
+            are confident, as in the app.
         groups: pattern of `fer.evaluation.fairness.compile_pattern`; None for no groups.
 
     Returns:
@@ -90,7 +106,7 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
         answers: answers as `read_photo_set` yields them, one per photo.
         photos: the set of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
+        calibration: `fer.models.calibration.Calibration`, as in `measure_answers`.
 
     Returns:
         A dict. `n`: number of photos. `found`: number of photos in which a face was found. `left_out`: as in `photos`.
@@ -101,15 +117,19 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
         counts among all labels, rows true and columns predicted, with a last column for photos without a face.
         Intervals are Wilson's at 95 %.
     """
+    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    from fer.detection.blazeface import is_sure_face
+
     true = np.array([labels.index(label) for label in photos.labels])
     found = np.array([answer is not None for answer in answers])
     probabilities = np.zeros((len(true), len(labels)))
     if found.any():
-        probabilities[found] = np.stack([answer for answer in answers if answer is not None])
+        probabilities[found] = np.stack([answer.probabilities for answer in answers if answer is not None])
+    sure_face = np.array([answer is not None and is_sure_face(answer.detection_score) for answer in answers])
     own = tuple(label for label in labels if label in photos.labels)
     among_own = np.array([labels.index(label) for label in own])[restrict(probabilities, labels, own).argmax(axis=1)]
     predicted = np.where(found, probabilities.argmax(axis=1), len(labels))
-    confident = found & calibration.confident(probabilities)
+    confident = sure_face & calibration.confident(probabilities)
     right, total = int((predicted == true)[confident].sum()), int(confident.sum())
     return {
         "n": len(true),
@@ -149,6 +169,11 @@ def format_photos(metrics: dict[str, Any]) -> str:
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
     lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
     return "\n".join(lines)
+
+
+def _answer(face):
+    """Return the `PhotoAnswer` of a `fer.recognition.recognizer.Face`."""
+    return PhotoAnswer(np.array(list(face.probabilities.values())), face.detection_score)
 
 
 def _open(path):

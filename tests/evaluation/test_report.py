@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from fer.data.fer2013 import Faces
+from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
@@ -117,7 +118,7 @@ def test_photos_choose_the_prior_and_are_measured(rare, tmp_path, monkeypatch):
         (tmp_path / "lab" / label).mkdir(parents=True)
         for number in range(100):
             (tmp_path / "lab" / label / f"{number:03}.png").touch()
-    answers = [*leaning[::2], *leaning[1::2]]
+    answers = [PhotoAnswer(row, 0.9) for row in (*leaning[::2], *leaning[1::2])]
     answers[0] = None
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
     metrics = save_report(folder, train, validation, "mine", photos=tmp_path / "lab")
