@@ -5,7 +5,7 @@ import numpy as np
 from benchmarks.contest import Contender, list_commands
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
-from fer.evaluation.photos import measure_answers
+from fer.evaluation.photos import PhotoAnswer, measure_answers
 from fer.labels import EMOTIONS
 from fer.models.config import load_config
 from fer.models.model_folder import BUNDLED
@@ -49,7 +49,7 @@ Photos in which a face was found:
 
 
 def _read(contender, photos):
-    """Return the probabilities of each photo's largest face, an array `(labels,)`, or None without a face."""
+    """Return the `PhotoAnswer` to each photo, or None without a face. `fer` gives no detection scores: all are 1."""
     answers = contender.ask(photos=[str(path) for path in photos.paths])["answers"]
     return [_largest(faces) for faces in answers]
 
@@ -58,4 +58,4 @@ def _largest(faces):
     if not faces:
         return None
     _, probabilities = max(faces, key=lambda face: (face[0][2] - face[0][0]) * (face[0][3] - face[0][1]))
-    return np.array([probabilities[label] for label in EMOTIONS])
+    return PhotoAnswer(np.array([probabilities[label] for label in EMOTIONS]), detection_score=1.0)

@@ -6,7 +6,7 @@ cannot be read, counts as a wrong answer.
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,11 +43,7 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]
         answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
         for image in images:
             faces = [] if image is None else next(answers)
-            yield (
-                PhotoAnswer(np.array(list(faces[0].probabilities.values())), faces[0].detection_score)
-                if faces
-                else None
-            )
+            yield _answer(faces[0]) if faces else None
 
 
 def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[PhotoAnswer | None]]:
@@ -87,7 +83,8 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
 
     Returns:
         A dict of plain numbers, ready for JSON: `labels`, those of the model; `sets`, by name as `measure_set` returns
-        them; and `mean`, the unweighted mean over the sets. The mean has `balanced_accuracy` among the labels of the
+        them; `all`, the same for the photos of all sets together; and `mean`, the unweighted mean over the sets. The
+        mean has `balanced_accuracy` among the labels of the
         set, `balanced_accuracy_all` among all labels of the model, `ece`, `coverage` and `accuracy` of confident
         answers, and `recall` by label over the sets that have the label. With `groups` there is also `fairness`, as
         `fer.evaluation.fairness.measure_fairness` returns it.
@@ -95,7 +92,8 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
     }
-    metrics = {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
+    together = measure_set(list(chain(*answers)), _join(sets), labels, calibration)
+    metrics = {"labels": list(labels), "sets": measured, "all": together, "mean": _average(measured, labels)}
     return metrics | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
 
 
@@ -166,9 +164,20 @@ def format_photos(metrics: dict[str, Any]) -> str:
         f"{'mean':10} {'':7} {'':6} {mean['balanced_accuracy']:9.1%} {mean['balanced_accuracy_all']:10.1%} "
         f"{mean['coverage']:6.1%} ({_percent(mean['accuracy'])}) {_percent(mean['ece'])}"
     )
+    together = metrics["all"]["confident"]
+    lines.append(
+        f"{'all':10} {metrics['all']['n']:7} {'':6} {'':9} {'':10} {together['coverage']:6.1%} "
+        f"({_percent(together['accuracy'])}) {_percent(metrics['all']['ece'])}"
+    )
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
     lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
     return "\n".join(lines)
+
+
+def _join(sets):
+    """Return the photos of all sets as one `PhotoSet`."""
+    paths, labels = ([item for photos in sets for item in getattr(photos, name)] for name in ("paths", "labels"))
+    return PhotoSet("all", tuple(paths), tuple(labels), {})
 
 
 def _answer(face):

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fer.data.photos import list_photo_sets
-from fer.detection.blazeface import MIN_SURE_SCORE
+from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.evaluation.photos import format_photos, measure_photos
@@ -21,7 +21,7 @@ ANSWERS = {
     "lime": {"happy": 0.95, "neutral": 0.03, "sad": 0.02},
     "gray": None,
 }
-SCORES = {"red": 0.9, "blue": 0.9, "lime": MIN_SURE_SCORE - 0.01}
+SCORES = {"red": 0.9, "blue": 0.9, "lime": MIN_CONFIDENT_SCORE - 0.01}
 """Detection score of the face in a photo, by colour."""
 
 
@@ -97,6 +97,11 @@ def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folde
     assert lab["confusion_matrix"] == [[2, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 1]]
     assert (street["n"], street["found"]) == (3, 2)
     assert street["all_labels"]["accuracy"] == pytest.approx(2 / 3)
+    everything = figures["all"]
+    assert (everything["n"], everything["found"]) == (8, 6)
+    rights = [each["all_labels"]["accuracy"] * each["n"] for each in (lab, street)]
+    assert everything["all_labels"]["accuracy"] == pytest.approx(sum(rights) / 8)
+    assert everything["confident"]["n"] == lab["confident"]["n"] + street["confident"]["n"]
     assert figures["mean"]["balanced_accuracy"] == pytest.approx((7 / 12 + 3 / 4) / 2)
     assert figures["mean"]["recall"]["happy"] == pytest.approx((2 / 3 + 1) / 2)
     assert json.loads(to_json(figures)) == figures
