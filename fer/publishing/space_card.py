@@ -1,7 +1,11 @@
 """README.md of a Space: front matter, from which the Hub builds and lists the Space, and a text about its model."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from huggingface_hub import SpaceCardData, constants
 
+from fer.hub.client import ModelSource
 from fer.models.model_folder import CARD
 
 FRONT_MATTER = {
@@ -30,14 +34,15 @@ Every face in a photo, with the probabilities of its expression, read by
 What is read is an expression, not a feeling. In the EU, inferring emotions at the workplace and in schools is
 prohibited (AI Act, Article 5(1)(f)).
 """
+"""Text below the front matter."""
 
 
-def write_space_card(folder, source, kind, preload=()):
+def write_space_card(folder: Path, source: ModelSource, kind: str, preload: Sequence[str] = ()) -> None:
     """Write the README.md of a Space.
 
     Args:
         folder: folder of the Space's files.
-        source: `fer.hub.client.ModelSource` of the model that it serves.
+        source: model of the Hub that the Space serves.
         kind: key of `SERVERS`.
         preload: names of files of the model that the Hub downloads while it builds the Space, so that a start needs no
             download.
