@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-peer
 
-.PHONY: app test test-rest test-all quality style screenshots vendor bench recipe dataset votes clean
+.PHONY: app test test-rest test-all quality style screenshots examples vendor bench recipe dataset votes clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -31,6 +31,10 @@ style: $(VENV)/dev
 
 screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
+
+# The outputs that the documents show, as the programs answer now.
+examples: $(VENV)/dev
+	FER_UPDATE_EXAMPLES=1 $(BIN)/python -m pytest -m slow tests/docs
 
 # The browser's runtime, which is committed; needs npm.
 vendor: $(VENV)/app
