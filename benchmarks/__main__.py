@@ -5,7 +5,8 @@
 `--peer` is the interpreter of a virtual environment with PyPI's `fer` 25.10.3. `--photos` is a folder of photos, as
 `python -m fer evaluate --photos` takes it; without it the section `photos` stays as it is. `--only serving exports`
 measures only these sections. Each section is written as soon as it is measured; the other sections of the document
-stay as they are. All take half an hour on 2 cores; the machine should have nothing else to do.
+stay as they are, and so do those of other benchmarks, which are copied into it. All take half an hour on 2 cores; the
+machine should have nothing else to do.
 """
 
 import argparse
@@ -74,8 +75,7 @@ def main():
             written = read_sections(document) if document.exists() else {}
             measured = f"Measured on {date.today()} in {minutes:.1f} minutes on {describe_machine()}."
             written[TITLES[section]] = f"{text}\n\n{measured}\n"
-            parts = [f"## {title}\n\n{written[title]}" for title in TITLES.values() if title in written]
-            document.write_text("\n".join([describe_document(), *parts]), encoding="utf-8")
+            document.write_text(render_document(written), encoding="utf-8")
 
 
 def describe_machine():
@@ -91,12 +91,26 @@ def describe_document():
     return f"""\
 # Benchmarks
 
-Written by `make bench DATA=fer2013.zip`, Python {platform.python_version()},
-{packages}.
+For readers who ask how fast the project is, how much memory it takes, and what its detector takes for a face.
+
+Written by `make bench DATA=fer2013.zip`, except for the sections that name another command. Python
+{platform.python_version()}, {packages}.
 
 A number before brackets is the median of five runs (exports: seven); the brackets hold the lowest and the highest.
-Sections may come from different machines, so compare ratios within a section.
+Sections may come from different machines, so compare ratios within a section. Times and memory depend on the shape of
+the bundled network, which has not changed so far; accuracies are those of the network bundled on the day of a section.
 """
+
+
+def render_document(sections):
+    """Return the text of the document: sections of `TITLES` in their order, and then all others.
+
+    Args:
+        sections: texts by title, as `read_sections` returns them.
+    """
+    ordered = [title for title in TITLES.values() if title in sections]
+    ordered += [title for title in sections if title not in ordered]
+    return "\n".join([describe_document(), *(f"## {title}\n\n{sections[title]}" for title in ordered)])
 
 
 def read_sections(document):

@@ -97,7 +97,7 @@ TRANSFERS = {
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
 }
 """Recipes by backbone, for a base that has weights already; of `mobilenet`'s base most is tuned, for longer than the
-head. Nobody has tuned these numbers (docs/experiments.md has what became of `mobilenet`'s)."""
+head. Nobody has tuned these numbers (docs/original-experiment.md has what became of `mobilenet`'s)."""
 
 
 def find_recipe(network, transfer=False):

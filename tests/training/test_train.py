@@ -159,7 +159,7 @@ def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monke
     # That their answers are right is another test.
     assert set(load_config(output)[0].exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
-    assert 'open("model.tflite", "rb")' in card
+    assert 'Interpreter("model.tflite")' in card
 
 
 @pytest.mark.slow  # Trains, measures and converts the network of 2 million parameters.
