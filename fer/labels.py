@@ -14,9 +14,9 @@ from fer.errors import UserError
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The emotions of FER2013, in the order of a network's outputs."""
 KNOWN = (*EMOTIONS, "contempt")
-"""Class names with a colour, aliases and a place in the order of their own; AffectNet and CK+ have `contempt` too."""
+"""Class names with aliases and a fixed place in the order: the emotions, and `contempt` of AffectNet and CK+."""
 CSV_EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
-"""Column `emotion` of `fer2013.csv` is an index into this tuple."""
+"""Emotions by their number in the column `emotion` of `fer2013.csv`."""
 ALIASES = {
     "angry": "anger",
     "contempt": "contemptuous",
@@ -42,12 +42,12 @@ COLORS = (
     *("#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9"),
     *("#882255", "#999933", "#332288", "#44AA99", "#CC6677", "#117733", "#AA4499", "#DDCC77", "#88CCEE"),
 )
-"""Colours of classes without one of their own, in turn: those of Okabe and Ito, then Paul Tol's muted palette (2021),
+"""Colours of classes that are no emotions, in this order: those of Okabe and Ito, then Paul Tol's muted palette (2021),
 which colour-blind people tell apart as well."""
 MOST_CLASSES = 50
 """Largest number of classes."""
 NAME = re.compile(r"[^\W_](?:[\w .+-]{0,48}[\w.+-])?")
-"""Pattern of a class name: it stands in HTML, Markdown, CSV and file names as it is."""
+"""Pattern of a class name, which needs no escaping in HTML, Markdown, CSV and file names."""
 COLUMNS = ("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score")
 """Names of other columns of the tables that have a column for each class."""
 
@@ -55,12 +55,12 @@ _NAMES = {alias: name for name, others in ALIASES.items() for alias in [name, *o
 
 
 def known_class(name: str) -> str | None:
-    """Return the one of `KNOWN` that a name means, in any case and spelling of `ALIASES`; None for none."""
+    """Return the class of `KNOWN` that a name or one of its `ALIASES` means, in any case; None if there is none."""
     return _NAMES.get(_fold(name))
 
 
 def match_class(name: str, classes: Iterable[str]) -> str | None:
-    """Return the one of `classes` that a folder's or a table's name means, in any case or by its alias; None for none.
+    """Return the class that a name in a data set means, in any case or by an alias; None if there is none.
 
     Args:
         name: text from a data set.
@@ -95,7 +95,7 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
 
 
 def class_colors(classes: Iterable[str]) -> dict[str, str]:
-    """Return a colour for each class: its own, or the next of `COLORS` that no class has; from 16 on they repeat."""
+    """Return a colour for each class: an emotion's own, or else the next unused one of `COLORS`, which may repeat."""
     classes = tuple(classes)
     taken = [EMOTION_COLORS[name] for name in classes if name in EMOTION_COLORS]
     free = [color for color in COLORS if color not in taken] or list(COLORS)
@@ -105,5 +105,5 @@ def class_colors(classes: Iterable[str]) -> dict[str, str]:
 
 
 def _fold(name):
-    """Return a name as names are compared."""
+    """Return the form of a name by which names are compared."""
     return unicodedata.normalize("NFC", name).strip().casefold()

@@ -23,6 +23,7 @@ class OutputError(UserError):
 
 
 PathLike = str | os.PathLike[str]
+"""Type of a path."""
 
 
 def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike] = ()) -> None:

@@ -12,7 +12,8 @@ environment:
                       OWNER/NAME@REVISION of the Hub (default: bundled)
   FER_STRICT=1        exit if that model cannot be loaded, instead of serving
                       the bundled one
-  FER_ON_DEVICE=0     give the model to no browser: the server reads all pictures
+  FER_ON_DEVICE=0     never send the model to a browser: the server answers all
+                      pictures
   GRADIO_SERVER_NAME  address to listen on (default: 127.0.0.1)
   GRADIO_SERVER_PORT  port to listen on (default: 7860)
 """

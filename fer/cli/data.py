@@ -1,32 +1,36 @@
-"""Print what would be read of a data set, before anything is trained or measured."""
+"""Command `fer data`: describe a data set, before anything is trained or measured on it."""
 
 import sys
+from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import finish
 from fer.data.layouts import add_layout
 from fer.documents import to_json
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, written_whole
 
-HELP = "print what would be read of a data set: splits, classes, counts, copies"
+HELP = "describe a data set: its splits, classes, numbers of pictures, and copies"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
-    parser.add_argument("path", metavar="PATH", help="folder, zip or CSV (docs/training.md)")
-    parser.add_argument("--classes", nargs="+", metavar="CLASS", help="classes to read (default: all that are there)")
+    parser.add_argument("path", metavar="PATH", help="data set as a folder, zip or CSV file (docs/training.md)")
+    parser.add_argument("--classes", nargs="+", metavar="CLASS", help="classes to read (default: all)")
     add_layout(parser)
-    parser.add_argument("--sheet", metavar="FILE", help="write a contact sheet of the training pictures here, as PNG")
+    parser.add_argument("--sheet", metavar="FILE", help="write a contact sheet of training pictures to this PNG file")
     parser.add_argument(
         "--model",
         metavar="MODEL",
         help="list the pictures whose label this model contradicts most: `bundled`, a folder, or OWNER/NAME of the Hub",
     )
-    parser.add_argument("--most", type=int, default=20, metavar="N", help="of these at most (default: %(default)s)")
+    parser.add_argument(
+        "--most", type=int, default=20, metavar="N", help="list at most N pictures (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
-def run(options):
-    """Print what would be read of a data set; exit code 2 where a picture cannot be read."""
+def run(options: Namespace) -> int:
+    """Print the description of a data set; return the exit code, which is 2 if a picture cannot be read."""
     check_inputs(options.path)
     check_suffix("`--sheet`", options.sheet, ".png")
     check_outputs({"`--sheet`": options.sheet}, [options.path])
@@ -55,7 +59,7 @@ def run(options):
 
 
 def _load(name):
-    """Return the function, the labels and the image size that `fer.data.overview.survey` takes as a model."""
+    """Return a model as `fer.data.overview.survey` takes it: function, labels and image size."""
     from fer.hub.client import resolve_model
     from fer.models.model_folder import load_model
     from fer.recognition.classification import classify

@@ -1,7 +1,8 @@
-"""Read the faces in pictures: files, folders, zips, pipes and addresses of the web."""
+"""Command `fer predict`: recognize the faces in pictures of files, folders, zips, pipes and web addresses."""
 
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,31 +13,32 @@ from fer.documents import to_json
 from fer.errors import UserError
 from fer.outputs import check_folder, check_outputs, written_whole
 
-HELP = "read the faces in pictures"
+HELP = "find the faces in pictures and estimate their expressions"
+"""Help text of the command."""
 QUALITY = 90
 """Quality (0-100) of the annotated JPEGs."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     add_model(parser)
     parser.add_argument(
         "photos",
         nargs="+",
         metavar="PHOTO",
-        help="picture, folder (with all folders in it), zip, address (http:// or https:// of a public server), or - "
-        "for a picture or zip on standard input",
+        help="a picture, a folder (with its subfolders), a zip, an address (http:// or https:// of a public server), "
+        "or `-` for a picture or zip on standard input",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document a photo, a line each")
-    parser.add_argument("--csv", metavar="FILE", help="write a row a face here, and print a summary alone")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON per picture")
+    parser.add_argument("--csv", metavar="FILE", help="write one row per face to this file, and print only a summary")
     parser.add_argument(
-        "--annotated", metavar="FOLDER", help="write each picture with its boxes into this folder, as JPEG"
+        "--annotated", metavar="FOLDER", help="write each picture with the boxes of its faces to this folder, as JPEG"
     )
     add_already_cropped(parser)
 
 
-def run(options):
-    """Read the faces in pictures; return 2 where a picture could not be read, or a folder or zip has none."""
+def run(options: Namespace) -> int:
+    """Recognize the faces in pictures; return the exit code, which is 2 if a picture is unreadable or there is none."""
     from fer.hub.client import resolve_model
     from fer.images.sources import find_pictures
     from fer.models.model_folder import find_model, list_files
@@ -47,14 +49,14 @@ def run(options):
 
     _check(options, list_files(find_model(options.model)))
     source = resolve_model(options.model)
-    # Read before an output is begun: a model that does not fit is told at once.
+    # Read before an output file is begun, so that an invalid model is reported at once.
     model_file = read_litert_file(source.folder)
     load = partial(Recognizer.open, model_file, str(source))
     with ExitStack() as stack:
         report, notes = _Report(options, str(source)), []
         if options.csv:
             path = stack.enter_context(written_whole(options.csv))
-            # What a file name holds that is no UTF-8 would otherwise be no UTF-8 here either.
+            # Bytes of a file name that are not UTF-8 are written as escapes.
             file = stack.enter_context(path.open("w", encoding="utf-8", errors="backslashreplace", newline=""))
             report.add_rows = start_photos_csv(file, model_file.config.labels)
         bar = stack.enter_context(_progress(options.photos))
@@ -73,14 +75,16 @@ def run(options):
 
 
 class _Report:
-    """What is printed and written of the answers, one after the other.
+    """Printer and writer of the answers, one after the other.
 
     Args:
-        options: of the command line.
-        model: what to call the model.
+        options: options of the command line.
+        model: name of the model.
 
-    add_rows: function that writes rows to the CSV, or None.
-    print: as the built-in function.
+    Attributes:
+        add_rows: function that writes rows to the CSV file, or None.
+        print: function like the built-in `print`.
+        pictures, faces, unread: numbers of pictures, of faces and of unreadable pictures so far.
     """
 
     def __init__(self, options, model):
@@ -108,21 +112,21 @@ class _Report:
             self._draw(answer)
 
     def summary(self):
-        """Return the end of a run in one line."""
+        """Return one line with the numbers of pictures and faces."""
         unread = f", {self.unread} of them unreadable" if self.unread else ""
         return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}"
 
     def _draw(self, answer):
         from fer.images.drawing import draw_faces
 
-        # What a zip calls its files must not lead out of the folder.
+        # The names of files in a zip must not lead out of the folder.
         parts = [part for part in answer.found.place.parts if part.strip("./\\")]
         if len(self._options.photos) > 1 and _has_many(source := self._options.photos[answer.found.source]):
             parts.insert(0, Path(source).resolve().name)
         path = Path(self._options.annotated, *(parts or ["picture"]))
         path = path.with_name(path.name if path.suffix.lower() == ".jpg" else f"{path.name}.jpg")
         number, first = 1, path
-        while hash(path) in self._taken:  # Numbers instead of paths: there may be a hundred thousand of them.
+        while hash(path) in self._taken:  # Hashes instead of paths, which would take much memory for many pictures.
             number += 1
             path = first.with_stem(f"{first.stem}-{number}")
         self._taken.add(hash(path))
@@ -132,7 +136,7 @@ class _Report:
 
 
 def _check(options, model_files):
-    """Make sure, before any work is done, that outputs can be written and replace nothing that is read."""
+    """Raise an error, before any work is done, unless all outputs can be written without replacing an input."""
     from fer.images.formats import find_formats, read_head
 
     if options.photos.count("-") > 1:
@@ -154,7 +158,7 @@ def _check(options, model_files):
 
 
 def _progress(photos):
-    """Return a bar on standard error, which shows nothing unless that is a terminal and there are several pictures."""
+    """Return a progress bar on standard error, hidden unless this is a terminal and there are several pictures."""
     from tqdm import tqdm
 
     from fer.images.sources import count_pictures
@@ -164,7 +168,7 @@ def _progress(photos):
 
 
 def _print(bar, text, file=None):
-    """Print a line, above the bar where there is one."""
+    """Print a line, above the progress bar if there is one."""
     file = file or sys.stdout
     if bar.disable:
         print(text, file=file)

@@ -51,6 +51,6 @@ def run(options: Namespace) -> int:
     print(
         f"{options.output}: {total.pictures} pictures, {total.faces} faces; {total.faceless} pictures without a face, "
         f"{total.unread} not read; {plan.answered} had their answers before"
-        + (f"; {plan.claimed} are another run's" if plan.claimed else "")
+        + (f"; {plan.claimed} belong to another run" if plan.claimed else "")
     )
     return 0

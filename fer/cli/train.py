@@ -1,9 +1,12 @@
-"""Train a network and write its model folder: plan -> fit -> measure -> publish."""
+"""Command `fer train`: train a network and write its model folder, in the steps plan, fit, measure and publish."""
 
 import argparse
 import importlib.util
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fer.cli.console import quiet_libraries
 from fer.cli.push import push_trained
@@ -11,11 +14,24 @@ from fer.errors import UserError
 from fer.outputs import check_inputs
 from fer.training.options import add_options
 
-HELP = "train a network on FER2013 or on pictures of your own"
+if TYPE_CHECKING:
+    import keras
+
+    from fer.training.distributed import Group
+    from fer.training.fit import TrainingData
+    from fer.training.origins import Origins
+    from fer.training.plan import Plan
+
+HELP = "train a network on FER2013 or on your own pictures"
+"""Help text of the command."""
 
 
-def main(arguments=None):
-    """Run `python train.py`; `arguments` are the words after it, None for those of this process."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `python train.py`, and return the exit code.
+
+    Args:
+        arguments: arguments of the command line, without the program; None for those of this process.
+    """
     quiet_libraries()
     parser = argparse.ArgumentParser("python train.py", description=f"{HELP[0].upper()}{HELP[1:]}.")
     add_options(parser)
@@ -24,9 +40,9 @@ def main(arguments=None):
     return run(options)
 
 
-def run(options):
-    """Train a network as the options say; every file goes to `--output`."""
-    # Keras takes seconds to load: all that can be told without it is told before.
+def run(options: argparse.Namespace) -> int:
+    """Train a network, write all files to `--output`, and return the exit code."""
+    # Keras takes seconds to import, so whatever can be checked without it is checked before.
     from fer.training.distributed import join
     from fer.training.plan import make_plan
     from fer.training.supervisor import run_supervised
@@ -37,7 +53,7 @@ def run(options):
     elif options.own_process:
         run_supervised()
     with join(options.hosts, options.processes, options.process_id, plan.recipe.batch_size) as group:
-        if options.hosts:  # Here, so that the other processes need not wait for one that has ended.
+        if options.hosts:  # Within the group: if this check fails, the other processes are told, and do not wait.
             check(plan)
         trained = fit(plan, group)
     if group.first:
@@ -48,13 +64,13 @@ def run(options):
     return 0
 
 
-def check(plan):
-    """Make sure, before anything is loaded, that all can be read, written and published."""
+def check(plan: "Plan") -> None:
+    """Raise an error, before anything is loaded, if an input or output of a training is not usable."""
     from fer.training.plan import check_models, check_output
 
     options = plan.options
     check_models(plan)
-    if not options.process_id:  # The other processes neither write nor publish.
+    if not options.process_id:  # Only process 0 writes and publishes.
         check_output(plan)
         if others := [format for format in options.export if format != "litert"]:
             from fer.export.convert import check_formats
@@ -71,11 +87,12 @@ def check(plan):
     check_inputs(options.data, options.votes)
 
 
-def fit(plan, group):
-    """Fit the network of a `Plan` with a `Group` of processes.
+def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], TrainingData, Origins]":
+    """Fit the network of a plan, in one or several processes.
 
     Returns:
-        The plan as it was carried out, the network, its log, `TrainingData` and `Origins`.
+        The plan with the settings that were used, the network, the log with one row per epoch, the data, and the
+        models that the training started from.
     """
     import keras
 
@@ -86,7 +103,7 @@ def fit(plan, group):
     from fer.training.small_sets import settle
 
     options = plan.options
-    plan.config.build()  # Whatever cannot be built is told before pictures are read.
+    plan.config.build()  # A network that cannot be built is reported before pictures are read.
     origins = load_origins(plan)
     data = load_pictures(plan)
     plan, notes = settle(plan, len(data.train))
@@ -114,8 +131,13 @@ def fit(plan, group):
     return plan, network, history, data, origins
 
 
-def measure(plan, network, history, data, origins):
-    """Write the model folder: weights, configuration, figures, curves and card."""
+def measure(
+    plan: "Plan", network: "keras.Model", history: list[dict], data: "TrainingData", origins: "Origins"
+) -> None:
+    """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card.
+
+    The arguments are what `fit` returns.
+    """
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
@@ -145,14 +167,14 @@ def measure(plan, network, history, data, origins):
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
 
 
-def export(options):
-    """Write the LiteRT file, from which photos are answered, and without a push the other exports asked for."""
+def export(options: argparse.Namespace) -> None:
+    """Write the LiteRT file, and the exports of `--export` unless the model is pushed, which writes them itself."""
     from fer.export.litert_file import write_litert_file
     from fer.models.config import EXPORTS
 
     try:
         write_litert_file(options.output)
-    except UserError as error:  # The model is there, and the sentence says what is left to do.
+    except UserError as error:  # The model has been written; the message says what is left to do.
         print(error)
     for format in options.export:
         if format != "litert" and not options.push_to_hub:
@@ -161,14 +183,14 @@ def export(options):
             export_model(options.output, format, options.output / EXPORTS[format])
 
 
-def publish(options):
-    """Push the model folder where that is asked for."""
+def publish(options: argparse.Namespace) -> None:
+    """Push the model folder if `--push-to-hub` is given."""
     if options.push_to_hub:
         push_trained(options.output, options.push_to_hub, options)
 
 
-def write_card(folder):
-    """Write the model card, if this machine has what it needs."""
+def write_card(folder: Path) -> None:
+    """Write the model card, if huggingface_hub is installed."""
     if importlib.util.find_spec("huggingface_hub"):
         from fer.publishing.card import save_card
 

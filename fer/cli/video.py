@@ -1,16 +1,18 @@
-"""Read the faces in a clip, frame by frame."""
+"""Command `fer video`: recognize and track the faces in a clip."""
 
 import sys
+from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 
 from fer.cli.options import add_model, finish, tell_left_out
 from fer.documents import to_json
 from fer.outputs import check_outputs, check_suffix, kept, write_text, written_until_interrupted
 
-HELP = "read the faces in a clip, frame by frame"
+HELP = "find the faces in a clip, frame by frame, and estimate their expressions"
+"""Help text of the command."""
 
 
-def add_options(parser):
+def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     add_model(parser)
     parser.add_argument("clip", metavar="CLIP", help="MP4, MOV, WebM, MKV, AVI or MPEG-TS file")
@@ -18,20 +20,24 @@ def add_options(parser):
         "--every", type=float, default=0.2, metavar="S", help="seconds between frames, up to 60 (default: 0.2)"
     )
     parser.add_argument(
-        "--csv", metavar="FILE", help="write a row a frame and face here; Ctrl+C keeps what is written so far"
+        "--csv",
+        metavar="FILE",
+        help="write one row per face and frame to this file; Ctrl+C keeps the rows that were written",
     )
     parser.add_argument(
         "--json",
         metavar="FILE",
-        help="write a summary of each face here: seconds in sight, share of each expression, episodes",
+        help="write a summary of each face to this file: seconds in sight, share of each expression, episodes",
     )
     parser.add_argument(
-        "--annotated", metavar="FILE", help="write the frames with their boxes here, as MP4 without sound"
+        "--annotated",
+        metavar="FILE",
+        help="write the frames with the boxes of their faces to this file, as MP4 without sound",
     )
 
 
-def run(options):
-    """Read the faces in a clip, and write the files that are asked for."""
+def run(options: Namespace) -> int:
+    """Recognize the faces in a clip, and write the requested files; return the exit code."""
     from fer.hub.client import resolve_model
     from fer.images.clips import open_clip, read_frames, write_video
     from fer.images.drawing import draw_faces
@@ -81,7 +87,7 @@ def run(options):
 
 
 def _progress(seconds):
-    """Return a bar of the clip's seconds with the time left, on standard error where that is a terminal."""
+    """Return a progress bar of the clip's seconds on standard error, hidden unless this is a terminal."""
     from tqdm import tqdm
 
     shape = "{percentage:3.0f}%|{bar}| {n:.0f} of {total:.0f} s read, {remaining} left"

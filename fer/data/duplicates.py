@@ -1,17 +1,21 @@
 """Duplicates and near-duplicates between splits: pictures that a network may have memorized."""
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from fer.errors import UserError
 
+if TYPE_CHECKING:
+    from fer.data.fer2013 import Faces
+
 MAX_COPIES = 0.5
 """Largest share of the evaluated pictures that may be exact copies of training pictures.
 
-Of the 3,589 validation pictures of FER2013 itself, 280 are such copies, 7.8 %; of surprise alone 27.5 %, of disgust
-26.8 %. In a split that is cut from a copy of the training pictures nearly all are.
+280 of the 3,589 validation pictures of FER2013 are such copies, 7.8 %; of those of surprise 27.5 %, and of disgust
+26.8 %. A split that is cut from a copy of the training pictures consists almost entirely of copies.
 """
 SHRINK = 2
 """Side in pixels of the squares that are averaged; pictures of 24 pixels instead of 48 tolerate recompression and a
@@ -25,22 +29,21 @@ pairs up to 0.35 are the same photo, cropped or compressed differently; beyond t
 """
 
 
-def find_copies(faces, others):
+def find_copies(faces: "Faces", others: "Faces") -> list[tuple[str, str]]:
     """Find the pictures that are exact copies of others.
 
     Args:
         faces, others: `fer.data.fer2013.Faces` of the same image size.
 
     Returns:
-        A list of pairs: the name of a picture in `faces`, and the name of the first picture in `others` with the same
-        pixels.
+        Pairs of the name of a picture in `faces`, and the name of the first picture in `others` with the same pixels.
     """
     names = dict(zip(reversed(_digests(others)), reversed(others.names), strict=True))
     pairs = ((name, names.get(digest)) for name, digest in zip(faces.names, _digests(faces), strict=True))
     return [(name, other) for name, other in pairs if other]
 
 
-def check_copies(faces, train, allowed=False):
+def check_copies(faces: "Faces", train: "Faces", allowed: bool = False) -> str:
     """Count the evaluated pictures that are exact copies of training pictures.
 
     Args:
@@ -65,7 +68,7 @@ def check_copies(faces, train, allowed=False):
     return f"{count} to measure on are training pictures, to the pixel, such as {example}"
 
 
-def find_duplicates(faces, others):
+def find_duplicates(faces: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Find the pictures that have a near-duplicate among others, mirrored or not.
 
     Args:

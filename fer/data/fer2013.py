@@ -1,4 +1,4 @@
-"""Faces of a split of a data set: FER2013 in the forms in which people have it, and data sets of one's own.
+"""Load the faces of a split of a data set: of FER2013 in any of its distributed forms, or of another data set.
 
 - A folder or zip with `train/<class>/*.jpg` beside `validation/` and `test/`, or, as Kaggle has FER2013, with a
   `test/` in which the prefixes `PublicTest_` and `PrivateTest_` tell validation from test.
@@ -46,17 +46,18 @@ class Faces:
     classes: names of the labels, in the order of `fer.labels.check_classes`.
     names: origin of each picture: its path below the data set, or its CSV row.
     skipped: error messages of the unreadable pictures and broken rows that were left out.
-    left_out: sentences on the files that are not pictures, counted by kind, and on the pictures of classes beyond
-        `fer.labels.EMOTIONS` that are not asked for; "" if there are none.
-    held_out: whether the split was cut from the training pictures, or is what such a cut has left of them.
+    left_out: sentences on the number of files that are not pictures, by kind, and on the pictures of other classes than
+        the requested ones and `fer.labels.EMOTIONS`; "" if there are none.
+    held_out: whether the data set has no validation split, so that `train` and `validation` were cut from its training
+        pictures.
     is_fer2013: whether the data set has as many training pictures of each class as FER2013.
     """
 
     images: np.ndarray
     labels: np.ndarray
-    classes: tuple
-    names: tuple
-    skipped: tuple = ()
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
     left_out: str = ""
     held_out: bool = False
     is_fer2013: bool = False
@@ -64,19 +65,19 @@ class Faces:
     def __len__(self):
         return len(self.labels)
 
-    def take(self, indices):
+    def take(self, indices: np.ndarray) -> "Faces":
         """Return the pictures at some indices, in the order of the indices."""
         names = tuple(self.names[index] for index in indices)
         return replace(self, images=self.images[indices], labels=self.labels[indices], names=names)
 
-    def resize(self, size):
+    def resize(self, size: int) -> "Faces":
         """Return the same faces with pictures of `size` pixels per side, scaled as `load_faces` scales them."""
         if size == self.images.shape[1]:
             return self
         scaled = [grey_square(Image.fromarray(image), size) for image in self.images[..., 0]]
         return replace(self, images=np.stack(scaled)[..., None])
 
-    def sha256(self):
+    def sha256(self) -> str:
         """Return the sha256 of pictures and labels in hexadecimal; the same data have the same digest."""
         digest = hashlib.sha256(self.images.tobytes())
         digest.update(" ".join(self.classes[label] for label in self.labels).encode())
@@ -88,11 +89,11 @@ def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip
 
     Args:
         path: folder, zip or table; see the module's description.
-        split: `train`, `validation` or `test`. A data set without a validation split gets one: a stratified tenth of
-            the training pictures, drawn with `SPLIT_SEED` and no longer part of `train`. Files and rows with the same
-            content, and pictures of the same `fer.data.items.Item.group`, stay in the same split.
+        split: `train`, `validation` or `test`. If the data set has no validation split, a stratified tenth of the
+            training pictures, drawn with `SPLIT_SEED`, becomes `validation` and is not part of `train`. Pictures with
+            the same content, or of the same `fer.data.items.Item.group`, stay in the same split.
         classes: names of the classes to load, at least two; pictures of other classes are left out. None for the seven
-            emotions; then a folder of another class is a mistake.
+            emotions; then a folder of an unknown class is an error.
         image_size: side of the returned pictures in pixels.
         limit: largest number of pictures; each class keeps its share, but at least one picture. None loads all.
         skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may lack its
@@ -143,12 +144,12 @@ def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip
 
 
 def select_items(source, split, classes, path):
-    """Return the items of one split and some classes, sorted by name; cut a validation split where there is none.
+    """Return the items of one split and some classes, sorted by name; cut a validation split if there is none.
 
     Args:
-        source: `fer.data.sources.Source`.
+        source: `fer.data.sources.Source` of the data set.
         split, classes: as in `load_faces`.
-        path: of the data set, for messages.
+        path: path of the data set, for messages.
 
     Returns:
         The items, and whether the split was cut from the training pictures.
@@ -171,7 +172,7 @@ def select_items(source, split, classes, path):
 
 
 def _check_known(path, items):
-    """Make sure that the folders are of known classes, where no others are asked for."""
+    """Raise an error if a folder is of a class that is not one of `KNOWN`."""
     others = sorted({item.label for item in items} - {*KNOWN})
     if not others:
         return
@@ -184,7 +185,7 @@ def _check_known(path, items):
 
 
 def _found(items):
-    """Return a sentence on the classes that a data set has, to follow another."""
+    """Return a sentence on the classes that a data set has, with a space before it."""
     names = sorted({item.label for item in items})
     numbers = " Numbers need --layout." if names and all(name.isdecimal() for name in names) else ""
     return f" Found: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}.{numbers}"
@@ -215,7 +216,7 @@ def _stratified(items, classes, path, content_of):
 
 
 def _split_each(groups, labels, classes, path):
-    """Split groups into two lists; of each class a tenth is held out, at least one."""
+    """Split groups into two lists; a tenth of each class is held out, but at least one group."""
     kept, held_out = [], []
     random = np.random.default_rng(SPLIT_SEED)
     for label in sorted(set(labels)):

@@ -1,6 +1,8 @@
 """The votes of FER+ (Barsoum et al., 2016): labels that ten people gave to each picture of FER2013."""
 
 import csv
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy as np
 from fer.data.items import DataError
 
 
-def load_votes(path, names):
+def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
     """Load the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041).
 
     Args:
@@ -46,7 +48,7 @@ def load_votes(path, names):
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
-def load_categories(path):
+def load_categories(path: str | PathLike[str]) -> list[str]:
     """Return the names of the categories, the columns of `load_votes`, from the same CSV."""
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file))[1:]

@@ -1,4 +1,4 @@
-"""What a data set consists of before any picture is decoded."""
+"""Items of a data set: its pictures before they are decoded."""
 
 from dataclasses import dataclass
 
@@ -24,10 +24,11 @@ class Item:
     """A picture that has not been opened.
 
     name: path below the data set, or number of the CSV row.
-    label: class, as `fer.labels.match_class` finds it; the folder's own name where it is none of the asked classes.
+    label: class, as `fer.labels.match_class` finds it; if it is none of the requested classes, the name of the folder.
     split: one of `SPLITS`.
-    content: what its source needs to read it.
-    group: name of what must not be in two splits, such as a person; "" where only copies must not.
+    content: value by which its source reads the picture.
+    group: name of a group of pictures that must stay in the same split, such as those of a person; "" for none. Copies
+        stay in the same split in any case.
     """
 
     name: str

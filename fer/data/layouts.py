@@ -1,11 +1,11 @@
-"""Where the pictures of a data set lie, and which class each has: folders, and the published layouts of some data sets.
+"""Paths and classes of the pictures in a data set, by its folders or by the published layout of some data sets.
 
 - `raf-db` (Li et al., 2017): folders 1 to 7; or `Image/aligned/*_aligned.jpg`, or `Image/original/*.jpg`, beside
   `EmoLabel/list_patition_label.txt` with lines such as `train_00001.jpg 5`.
 - `affectnet` (Mollahosseini et al., 2017): folders 0 to 7; `train_set/` and `val_set/` with `images/1.jpg` beside
   `annotations/1_exp.npy`; or `training.csv` and `validation.csv` with the columns subDirectory_filePath and expression.
-- `ckplus` (Lucey et al., 2010): folders of classes; or `cohn-kanade-images/S005/001/*.png`, of which the last of each
-  sequence has a label, `Emotion/S005/001/*_emotion.txt`. All pictures of a person are in the same split.
+- `ckplus` (Lucey et al., 2010): folders of classes; or sequences `cohn-kanade-images/S005/001/*.png`, where the last
+  picture has a label in `Emotion/S005/001/*_emotion.txt`. All pictures of a person are in the same split.
 - `fer2013` (Goodfellow et al., 2013): folders 0 to 6 with the numbers of its CSV.
 """
 
@@ -13,6 +13,8 @@ import csv
 import io
 import re
 from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from os import PathLike
 from pathlib import PurePosixPath
 
 from fer.data.items import EXPECTED, DataError, Item
@@ -56,18 +58,20 @@ def add_layout(parser: ArgumentParser) -> None:
     )
 
 
-def list_folder_items(names, path, name_class, layout=None):
-    """Return the items of pictures that lie in folders of their class.
+def list_folder_items(
+    names: Sequence[str], path: PathLike[str], name_class: Callable[[str], str], layout: str | None = None
+) -> list[Item]:
+    """Return the items of pictures that lie in folders named after their class.
 
-    Where a picture lies in the folder of a split (`SPLIT_NAMES`), all must, and the folder in it is the class; the
-    splits may lie in folders around them (`fer2013/train/…`). Elsewhere the first folder that not all pictures share is
-    the class, and all are training pictures.
+    If one picture lies in the folder of a split (`SPLIT_NAMES`), all pictures must, and the folder below it is the
+    class; the splits may lie in further folders (`fer2013/train/…`). Otherwise the first folder that is not common to
+    all pictures is the class, and all are training pictures.
 
     Args:
         names: paths of the pictures below the data set, with `/`.
-        path: of the data set, for messages.
+        path: path of the data set, for messages.
         name_class: function of a folder's name that returns the name of its class.
-        layout: a key of `CODES`, whose numbers folders may have; None for none.
+        layout: key of `CODES`, whose numbers may be names of folders; None if folders are named.
     """
     parts = [PurePosixPath(name).parts for name in names]
     starts = [_find_split(each) for each in parts]
@@ -88,7 +92,7 @@ def list_folder_items(names, path, name_class, layout=None):
 
 
 def _find_split(parts):
-    """Return the place of a split's folder in the parts of a path; None without one that has a class below it."""
+    """Return the index of a split's folder in the parts of a path; None if there is none with a class below it."""
     return next((start for start in range(len(parts) - 3, -1, -1) if parts[start].lower() in SPLIT_NAMES), None)
 
 
@@ -107,17 +111,24 @@ def _item(parts, label, split, name, layout):
 
 
 def _decode(name, layout):
-    """Return the class of a folder that has a number of `CODES`; any other name as it is."""
+    """Return the class that a folder's number means in a layout; any other name is returned as it is."""
     return CODES[layout].get(int(name), name) if layout and re.fullmatch("[0-9]{1,2}", name) else name
 
 
-def is_label_file(name, layout):
+def is_label_file(name: str, layout: str | None) -> bool:
     """Return whether a file holds labels in a layout."""
     pattern = LABEL_FILES.get(layout)
     return bool(pattern and pattern.fullmatch(PurePosixPath(name).name))
 
 
-def list_labelled_items(names, label_files, path, name_class, layout, read):
+def list_labelled_items(
+    names: Sequence[str],
+    label_files: Sequence[str],
+    path: PathLike[str],
+    name_class: Callable[[str], str],
+    layout: str,
+    read: Callable[[str], bytes],
+) -> list[Item]:
     """Return the items of pictures whose labels are in files.
 
     Args:
@@ -127,7 +138,7 @@ def list_labelled_items(names, label_files, path, name_class, layout, read):
         read: function of a path of a label file that returns its bytes.
 
     Raises:
-        DataError: for a label that is none, or label files that name none of the pictures.
+        DataError: if a label is not valid, or the label files name none of the pictures.
     """
     labels = {}
     for file in label_files:
@@ -136,7 +147,7 @@ def list_labelled_items(names, label_files, path, name_class, layout, read):
     chosen = {}
     for name in sorted(names):
         key = _key(name, layout)
-        # RAF-DB has each picture twice; the aligned one, which comes first, is the face.
+        # RAF-DB has each picture twice; the aligned one, which sorts first, is used.
         if key in labels:
             chosen.setdefault(key, name)
     if not chosen:
@@ -149,7 +160,7 @@ def list_labelled_items(names, label_files, path, name_class, layout, read):
 
 
 def _key(name, layout):
-    """Return what the label files of a layout call a picture."""
+    """Return the name by which the label files of a layout refer to a picture."""
     file = PurePosixPath(name)
     if layout == "raf-db":
         return file.stem.removesuffix("_aligned")
@@ -172,7 +183,7 @@ def _read_raf_db(file, content, where):
 
 def _read_affectnet(file, content, where):
     if file.endswith(".npy"):
-        import numpy as np  # Here, since command lines list the layouts, and answer before NumPy is loaded.
+        import numpy as np  # Imported here, because commands list the layouts in their help before NumPy is loaded.
 
         split, number = _find_set(PurePosixPath(file)) or "train", PurePosixPath(file).name.removesuffix("_exp.npy")
         try:
@@ -200,7 +211,7 @@ _READERS = {"raf-db": _read_raf_db, "affectnet": _read_affectnet, "ckplus": _rea
 
 
 def _class_of(code, layout, where):
-    """Return the class of a number that a label file has as text, such as `5` or `3.0000000e+00`."""
+    """Return the class that a text in a label file means, such as `5` or `3.0000000e+00`."""
     try:
         number = float(code)
         return CODES[layout][int(number) if number.is_integer() else None]

@@ -1,7 +1,10 @@
-"""What would be read of a data set: splits, classes, counts, copies, and pictures that cannot be read."""
+"""Overview of a data set: its splits, classes, numbers of pictures, copies, and pictures that cannot be read."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,26 +17,26 @@ from fer.images.loading import ImageError
 from fer.labels import KNOWN, check_classes
 
 EXAMPLES = 5
-"""Largest number of examples that are told of each kind."""
+"""Largest number of examples of each kind in the text."""
 BATCH = 256
-"""Number of pictures that a model answers at once."""
+"""Number of pictures that a model classifies at once."""
 
 
 class Overview:
-    """What `survey` found.
+    """Overview of a data set, the result of `survey`.
 
-    path: of the data set, as text.
-    classes: names of the classes that would be read.
-    counts: numbers of pictures, by split and class.
+    path: path of the data set.
+    classes: names of the classes that are read.
+    counts: number of pictures by split and class.
     held_out: whether the validation split is cut from the training pictures.
-    problem: why a split cannot be read, a sentence; "" for nothing.
-    named: classes by the names that folders have instead, such as "happy" by "joy".
-    left_out: sentence on files that are left out; "" for none.
-    others: numbers of pictures of classes that would be left out, by class.
-    unreadable: messages of the pictures and rows that cannot be read.
-    copies: groups of items of the same content, lists of `(split, label, name)`.
-    samples: by class, some training pictures as uint8 arrays, drawn evenly from all of them.
-    answers: pictures with the model's answer, dicts with `name`, `split`, `label`, `answer`, `p_label` and `p_answer`.
+    problem: sentence on why a split cannot be read; "" if all can.
+    named: class by folder, for folders with another name of their class, such as "happy" by "joy".
+    left_out: sentence on files that are left out; "" if there are none.
+    others: number of pictures by class, for the classes that are left out.
+    unreadable: error messages of pictures and rows that cannot be read.
+    copies: groups of pictures with the same content, each a list of `(split, label, name)`.
+    samples: some training pictures by class, uint8 arrays `(size, size)`, evenly spaced among all of them.
+    answers: answers of the model, dicts with `name`, `split`, `label`, `answer`, `p_label` and `p_answer`.
     """
 
     def __init__(self, path, classes):
@@ -42,8 +45,8 @@ class Overview:
         self.named, self.left_out, self.others = {}, "", Counter()
         self.unreadable, self.copies, self.samples, self.answers = [], [], {}, []
 
-    def find_copies(self):
-        """Return the groups of copies by kind: `across splits`, `across classes`, and `within a split` for the rest."""
+    def find_copies(self) -> dict[str, list]:
+        """Return the groups of copies by kind: `across splits`, `across classes`, or else `within a split`."""
         kinds = {"across splits": [], "across classes": [], "within a split": []}
         for group in self.copies:
             splits, labels, _ = (set(values) for values in zip(*group, strict=True))
@@ -51,13 +54,13 @@ class Overview:
             kinds[kind].append(group)
         return kinds
 
-    def rank_doubtful(self, most):
-        """Return the answers, most of `most`, that contradict a label most: by the probability that it lacks."""
+    def rank_doubtful(self, most: int) -> list[dict[str, Any]]:
+        """Return at most `most` answers that contradict their label, the largest difference of probability first."""
         wrong = [answer for answer in self.answers if answer["answer"] != answer["label"]]
         return sorted(wrong, key=lambda answer: (answer["p_label"] - answer["p_answer"], answer["name"]))[:most]
 
-    def to_record(self, most):
-        """Return all of it, ready for JSON."""
+    def to_record(self, most: int) -> dict[str, Any]:
+        """Return the overview as a JSON object, with at most `most` doubtful labels."""
         copies = {
             kind: [[{"split": split, "label": label, "name": name} for split, label, name in group] for group in groups]
             for kind, groups in self.find_copies().items()
@@ -77,23 +80,26 @@ class Overview:
         }
 
 
-def survey(path, classes=None, layout=None, model=None, samples=0, progress=None):
-    """Look through a data set as training and evaluation would read it.
+def survey(
+    path: str | PathLike[str],
+    classes: Iterable[str] | None = None,
+    layout: str | None = None,
+    model: tuple[Callable[[np.ndarray], np.ndarray], tuple[str, ...], int] | None = None,
+    samples: int = 0,
+    progress: Callable | None = None,
+) -> Overview:
+    """Read a data set as training and evaluation would, and return an `Overview`.
 
     Args:
-        path: folder, zip or table, as `fer.data.fer2013.load_faces` takes it.
-        classes: as there; None for all classes that the data set has.
-        layout: as there.
-        model: function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the labels and
-            the size; None for no answers.
-        samples: number of training pictures of each class to keep.
-        progress: function of the items and their number that returns an iterator, such as `tqdm`.
-
-    Returns:
-        An `Overview`.
+        path, layout: as in `fer.data.fer2013.load_faces`.
+        classes: as in `fer.data.fer2013.load_faces`, but None for all classes of the data set.
+        model: a function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the labels, and
+            the size; None for an overview without answers.
+        samples: number of training pictures to keep per class.
+        progress: function of the items and their number that returns an iterable, such as `tqdm`.
 
     Raises:
-        UserError: if the data set cannot be opened, or a class name breaks the rules.
+        UserError: if the data set cannot be opened, or a class name is not valid.
     """
     classes = None if classes is None else check_classes(classes)
     unreadable, meant = [], classes or (model[1] if model else ())
@@ -110,8 +116,8 @@ def survey(path, classes=None, layout=None, model=None, samples=0, progress=None
     return overview
 
 
-def format_overview(overview, most):
-    """Return an overview as text for people; at most `most` doubtful labels."""
+def format_overview(overview: Overview, most: int) -> str:
+    """Return an overview as a text of several lines, with at most `most` doubtful labels."""
     columns = list(overview.counts)
     width = max(12, *(len(name) + 2 for name in overview.classes)) if overview.classes else 12
     lines = [overview.path, f"{'':{width}}" + "".join(f"{name:>12}" for name in columns)]
@@ -134,7 +140,7 @@ def format_overview(overview, most):
     doubtful = overview.rank_doubtful(most)
     if overview.answers:
         wrong = sum(answer["answer"] != answer["label"] for answer in overview.answers)
-        lines.append(f"The model answers {wrong} of {len(overview.answers)} pictures otherwise; most doubtful labels:")
+        lines.append(f"The model contradicts {wrong} of {len(overview.answers)} labels; the most doubtful ones:")
         lines += [
             f"  {row['name']}: {row['label']} {row['p_label']:.0%}, {row['answer']} {row['p_answer']:.0%}"
             for row in doubtful
@@ -143,13 +149,13 @@ def format_overview(overview, most):
 
 
 def _list_some(title, examples):
-    """Return lines on examples, the first `EXAMPLES` of them; none without any."""
+    """Return a title and lines with the first `EXAMPLES` examples; an empty list if there are none."""
     more = [f"  and {len(examples) - EXAMPLES} more"] if len(examples) > EXAMPLES else []
     return [f"{title}", *(f"  {example}" for example in examples[:EXAMPLES]), *more] if examples else []
 
 
 def _find_names(items, classes):
-    """Return the class of each folder that is named otherwise than its class."""
+    """Return the class of each folder that has another name of its class."""
     named = {}
     for item in items:
         parts = item.name.split("/")[:-1]
@@ -160,7 +166,7 @@ def _find_names(items, classes):
 
 
 def _split(source, overview, path):
-    """Return the items with their split, and fill in the counts."""
+    """Return pairs of split and item, and set the counts of an overview."""
     chosen = []
     for split in SPLITS:
         if not any(item.split == split or (split == "validation" and item.split == "train") for item in source.items):
@@ -184,7 +190,7 @@ def _find_copies(source, chosen):
 
 
 def _read(source, chosen, overview, model, samples, progress):
-    """Read the pictures of all splits: note those that cannot be read, keep samples, and ask the model."""
+    """Read the pictures of all splits; add the unreadable ones, the samples and the model's answers to an overview."""
     answer, labels, size = model or (None, (), FACE_SIZE)
     numbers, seen, waiting = overview.counts.get("train", {}), Counter(), []
     for split, item in (progress or (lambda items, total: items))(chosen, len(chosen)):
@@ -196,7 +202,7 @@ def _read(source, chosen, overview, model, samples, progress):
         if split == "train" and samples:
             rank = seen[item.label]
             seen[item.label] += 1
-            # Evenly from all: the n-th is kept where n * samples / number reaches the next whole number.
+            # Evenly spaced: the n-th picture is kept if n * samples / number reaches the next whole number.
             step = samples / max(numbers[item.label], samples)
             if int((rank + 1) * step) > int(rank * step):
                 overview.samples.setdefault(item.label, []).append(picture)
@@ -209,7 +215,7 @@ def _read(source, chosen, overview, model, samples, progress):
 
 
 def _ask(answer, labels, waiting, overview):
-    """Add the model's answers to the waiting pictures, and empty their list."""
+    """Add the model's answers to the waiting pictures to an overview, and empty the list of waiting pictures."""
     for (split, item, _), row in zip(waiting, answer(np.stack([picture for _, _, picture in waiting])), strict=True):
         best, own = int(row.argmax()), float(row[labels.index(item.label)])
         found = {"name": item.name, "split": split, "label": item.label, "answer": labels[best]}

@@ -1,8 +1,9 @@
-"""Scenes: data set pictures pasted into larger pictures, so that the app's way of finding faces can be evaluated."""
+"""Scenes: data set pictures pasted into larger pictures, to evaluate detection and alignment as in the app."""
 
 import io
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -29,34 +30,31 @@ class Scene(NamedTuple):
     """
 
     image: Image.Image
-    center: tuple
+    center: tuple[float, float]
     side: int
     angle: float
 
     @property
-    def square(self):
+    def square(self) -> tuple[np.ndarray, int, float]:
         """Centre, side and rotation of the pasted picture as `fer.detection.alignment.place_square` returns them."""
         return np.array(self.center), self.side, -math.radians(self.angle)
 
-    def is_in(self, box):
+    def is_in(self, box: tuple[float, float, float, float]) -> bool:
         """Return whether the centre of the pasted picture lies in a box."""
         left, top, right, bottom = box
         return left <= self.center[0] <= right and top <= self.center[1] <= bottom
 
-    def pick(self, faces):
+    def pick(self, faces: Iterable) -> Any:
         """Return the first face whose `box` contains the centre of the pasted picture, or None."""
         return next((face for face in faces if self.is_in(face.box)), None)
 
 
-def build_scene(face, random):
+def build_scene(face: np.ndarray, random: np.random.Generator) -> Scene:
     """Paste a face picture, enlarged and slightly rotated, into a blurred coloured background, and compress it as JPEG.
 
     Args:
         face: grey uint8 array `(size, size)`.
-        random: NumPy random generator.
-
-    Returns:
-        A `Scene`.
+        random: random generator.
     """
     side = int(random.integers(*SIDES, endpoint=True))
     coarse = Image.fromarray(random.integers(60, 196, (4, 5, 3), np.uint8))
@@ -72,7 +70,7 @@ def build_scene(face, random):
     return Scene(Image.open(file).convert("RGB"), center, side, angle)
 
 
-def find_pasted(recognizer, images):
+def find_pasted(recognizer: Any, images: np.ndarray) -> tuple[np.ndarray, list]:
     """Recognize each face picture in its own scene, as the app recognizes a face in a photo.
 
     Args:

@@ -1,5 +1,6 @@
 """Contact sheets: some pictures of each class of a data set on one page."""
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fer.images.drawing import FONT
@@ -10,12 +11,12 @@ SIDE, GAP, MARGIN, TEXT = 72, 4, 150, 15
 """Side of a picture, space between two, width of the names' column and size of the names, in pixels."""
 
 
-def draw_sheet(samples, counts):
+def draw_sheet(samples: dict[str, list[np.ndarray]], counts: dict[str, int]) -> Image.Image:
     """Draw a contact sheet.
 
     Args:
-        samples: by class, grey uint8 pictures `(size, size)`; those beyond `COLUMNS` are left out.
-        counts: by class, its number of pictures, which stands below its name.
+        samples: grey uint8 pictures `(size, size)` by class; only the first `COLUMNS` of a class are drawn.
+        counts: number of pictures by class, which is written below the name of the class.
 
     Returns:
         A PIL image of mode L, one row per class.

@@ -4,12 +4,14 @@ import hashlib
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from fer.data.items import EXPECTED, DataError
+import numpy as np
+
+from fer.data.items import EXPECTED, DataError, Item
 from fer.data.layouts import CODES, SPLIT_NAMES, is_label_file, list_folder_items, list_labelled_items
 from fer.data.tables import list_rows, looks_like_table, read_pixels
 from fer.errors import UserError, check
@@ -19,7 +21,7 @@ from fer.images.loading import MAX_PIXELS, load_grey
 from fer.labels import known_class, match_class
 
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-"""Names of the tables in which FER2013 is distributed; one of another name is read where it is the only one."""
+"""Names of the tables in which FER2013 is distributed. A table of another name is read if it is the only one."""
 TABLE_SUFFIXES = (".csv", ".tsv")
 """Suffixes of tables, in lower case."""
 MAX_MEMBER_BYTES = 6 * MAX_PIXELS
@@ -28,7 +30,7 @@ MAX_MEMBER_BYTES = 6 * MAX_PIXELS
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that is open.
+    """An open data set.
 
     items: list of `Item`s.
     read: function of an item and a size that reads the picture as a uint8 array `(size, size)`.
@@ -36,27 +38,27 @@ class Source:
     left_out: numbers of files that are left out, by kind, as `fer.images.formats.pick_pictures` counts them.
     """
 
-    items: list
-    read: Callable
-    content_of: Callable
+    items: list[Item]
+    read: Callable[[Item, int], np.ndarray]
+    content_of: Callable[[Item], Hashable]
     left_out: Counter
 
 
 @contextmanager
-def open_source(path, skip, classes=(), layout=None):
-    """Open a data set.
+def open_source(
+    path: Path, skip: Callable[[DataError], None], classes: Iterable[str] = (), layout: str | None = None
+) -> Iterator[Source]:
+    """Open a data set, and yield its `Source`.
 
     Args:
-        path: folder, zip or table, a `pathlib.Path`.
-        skip: function that is called with the `DataError` of each broken row of a table.
-        classes: names of classes, of `fer.labels.check_classes`, that folders may mean (`fer.labels.match_class`).
-        layout: a key of `fer.data.layouts.CODES`; None for folders with names.
-
-    Yields:
-        A `Source`.
+        path: path of a folder, zip or table.
+        skip: function that is called with the error of each broken row of a table.
+        classes: names of classes, of `fer.labels.check_classes`, that names of folders are matched with
+            (`fer.labels.match_class`).
+        layout: key of `fer.data.layouts.CODES`; None for folders that are named after their class.
 
     Raises:
-        DataError: if the path is missing or is none of these, or a picture lies where it has no class.
+        DataError: if the path is missing or no data set, or if a picture does not lie in a class folder.
     """
     check(layout is None or layout in CODES, "layout", f"one of {', '.join(CODES)}", repr(layout))
 
@@ -151,7 +153,7 @@ def _read_start(path):
 def _find_table(names):
     """Return the name of a data set's table; None if it has none, or has folders of splits as well.
 
-    A table that is not one of `CSV_NAMES` must be the only one, where there are no pictures.
+    A table that is not one of `CSV_NAMES` must be the only one, and there must be no pictures beside it.
     """
     files = [PurePosixPath(name) for name in names]
     if any(part.lower() in SPLIT_NAMES for file in files for part in file.parts[:-1]):

@@ -2,6 +2,9 @@
 
 import csv
 import io
+from collections.abc import Callable
+from os import PathLike
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -18,27 +21,33 @@ FACE_SIZE = 48
 SEPARATORS = ",;\t"
 """Characters that may stand between the cells of a row."""
 NAMES = {"ckplus": (*CSV_EMOTIONS, "contempt")}
-"""Classes by their number in the column `emotion`, for the layouts whose table has others than FER2013's."""
+"""Classes by their number in the column `emotion`, for layouts that do not number them as FER2013 does."""
 
 
-def looks_like_table(head):
+def looks_like_table(head: bytes) -> bool:
     """Return whether a file with these first bytes is a table with the columns emotion and pixels."""
     line = head.decode(_encoding(head), "ignore").splitlines()[:1]
     return bool(line) and {"emotion", "pixels"} <= set(_split_header(line[0], _separator(line[0])))
 
 
-def list_rows(file, path, skip, name_class, layout=None):
+def list_rows(
+    file: IO[bytes],
+    path: str | PathLike[str],
+    skip: Callable[[DataError], None],
+    name_class: Callable[[str], str],
+    layout: str | None = None,
+) -> list[Item]:
     """Return the items of a table.
 
     Args:
         file: binary file object.
-        path: what to call it in an error.
-        skip: function that is called with the `DataError` of each broken row.
-        name_class: function of a class name that returns the one to give to the item.
-        layout: `fer2013` or `ckplus`, whose numbers the column `emotion` has; None for those of FER2013.
+        path: name of the file in an error.
+        skip: function that is called with the error of each broken row.
+        name_class: function of the name of a class that returns the label of its items.
+        layout: layout that numbers the classes in the column `emotion`: `fer2013`, which None means too, or `ckplus`.
 
     Raises:
-        DataError: for a file that is no such table.
+        DataError: if the file is not such a table.
     """
     if layout not in (None, "fer2013", *NAMES):
         raise DataError(f"{path}: a table has the layout fer2013 or ckplus. Received: {layout}")
@@ -59,7 +68,7 @@ def list_rows(file, path, skip, name_class, layout=None):
     return items
 
 
-def read_pixels(item, size):
+def read_pixels(item: Item, size: int) -> np.ndarray:
     """Read the pixels of an item of a table as a uint8 array `(size, size)`."""
     where, text = item.content
     values = text.split()
@@ -86,7 +95,7 @@ def _read_rows(file, path):
 
 
 def _encoding(head):
-    """Return the encoding of a text that begins with these bytes: UTF-16 where it says so or has zeros, else UTF-8."""
+    """Return the encoding of a text by its first bytes: UTF-16 if there is its mark or a zero byte, else UTF-8."""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if b"\0" in head[:4]:
@@ -95,7 +104,7 @@ def _encoding(head):
 
 
 def _separator(line):
-    """Return the one of `SEPARATORS` that stands most often in a line."""
+    """Return the most frequent of the `SEPARATORS` in a line."""
     return max(SEPARATORS, key=line.count)
 
 

@@ -31,8 +31,8 @@ SHA256 = {
 MIN_SCORE = 0.5
 """Score threshold of both networks, MediaPipe's own (`min_score_thresh`). A threshold of 0.6 would keep 76 of 170
 patterns that are detected as faces, and lose 1 of 100 faces in photos, and 2 of 100 in the wild
-(`python -m benchmarks.no_faces`). Faces below `MIN_CONFIDENT_SCORE` are shown as "not sure" instead."""
-MIN_CONFIDENT_SCORE = 0.75
+(`python -m benchmarks.no_faces`). Faces below `MIN_SURE_SCORE` are shown as "not sure" instead."""
+MIN_SURE_SCORE = 0.75
 """Detection score from which the answer for a face may be confident. Of 1,078 drawn patterns, textures and enlarged
 cuts without a face, 37 had a confident answer by probability alone, and 1 has one with this threshold. It makes 2 of
 100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/benchmarks.md)."""
@@ -131,7 +131,7 @@ class FaceDetector:
 
 def is_sure_face(score: float | None) -> bool:
     """Return whether a detection score allows a confident answer. None, for a face that the caller cut out, does."""
-    return score is None or score >= MIN_CONFIDENT_SCORE
+    return score is None or score >= MIN_SURE_SCORE
 
 
 def look_sides(width: int, height: int) -> list[int]:

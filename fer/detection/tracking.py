@@ -50,7 +50,7 @@ class TrackedFace:
     probabilities: smoothed probability by emotion; they sum to 1.
     detection_score: detection score in this picture, 0-1; None for a face that the caller has cut out.
     confident: whether the largest smoothed probability reaches the model's threshold, and the detection score reaches
-        `fer.detection.blazeface.MIN_CONFIDENT_SCORE`; otherwise the answer is "not sure".
+        `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".
     """
 
     number: int

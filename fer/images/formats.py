@@ -16,7 +16,7 @@ SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".gif", ".bmp",
     ".dib", ".tif", ".tiff",
 )  # fmt: skip
-"""Suffixes of picture files, in lower case. A file with another suffix is a picture if its content is."""
+"""Suffixes whose files are meant as pictures, in lower case. A file with another one is a picture by its content."""
 READABLE = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 """Formats that are decoded, for messages. Pillow knows more, such as EPS, which it would run as a program in
 Ghostscript."""

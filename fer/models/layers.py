@@ -1,7 +1,7 @@
 """Building blocks of the project's own networks."""
 
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 from PIL import Image
 
 
@@ -35,7 +35,7 @@ class Enlarge(layers.Layer):
         return (input_shape[0], self.side, self.side, 1)
 
 
-def residual_block(x, filters, strides):
+def residual_block(x: KerasTensor, filters: int, strides: int) -> KerasTensor:
     """Add two 3x3 convolutions with squeeze-and-excitation to a shortcut (He et al., 2016; Hu et al., 2018).
 
     Args:
@@ -53,7 +53,7 @@ def residual_block(x, filters, strides):
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
-def squeeze_and_excite(x, ratio=8):
+def squeeze_and_excite(x: KerasTensor, ratio: int = 8) -> KerasTensor:
     """Scale each channel by a weight from 0 to 1, computed from the means of all channels (Hu et al., 2018).
 
     Args:
@@ -67,7 +67,7 @@ def squeeze_and_excite(x, ratio=8):
     return layers.Multiply()([x, scale])
 
 
-def convolution(x, filters, size=3, strides=1):
+def convolution(x: KerasTensor, filters: int, size: int = 3, strides: int = 1) -> KerasTensor:
     """Apply a convolution without bias, and batch normalization."""
     x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
     return layers.BatchNormalization()(x)

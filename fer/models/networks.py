@@ -101,7 +101,7 @@ def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, drop
 
 
 @network("original_cnn", size=Size(244, least=8), former_name="seed")
-def original_cnn(image_size, classes):
+def original_cnn(image_size: int, classes: int) -> Any:
     """Build the network with which this project began, to tell happy from sad faces enlarged to 244 pixels.
 
     Two convolutions and one pooling are followed by a dense layer of 200 units over all (image_size / 2)^2 x 16 values.

@@ -1,29 +1,33 @@
-"""The faces of a clip over its seconds: read and numbered frame by frame, and summed up for each face."""
+"""Recognition of the faces in a clip: frame by frame, with a number for each face, and summarized per face."""
 
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from fer.detection.tracking import LOST_SECONDS, MAX_TRACKED, FaceTracker
-from fer.recognition.records import clip_rows
+from fer.images.clips import Frame
+from fer.recognition.recognizer import FaceList, Recognizer
+from fer.recognition.records import Row, clip_rows
 
 EPISODE_SECONDS = 1.0
-"""Seconds that a sure answer must go on to be an episode; shorter ones are as often a slip as an expression."""
+"""Seconds for which the same confident answer must last to be an episode. Shorter ones are as often errors as
+expressions."""
 NOT_SURE = "not sure"
-"""Name of the share of the frames without a sure answer."""
+"""Name of the share of the frames without a confident answer."""
 
 
 class Appearance(NamedTuple):
-    """A face of a clip.
+    """A face of a clip in all of its frames.
 
-    number: which it keeps over the clip.
-    rows: of `fer.recognition.records.clip_rows`, in the order of time; at least one.
-    shares: by label, the share (0-1) of the frames with the face in which the answer is sure, the largest first; under
-        None the share of the others.
+    number: number of the face, which stays the same over the clip.
+    rows: rows of the face, as `fer.recognition.records.clip_rows` returns them, in the order of time; at least one.
+    shares: share (0-1) of these rows with a confident answer by label, the largest first; under None the share of rows
+        without a confident answer.
     """
 
     number: int
-    rows: list
-    shares: dict
+    rows: list[Row]
+    shares: dict[str | None, float]
 
 
 class FrameAnswer(NamedTuple):
@@ -35,22 +39,22 @@ class FrameAnswer(NamedTuple):
     rows: rows as `fer.recognition.records.clip_rows` returns them.
     """
 
-    frame: tuple
-    faces: list
-    numbers: list
-    rows: list
+    frame: Frame
+    faces: FaceList
+    numbers: list[int]
+    rows: list[Row]
 
 
-def read_faces(frames, recognizer, every=0.0):
-    """Read the faces of a clip, and yield a `FrameAnswer` per frame.
+def read_faces(frames: Iterable[Frame], recognizer: Recognizer, every: float = 0.0) -> Iterator[FrameAnswer]:
+    """Recognize the faces of a clip, and yield a `FrameAnswer` per frame.
 
-    A face keeps its number while it is in sight, or leaves for a moment. What is said of it is what its frame alone
-    shows: nothing is smoothed, so that each row can be checked and averaged as it suits.
+    A face keeps its number while it is in sight or hidden for a moment. Its answers are not smoothed: each depends on
+    its frame alone, so that it can be checked, and averaged as the caller likes.
 
     Args:
-        frames: of `fer.images.clips.read_frames`.
-        recognizer: `fer.recognition.recognizer.Recognizer`.
-        every: seconds between frames; where they are rare, a face is looked for for longer.
+        frames: frames of `fer.images.clips.read_frames`.
+        recognizer: recognizer of the model.
+        every: seconds between frames. If they are far apart, a hidden face keeps its number for longer.
     """
     tracker = FaceTracker(recognizer.calibration, max(LOST_SECONDS, 2 * every))
     for frame in frames:
@@ -60,29 +64,31 @@ def read_faces(frames, recognizer, every=0.0):
 
 
 class ClipSummary:
-    """What becomes of each face of a clip, summed up while its frames come: memory follows the number of faces and of
-    their episodes, not of frames."""
+    """Summary of each face of a clip, built while the frames come.
+
+    The memory depends on the number of faces and episodes, not on the number of frames.
+    """
 
     def __init__(self):
         self._faces, self._rows = {}, []
 
-    def add(self, rows):
-        """Take in the rows of the next frame, of `fer.recognition.records.clip_rows`."""
+    def add(self, rows: list[Row]) -> None:
+        """Add the rows of the next frame, as `fer.recognition.records.clip_rows` returns them."""
         if self._rows:
             self._count(self._rows, rows[0]["seconds"])
         self._rows = rows
 
-    def faces(self, end):
-        """Return the faces, ready for JSON, once all frames are in.
+    def faces(self, end: float) -> list[dict[str, Any]]:
+        """Return the faces as JSON objects, after all frames were added.
 
         Args:
-            end: seconds at which the clip ends.
+            end: end of the clip in seconds.
 
         Returns:
-            A list of dicts, by number, with `face` (its number), `first` and `last` (seconds of its first and last
-            frame), `frames`, `seconds` (in sight), `shares` (0-1 of its frames, by label where the answer is sure and
-            under `NOT_SURE`, the largest first) and `episodes`, in which a sure answer went on for more than
-            `EPISODE_SECONDS`: dicts of `label`, `start` and `end` in seconds.
+            One dict per face, in the order of their numbers: `face` (the number), `first` and `last` (seconds of its
+            first and last frame), `frames` (their number), `seconds` (in sight), `shares` (share of its frames, 0-1, by
+            the label of the confident answer, or `NOT_SURE`; the largest first) and `episodes` (in which a confident
+            answer lasted longer than `EPISODE_SECONDS`: dicts of `label`, `start` and `end` in seconds).
         """
         if self._rows:
             self._count(self._rows, max(end, self._rows[0]["seconds"]))
@@ -101,7 +107,7 @@ class ClipSummary:
 
 
 class _Seen:
-    """A face of a `ClipSummary` so far."""
+    """What a `ClipSummary` knows of one face so far."""
 
     def __init__(self, first):
         self.first = self.last = first
@@ -135,8 +141,8 @@ class _Seen:
         }
 
 
-def sum_up(rows, end):
-    """Return the faces of a clip as `ClipSummary.faces` does, from the rows of all its frames."""
+def sum_up(rows: Iterable[Row], end: float) -> list[dict[str, Any]]:
+    """Return the result of `ClipSummary.faces` for the rows of all frames of a clip that ends after `end` seconds."""
     summary, frame = ClipSummary(), []
     for row in rows:
         if frame and frame[0]["seconds"] != row["seconds"]:
@@ -148,12 +154,8 @@ def sum_up(rows, end):
     return summary.faces(end)
 
 
-def appearances(rows):
-    """Return the faces of a clip, an `Appearance` each, in the order of their numbers.
-
-    Args:
-        rows: of `fer.recognition.records.clip_rows`, of all frames.
-    """
+def appearances(rows: Iterable[Row]) -> list[Appearance]:
+    """Return an `Appearance` for each face of a clip, in the order of their numbers, from the rows of all frames."""
     faces = {}
     for row in rows:
         if row["face"]:
@@ -161,7 +163,7 @@ def appearances(rows):
     return [Appearance(number, own, expression_shares(own)) for number, own in sorted(faces.items())]
 
 
-def expression_shares(rows):
-    """Return `Appearance.shares` of the rows of one face."""
+def expression_shares(rows: list[Row]) -> dict[str | None, float]:
+    """Return the `Appearance.shares` of the rows of one face."""
     counts = Counter(row["label"] if row["confident"] else None for row in rows)
     return {label: count / len(rows) for label, count in counts.most_common()}

@@ -21,7 +21,7 @@ BATCH = 16
 BATCH_KEPT = 4
 """Number of pictures in a batch if the answers keep the pictures; one of 50 megapixels takes 150 MB."""
 BATCH_BYTES = 64_000_000
-"""Size in bytes of the files in memory from which on a batch is complete."""
+"""Size in bytes of the files in memory from which a batch is complete."""
 MAX_THREADS = 8
 """Largest number of threads that read batches; each has its own networks, which take 30 MB."""
 

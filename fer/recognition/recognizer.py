@@ -35,7 +35,7 @@ class Face:
     probabilities: calibrated probabilities by emotion, in the order of the model's labels; they sum to 1.
     detection_score: the detector's confidence that this is a face, from 0 to 1; None if there was no detection.
     confident: whether the top probability reaches the model's threshold and the detection score reaches
-        `fer.detection.blazeface.MIN_CONFIDENT_SCORE`; otherwise the answer is "not sure".
+        `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".
     crop: aligned face, the input of the network: a grey uint8 array `(image_size, image_size)`.
     """
 
@@ -48,7 +48,7 @@ class Face:
 
     @property
     def answer(self) -> str:
-        """The label, or "not sure, perhaps" and the label if the answer is not confident."""
+        """Label of the face; if the answer is not confident, the text "not sure, perhaps" and the label."""
         return self.label if self.confident else f"not sure, perhaps {self.label}"
 
 

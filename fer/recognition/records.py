@@ -1,26 +1,43 @@
-"""Answers as records and rows: what JSON and CSV hold of photos, of many photos and of clips."""
+"""Answers as JSON documents and CSV rows: of one photo, of many photos and of clips."""
 
 import csv
 import io
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TextIO, TypeAlias
 
 import numpy as np
 
+from fer.images.clips import Clip, Frame
+from fer.recognition.recognizer import Face
 
-def photo_record(name, size, faces, model, message=""):
+Row: TypeAlias = dict[str, Any]
+"""Type of a row: values by the name of the column."""
+
+
+class Sized(Protocol):
+    """A picture with a size in pixels, such as a PIL image."""
+
+    @property
+    def width(self) -> int | None: ...
+
+    @property
+    def height(self) -> int | None: ...
+
+
+def photo_record(name: str, size: Sized, faces: Sequence[Face], model: str, message: str = "") -> dict[str, Any]:
     """Return the JSON document of a picture.
 
     Args:
-        name: of the picture.
-        size: what has its `width` and `height` in pixels, such as a PIL image; both are None where the picture could
-            not be read.
-        faces: of `Recognizer.recognize`.
-        model: what to call the model.
-        message: what is to be said of the picture, such as why it could not be read; or "".
+        name: name of the picture.
+        size: picture whose width and height are recorded; they are None if the picture could not be read.
+        faces: faces of `Recognizer.recognize`.
+        model: name of the model.
+        message: remark on the picture, such as why it could not be read; or "".
 
     Returns:
-        A dict with the picture's name and size, the model that read it, of each face box, label, probabilities, score
-        and whether the answer is sure, and how many smaller faces were found and not read; and with the message, if
-        there is one.
+        A dict with `image`, `model`, `width`, `height`, `faces` (for each: `box`, `label`, `probabilities`,
+        `detection_score` and `confident`) and `faces_left_out` (number of smaller faces that were not classified); and
+        with `message`, if there is one.
     """
     record = {
         "image": name,
@@ -42,12 +59,17 @@ def photo_record(name, size, faces, model, message=""):
     return {**record, "message": message} if message else record
 
 
-def clip_rows(frame, faces, numbers):
-    """Return the rows of a frame, ready for JSON: one per face, or one without a face.
+def clip_rows(frame: Frame, faces: Sequence[Face], numbers: Sequence[int]) -> list[Row]:
+    """Return the rows of a frame: one per face, or a single one if there is no face.
+
+    Args:
+        frame: frame of the clip.
+        faces: faces in the frame.
+        numbers: number of each face.
 
     Returns:
-        A list of dicts with `seconds`, `face` (its number, or None), `box` (left, top, right, bottom in pixels of the
-        clip's own frames), `label`, `probabilities` and `confident`.
+        Dicts of JSON values with `seconds`, `face` (its number, or None), `box` (left, top, right, bottom in pixels of
+        the clip as players show it), `label`, `probabilities` and `confident`.
     """
     if not faces:
         return [_clip_row(frame.seconds, None, None, None, None, None)]
@@ -59,29 +81,44 @@ def clip_rows(frame, faces, numbers):
     ]  # fmt: skip
 
 
-def clip_record(clip, every, size, rows, model, left_out=0, faces=()):
+def clip_record(
+    clip: Clip,
+    every: float,
+    size: tuple[int, int],
+    rows: list[Row],
+    model: str,
+    left_out: int = 0,
+    faces: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """Return the JSON document of a clip.
 
     Args:
-        clip: `fer.images.clips.Clip`.
+        clip: the clip.
         every: seconds between frames.
-        size: width and height in pixels at which it is shown.
-        rows: of `clip_rows`, of all its frames.
-        model: what to call the model.
-        left_out: number of smaller faces that were not read.
+        size: width and height in pixels at which players show the clip.
+        rows: rows of all frames, of `clip_rows`.
+        model: name of the model.
+        left_out: number of smaller faces in all frames that were not classified.
         faces: summary of each face, of `fer.recognition.clip_reading.ClipSummary.faces`.
 
     Returns:
-        A dict with the clip's name, length in seconds and size in pixels, the step in seconds, the model that read it,
-        the rows of all its frames, how many smaller faces of these were not read, and the faces.
+        A dict with `clip` (its name), `model`, `seconds`, `width`, `height`, `every`, `rows`, `faces_left_out` and
+        `faces`.
     """
     record = clip_summary(clip, every, size, faces, model, left_out)
     faces, left_out = record.pop("faces"), record.pop("faces_left_out")
     return {**record, "rows": rows, "faces_left_out": left_out, "faces": faces}
 
 
-def clip_summary(clip, every, size, faces, model, left_out=0):
-    """Return `clip_record` without its rows, which of a clip of hours are many."""
+def clip_summary(
+    clip: Clip,
+    every: float,
+    size: tuple[int, int],
+    faces: Iterable[dict[str, Any]],
+    model: str,
+    left_out: int = 0,
+) -> dict[str, Any]:
+    """Return the document of `clip_record` without the rows, which are many for a long clip."""
     width, height = size
     return {
         "clip": clip.name,
@@ -95,15 +132,18 @@ def clip_summary(clip, every, size, faces, model, left_out=0):
     }
 
 
-def clip_csv(rows, labels):
-    """Return the rows of a clip as CSV, a column per label and a column per side of the box."""
+def clip_csv(rows: Iterable[Row], labels: Sequence[str]) -> str:
+    """Return the rows of a clip as CSV, as `start_clip_csv` writes it."""
     file = io.StringIO()
     start_clip_csv(file, labels)(rows)
     return file.getvalue()
 
 
-def start_clip_csv(file, labels):
-    """Write the head of a clip's CSV to an open file; return a function that writes rows of `clip_rows` below it."""
+def start_clip_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Row]], None]:
+    """Write the first line of a clip's CSV to an open file; return a function that writes rows of `clip_rows` below it.
+
+    There is one column per label, and one per side of the box.
+    """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["seconds", "face", "label", *labels, "confident", "left", "top", "right", "bottom"])
 
@@ -121,21 +161,23 @@ def _clip_row(*values):
 
 
 NO_FACE = "No face found."
-"""The message of a picture that was read and shows none."""
+"""Message of a picture without a face."""
 LEFT_OUT = "Smaller faces that were left out: {count}."
-"""The message of a picture that shows more faces than are read."""
+"""Message of a picture with more faces than are classified."""
 
 
-def photo_rows(name, faces, message="", note=""):
-    """Return the rows of a picture, ready for JSON: one per face, or one without a face and with the reason.
+def photo_rows(name: str, faces: Sequence[Face], message: str = "", note: str = "") -> list[Row]:
+    """Return the rows of a picture: one per face, or a single one with the reason if there is no face.
 
     Args:
-        message: why the picture could not be read, or "".
-        note: what is to be said of a picture that was read, of `fer.images.loading.note_of`.
+        name: name of the picture.
+        faces: faces of `Recognizer.recognize`.
+        message: reason why the picture could not be read, or "".
+        note: remark on a picture that was read, of `fer.images.loading.note_of`.
 
     Returns:
-        A list of dicts with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`,
-        which holds the note, and says of a picture with more faces than are read how many were left out.
+        Dicts of JSON values with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`,
+        which contains the note and the number of faces that were left out.
     """
     if not faces:
         return [_photo_row(name, None, None, None, None, message or f"{NO_FACE} {note}".strip())]
@@ -148,21 +190,24 @@ def photo_rows(name, faces, message="", note=""):
     ]  # fmt: skip
 
 
-def note_rows(notes):
-    """Return the rows of files that hold no pictures, from pairs of a name and a message."""
+def note_rows(notes: Iterable[tuple[str, str]]) -> list[Row]:
+    """Return the rows of folders and zips with other files or no pictures, from pairs of a name and a message."""
     return [row for name, message in notes for row in photo_rows(name, [], message)]
 
 
-def photos_csv(rows, labels):
+def photos_csv(rows: Iterable[Row], labels: Sequence[str]) -> str:
     """Return the rows of pictures as CSV, as `start_photos_csv` writes it."""
     file = io.StringIO()
     start_photos_csv(file, labels)(rows)
     return file.getvalue()
 
 
-def start_photos_csv(file, labels):
-    """Write the head of the CSV of many pictures to an open file, a column per label; return a function that writes
-    rows of `photo_rows` below it. What a spreadsheet would take for a formula gets an apostrophe in front."""
+def start_photos_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Row]], None]:
+    """Write the first line of the CSV of many pictures to an open file; return a function that writes rows below it.
+
+    There is one column per label. The rows are those of `photo_rows`. A text that a spreadsheet would take for a
+    formula gets an apostrophe in front.
+    """
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["file", "face", "label", *labels, "confident", "message"])
 

@@ -1,15 +1,19 @@
-"""How a model was trained, as its `config.json` tells."""
+"""Facts about a training, for `config.json` and the model card."""
 
+from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from fer.models.provenance import last_part
+from fer.training.fit import TrainingData
 from fer.training.options import command_to_publish
+from fer.training.plan import Plan
 
 
-def describe_data(options, data):
+def describe_data(options: Namespace, data: TrainingData) -> dict[str, Any] | None:
     """Return the facts of a data set that is not FER2013; None for FER2013."""
     if data.train.is_fer2013:
         return None
@@ -21,14 +25,16 @@ def describe_data(options, data):
     return facts | counts
 
 
-def describe_training(plan, network, history, data):
-    """Return the facts of a training, to which those of `fer.training.origins.Origins` are added.
+def describe_training(
+    plan: Plan, network: keras.Model, history: list[dict[str, float]], data: TrainingData
+) -> dict[str, Any]:
+    """Return the facts about a training, except those of `fer.training.origins.Origins.describe`.
 
     Args:
-        plan: `fer.training.plan.Plan`.
-        network: as it was trained.
-        history: its log, of `fer.training.fit.fit`.
-        data: `fer.training.fit.TrainingData`.
+        plan: plan of the training.
+        network: trained network.
+        history: log of the training, the result of `fer.training.fit.fit`.
+        data: data of the training.
     """
     options = plan.options
     to_the_end = plan.keep == "last" and len(history) == plan.recipe.epochs

@@ -20,17 +20,18 @@ from fer.training.batches import FaceBatches
 from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, is_finite
 from fer.training.distillation import build_student
 from fer.training.distributed import ALONE, Group
+from fer.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a network learns from.
+    """Data of a training.
 
-    train: `fer.data.fer2013.Faces`.
-    validation: `Faces` on which it is measured after every epoch.
-    targets: float `(n, classes)`, what to teach instead of the labels of `train`, as `soft_targets` gives.
-    teachers: frozen networks of `fer.training.distillation.load_teachers` to learn from, beside the targets; not for
-        the head alone.
+    train: training pictures.
+    validation: validation pictures, which the network is measured on after each epoch.
+    targets: targets instead of the labels of `train`, float `(n, classes)`, of `fer.training.targets.soft_targets`.
+    teachers: frozen networks of `fer.training.distillation.load_teachers` that the network is distilled from; the
+        epochs that train only the head do not use them.
     """
 
     train: Faces
@@ -38,20 +39,20 @@ class TrainingData:
     targets: np.ndarray | None = None
     teachers: Sequence = ()
 
-    def resize(self, size):
-        """Return the same with pictures of `size` pixels a side."""
+    def resize(self, size: int) -> "TrainingData":
+        """Return the same data with pictures of `size` pixels per side."""
         return replace(self, train=self.train.resize(size), validation=self.validation.resize(size))
 
 
 @dataclass(frozen=True)
 class Run:
-    """Where a training leaves its files, how it begins and how it ends.
+    """Settings of a run that do not affect what the network learns.
 
-    folder: where the files go; it exists.
-    resume: go on from the last finished epoch found in `folder`.
-    keep: `best`, the epoch of the lowest validation loss, or `last`, where the schedule ends.
-    group: `fer.training.distributed.Group` that trains together; its process 0 alone reads and writes `folder`. More
-        than one process train no recipe with `head_epochs`.
+    folder: existing folder for the files.
+    resume: whether to continue after the last finished epoch in `folder`.
+    keep: epoch whose weights are kept: `best`, the one with the lowest validation loss, or `last`.
+    group: processes that train together; only process 0 reads and writes `folder`. Several processes cannot train with
+        `head_epochs`.
     """
 
     folder: Path
@@ -62,12 +63,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Stage:
-    """A range of epochs with one schedule.
+    """A range of epochs with one learning rate schedule.
 
-    epochs: range of their numbers.
-    learning_rate: the highest of the schedule.
-    checkpoint: name of the folder of its checkpoint.
-    started: when it began, of `time.perf_counter`.
+    epochs: numbers of the epochs.
+    learning_rate: highest learning rate of the schedule.
+    checkpoint: name of the folder of the checkpoint.
+    started: time of `time.perf_counter` at the beginning.
     """
 
     epochs: range
@@ -76,8 +77,8 @@ class Stage:
     started: float
 
 
-def fit(network, data, recipe, run):
-    """Train `network` in place and leave it with the weights of its best or its last epoch.
+def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> list[dict[str, float]]:
+    """Train a network, and leave it with the weights of its best or its last epoch.
 
     After every epoch the run's folder holds the state to resume from, the best weights by validation loss (of their
     moving average, where the recipe averages), the CSV log and the TensorBoard log. A recipe with `head_epochs` has two
@@ -85,23 +86,23 @@ def fit(network, data, recipe, run):
     once; then of the last part of the base with it.
 
     Args:
-        network: of `fer.models.networks.build_network`, with as many outputs as there are classes; one of
-            `fer.models.backbones.build_backbone`, where the recipe has `head_epochs`.
-        data: `TrainingData`.
-        recipe: `fer.training.recipes.Recipe`.
-        run: `Run`.
+        network: network with one output per class, of `fer.models.networks.build_network`; a backbone if the recipe has
+            `head_epochs`.
+        data: pictures, targets and teachers.
+        recipe: hyperparameters.
+        run: folder and settings of the run.
 
     Returns:
         The log, one dict of floats per epoch: `epoch` from 0, `accuracy`, `loss`, `val_accuracy`, `val_loss`,
         `seconds`.
 
     Raises:
-        UserError: if the loss is no longer a number before the first epoch is over.
+        UserError: if the loss is not finite before the first epoch has ended.
     """
     run = replace(run, folder=Path(run.folder))
     done = len(run.group.tell(_restart, run.folder, run.resume))
     if recipe.head_epochs:
-        # The checkpoint of the second stage has the head.
+        # The checkpoint of the second stage includes the head.
         if done <= recipe.head_epochs:
             _fit_head(network, data, recipe, run)
         freeze_to_joint(network)
@@ -120,7 +121,7 @@ def fit(network, data, recipe, run):
 
 
 def _fit_head(network, data, recipe, run):
-    """Train the head of a backbone on the features that its base makes of the pictures."""
+    """Train the head of a backbone on the features that its base computes from the pictures."""
     stage = Stage(range(recipe.head_epochs), recipe.learning_rate, HEAD_CHECKPOINT, time.perf_counter())
     head = network.get_layer("probabilities")
     base = keras.Model(network.input, head.input)
@@ -131,7 +132,7 @@ def _fit_head(network, data, recipe, run):
 
 
 def _fit_network(network, data, recipe, run):
-    """Train what of a network is not frozen, on varied pictures where the recipe augments."""
+    """Train the layers of a network that are not frozen, on augmented pictures if the recipe augments."""
     rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
     stage = Stage(range(recipe.head_epochs, recipe.epochs), rate, CHECKPOINT, time.perf_counter())
     varied = augmentation(recipe.seed, recipe.zoom, recipe.degrade) if recipe.augment else []

@@ -1,9 +1,10 @@
-"""The options of the training command."""
+"""Options of the training command."""
 
 import argparse
 import shlex
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from fer.data.layouts import add_layout
 from fer.labels import EMOTIONS
@@ -11,34 +12,38 @@ from fer.models.provenance import last_part
 from fer.training.recipes import Recipe
 
 STARTED = ("command", "program", "own_process")
-"""What a command line's namespace has besides options: how it was started."""
+"""Values of a command line's namespace that are not options, but tell how the command was started."""
 UNPUBLISHED = (
     *("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag"),
     *STARTED,
 )
-"""Options that are no part of the command that a model is published with."""
+"""Options that are left out of the command with which a model is published."""
 PATHS = ("data", "output", "votes", "start", "weights", "teacher")
-"""Options of which the last part is published."""
+"""Options whose paths are published by their last part only."""
 
 
 TIMES = (
-    "How long it takes: on 2 processor cores se_resnet trains on some 130 pictures a second with --mixed-precision: 8 "
-    "seconds for an epoch of 1,000 pictures, 3.6 minutes for one of FER2013's 28,709, and some seconds more for the "
-    "files of each epoch. `python -m fer data PATH` prints what would be read, before anything is trained."
+    "Duration: on 2 processor cores, se_resnet trains on about 130 pictures per second with --mixed-precision. An "
+    "epoch of 1,000 pictures takes 8 seconds, and one of FER2013's 28,709 takes 3.6 minutes; writing the files of an "
+    "epoch takes some seconds more. `python -m fer data PATH` describes a data set before you train on it."
 )
 """Text at the end of the help."""
 
 
-def add_options(parser):
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training to a parser."""
     parser.epilog = TIMES
-    parser.add_argument("--data", required=True, metavar="PATH", help="data set: folder, zip or CSV (docs/training.md)")
-    parser.add_argument("--output", required=True, metavar="FOLDER", type=Path, help="where the model folder goes")
+    parser.add_argument(
+        "--data", required=True, metavar="PATH", help="data set as a folder, zip or CSV file (docs/training.md)"
+    )
+    parser.add_argument(
+        "--output", required=True, metavar="FOLDER", type=Path, help="model folder to write, new or empty"
+    )
     parser.add_argument(
         "--network",
         default="se_resnet",
         metavar="NAME",
-        help="a network of fer/models/networks.py (default: %(default)s)",
+        help="network of fer/models/networks.py (default: %(default)s)",
     )
     parser.add_argument(
         "--classes",
@@ -50,14 +55,16 @@ def add_options(parser):
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
-    parser.add_argument("--votes", metavar="CSV", help="FER+ votes: teach what people say, not the one label alone")
+    parser.add_argument(
+        "--votes", metavar="CSV", help="train on the votes of FER+ in this file too, not on the labels alone"
+    )
     parser.add_argument(
         "--start",
         metavar="MODEL",
-        help="model whose weights to start from: a folder, bundled, or OWNER/NAME of the Hub; its classes may be "
-        "others (default: bundled, for fewer than 5,000 pictures)",
+        help="model whose weights to start from: a folder, `bundled`, or OWNER/NAME of the Hub; it may have other "
+        "classes (default: `bundled` for fewer than 5,000 pictures)",
     )
-    parser.add_argument("--from-scratch", action="store_true", help="start from random weights, however few pictures")
+    parser.add_argument("--from-scratch", action="store_true", help="start from random weights, even with few pictures")
     parser.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
@@ -69,55 +76,65 @@ def add_options(parser):
         nargs="+",
         default=[],
         metavar="FOLDER",
-        help="model folders, or bundled, whose mean answers to learn",
+        help="distil the network from these model folders, or from `bundled`: it learns the mean of their answers too",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
     parser.add_argument(
         "--keep",
         choices=("best", "last"),
-        help="the epoch whose weights are kept: the one of the lowest validation loss, or the last of the schedule "
-        "(default: best; last where few pictures are fine-tuned on)",
+        help="keep the weights of the epoch with the lowest validation loss, or of the last epoch (default: best; last "
+        "if a model is fine-tuned on few pictures)",
     )
-    parser.add_argument("--resume", action="store_true", help="go on from the last finished epoch in --output")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --output after its last finished epoch"
+    )
     parser.add_argument(
         "--allow-duplicates",
         action="store_true",
-        help="train even where more than half of the validation pictures are training pictures, to the pixel",
+        help="train even if more than half of the validation pictures are identical to training pictures",
     )
-    parser.add_argument("--skip-bad", action="store_true", help="leave unreadable pictures out and count them")
+    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures and count them")
     parser.add_argument(
-        "--mixed-precision", action="store_true", help="compute in bfloat16: twice as fast where the processor has it"
+        "--mixed-precision",
+        action="store_true",
+        help="compute in bfloat16, which is twice as fast on processors that support it",
     )
     parser.add_argument(
         "--license", metavar="ID", help="licence of a model of your own data, for its card, such as cc-by-4.0"
     )
-    hosts = parser.add_argument_group("several machines", "The same command on each, but for --process-id; on JAX.")
-    hosts.add_argument("--hosts", metavar="HOST:PORT", help="where process 0 listens for the others")
-    hosts.add_argument("--processes", type=int, metavar="N", help="how many processes train together")
-    hosts.add_argument("--process-id", type=int, metavar="I", help="which one this is, from 0, which writes the files")
+    hosts = parser.add_argument_group(
+        "several machines", "Run the same command on each machine, with its own --process-id. Needs JAX."
+    )
+    hosts.add_argument("--hosts", metavar="HOST:PORT", help="address at which process 0 listens for the others")
+    hosts.add_argument("--processes", type=int, metavar="N", help="number of processes that train together")
+    hosts.add_argument(
+        "--process-id", type=int, metavar="I", help="number of this process, from 0; process 0 writes the files"
+    )
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model on the Hugging Face Hub")
     parser.add_argument("--private", action="store_true", default=None, help="make a new repository of the Hub private")
-    parser.add_argument("--create-pr", action="store_true", help="ask the repository's owner with a pull request")
-    parser.add_argument("--tag", metavar="NAME", help="name the commit on the Hub, such as v1.0")
+    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
+    parser.add_argument("--tag", metavar="NAME", help="tag the commit with this name, such as v1.0")
     parser.add_argument(
         "--export",
         nargs="+",
         default=[],
         metavar="FORMAT",
-        help="onnx: a file for another runtime, on the Hub, or in --output without --push-to-hub; litert always is",
+        help="also write files for other runtimes: onnx (litert is always written); with --push-to-hub they go to the "
+        "Hub, otherwise to --output",
     )
 
 
 def _add_recipe(parser):
     """Add an option for each field of `Recipe` that has a help text.
 
-    argparse does it in these few lines: typer has no options of several values, such as `--teacher A B`; and as a
-    default here is None, for that of the network's own recipe, tyro would need a second class with fields of its own.
+    argparse needs only these few lines. typer has no options with several values, such as `--teacher A B`. The defaults
+    here are None, which stands for the value of the network's own recipe; for this, tyro would need a second class.
     """
     group = parser.add_argument_group(
         "recipe",
-        "By default the network's own, of fer/training/recipes.py; se_resnet's are shown. Below 5,000 training "
-        "pictures --epochs, --batch-size and --learning-rate follow their number, and --mixup is 0 (docs/training.md).",
+        "The defaults are those of the network in fer/training/recipes.py; shown are se_resnet's. With fewer than "
+        "5,000 training pictures, --epochs, --batch-size and --learning-rate depend on their number, and --mixup is 0 "
+        "(docs/training.md).",
     )
     for field in fields(Recipe):
         if "help" not in field.metadata:
@@ -131,19 +148,19 @@ def _add_recipe(parser):
             group.add_argument(f"--{name}", type=field.type, metavar=metavar, help=text + default)
 
 
-def recipe_options(options):
-    """Return the fields of `Recipe` that the command line gives."""
+def recipe_options(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the fields of `Recipe` that are given on the command line."""
     given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def starts_from_base(options):
-    """Return whether `--weights` names weights of a backbone's base, so that training goes on from them."""
+def starts_from_base(options: argparse.Namespace) -> bool:
+    """Return whether training starts from pretrained weights of a backbone's base, by `--weights`."""
     return options.weights not in (None, "none")
 
 
-def command_to_publish(options):
-    """Return the command line as others would give it: each path by its last part, without `UNPUBLISHED`."""
+def command_to_publish(options: argparse.Namespace) -> str:
+    """Return the command line for the model card: each path by its last part, without the options `UNPUBLISHED`."""
     parser, words = argparse.ArgumentParser(), options.program.split()
     add_options(parser)
     for name, value in vars(options).items():

@@ -1,6 +1,10 @@
-"""What a training builds on: the weights that it starts from, and the teachers that it learns from."""
+"""Origins of a training: the weights that it starts from, and the teachers that its network is distilled from."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
 
 from fer.errors import UserError
 from fer.models.backbones import load_base
@@ -9,30 +13,33 @@ from fer.models.model_folder import load_model
 from fer.training.distillation import TEMPERATURE, WEIGHT, load_teachers
 from fer.training.small_sets import find_start
 
+if TYPE_CHECKING:
+    from fer.training.plan import Plan
+
 
 @dataclass(frozen=True)
 class Origins:
-    """What a training builds on.
+    """The weights and teachers of a training, and the facts about them that are recorded.
 
-    start: weights of the whole network, arrays, its head last; empty where it starts from none.
-    columns: for each class, its place among the outputs of `start`; None for a new class.
-    base: weights of a backbone's base, arrays; empty where it starts from none.
+    start: weights of a whole network, with the head last; empty if training does not start from a model.
+    columns: index of each class among the outputs of `start`; None for a new class.
+    base: weights of a backbone's base; empty if there are none.
     teachers: frozen Keras networks.
-    start_facts: how the network of `start` was trained; None for none.
-    base_facts: of `base`, as `fer.models.backbones.load_base` gives them; None for none.
-    teacher_facts: of each of the teachers, as `fer.training.distillation.load_teachers` gives them.
+    start_facts: facts about the training of `start`; None without it.
+    base_facts: facts about `base`, as `fer.models.backbones.load_base` returns them; None without it.
+    teacher_facts: facts about each teacher, as `fer.training.distillation.load_teachers` returns them.
     """
 
-    start: list
-    columns: list
-    base: list
-    teachers: list
-    start_facts: dict | None
-    base_facts: dict | None
-    teacher_facts: list
+    start: list[np.ndarray]
+    columns: list[int | None]
+    base: list[np.ndarray]
+    teachers: list[keras.Model]
+    start_facts: dict[str, Any] | None
+    base_facts: dict[str, Any] | None
+    teacher_facts: list[dict[str, Any]]
 
-    def begin(self, network):
-        """Give a network the weights that it starts from; a new class keeps the fresh weights of its output."""
+    def begin(self, network: keras.Model) -> None:
+        """Set the weights of a network to those that it starts from; the output of a new class keeps fresh weights."""
         if self.start:
             kernel, bias = network.get_weights()[-2:]
             for place, column in enumerate(self.columns):
@@ -42,27 +49,21 @@ class Origins:
         if self.base:
             network.set_weights(self.base + network.get_weights()[len(self.base) :])
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Return the facts for `fer.models.config.ModelConfig.training`."""
-        taught = {"models": self.teacher_facts, "weight": WEIGHT, "temperature": TEMPERATURE}
+        teachers = {"models": self.teacher_facts, "weight": WEIGHT, "temperature": TEMPERATURE}
         return {
             "start": self.start_facts,
             "weights": self.base_facts,
-            "teachers": taught if self.teachers else None,
+            "teachers": teachers if self.teachers else None,
         }
 
 
-def load_origins(plan):
-    """Load what a training builds on.
-
-    Args:
-        plan: `fer.training.plan.Plan`.
-
-    Returns:
-        `Origins`.
+def load_origins(plan: "Plan") -> Origins:
+    """Load the weights and teachers of a plan.
 
     Raises:
-        UserError: for weights or a model folder that cannot be loaded, or are of another kind than the network.
+        UserError: if weights or a model folder cannot be loaded, or belong to another kind of network.
     """
     options, config = plan.options, plan.config
     base, base_facts = load_base(options.network, options.weights) if options.weights else (None, None)
@@ -71,8 +72,8 @@ def load_origins(plan):
     return Origins(start, columns, base or [], teachers, start_facts, base_facts, teacher_facts)
 
 
-def add_start(origins, plan):
-    """Return origins with the weights that a plan starts from, where they have none yet."""
+def add_start(origins: Origins, plan: "Plan") -> Origins:
+    """Return origins with the model that a plan starts from, which may have been decided after they were loaded."""
     if not plan.start or origins.start:
         return origins
     start, columns, facts = _load_start(plan.start, plan.config)
@@ -80,7 +81,7 @@ def add_start(origins, plan):
 
 
 def _load_start(start, config):
-    """Return the weights of a model, `Origins.columns`, and how it was trained with its name and sha256."""
+    """Return the weights of a model, `Origins.columns`, and the facts about its training, with its name and sha256."""
     folder, name = find_start(start)
     network, earlier = load_model(folder)
     weights, fresh = network.get_weights(), config.build().get_weights()

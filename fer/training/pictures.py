@@ -1,4 +1,6 @@
-"""The pictures of a training and what they are to teach."""
+"""Loading of the pictures and targets of a training."""
+
+from typing import TYPE_CHECKING
 
 from fer.data.duplicates import check_copies
 from fer.data.fer2013 import load_faces
@@ -6,18 +8,15 @@ from fer.data.ferplus import load_votes
 from fer.training.fit import TrainingData
 from fer.training.targets import soft_targets
 
+if TYPE_CHECKING:
+    from fer.training.plan import Plan
 
-def load_pictures(plan):
-    """Load the pictures of a training, and print how many there are.
 
-    Args:
-        plan: `fer.training.plan.Plan`.
-
-    Returns:
-        `fer.training.fit.TrainingData` in the size of the model's input.
+def load_pictures(plan: "Plan") -> TrainingData:
+    """Load the pictures of a plan in the size of the model's input, and print their number.
 
     Raises:
-        UserError: for data that cannot be read, or validation pictures that are training pictures.
+        UserError: if the data cannot be read, or too many validation pictures are training pictures.
     """
     options, config = plan.options, plan.config
     classes = config.labels if options.classes else None

@@ -1,9 +1,10 @@
-"""What a training will do, decided and checked before Keras is imported."""
+"""Plan of a training, decided and checked before Keras is imported."""
 
 import json
 from argparse import Namespace
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from fer.documents import to_json
 from fer.errors import UserError, check
@@ -18,7 +19,7 @@ from fer.training.recipes import TRANSFERS, Recipe, find_recipe
 from fer.training.small_sets import find_start
 
 ARGUMENTS = "arguments.json"
-"""File of a run's settings, in its folder."""
+"""Name of the file of a run's settings, in its folder."""
 UNSETTLED = (
     *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
     *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
@@ -31,12 +32,12 @@ ADDED = {"votes_share": 0.7, "layout": None, "degrade": 0.0}
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training will do.
+    """Plan of a training.
 
-    options: of the command line, as `fer.training.options.add_options` defines them.
-    recipe: the network's own, with what the options change.
-    config: of the model folder that is written.
-    start: model whose weights to start from; None for none.
+    options: options of the command line, as `fer.training.options.add_options` defines them.
+    recipe: recipe of the network, with the changes by options.
+    config: configuration of the model folder that is written.
+    start: model whose weights to start from; None to start from random weights or a backbone's base.
     keep: epoch whose weights are kept, `best` or `last`.
     """
 
@@ -47,10 +48,10 @@ class Plan:
     keep: str = "best"
 
     @property
-    def trained(self):
-        """The network as it is trained: what is enlarged beforehand is turned and shifted at its full size.
+    def trained(self) -> ModelConfig:
+        """Configuration of the network during training: pictures are enlarged before they are augmented.
 
-        It has the weights of that of `config`.
+        The network has the same weights as that of `config`, which enlarges its input itself.
         """
         enlarged = self.options.enlarged
         if enlarged is None:
@@ -58,14 +59,14 @@ class Plan:
         return replace(self.config, image_size=enlarged, options={})
 
 
-def make_plan(options):
-    """Return the `Plan` of a command line.
+def make_plan(options: Namespace) -> Plan:
+    """Return the plan of a command line.
 
     Raises:
-        UserError: for options that do not fit each other, an unknown network, or a recipe that breaks its rules.
+        UserError: if options contradict each other, the network is unknown, or a value of the recipe is not valid.
     """
     network = find_network(options.network)
-    options.network = network.name  # Also where its former name was given.
+    options.network = network.name  # The option may be the network's former name.
     _check_combinations(options)
     recipe = _choose_recipe(options)
     size = network.size.usual if options.image_size is None else options.image_size
@@ -110,8 +111,8 @@ def _choose_recipe(options):
     return recipe
 
 
-def check_models(plan):
-    """Make sure that the network can be built, and that the models that it builds on can be loaded."""
+def check_models(plan: Plan) -> None:
+    """Raise an error unless the network supports its input size, and the models of the plan are valid."""
     options = plan.options
     find_network(options.network).check_size(plan.config.image_size, options.enlarged)
     is_file = options.weights in (None, "none", "imagenet") or Path(options.weights).is_file()
@@ -123,8 +124,8 @@ def check_models(plan):
         check_weights(folder, load_config(folder)[1])
 
 
-def check_output(plan):
-    """Make sure that the output folder can be written to, and is empty or holds the run to resume."""
+def check_output(plan: Plan) -> None:
+    """Raise an error unless the output folder is writable, and is empty or contains the run to resume."""
     output = plan.options.output
     resumed = plan.options.resume and (output / ARGUMENTS).exists()
     free = resumed or not output.exists() or (output.is_dir() and not any(output.iterdir()))
@@ -132,13 +133,13 @@ def check_output(plan):
     check_folder("`--output`", output)
 
 
-def list_settings(plan, base, teachers):
-    """Return what must stay the same when a run is resumed, ready for JSON.
+def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the settings that must stay the same when a run is resumed, as a JSON object.
 
     Args:
-        plan: `Plan`.
-        base: facts of the weights of the base, of `fer.models.backbones.load_base`; None for none.
-        teachers: facts of the teachers, of `fer.training.distillation.load_teachers`.
+        plan: plan of the run.
+        base: facts about the weights of the base, of `fer.models.backbones.load_base`; None without weights.
+        teachers: facts about the teachers, of `fer.training.distillation.load_teachers`.
     """
     kept = {key: value for key, value in vars(plan.options).items() if key not in UNSETTLED}
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
@@ -146,14 +147,14 @@ def list_settings(plan, base, teachers):
     return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}
 
 
-def save_settings(plan, settings):
-    """Write the settings of a run, of `list_settings`, into its folder."""
+def save_settings(plan: Plan, settings: dict[str, Any]) -> None:
+    """Write the settings of a run, the result of `list_settings`, into its folder."""
     plan.options.output.mkdir(parents=True, exist_ok=True)
     write_text(plan.options.output / ARGUMENTS, to_json(settings, indent=2) + "\n")
 
 
-def check_resumption(plan, settings):
-    """Make sure that a run is resumed with its own settings, of `list_settings`."""
+def check_resumption(plan: Plan, settings: dict[str, Any]) -> None:
+    """Raise an error if a run is resumed with other settings than its own; `settings` is that of `list_settings`."""
     path = plan.options.output / ARGUMENTS
     if not (plan.options.resume and path.exists()):
         return

@@ -1,4 +1,4 @@
-"""How networks are trained: the numbers."""
+"""Recipes: the hyperparameters with which each network is trained."""
 
 import math
 from dataclasses import dataclass, field
@@ -7,52 +7,58 @@ from fer.errors import check
 
 
 def _option(default, metavar, text, shown=True):
-    """Return a field that is an option of the training command too, whose help has its default if it is `shown`."""
+    """Return a field that is also an option of the training command, with its help, and its default if `shown`."""
     return field(default=default, metadata={"metavar": metavar, "help": text, "shown": shown})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """Hyperparameters of a training.
 
     epochs: passes over the training pictures.
     head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune the last part
         of the base with it (`fer.models.registry.Backbone.joint`). 0: all epochs train the whole network.
     batch_size: pictures per step.
-    optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd`, plain, at one learning rate.
-    learning_rate: the highest, which AdamW reaches after a tenth of the steps.
-    tuning_rate: the same of the epochs that fine-tune a part of the base.
+    optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd` with a constant learning rate.
+    learning_rate: highest learning rate, which AdamW reaches after a tenth of the steps.
+    tuning_rate: highest learning rate of the epochs that fine-tune a part of the base.
     weight_decay: AdamW's decoupled weight decay.
-    augment: whether each epoch sees each picture varied, see `fer.training.augmentation.augmentation`; a frozen base
-        never does.
-    zoom: how much larger or smaller augmentation makes a picture at most, as a share.
-    degrade: with what probability augmentation blurs or coarsens a picture, adds noise to it and compresses it, each by
-        itself.
-    average: whether the weights kept are their exponential moving average over the last steps; with AdamW alone.
-    whole_batches: leave out the pictures of an epoch that fill no batch.
-    label_smoothing: share of each label spread over all classes.
-    votes_share: how much of a target the votes decide where there are votes; the label decides the rest.
-    mixup: alpha of the Beta(alpha, alpha) that draws in what shares two pictures are laid over each other (Zhang et
-        al., 2018); 0 mixes none.
-    seed: of the weights, the order of pictures and the augmentation.
+    augment: whether pictures are augmented in each epoch (`fer.training.augmentation.augmentation`); the epochs with a
+        frozen base never augment.
+    zoom: largest change of scale by augmentation, as a share.
+    degrade: probability with which augmentation blurs or coarsens a picture, with which it adds noise to it, and with
+        which it compresses it as JPEG.
+    average: whether the exponential moving average of the weights over the last steps is kept; with AdamW only.
+    whole_batches: whether the pictures of an epoch that do not fill a batch are left out.
+    label_smoothing: share of each label that is spread over all classes.
+    votes_share: weight of the votes in the targets of pictures with votes; the label has the remaining weight.
+    mixup: alpha of the distribution Beta(alpha, alpha) of the shares in which two pictures are mixed (Zhang et al.,
+        2018); 0 mixes none.
+    seed: seed of the weights, the order of pictures and the augmentation.
     """
 
     epochs: int = _option(24, "N", "passes over the training pictures")
     head_epochs: int = _option(0, "N", "how many of them train the head alone; with --weights", shown=False)
     batch_size: int = _option(96, "N", "pictures a step")
     optimizer: str = "adamw"
-    learning_rate: float = _option(2e-3, "X", "the highest of the schedule")
-    tuning_rate: float = _option(1e-4, "X", "the same of what is tuned of a backbone; with --weights", shown=False)
+    learning_rate: float = _option(2e-3, "X", "highest learning rate of the schedule")
+    tuning_rate: float = _option(
+        1e-4, "X", "highest learning rate of the epochs that fine-tune a base; with --weights", shown=False
+    )
     weight_decay: float = 0.05
-    augment: bool = _option(True, None, "show the pictures as they are")
-    zoom: float = _option(0.15, "SHARE", "how much larger or smaller varied pictures are at most")
+    augment: bool = _option(True, None, "do not augment the pictures")
+    zoom: float = _option(0.15, "SHARE", "largest change of scale by augmentation")
     degrade: float = _option(0.0, "SHARE", "probability of blur, of noise, and of JPEG compression; 0: none")
-    average: bool = _option(True, None, "keep the weights as they are, unaveraged")
+    average: bool = _option(True, None, "keep the plain weights instead of their moving average")
     whole_batches: bool = False
-    label_smoothing: float = _option(0.1, "SHARE", "of each label, spread over all classes; with --votes 0")
-    votes_share: float = _option(0.7, "SHARE", "of the votes in what is taught, from 0, the label alone; with --votes")
-    mixup: float = _option(0.2, "ALPHA", "how much pictures mix; 0: none")
-    seed: int = _option(42, None, "of weights, order and augmentation")
+    label_smoothing: float = _option(
+        0.1, "SHARE", "share of each label that is spread over all classes; 0 with --votes"
+    )
+    votes_share: float = _option(
+        0.7, "SHARE", "weight of the votes in the targets, from 0, the label alone, to 1; with --votes"
+    )
+    mixup: float = _option(0.2, "ALPHA", "alpha of mixup, which mixes pictures in pairs; 0 mixes none")
+    seed: int = _option(42, None, "seed of weights, order and augmentation")
 
     def __post_init__(self):
         for name in ("epochs", "batch_size"):
@@ -100,15 +106,15 @@ TRANSFERS = {
 head. Nobody has tuned these numbers (docs/original-experiment.md has what became of `mobilenet`'s)."""
 
 
-def find_recipe(network, transfer=False):
+def find_recipe(network: str, transfer: bool = False) -> Recipe:
     """Return the recipe of a network.
 
     Args:
-        network: its name.
-        transfer: whether its base has weights already.
+        network: name of the network.
+        transfer: whether its base starts from pretrained weights.
 
     Raises:
-        UserError: for a network without such a recipe.
+        UserError: if the network has no such recipe.
     """
     recipes = TRANSFERS if transfer else RECIPES
     table = "TRANSFERS" if transfer else "RECIPES"

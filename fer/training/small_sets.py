@@ -1,25 +1,31 @@
-"""How small data sets are trained: from the bundled network, with a schedule that follows the number of pictures."""
+"""Training on small data sets: from the bundled network, with a schedule that depends on the number of pictures."""
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fer.models.model_folder import find_model
 from fer.models.provenance import last_part
 from fer.training.options import recipe_options, starts_from_base
+from fer.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from fer.training.plan import Plan
 
 SMALL = 5_000
-"""Number of training pictures below which a training starts from the bundled network, unless it is told otherwise."""
+"""Number of training pictures below which a training starts from the bundled network by default."""
 FEW_STEPS = 1_000
-"""Number of steps below which a training from scratch is warned of, and below which the statistics of batch
-normalization are measured anew at the end: with Keras' momentum of 0.99 they lag behind by hundreds of steps."""
+"""Number of steps below which a training from scratch prints a warning, and below which the statistics of batch
+normalization are measured again at the end: with Keras' momentum of 0.99 they lag behind by hundreds of steps."""
 START = "bundled"
 """Model that small data sets start from."""
 START_NETWORK = "se_resnet"
 """Network of that model."""
 
 
-def find_start(name):
-    """Return the folder of the model that a training starts from, and its name to record.
+def find_start(name: str) -> tuple[Path, str]:
+    """Return the folder of the model that a training starts from, and the name by which it is recorded.
 
     Args:
         name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub, which is downloaded.
@@ -33,20 +39,20 @@ def find_start(name):
     return source.folder, source.name if source.revision else last_part(name)
 
 
-def count_steps(recipe, pictures):
+def count_steps(recipe: Recipe, pictures: int) -> int:
     """Return the number of steps that a recipe takes on a number of pictures."""
     return recipe.epochs * math.ceil(pictures / recipe.batch_size)
 
 
-def fit_recipe(recipe, pictures):
-    """Return a recipe with the schedule of fine-tuning on a small number of pictures.
+def fit_recipe(recipe: Recipe, pictures: int) -> Recipe:
+    """Return a recipe with the schedule for fine-tuning on a small number of pictures.
 
-    The fewer the pictures, the more often each is seen: 23 epochs of 50 pictures, 5 of 1,000 and 4 from 1,700 on, some
-    200 steps each. The learning rate is that of the last runs of the bundled network at most, and half of it below 500
-    pictures, where steps are noisier.
+    With fewer pictures there are more epochs: 23 for 50 pictures, 5 for 1,000, and 4 from 1,700 pictures on. The
+    learning rate is that of the last runs of the bundled network; below 500 pictures, where steps are noisier, it is
+    half of that.
 
     Args:
-        recipe: `fer.training.recipes.Recipe` of the network.
+        recipe: recipe of the network.
         pictures: number of training pictures.
     """
     return replace(
@@ -58,12 +64,15 @@ def fit_recipe(recipe, pictures):
     )
 
 
-def settle(plan, pictures):
-    """Return a plan as it is carried out on a number of training pictures, and sentences on it for people.
+def settle(plan: "Plan", pictures: int) -> tuple["Plan", list[str]]:
+    """Adapt a plan to the number of its training pictures.
 
     Args:
-        plan: `fer.training.plan.Plan`.
+        plan: plan of the training.
         pictures: number of training pictures.
+
+    Returns:
+        The adapted plan, and sentences for the user on the changes.
     """
     options, notes = plan.options, []
     plain = not (options.hosts or starts_from_base(options))
@@ -83,12 +92,12 @@ def settle(plan, pictures):
     return plan, notes
 
 
-def judge(metrics, from_scratch):
-    """Return a sentence where a model is no better than one class for all; "" where it is.
+def judge(metrics: dict[str, Any], from_scratch: bool) -> str:
+    """Return a warning if a model is no better than answering the most frequent class every time; "" otherwise.
 
     Args:
-        metrics: of `fer.evaluation.report.save_report`.
-        from_scratch: whether it was trained from random weights.
+        metrics: metrics of `fer.evaluation.report.save_report`.
+        from_scratch: whether the model was trained from random weights.
     """
     label, row = max(metrics["per_class"].items(), key=lambda entry: entry[1]["support"])
     share = row["support"] / metrics["n"]

@@ -1,4 +1,4 @@
-"""What a fit of few steps needs at its end: fresh statistics of batch normalization."""
+"""Statistics of batch normalization, measured again after a training of few steps."""
 
 from contextlib import nullcontext
 
@@ -6,11 +6,11 @@ import keras
 import numpy as np
 
 BATCH = 64
-"""Number of pictures whose statistics are averaged with those of the other batches."""
+"""Number of pictures in a batch; the statistics of all batches are averaged."""
 
 
-def measure_statistics(network, images):
-    """Measure the means and variances of batch normalization anew, in place, as the average over batches.
+def measure_statistics(network: keras.Model, images: np.ndarray) -> None:
+    """Set the means and variances of batch normalization to their average over batches of training pictures.
 
     Args:
         network: Keras network; layers that are not trainable keep their statistics.

@@ -3,15 +3,16 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from fer.data.fer2013 import Faces
 from fer.training.recipes import Recipe
 
 
-def one_hot(faces):
+def one_hot(faces: Faces) -> np.ndarray:
     """Return the labels of `fer.data.fer2013.Faces` as a float64 array `(n, classes)`."""
     return np.eye(len(faces.classes))[faces.labels]
 
 
-def soft_targets(faces, votes, share=Recipe.votes_share):
+def soft_targets(faces: Faces, votes: np.ndarray, share: float = Recipe.votes_share) -> np.ndarray:
     """Return soft targets: the label of each picture, mixed with the label probabilities that its votes predict.
 
     FER+ asked other people than FER2013 did; they agree with FER2013's labels on 63 % of the pictures. So their

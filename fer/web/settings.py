@@ -45,7 +45,7 @@ def build_settings(folder="bundled", model=None, litert_file=None):
         "detection": {
             "min_score": blazeface.MIN_SCORE,
             "min_closer_score": blazeface.MIN_CLOSER_SCORE,
-            "min_sure_score": blazeface.MIN_CONFIDENT_SCORE,
+            "min_sure_score": blazeface.MIN_SURE_SCORE,
             "max_overlap": blazeface.MAX_OVERLAP,
             "max_inside": blazeface.MAX_INSIDE,
             "field": blazeface.FAR_SIDE,

@@ -80,7 +80,7 @@ def test_labels_that_a_model_contradicts_come_first(tmp_path, monkeypatch):
     assert doubtful["p_answer"] - doubtful["p_label"] == max(
         row["p_answer"] - row["p_label"] for row in found.answers if row["label"] == "Yawn"
     )
-    assert "The model answers 4 of 8 pictures otherwise" in format_overview(found, most=2)
+    assert "The model contradicts 4 of 8 labels" in format_overview(found, most=2)
 
 
 def test_a_contact_sheet_has_a_row_for_each_class(tmp_path):
@@ -110,4 +110,4 @@ def test_the_command_prints_and_writes(messy, tmp_path, capsys):
 
 def test_the_command_asks_a_model(trained, capsys):
     assert fer_main(["data", str(trained.data), "--classes", "happy", "sad", "--model", str(trained.folder)]) == 2
-    assert "pictures otherwise; most doubtful labels:" in capsys.readouterr().out
+    assert "labels; the most doubtful ones:" in capsys.readouterr().out

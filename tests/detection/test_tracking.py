@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer.detection.assignment import assign
-from fer.detection.blazeface import MIN_CONFIDENT_SCORE
+from fer.detection.blazeface import MIN_SURE_SCORE
 from fer.detection.tracking import LOST_SECONDS, SMOOTHING_SECONDS, FaceTracker, likeness
 from fer.models.calibration import UNCALIBRATED, Calibration
 
@@ -147,7 +147,7 @@ def test_the_threshold_judges_the_smoothed_probability():
 
 def test_what_is_hardly_a_face_is_no_sure_answer():
     tracker = FaceTracker(UNCALIBRATED)
-    faces = [Seen((0, 0, 80, 80), HAPPY, score) for score in (MIN_CONFIDENT_SCORE - 0.01, MIN_CONFIDENT_SCORE, None)]
+    faces = [Seen((0, 0, 80, 80), HAPPY, score) for score in (MIN_SURE_SCORE - 0.01, MIN_SURE_SCORE, None)]
     confident = [tracker.update([face], second)[0].confident for second, face in enumerate(faces)]
     assert confident == [False, True, True]
 
