@@ -36,7 +36,7 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
     Raises:
         UserError: if an output is an input, another output or a folder, or if its folder is missing or not writable.
     """
-    named = {name: Path(path) for name, path in outputs.items() if path is not None and not _is_special(Path(path))}
+    named = {name: Path(path) for name, path in outputs.items() if path is not None and not is_special(Path(path))}
     for name, path in named.items():
         if path.is_dir():
             raise UserError(f"{name} must be a file. Received the folder {path}")
@@ -90,7 +90,7 @@ def check_suffix(name: str, path: PathLike | None, suffix: str) -> None:
     Raises:
         UserError: if the suffix is another.
     """
-    if path is not None and Path(path).suffix.lower() != suffix and not _is_special(Path(path)):
+    if path is not None and Path(path).suffix.lower() != suffix and not is_special(Path(path)):
         raise UserError(f"{name} must end in {suffix}. Received: {path}")
 
 
@@ -105,14 +105,14 @@ def written_whole(path: PathLike) -> Iterator[Path]:
         OutputError: if the file cannot be written, for example because the disk is full.
     """
     path = Path(path)
-    is_special, target = _is_special(path), path.resolve()
-    folder = Path(tempfile.gettempdir()) if is_special else target.parent
+    special, target = is_special(path), path.resolve()
+    folder = Path(tempfile.gettempdir()) if special else target.parent
     # Keep the suffix, by which libraries choose the format, and stay below the limit of 255 bytes for a name.
     temporary = folder / f".fer-{uuid.uuid4().hex[:8]}-{target.name[-60:]}"
     try:
         try:
             yield temporary
-            if is_special:
+            if special:
                 _copy(temporary, path)
             else:
                 if target.exists():
@@ -166,7 +166,7 @@ def kept(failures: list[str]) -> Iterator[None]:
         failures.append(str(error))
 
 
-def _is_special(path):
+def is_special(path: Path) -> bool:
     """Return whether a path is a device, a pipe, or the file that stdout or stderr is redirected to."""
     return path.exists() and (not (path.is_file() or path.is_dir()) or _stream_of(path) is not None)
 

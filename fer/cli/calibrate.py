@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
+from fer.cli.options import tell_written
 from fer.data.layouts import add_layout
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
@@ -114,6 +115,7 @@ def run(options: Namespace) -> int:
             print(reason, file=sys.stderr)
     if failure:
         raise failure
+    tell_written(folder)
     return 0
 
 

@@ -2,6 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
+from fer.cli.options import tell_written
+
 HELP = "compare the metrics of several models in one table"
 """Help text of the command."""
 
@@ -17,4 +19,5 @@ def run(options: Namespace) -> int:
     from fer.evaluation.comparison import save_comparison
 
     save_comparison(options.folders, options.output, print)
+    tell_written(options.output)
     return 0

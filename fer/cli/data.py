@@ -1,6 +1,5 @@
 """Command `fer data`: describe a data set, before anything is trained or measured on it."""
 
-import sys
 from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import finish
@@ -54,8 +53,7 @@ def run(options: Namespace) -> int:
     if options.sheet:
         with kept(failures), written_whole(options.sheet) as file:
             draw_sheet(overview.samples, overview.counts.get("train", {})).save(file, "PNG")
-        print(f"Contact sheet: {options.sheet}", file=sys.stderr)
-    return finish(failures) or (2 if overview.unreadable or overview.problem else 0)
+    return finish(failures, options.sheet) or (2 if overview.unreadable or overview.problem else 0)
 
 
 def _load(name):

@@ -104,7 +104,7 @@ def run(options: Namespace) -> int:
     if options.figure:
         with kept(failures):
             save_figure(options.figure)
-    return finish(failures)
+    return finish(failures, options.json, options.figure)
 
 
 def _check_photo_options(options):

@@ -1,9 +1,12 @@
 """Options and messages that several commands share."""
 
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 
 from fer.errors import UserError
+from fer.outputs import is_special
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -31,15 +34,24 @@ def tell_left_out(count: int) -> str:
     return f"; smaller ones left out: {count}" if count else ""
 
 
-def finish(failures: Sequence[str]) -> int:
-    """Return the exit code 0 if every output of a command was written.
+def tell_written(*outputs: str | Path | None) -> None:
+    """Print the paths of the outputs of a command to standard error, but not devices, pipes and None."""
+    written = [str(path) for path in outputs if path is not None and not is_special(Path(path))]
+    if written:
+        print(f"Written: {', '.join(written)}", file=sys.stderr)
+
+
+def finish(failures: Sequence[str], *outputs: str | Path | None) -> int:
+    """Print what was written, and return the exit code 0, if every output of a command was written.
 
     Args:
         failures: messages about outputs that could not be written, collected by `fer.outputs.kept`.
+        outputs: paths of the outputs, as `tell_written` takes them.
 
     Raises:
         UserError: with the messages, if there are any.
     """
     if failures:
         raise UserError("\n".join(failures))
+    tell_written(*outputs)
     return 0

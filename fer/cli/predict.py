@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from fer.cli.console import nobody_reads
-from fer.cli.options import add_already_cropped, add_model, tell_left_out
+from fer.cli.options import add_already_cropped, add_model, tell_left_out, tell_written
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.outputs import check_folder, check_outputs, written_whole
+from fer.outputs import check_folder, check_outputs, is_special, written_whole
 
 HELP = "find the faces in pictures and estimate their expressions"
 """Help text of the command."""
@@ -71,6 +71,7 @@ def run(options: Namespace) -> int:
             report.add_rows(note_rows((note.partition(": ")[0], note) for note in notes))
     if options.csv or options.annotated:
         print(report.summary(), file=sys.stderr if options.json else sys.stdout)
+        tell_written(options.csv, options.annotated)
     return 2 if report.unread or not report.pictures else 0
 
 
@@ -144,7 +145,7 @@ def _check(options, model_files):
     folders = [Path(photo).resolve() for photo in options.photos if os.path.isdir(photo)]
     files = [photo for photo in options.photos if os.path.isfile(photo)]
     read = [*files, *model_files]
-    if options.csv and find_formats(read_head(options.csv)):
+    if options.csv and not is_special(Path(options.csv)) and find_formats(read_head(options.csv)):
         read += folders
     check_outputs({"`--csv`": options.csv}, read)
     if options.annotated is None:

@@ -83,7 +83,7 @@ def run(options: Namespace) -> int:
         with kept(failures):
             record = clip_summary(clip, options.every, frame.size, found, recognizer.model, left_out)
             write_text(options.json, to_json(record, indent=2) + "\n")
-    return finish(failures)
+    return finish(failures, options.csv, options.json if frames else None, options.annotated)
 
 
 def _progress(seconds):

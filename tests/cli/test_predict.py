@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 import zipfile
 
 import pytest
@@ -64,12 +65,29 @@ def test_what_cannot_be_read_is_a_document_and_a_row_too(photos, tmp_path, capsy
     assert [row["message"].removeprefix(f"{photos}") for row in rows][1:] == [
         "", "No face found.", "The file lacks its last bytes.", ": 1 file left out: 1 .txt."
     ]  # fmt: skip
-    assert captured.err.splitlines()[-1] == "4 pictures, 1 of them unreadable; 2 faces"
+    assert captured.err.splitlines()[-2:] == ["4 pictures, 1 of them unreadable; 2 faces", f"Written: {table}"]
 
 
 def test_with_a_table_a_summary_is_printed_alone(photos, tmp_path, capsys):
     assert main(["predict", "--csv", str(tmp_path / "faces.csv"), str(photos / "face.jpg")]) == 0
     assert capsys.readouterr().out == "1 picture; 1 face\n"
+
+
+def test_a_table_goes_into_a_pipe(astronaut, tmp_path, capsys):
+    pipe, content = tmp_path / "rows", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: content.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert main(["predict", str(astronaut), "--csv", str(pipe)]) == 0
+    reader.join(timeout=60)
+    assert [row["label"] for row in csv.DictReader(content[0].splitlines())] == ["happy"]
+    assert "Written" not in capsys.readouterr().err
+
+
+def test_what_was_written_and_where_is_said(astronaut, tmp_path, capsys):
+    table, drawn = tmp_path / "faces.csv", tmp_path / "drawn"
+    assert main(["predict", str(astronaut), "--csv", str(table), "--annotated", str(drawn)]) == 0
+    assert f"Written: {table}, {drawn}" in capsys.readouterr().err
 
 
 def test_pictures_are_drawn_under_their_own_names_and_none_twice(photos, tmp_path, capsys):
