@@ -186,7 +186,7 @@ def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset,
     assert metrics["agreement"] is None
     assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
     card = " ".join((folder / "README.md").read_text().split())
-    assert f"A temperature of {metrics['calibration']['fitted_temperature']} " in card
+    assert f"a temperature of {metrics['calibration']['fitted_temperature']} " in card
     assert "Not measured: " in card
 
 

@@ -165,9 +165,9 @@ def test_a_model_of_own_data_says_so(own_data, seven, tmp_path, capsys):
     assert (data.license, data.tags, data.base_model) == ("cc-by-4.0", ["facial-expression-recognition"], None)
     assert data.eval_results[0].dataset_split == "held-out tenth of train"
     card = " ".join(text.split())
-    assert "# mine: facial expressions (se_resnet, trained on own data: mine)" in card
+    assert "# run: facial expressions (se_resnet, trained on own data: mine)" in card
     assert '2 pictures of own data, "mine": a held-out tenth of its training pictures (1 wink, 1 Yawn).' in card
-    assert '18 pictures of own data, "mine" (9 wink, 9 Yawn); 1 epochs' in card
+    assert '18 pictures of own data, "mine" (9 wink, 9 Yawn). 1 epochs' in card
     assert "It started from the weights of `seven` (sha256 `" in card
     assert "validation split of FER2013" not in card
     assert "The licence is cc-by-4.0; the code that trained them is Apache-2.0." in card
