@@ -3,7 +3,8 @@
     python -m benchmarks --data fer2013.zip --peer .venv-peer/bin/python --output docs/benchmarks.md
 
 `--peer` is the interpreter of a virtual environment with PyPI's `fer` 25.10.3. `--only serving exports` measures only
-these sections. Each section is written as soon as it is measured; the other sections of the document stay as they are.
+these sections. Each section is written as soon as it is measured; the other sections of the document stay as they are,
+and so do those that other commands print.
 All take half an hour on 2 cores; the machine should have nothing else to do.
 """
 
@@ -65,7 +66,9 @@ def main():
             written = read_sections(document) if document.exists() else {}
             measured = f"Measured on {date.today()} in {minutes:.1f} minutes on {describe_machine()}."
             written[TITLES[section]] = f"{text}\n\n{measured}\n"
-            parts = [f"## {title}\n\n{written[title]}" for title in TITLES.values() if title in written]
+            known = [title for title in TITLES.values() if title in written]
+            titles = [*known, *(title for title in written if title not in known)]
+            parts = [f"## {title}\n\n{written[title]}" for title in titles]
             document.write_text("\n".join([describe_document(), *parts]), encoding="utf-8")
 
 

@@ -218,6 +218,12 @@ def test_what_happens_to_the_camera_is_said_and_reading_goes_on(page):
     expect(message).to_contain_text("Faces in sight: 1.")
     page.evaluate(
         """() => document.querySelector("#live-device video").srcObject.getVideoTracks()[0]
+            .dispatchEvent(new Event("mute"))"""
+    )
+    expect(message).to_contain_text("The camera sends no picture at the moment")
+    expect(message).to_contain_text("Faces in sight: 1.")
+    page.evaluate(
+        """() => document.querySelector("#live-device video").srcObject.getVideoTracks()[0]
             .dispatchEvent(new Event("ended"))"""
     )
     expect(message).to_contain_text("The camera was lost.")
