@@ -66,10 +66,7 @@ def main():
             written = read_sections(document) if document.exists() else {}
             measured = f"Measured on {date.today()} in {minutes:.1f} minutes on {describe_machine()}."
             written[TITLES[section]] = f"{text}\n\n{measured}\n"
-            known = [title for title in TITLES.values() if title in written]
-            titles = [*known, *(title for title in written if title not in known)]
-            parts = [f"## {title}\n\n{written[title]}" for title in titles]
-            document.write_text("\n".join([describe_document(), *parts]), encoding="utf-8")
+            document.write_text(f"{describe_document()}\n{join_sections(written)}", encoding="utf-8")
 
 
 def describe_machine():
@@ -97,6 +94,13 @@ def read_sections(document):
     """Return the text of each section of a document, by title."""
     parts = document.read_text(encoding="utf-8").split("\n## ")[1:]
     return {title: text.strip("\n") + "\n" for title, _, text in (part.partition("\n") for part in parts)}
+
+
+def join_sections(sections):
+    """Return the text of sections, by title: those of `TITLES` in their order, then the others."""
+    known = [title for title in TITLES.values() if title in sections]
+    titles = [*known, *(title for title in sections if title not in known)]
+    return "\n".join(f"## {title}\n\n{sections[title]}" for title in titles)
 
 
 if __name__ == "__main__":
