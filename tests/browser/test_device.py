@@ -2,6 +2,7 @@
 
 import io
 import threading
+from dataclasses import fields
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from fer.detection.tracking import FaceTracker
+from fer.recognition.recognizer import Face
 from fer.recognition.records import photo_record
 from fer.web.settings import build_settings
 from fer.web.site import write_site
@@ -25,7 +27,8 @@ READ = """async ({ files, options }) => {
     const record = await recognizer.record(photo, file, options);
     const faces = await recognizer.recognize(photo, options);
     const crops = faces.map(({ crop }) => Array.from(crop));
-    answers.push({ record, crops, maps: faces.map(({ map }) => map && Array.from(map.values)) });
+    const names = [Object.keys(faces[0] ?? {}), "left_out" in faces];
+    answers.push({ record, names, crops, maps: faces.map(({ map }) => map && Array.from(map.values)) });
   }
   return answers;
 }"""
@@ -111,6 +114,8 @@ def test_the_astronaut_is_read_as_by_python(read_both, astronaut):
     ((answer, expected),) = read_both({"astronaut.jpg": astronaut.read_bytes()})
     assert len(answer["record"]["faces"]) == 1
     check_same(answer, expected)
+    # The names of Python's `Face` and `FaceList`, and the class activation map, which Python has from `explain`.
+    assert answer["names"] == [[*(field.name for field in fields(Face)), "map"], True]
 
 
 def on(size, *pictures):

@@ -114,7 +114,8 @@ def test_what_is_no_picture_is_one_sentence(on_device):
     on_device.locator("#photo-device input[type=file]").set_input_files(
         {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}
     )
-    expect(on_device.locator("#photo-device .message")).to_contain_text("This browser cannot decode the picture.")
+    message = on_device.locator("#photo-device .message")
+    expect(message).to_contain_text("Your browser cannot decode this picture. Switch “On this device” off")
     expect(on_device.locator("#photo-device").get_by_role("button", name="Download JSON")).to_be_disabled()
 
 
@@ -136,6 +137,67 @@ def test_a_camera_that_is_refused_is_said(page, name, words):
     expect(page.get_by_role("button", name="Start the camera")).to_be_visible()
 
 
+@pytest.mark.slow
+def test_the_camera_takes_a_photo_that_is_read_here(on_device, share):
+    page, message = on_device, on_device.locator("#photo-device .message")
+    page.get_by_role("button", name="Take a photo with the camera").click()
+    expect(message).to_have_text("The camera is on. Press “Take the photo”.")
+    capture = page.get_by_role("button", name="Take the photo")
+    expect(capture).to_be_focused()
+    page.evaluate("window.track = document.querySelector('#photo-device video').srcObject.getVideoTracks()[0]")
+    page.keyboard.press("Enter")
+    expect(message).to_contain_text("One face: happy")
+    assert camera_state(page) == "ended"
+    expect(capture).to_be_hidden()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Download JSON").click()
+    assert json.loads(saved.value.path().read_text("utf-8"))["image"] == "camera.png"
+    for leave in (
+        page.get_by_role("button", name="Cancel"),
+        page.get_by_role("tab", name="About"),
+        page.locator("#photo-switch input"),
+    ):
+        page.get_by_role("tab", name="Photo").click()
+        page.get_by_role("button", name="Take a photo with the camera").click()
+        expect(message).to_contain_text("The camera is on.")
+        page.evaluate("window.track = document.querySelector('#photo-device video').srcObject.getVideoTracks()[0]")
+        leave.locator("visible=true").click()
+        page.wait_for_function("window.track.readyState === 'ended'")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("NotAllowedError", "This page may not use the camera."), ("NotFoundError", "No camera was found.")],
+)
+def test_a_camera_that_takes_no_photo_is_said(on_device, name, words):
+    on_device.evaluate(REFUSE.replace("NAME", name))
+    on_device.get_by_role("button", name="Take a photo with the camera").click()
+    expect(on_device.locator("#photo-device .message")).to_contain_text(words)
+    expect(on_device.get_by_role("button", name="Take the photo")).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("locale", "model", "undecodable", "fallback"),
+    [
+        ("de-DE", "Modell: ", "Ihr Browser kann dieses Bild nicht dekodieren.", "diesem fehlt OffscreenCanvas."),
+        ("es-ES", "Modelo: ", "Su navegador no puede descodificar esta imagen.", "a este le falta OffscreenCanvas."),
+    ],
+)
+def test_what_the_browser_cannot_do_is_said_in_the_persons_language(open_page, locale, model, undecodable, fallback):
+    page = open_page(locale=locale)
+    expect(page.locator("#model")).to_contain_text(model)
+    page.locator("#photo-switch input").check()
+    upload(page, {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"})
+    expect(page.locator("#photo-device .message")).to_contain_text(undecodable)
+    page.locator("#photo-switch input").uncheck()
+    page.evaluate("delete window.OffscreenCanvas")
+    page.locator("#photo-switch input").click()
+    expect(page.locator("#photo-device .notice")).to_contain_text(fallback)
+    expect(page.locator("#photo-switch input")).not_to_be_checked()
+
+
 @pytest.mark.slow  # One loading, and a camera that is lost, hidden, turned and left.
 def test_what_happens_to_the_camera_is_said_and_reading_goes_on(page):
     message = open_live(page)
@@ -153,6 +215,12 @@ def test_what_happens_to_the_camera_is_said_and_reading_goes_on(page):
     expect(message).to_contain_text("Faces in sight: 1.")
     page.evaluate("document.querySelector('#live-device video').dispatchEvent(new Event('resize'))")
     expect(message).to_contain_text("The camera's picture was turned")
+    expect(message).to_contain_text("Faces in sight: 1.")
+    page.evaluate(
+        """() => document.querySelector("#live-device video").srcObject.getVideoTracks()[0]
+            .dispatchEvent(new Event("mute"))"""
+    )
+    expect(message).to_contain_text("The camera sends no picture at the moment")
     expect(message).to_contain_text("Faces in sight: 1.")
     page.evaluate(
         """() => document.querySelector("#live-device video").srcObject.getVideoTracks()[0]

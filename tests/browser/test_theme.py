@@ -183,7 +183,7 @@ def test_a_language_chosen_in_the_settings_is_spoken_at_once(page, astronaut, sh
     language.fill("Español")
     language.press("Enter")
     expect(page.locator("#message")).to_have_text(f"Una cara: alegría {share}.")
-    expect(page.locator("#model")).to_have_text("Modelo: bundled")
+    expect(page.locator("#model")).to_contain_text("Modelo: bundled. Se entrenó con FER2013")
 
 
 def test_the_page_asks_nobody_but_this_server(open_page, app_url, astronaut):

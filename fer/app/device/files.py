@@ -30,6 +30,8 @@ from fer.web.vendor import RUNTIME
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the pages' scripts."""
+PHOTO_WIDTH, PHOTO_HEIGHT = 1920, 1080
+"""Size in pixels that a camera is asked for to take a photo; it may have another."""
 SPOKEN = ("device", "emotion", "face", "live", "photo", "table")
 """Prefixes of the keys of the texts that the scripts use."""
 
@@ -131,5 +133,9 @@ def page_settings() -> dict:
         },
         "box": {"text": live_view.TEXT, "letter": live_view.LETTER},
         "heat": {"stops": face_panel.HEAT.tolist(), "side": face_panel.SIDE},
-        "photo": {"display_side": DISPLAY_SIDE, "most_smallest_face": MAX_SMALLEST_FACE},
+        "photo": {
+            "display_side": DISPLAY_SIDE,
+            "most_smallest_face": MAX_SMALLEST_FACE,
+            "camera": {"width": {"ideal": PHOTO_WIDTH}, "height": {"ideal": PHOTO_HEIGHT}},
+        },
     }

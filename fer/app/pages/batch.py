@@ -12,6 +12,7 @@ from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import bars, caption
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS
+from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import PHOTO_QUEUE, THUMBNAIL_SIDE
 from fer.app.texts import I18N, say, say_class
@@ -64,7 +65,7 @@ def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
                     pictures.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
-            return fill(language, f"⚠️ {error}")
+            return fill(language, f"⚠️ {say_problem(language, error)}")
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
         return fill(language, text, rows + note_rows(listing.notes), pictures)
 
@@ -198,4 +199,4 @@ def _table(language, labels, rows):
 def _reason(language, row):
     if row["message"] == NO_FACE:
         return say(language, "batch.no_face_found")
-    return row["message"].removeprefix(f"{row['file']}: ")
+    return say_problem(language, row["message"]).removeprefix(f"{row['file']}: ")

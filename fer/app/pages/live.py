@@ -15,6 +15,7 @@ from fer.app.components.live_view import CHART_SECONDS, boxes, panel
 from fer.app.components.upload import decode_frame
 from fer.app.device.view import build_device_view
 from fer.app.javascript import read_script
+from fer.app.problems import say_problem
 from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE
 from fer.app.texts import I18N, say
 from fer.detection.tracking import MAX_TRACKED, FaceTracker
@@ -61,7 +62,7 @@ def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECON
         try:
             image = load_image(io.BytesIO(frame), say(language, "live.camera"))
         except UserError as error:
-            return answer | {message: f"⚠️ {error}"}
+            return answer | {message: f"⚠️ {say_problem(language, error)}"}
         image.thumbnail((LIVE_SIDE, LIVE_SIDE))
         recognizer = serving.result().recognizer
         found = recognizer.recognize(image, most=MAX_TRACKED)

@@ -14,6 +14,7 @@ from fer.app.components.scripts import PASTE, PASTED
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.device.view import build_device_view
+from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
 from fer.app.texts import I18N, say, say_class
@@ -63,7 +64,7 @@ def build_photo_page(serving, language, load_image=load_image, on_device=True):
         try:
             image, faces = _read(serving, load_image, upload, already_cropped, smallest_face)
         except UserError as error:
-            return fill(language, f"⚠️ {error}")
+            return fill(language, f"⚠️ {say_problem(language, error)}")
         drawn = draw_faces(image, faces, caption=partial(caption, language))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width

@@ -13,6 +13,7 @@ from fer.app.components.face_panel import caption, say_left_out
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.timeline import timeline
 from fer.app.components.upload import to_upload
+from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
 from fer.app.texts import I18N, say, say_class
@@ -51,7 +52,7 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
             try:
                 yield from read(upload, every, language, str(Path(folder) / "faces.mp4"))
             except UserError as error:
-                yield fill(language, f"⚠️ {error}")
+                yield fill(language, f"⚠️ {say_problem(language, error)}")
 
     def read(upload, every, language, path):
         """Read a clip and write it with its faces to a path; yield the progress, then the answer."""

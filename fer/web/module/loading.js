@@ -1,5 +1,7 @@
 /** Fetch the files that the settings name, with progress, and check each by its sha256. */
 
+import { Problem } from "./problems.js";
+
 /**
  * Return the bytes of a file.
  *
@@ -13,20 +15,25 @@ export async function fetchChecked(url, record, onBytes) {
   const sent = await fetchBytes(`${url}?${record.sha256.slice(0, 16)}`, onBytes);
   const content = isPacked(sent) ? await unpack(sent) : sent;
   const digest = toHex(await crypto.subtle.digest("SHA-256", content));
-  if (digest !== record.sha256) throw new Error(`${url}: sha256 ${record.sha256} expected. Received: ${digest}`);
+  if (digest !== record.sha256) {
+    throw new Problem("changed", `${url}: sha256 ${record.sha256} expected. Received: ${digest}`, { file: url });
+  }
   return content;
 }
 
 /** Return a JSON document; always asks whether there is a newer one. */
 export async function fetchJson(url) {
-  const response = await fetch(url, { cache: "no-cache" });
-  if (!response.ok) throw new Error(`${url}: cannot be loaded (${response.status}).`);
-  return response.json();
+  return (await request(url, { cache: "no-cache" })).json();
+}
+
+async function request(url, options) {
+  const response = await fetch(url, options).catch((error) => ({ ok: false, status: error.message }));
+  if (response.ok) return response;
+  throw new Problem("unloadable", `${url}: cannot be loaded (${response.status}).`, { file: url });
 }
 
 async function fetchBytes(url, onBytes) {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: cannot be loaded (${response.status}).`);
+  const response = await request(url);
   const parts = [];
   const reader = response.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {

@@ -1,5 +1,7 @@
 /** Decode pictures with the browser: upright, on white, their numbers as the file has them. */
 
+import { Problem } from "./problems.js";
+
 /**
  * Return the pixels of an image, `{ width, height, channels: 4, data }`.
  *
@@ -25,6 +27,6 @@ async function decode(blob) {
   try {
     return await createImageBitmap(blob, { colorSpaceConversion: "none" });
   } catch {
-    throw new Error("This browser cannot decode the picture.");
+    throw new Problem("undecodable", "This browser cannot decode the picture.");
   }
 }

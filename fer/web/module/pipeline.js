@@ -50,9 +50,10 @@ export class Pipeline {
     const outputs = await this.expressions.run(crop.data);
     const values = outputs.probabilities;
     if (!values.every(Number.isFinite)) throw new Error("A network must answer finite numbers.");
-    const judged = judge(Object.fromEntries(labels.map((label, index) => [label, values[index]])), score, this.limits);
-    const map = outputs.maps && pickMap(outputs.maps, labels.indexOf(judged.label), labels.length);
-    return { box, ...judged, detection_score: score, crop: crop.data, map };
+    const shares = Object.fromEntries(labels.map((label, index) => [label, values[index]]));
+    const { label, probabilities, confident } = judge(shares, score, this.limits);
+    const map = outputs.maps && pickMap(outputs.maps, labels.indexOf(label), labels.length);
+    return { box, label, probabilities, detection_score: score, confident, crop: crop.data, map };
   }
 }
 

@@ -8,6 +8,7 @@
  */
 
 import { fetchJson } from "./loading.js";
+import { Problem, unpackError } from "./problems.js";
 
 const RELAXED_SIMD = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253,
@@ -16,10 +17,17 @@ const RELAXED_SIMD = new Uint8Array([
 
 /** Return a sentence on what this browser lacks; "" if it lacks nothing. */
 export function findObstacle() {
-  if (!globalThis.isSecureContext) return "On this device needs a page of https:// or localhost.";
+  return findProblem()?.message ?? "";
+}
+
+/** Return what this browser lacks as a `Problem`; null if it lacks nothing. */
+export function findProblem() {
+  if (!globalThis.isSecureContext) return new Problem("insecure", "On this device needs a page of https:// or localhost.");
   const wanted = ["Worker", "WebAssembly", "OffscreenCanvas", "DecompressionStream", "createImageBitmap"];
   const missing = wanted.filter((name) => !(name in globalThis));
-  return missing.length ? `On this device needs a newer browser; this one has no ${missing.join(", ")}.` : "";
+  if (!missing.length) return null;
+  const names = missing.join(", ");
+  return new Problem("missing", `On this device needs a newer browser; this one has no ${names}.`, { names });
 }
 
 /**
@@ -28,11 +36,11 @@ export function findObstacle() {
  * @param options `base`: address of the folder of `settings.json`, by default the one above this file's; `onProgress`:
  *   called with the share that is loaded, 0 to 1.
  * @returns a `Recognizer`.
- * @throws Error in one sentence, if this browser cannot.
+ * @throws `Problem` in one sentence, if this browser cannot.
  */
 export async function loadRecognizer({ base = new URL("..", import.meta.url).href, onProgress } = {}) {
-  const obstacle = findObstacle();
-  if (obstacle) throw new Error(obstacle);
+  const problem = findProblem();
+  if (problem) throw problem;
   const settings = await fetchJson(`${base}settings.json`);
   const build = WebAssembly.validate(RELAXED_SIMD) ? "relaxed" : "compatible";
   const recognizer = new Recognizer(settings, onProgress);
@@ -54,11 +62,12 @@ export class Recognizer {
       if (progress !== undefined) return onProgress?.(progress);
       const { resolve, reject } = this.waiting.get(id);
       this.waiting.delete(id);
-      return error === undefined ? resolve(answer) : reject(new Error(error));
+      return error === undefined ? resolve(answer) : reject(unpackError(error));
     };
     this.worker.onerror = (event) => {
       event.preventDefault();
-      this.fail(`The recognizer cannot run in this browser: ${event.message || "its worker did not start"}.`);
+      const reason = event.message || "its worker did not start";
+      this.fail(new Problem("worker", `The recognizer cannot run in this browser: ${reason}.`, { reason }));
     };
   }
 
@@ -109,7 +118,7 @@ export class Recognizer {
   /** End the worker and free its memory; what was asked is refused. */
   close() {
     this.worker.terminate();
-    this.fail("The recognizer was closed.");
+    this.fail(new Error("The recognizer was closed."));
   }
 
   async send(task, image, given) {
@@ -121,7 +130,7 @@ export class Recognizer {
   }
 
   ask(task, given = {}, transfer = []) {
-    if (this.failure) return Promise.reject(new Error(this.failure));
+    if (this.failure) return Promise.reject(this.failure);
     const id = ++this.count;
     return new Promise((resolve, reject) => {
       this.waiting.set(id, { resolve, reject });
@@ -129,9 +138,9 @@ export class Recognizer {
     });
   }
 
-  fail(sentence) {
-    this.failure = sentence;
-    for (const { reject } of this.waiting.values()) reject(new Error(sentence));
+  fail(error) {
+    this.failure = error;
+    for (const { reject } of this.waiting.values()) reject(error);
     this.waiting.clear();
   }
 }

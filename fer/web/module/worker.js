@@ -3,6 +3,7 @@
 import { fetchChecked } from "./loading.js";
 import { photoRecord, Pipeline } from "./pipeline.js";
 import { readPicture } from "./picture.js";
+import { packError } from "./problems.js";
 import { Network, startRuntime } from "./runtime.js";
 import { FaceTracker } from "./tracking.js";
 import { setBinary } from "./wasm.js";
@@ -59,5 +60,5 @@ onmessage = ({ data: { id, task, ...given } }) => {
   before = before
     .then(() => TASKS[task](given))
     .then((answer) => postMessage({ id, answer }))
-    .catch((error) => postMessage({ id, error: error.message ?? String(error) }));
+    .catch((error) => postMessage({ id, error: packError(error) }));
 };

@@ -1,5 +1,6 @@
 /** The live page on this device: the camera's frames are read in the browser, at the camera's rate. */
 
+import { closeCamera, explainRefusal, openCamera } from "./camera.js";
 import { Drawing } from "./chart.js";
 import { Stream } from "./stream.js";
 import { getRecognizer, loadSettings, make, Switch, Texts } from "./tools.js";
@@ -8,15 +9,6 @@ import { getRecognizer, loadSettings, make, Switch, Texts } from "./tools.js";
 const PANEL_EVERY = 200;
 /** Milliseconds for which a message on the camera stands before what is seen is said again. */
 const NOTE_TIME = 3000;
-/** Key of the text for each way in which a browser refuses the camera. */
-const REFUSALS = {
-  NotAllowedError: "device.denied",
-  SecurityError: "device.denied",
-  NotFoundError: "device.no_camera",
-  OverconstrainedError: "device.no_camera",
-  NotReadableError: "device.camera_busy",
-  AbortError: "device.camera_busy",
-};
 
 /** Fill an element with the page; returns what speaks another language by `speak(language)`. */
 export async function open(root, switchInput) {
@@ -78,12 +70,12 @@ class LiveView {
     this.speak(this.texts.language);
     this.say("device.asking");
     try {
-      run.media = await navigator.mediaDevices.getUserMedia({ video: this.settings.camera });
+      run.media = await openCamera(this.settings.camera);
     } catch (error) {
-      if (this.run === run) this.stop(REFUSALS[error.name] ?? "device.camera_failed", { reason: error.message });
+      if (this.run === run) this.stop(...explainRefusal(error));
       return;
     }
-    if (this.run !== run) return release(run);
+    if (this.run !== run) return closeCamera(run.media);
     const [track] = run.media.getVideoTracks();
     track.addEventListener("ended", () => this.run === run && this.stop("device.lost"));
     track.addEventListener("mute", () => this.run === run && this.note("device.muted"));
@@ -159,11 +151,11 @@ class LiveView {
 
   fail(error) {
     this.stop();
-    this.switch.fallBack(error.message);
+    this.switch.fallBack(error);
   }
 
   stop(key = "device.start_hint", values = {}) {
-    if (this.run) release(this.run);
+    closeCamera(this.run?.media);
     this.run = null;
     this.video.srcObject = null;
     this.noteUntil = 0;
@@ -171,8 +163,4 @@ class LiveView {
     this.say(key, values);
     this.clear();
   }
-}
-
-function release({ media }) {
-  for (const track of media?.getTracks() ?? []) track.stop();
 }

@@ -1,6 +1,7 @@
 /** The photo page on this device: the photo is read in the browser, and the browser makes the downloads. */
 
 import { photoRecord } from "../module/pipeline.js";
+import { PhotoCamera } from "./camera.js";
 import { drawFaces, faceAt } from "./drawing.js";
 import { viewFace } from "./face_view.js";
 import { viewTable } from "./table.js";
@@ -21,6 +22,9 @@ class PhotoView {
     this.file = make("input", { type: "file", accept: "image/*" });
     this.choice = make("span", {});
     this.drop = make("label", { className: "drop" }, this.choice, this.file);
+    this.camera = new PhotoCamera(
+      settings.photo.camera, this.texts, (photo) => this.take(photo), (...status) => this.say(status),
+    );
     this.example = make("button", { type: "button" });
     this.cropped = make("input", { type: "checkbox" });
     this.smallest = make("input", { type: "range", min: 0, max: settings.photo.most_smallest_face, value: 0 });
@@ -41,7 +45,9 @@ class PhotoView {
       make("label", {}, this.cropped, this.croppedText),
       make("label", { className: "smallest" }, this.smallestText, this.smallest, this.smallestValue),
     ];
-    const input = make("div", { className: "column input" }, this.drop, this.example, ...options);
+    const { stage, capture, button } = this.camera;
+    const taking = make("div", { className: "buttons" }, capture, button);
+    const input = make("div", { className: "column input" }, this.drop, stage, taking, this.example, ...options);
     const answer = make("div", { className: "column" }, this.canvas, this.progress, this.message);
     const save = make("div", { className: "buttons" }, this.savePicture, this.saveRecord);
     const face = make("div", { className: "column" }, make("fieldset", {}, this.legend, this.numbers), this.panel, save);
@@ -65,7 +71,7 @@ class PhotoView {
       if (event.dataTransfer.files[0]) this.take(event.dataTransfer.files[0]);
     });
     document.addEventListener("paste", (event) => {
-      const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
+      const file = [...event.clipboardData.files].find(({ type }) => !type || type.startsWith("image/"));
       if (file && this.drop.clientHeight) this.take(file);
     });
     this.smallest.addEventListener("input", () => (this.smallestValue.value = this.smallest.value));
@@ -97,13 +103,23 @@ class PhotoView {
     this.legend.textContent = say("photo.face");
     this.savePicture.textContent = say("photo.save_picture");
     this.saveRecord.textContent = say("photo.save_record");
+    this.camera.speak();
     this.switch.check();
+    this.show();
+  }
+
+  /** Say something in the place of an answer. */
+  say(status) {
+    this.turn = Symbol("turn");
+    this.answer?.bitmap.close();
+    Object.assign(this, { photo: null, answer: null, status });
     this.show();
   }
 
   /** Read a photo, or forget what was shown; the last that is asked for is the one that is answered. */
   async take(photo) {
     const turn = (this.turn = Symbol("turn"));
+    if (this.camera.run) this.camera.stop();
     this.answer?.bitmap.close();
     Object.assign(this, { photo, answer: null, status: [photo ? "device.reading" : "device.waiting"] });
     this.file.value = "";
@@ -114,7 +130,7 @@ class PhotoView {
     try {
       recognizer = await getRecognizer((share) => (this.progress.value = share));
     } catch (error) {
-      if (this.turn === turn) this.switch.fallBack(error.message);
+      if (this.turn === turn) this.switch.fallBack(error);
       return;
     } finally {
       this.progress.hidden = true;
@@ -132,7 +148,7 @@ class PhotoView {
       this.status = summarize(faces, this.smallest.value > 0);
     } catch (error) {
       if (this.turn !== turn) return;
-      this.status = ["device.error", { reason: error.message }];
+      this.status = ["device.error", { problem: error }];
     }
     this.show();
   }
@@ -142,7 +158,11 @@ class PhotoView {
     const { answer, texts } = this;
     const [key, values = {}] = this.status;
     const [face] = values.faces ?? [];
-    this.message.textContent = texts.say(key, face ? { reading: texts.sayExpression(face), ...values } : values);
+    const said = {
+      ...(face && { reading: texts.sayExpression(face) }),
+      ...(values.problem && { reason: texts.sayProblem(values.problem) }),
+    };
+    this.message.textContent = texts.say(key, { ...values, ...said });
     this.message.textContent = this.message.textContent.replaceAll("**", "") + texts.sayLeftOut(answer?.left_out);
     this.savePicture.disabled = this.saveRecord.disabled = !answer;
     this.draw();

@@ -1,6 +1,16 @@
 /** What the pages' scripts share: the app's settings, one recognizer for all of them, texts, elements and figures. */
 
-import { findObstacle, loadRecognizer } from "../module/recognizer.js";
+import { findProblem, loadRecognizer } from "../module/recognizer.js";
+
+/** Key of the text for each `code` of `fer/web/module/problems.js`. */
+const PROBLEMS = {
+  insecure: "device.problem_insecure",
+  missing: "device.problem_missing",
+  unloadable: "device.problem_unloadable",
+  changed: "device.problem_changed",
+  worker: "device.problem_worker",
+  undecodable: "device.problem_undecodable",
+};
 
 let settings;
 let recognizer;
@@ -57,6 +67,11 @@ export class Texts {
     return count ? ` ${this.say("face.left_out", { count })}` : "";
   }
 
+  /** Return what is wrong in the language of the page; in English where `fer/web/module/problems.js` has no code for it. */
+  sayProblem({ code, values, message }) {
+    return code in PROBLEMS ? this.say(PROBLEMS[code], values) : message;
+  }
+
   sayOf(key, { label, probabilities, confident }, values = {}) {
     const emotion = this.sayClass(label);
     return this.say(confident ? key : `${key}_not_sure`, { emotion, share: probabilities[label], ...values });
@@ -75,20 +90,29 @@ export class Switch {
     Object.assign(this, { input, notice, texts });
     this.input.addEventListener("change", () => {
       if (!this.input.checked) return onLeave();
-      this.notice.textContent = "";
+      this.problem = null;
+      this.sayWhy();
       return this.check();
     });
   }
 
   /** Have the server read, if the switch is on and this browser cannot. */
   check() {
-    const obstacle = findObstacle();
-    if (obstacle && this.input.checked) this.fallBack(obstacle);
+    const problem = findProblem();
+    if (problem && this.input.checked) this.fallBack(problem);
+    else if (this.problem) this.sayWhy();
   }
 
-  fallBack(reason) {
+  /** @param problem `Problem` or other error because of which the server reads. */
+  fallBack(problem) {
     if (this.input.checked) this.input.click();
-    this.notice.textContent = this.texts.say("device.fallback", { reason });
+    this.problem = problem;
+    this.sayWhy();
+  }
+
+  sayWhy() {
+    const reason = this.problem && this.texts.sayProblem(this.problem);
+    this.notice.textContent = reason ? this.texts.say("device.fallback", { reason }) : "";
   }
 }
 

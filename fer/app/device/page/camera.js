@@ -1,0 +1,106 @@
+/** The camera: open it, say why it cannot be opened, and take a photo with it. */
+
+import { make } from "./tools.js";
+
+/** Key of the text for each way in which a browser refuses the camera. */
+const REFUSALS = {
+  NotAllowedError: "device.denied",
+  SecurityError: "device.denied",
+  NotFoundError: "device.no_camera",
+  OverconstrainedError: "device.no_camera",
+  NotReadableError: "device.camera_busy",
+  AbortError: "device.camera_busy",
+};
+
+/** Return the stream of the camera, with wishes such as its size. */
+export function openCamera(wishes) {
+  if (!navigator.mediaDevices) return Promise.reject(new DOMException("", "NotFoundError"));
+  return navigator.mediaDevices.getUserMedia({ video: wishes });
+}
+
+/** Return key and values of the sentence that says why `openCamera` failed. */
+export function explainRefusal(error) {
+  return [REFUSALS[error.name] ?? "device.camera_failed", { reason: error.message }];
+}
+
+/** Switch the camera off. */
+export function closeCamera(media) {
+  for (const track of media?.getTracks() ?? []) track.stop();
+}
+
+/** A button that shows the camera's picture, and one that takes a photo of it. */
+export class PhotoCamera {
+  /**
+   * @param wishes as of `openCamera`.
+   * @param texts `Texts`.
+   * @param onPhoto called with the photo, a File.
+   * @param onSay called with key and values of what there is to say.
+   */
+  constructor(wishes, texts, onPhoto, onSay) {
+    Object.assign(this, { wishes, texts, onPhoto, onSay });
+    this.video = make("video", { muted: true, playsInline: true });
+    this.stage = make("div", { className: "stage", hidden: true }, this.video);
+    this.button = make("button", { type: "button" });
+    this.capture = make("button", { type: "button", className: "primary", hidden: true, disabled: true });
+    this.button.addEventListener("click", () => (this.run ? this.stop("device.waiting") : this.start()));
+    this.capture.addEventListener("click", () => this.take());
+    // Where the page is left, by its tab or the switch, the camera goes off.
+    new ResizeObserver(() => this.run && !this.button.clientHeight && this.stop("device.waiting")).observe(this.button);
+  }
+
+  speak() {
+    this.button.textContent = this.texts.say(this.run ? "device.cancel" : "device.camera");
+    this.capture.textContent = this.texts.say("device.capture");
+  }
+
+  async start() {
+    const run = {};
+    this.show(run);
+    this.onSay("device.asking");
+    try {
+      run.media = await openCamera(this.wishes);
+    } catch (error) {
+      if (this.run === run) this.stop(...explainRefusal(error));
+      return;
+    }
+    if (this.run !== run) return closeCamera(run.media);
+    const [track] = run.media.getVideoTracks();
+    track.addEventListener("ended", () => this.run === run && this.stop("device.lost"));
+    this.video.srcObject = run.media;
+    try {
+      await this.video.play();
+    } catch (error) {
+      if (this.run === run) this.stop(...explainRefusal(error));
+      return;
+    }
+    if (this.run !== run) return;
+    this.capture.disabled = false;
+    this.capture.focus();
+    this.onSay("device.camera_ready");
+  }
+
+  /** Take the camera's picture, not mirrored, and switch the camera off. */
+  async take() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").drawImage(this.video, 0, 0);
+    this.stop();
+    this.button.focus();
+    this.onPhoto(new File([await canvas.convertToBlob()], "camera.png", { type: "image/png" }));
+  }
+
+  /** Switch the camera off; then say something, if a key is given. */
+  stop(key, values) {
+    closeCamera(this.run?.media);
+    this.show(null);
+    if (key) this.onSay(key, values);
+  }
+
+  show(run) {
+    this.run = run;
+    if (!run) this.video.srcObject = null;
+    this.stage.hidden = this.capture.hidden = !run;
+    this.capture.disabled = true;
+    this.speak();
+  }
+}

@@ -1,0 +1,33 @@
+"""Reasons why a picture or clip cannot be read, in the language of the page.
+
+Errors are English sentences, which the command line and the API give as they are. The pages translate the frequent
+ones: the English texts whose keys begin with `problem.` have the words of the errors, and so tell their values.
+"""
+
+import re
+
+from fer.app.texts import TEXTS, say
+
+
+def _compile(text):
+    """Return the pattern of the sentences that a text with `{placeholders}` makes."""
+    parts = re.split(r"\{(\w+)\}", text)
+    return re.compile("".join(f"(?P<{part}>.*)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
+
+
+PATTERNS = {key: _compile(text) for key, text in TEXTS["en"].items() if key.startswith("problem.")}
+"""Patterns of the errors that are translated, by key of the text; the first that matches counts."""
+
+
+def say_problem(language: str, error: object) -> str:
+    """Return the sentence of an error in a language, in English if there is no translation.
+
+    Args:
+        language: language code, as `fer.app.texts.say` takes it.
+        error: `fer.errors.UserError`, or its sentence.
+    """
+    sentence = str(error)
+    for key, pattern in PATTERNS.items():
+        if match := pattern.fullmatch(sentence):
+            return say(language, key, **match.groupdict())
+    return sentence

@@ -1,0 +1,55 @@
+import io
+
+import pytest
+from conftest import write_clip
+from PIL import Image
+
+from fer.app.problems import PATTERNS, say_problem
+from fer.app.texts import TEXTS
+from fer.errors import UserError
+from fer.images.clips import open_clip
+from fer.images.loading import load_image
+
+
+def encode(image, **options):
+    file = io.BytesIO()
+    image.save(file, **options)
+    return file.getvalue()
+
+
+def error_of(read, *arguments, **options):
+    with pytest.raises(UserError) as error:
+        read(*arguments, **options)
+    return error.value
+
+
+@pytest.fixture(scope="module")
+def errors(astronaut, tmp_path_factory):
+    """Errors as the functions that read pictures and clips raise them, by key of their text."""
+    folder = tmp_path_factory.mktemp("problems")
+    content = astronaut.read_bytes()
+    large = encode(Image.new("1", (9000, 9000)), format="PNG")
+    (folder / "a.mp4").write_bytes(b"hello")
+    (folder / "large.jpg").write_bytes(content)
+    long = write_clip(folder / "long.mp4", [Image.new("RGB", (64, 64))] * 30, rate=10)
+    return {
+        "problem.empty": error_of(load_image, io.BytesIO(b""), "a.jpg"),
+        "problem.unknown": error_of(load_image, io.BytesIO(b"hello"), "a.jpg"),
+        "problem.unusual": error_of(load_image, io.BytesIO(b"GIF89a" + bytes(4)), "a.gif"),
+        "problem.megapixels": error_of(load_image, io.BytesIO(large), "a.png"),
+        "problem.large": error_of(load_image, folder / "large.jpg", "a.jpg", most_bytes=1000),
+        "problem.damaged": error_of(load_image, io.BytesIO(content[:5000]), "a.jpg"),
+        "problem.clip_unknown": error_of(open_clip, folder / "a.mp4", "a.mp4"),
+        "problem.clip_long": error_of(open_clip, long, "a.mp4", 1),
+    }
+
+
+def test_what_cannot_be_read_is_said_in_the_language_of_the_page(errors):
+    for key, error in errors.items():
+        assert next(each for each, pattern in PATTERNS.items() if pattern.fullmatch(str(error))) == key
+        assert say_problem("en", error) == str(error)
+        said = {say_problem(language, error) for language in TEXTS}
+        assert len(said) == len(TEXTS)
+        assert all(sentence.startswith("a.") for sentence in said)
+    assert say_problem("de", errors["problem.empty"]) == "a.jpg: Die Datei ist leer."
+    assert say_problem("es", "something else") == "something else"
