@@ -3,15 +3,12 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fer.models.model_folder import find_model
 from fer.models.provenance import last_part
 from fer.training.options import recipe_options, starts_from_base
 from fer.training.recipes import Recipe
-
-if TYPE_CHECKING:
-    from fer.training.plan import Plan
 
 SMALL = 5_000
 """Number of training pictures below which a training starts from the bundled network by default."""
@@ -64,11 +61,11 @@ def fit_recipe(recipe: Recipe, pictures: int) -> Recipe:
     )
 
 
-def settle(plan: "Plan", pictures: int) -> tuple["Plan", list[str]]:
+def settle(plan: Any, pictures: int) -> tuple[Any, list[str]]:
     """Adapt a plan to the number of its training pictures.
 
     Args:
-        plan: plan of the training.
+        plan: `fer.training.plan.Plan` of the training.
         pictures: number of training pictures.
 
     Returns:
