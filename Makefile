@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-peer
 
-.PHONY: app test test-rest test-all quality style screenshots vendor bench recipe dataset votes clean
+.PHONY: app test test-rest test-all quality style screenshots examples vendor bench recipe dataset votes clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -32,6 +32,10 @@ style: $(VENV)/dev
 screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
 
+# The outputs that the documents show, as the programs answer now.
+examples: $(VENV)/dev
+	FER_UPDATE_EXAMPLES=1 $(BIN)/python -m pytest -m slow tests/docs
+
 # The browser's runtime, which is committed; needs npm.
 vendor: $(VENV)/app
 	$(BIN)/python -m fer.web.vendor
@@ -44,7 +48,7 @@ votes:
 	@test -n "$(VOTES)" || { echo "make recipe DATA=fer2013.zip VOTES=ferplus.csv: the votes of FER+ are needed. Received: none" >&2; exit 2; }
 
 bench: dataset $(VENV)/dev $(PEER)/fer
-	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md
+	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 # The bundled network's runs. A card is the last that a run writes; one that was interrupted goes on.
 RUNS := first second third taught votes

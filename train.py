@@ -2,8 +2,8 @@
 
     python train.py --data fer2013.zip --output runs/first --mixed-precision
 
-trains a network with the architecture of the bundled one. The README has the commands that trained the bundled network,
-its training time and its accuracy.
+trains a network with the architecture of the bundled one. docs/training.md explains the options; docs/results.md has
+the runs that trained the bundled network, with their times and accuracies.
 """
 
 from fer.cli.console import exit_on_user_error, own_terminal

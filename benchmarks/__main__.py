@@ -1,10 +1,12 @@
 """Run the benchmarks and write their document, docs/benchmarks.md: `make bench DATA=fer2013.zip`.
 
-    python -m benchmarks --data fer2013.zip --peer .venv-peer/bin/python --output docs/benchmarks.md
+    python -m benchmarks --data fer2013.zip --peer .venv-peer/bin/python --output docs/benchmarks.md --photos PHOTOS
 
-`--peer` is the interpreter of a virtual environment with PyPI's `fer` 25.10.3. `--only serving exports` measures only
-these sections. Each section is written as soon as it is measured; the other sections of the document stay as they are.
-All take half an hour on 2 cores; the machine should have nothing else to do.
+`--peer` is the interpreter of a virtual environment with PyPI's `fer` 25.10.3. `--photos` is a folder of photos, as
+`python -m fer evaluate --photos` takes it; without it the section `photos` stays as it is. `--only serving exports`
+measures only these sections. Each section is written as soon as it is measured; the other sections of the document
+stay as they are, and so do those of other benchmarks, which are copied into it. All take half an hour on 2 cores; the
+machine should have nothing else to do.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from fer.cli.console import quiet_libraries
 
 TITLES = {
     "contest": "Beside PyPI `fer` 25.10.3",
+    "photos": "Beside PyPI `fer` 25.10.3, on photos",
     "serving": "The app over HTTP",
     "time": "Where the time goes",
     "training": "Training",
@@ -35,13 +38,19 @@ def main():
     parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
     parser.add_argument("--peer", required=True, metavar="PYTHON", help="interpreter that has PyPI fer")
     parser.add_argument("--output", required=True, metavar="FILE", help="Markdown file to write")
-    parser.add_argument("--only", nargs="+", choices=TITLES, default=list(TITLES), help="sections to measure anew")
+    parser.add_argument("--only", nargs="+", choices=TITLES, help="sections to measure anew (default: all)")
+    parser.add_argument("--photos", metavar="FOLDER", help="photos of faces, <set>/<label>/*, for the section photos")
     options = parser.parse_args()
+    if options.only is None:
+        options.only = [section for section in TITLES if section != "photos" or options.photos]
+    if "photos" in options.only and not options.photos:
+        parser.error("the section photos needs --photos FOLDER. Received: none")
     quiet_libraries()
 
     from benchmarks.contest import measure_contest, write_astronaut
     from benchmarks.exports import measure_exports
     from benchmarks.in_browser import measure_in_browser
+    from benchmarks.photo_contest import measure_photo_contest
     from benchmarks.serving import measure_serving
     from benchmarks.time_spent import measure_time_spent
     from benchmarks.training_overhead import measure_training_overhead
@@ -51,6 +60,7 @@ def main():
         photo = write_astronaut(Path(pictures))
         measures = {
             "contest": lambda: measure_contest(options.data, options.peer, photo, photo.parent),
+            "photos": lambda: measure_photo_contest(options.photos, options.peer),
             "serving": lambda: measure_serving(photo),
             "time": lambda: measure_time_spent(photo),
             "training": lambda: measure_training_overhead(options.data),
@@ -65,8 +75,7 @@ def main():
             written = read_sections(document) if document.exists() else {}
             measured = f"Measured on {date.today()} in {minutes:.1f} minutes on {describe_machine()}."
             written[TITLES[section]] = f"{text}\n\n{measured}\n"
-            parts = [f"## {title}\n\n{written[title]}" for title in TITLES.values() if title in written]
-            document.write_text("\n".join([describe_document(), *parts]), encoding="utf-8")
+            document.write_text(render_document(written), encoding="utf-8")
 
 
 def describe_machine():
@@ -82,12 +91,26 @@ def describe_document():
     return f"""\
 # Benchmarks
 
-Written by `make bench DATA=fer2013.zip`, Python {platform.python_version()},
-{packages}.
+For readers who ask how fast the project is, how much memory it takes, and what its detector takes for a face.
+
+Written by `make bench DATA=fer2013.zip`, except for the sections that name another command. Python
+{platform.python_version()}, {packages}.
 
 A number before brackets is the median of five runs (exports: seven); the brackets hold the lowest and the highest.
-Sections may come from different machines, so compare ratios within a section.
+Sections may come from different machines, so compare ratios within a section. Times and memory depend on the shape of
+the bundled network, which has not changed so far; accuracies are those of the network bundled on the day of a section.
 """
+
+
+def render_document(sections):
+    """Return the text of the document: sections of `TITLES` in their order, and then all others.
+
+    Args:
+        sections: texts by title, as `read_sections` returns them.
+    """
+    ordered = [title for title in TITLES.values() if title in sections]
+    ordered += [title for title in sections if title not in ordered]
+    return "\n".join([describe_document(), *(f"## {title}\n\n{sections[title]}" for title in ordered)])
 
 
 def read_sections(document):

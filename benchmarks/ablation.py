@@ -1,11 +1,11 @@
-"""Ablation study of the training recipe: train a small network with and without each ingredient (docs/ablation.md).
+"""Ablation study of the training recipe: train a small network with and without each ingredient.
 
-    python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --output docs/ablation.md
+    python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --output ablation.md
     python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --epochs 36 \
-        --train "the recipe, seed 1" "without mixup" --output docs/ablation-36.md
+        --train "the recipe, seed 1" "without mixup" --output ablation-36.md
 
 Runs that are finished in `--runs` are not trained again, so an interrupted command can be repeated. The document has
-all finished runs of that length.
+all finished runs of that length; docs/results.md has its table of 12 epochs.
 """
 
 import argparse

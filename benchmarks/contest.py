@@ -71,12 +71,10 @@ def measure_contest(data, peer, astronaut, folder):
         astronaut: path of the photo that `write_astronaut` wrote.
         folder: path of a folder for temporary pictures.
     """
-    commands = {OURS: ([sys.executable, CONTENDERS / "ours.py"], {"PYTHONPATH": str(ROOT)})}
-    commands |= {name: ([peer, CONTENDERS / "peer.py", *way], {}) for name, way in WAYS.items()}
+    commands = list_commands(peer)
 
     def start(name):
-        command, environment = commands[name]
-        return Contender([str(word) for word in command], {"PATH": "/usr/bin:/bin", **environment})
+        return Contender(*commands[name])
 
     pictures = load_faces(data, "validation")
     crops = folder / "crops.npy"
@@ -163,6 +161,15 @@ Peak memory is that of the process over all measurements above. `fer` requires T
 requirements of this project include Gradio and all that the app and training need."""
 
 
+def list_commands(peer):
+    """Return the arguments of `Contender` by name; `peer` is the interpreter that has PyPI's `fer`."""
+    environment = {"PATH": "/usr/bin:/bin"}
+    commands = {OURS: ([sys.executable, str(CONTENDERS / "ours.py")], {**environment, "PYTHONPATH": str(ROOT)})}
+    return commands | {
+        name: ([str(peer), str(CONTENDERS / "peer.py"), *way], environment) for name, way in WAYS.items()
+    }
+
+
 def measure_starts(start, names, photo):
     """Return the seconds from process start to the first answer, and those of the import: lists of `RUNS`, by name."""
     first, imports = {name: [] for name in names}, {name: [] for name in names}
@@ -218,9 +225,9 @@ def count_found(contender, scenes, labels):
     found = right = 0
     answers = contender.ask(photos=[str(path) for path, _ in scenes])["answers"]
     for faces, (_, scene), label in zip(answers, scenes, labels, strict=True):
-        said = next((said for box, said in faces if scene.is_in(box)), None)
-        found += said is not None
-        right += said == label
+        read = next((probabilities for box, probabilities in faces if scene.is_in(box)), None)
+        found += read is not None
+        right += read is not None and max(read, key=read.get) == label
     return found / len(scenes), right / len(scenes)
 
 

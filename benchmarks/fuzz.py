@@ -39,11 +39,12 @@ SHARES = {
 """Shares of all inputs, by kind."""
 COLUMNS = "ok", "refused", "exception", "crash", f"over {SECONDS} s", f"over {MEGABYTES} MB"
 KINDS = """\
-- photos: small pictures of all formats that are read, with flipped bits, other numbers, cuts and pieces of each other,
-  decoded as the command line does; "in the app", by the processes that decode for it. Bombs are pictures that are small
-  to send and much work: scans, padding, comments, chunks, runs, strips and tiles, 50 megapixels of one colour.
-- zips: with odd names, packings and sizes, a zip in a zip, other numbers in their headers; all pictures in them opened.
-- clips: MP4, MOV, MKV, WebM, AVI and MPEG-TS, damaged in the same ways; looked through and decoded.
+- photos: small pictures of all formats that are read, with flipped bits, changed numbers, cuts and pieces of each
+  other, decoded as the command line does; "in the app": by its decoder processes.
+- bombs: pictures that are small to send and expensive to decode: scans, padding, comments, chunks, runs, strips and
+  tiles, 50 megapixels of one colour.
+- zips: odd names, packings and sizes, a zip in a zip, changed numbers in their headers; all pictures are opened.
+- clips: MP4, MOV, MKV, WebM, AVI and MPEG-TS, damaged in the same ways, then decoded.
 - pictures: noise, one colour, one pixel, a mosaic of faces; read by the networks.
 - values: JSON for every function of the app, public or private, by number, by name and as a tool of MCP, over HTTP.
 - requests: damaged requests of the page and the API, byte by byte."""
@@ -112,6 +113,8 @@ def describe(results, options, seconds):
     slowest, largest = (max((row.get(key, 0) for row in results), default=0) for key in ("seconds", "megabytes"))
     return f"""\
 # Malformed inputs
+
+For operators: what {len(results):,} damaged or hostile inputs come to, and how soon others are answered under attack.
 
 `python -m benchmarks.fuzz {options}`,
 measured on {date.today()} in {seconds / 60:.0f} minutes on {os.cpu_count()} cores:

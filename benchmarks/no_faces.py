@@ -133,15 +133,15 @@ def table_without(rows):
     for kind in dict.fromkeys(kind for kind, _ in rows):
         own = [row for row in rows if row[0] == kind]
         yield [f"{kind} ({len(own)}): a face found", *map(str, count(own, lambda face, kind: True))]
-        yield [f"{kind} ({len(own)}): a sure answer", *map(str, count(own, lambda face, kind: face[1]))]
+        yield [f"{kind} ({len(own)}): a confident answer", *map(str, count(own, lambda face, kind: face[1]))]
 
 
 def table_with(rows):
     """Return the rows of the table of photos with a face."""
     ways = {
         "a face found": lambda face, kind: True,
-        "a sure answer": lambda face, kind: face[1],
-        "a sure answer that is right": lambda face, kind: face[1] and face[2] == kind[1],
+        "a confident answer": lambda face, kind: face[1],
+        "a confident answer that is right": lambda face, kind: face[1] and face[2] == kind[1],
     }
     for name in dict.fromkeys(kind[0] for kind, _ in rows):
         own = [row for row in rows if row[0][0] == name]

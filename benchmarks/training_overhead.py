@@ -45,7 +45,9 @@ checkpoints' part of it is fixed: an epoch of all 28,709 pictures has twelve tim
 def fit_bare(train, validation, recipe):
     """Train with a plain `model.fit`, and return the seconds of the second epoch."""
     network = build_network("se_resnet", 48, 7)
-    model = keras.Sequential([keras.Input((48, 48, 1)), *augmentation(recipe.seed, recipe.zoom), network])
+    model = keras.Sequential(
+        [keras.Input((48, 48, 1)), *augmentation(recipe.seed, recipe.zoom, recipe.degrade), network]
+    )
     optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     clock = EpochSeconds(0.0)

@@ -1,6 +1,7 @@
-"""Takes the README's screenshots from the running app, with Debian's chromium: `make screenshots`."""
+"""Take the documents' screenshots from the running app, with Debian's chromium: `make screenshots`."""
 
 import math
+import re
 import shutil
 import sys
 import tempfile
@@ -15,7 +16,12 @@ from benchmarks.app_client import PHOTO, running_app
 from fer.images.clips import write_video
 
 DOCS = Path(__file__).parent
-OPTIONS = "--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
+OPTIONS = """--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync
+--use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
+CAMERA, FRAMES = (800, 450), 120
+"""Size in pixels and number of the frames that the browser's camera shows over and over, 30 a second."""
+LIVE_SECONDS = 25
+"""Seconds of the live page before its picture is taken."""
 DESK, PHONE = (1280, 800), (390, 844)
 
 
@@ -57,6 +63,29 @@ def video(page):
         expect(page.locator("#video-message")).to_contain_text("Faces: 1")
 
 
+def live(page):
+    page.get_by_role("tab", name="Live").click()
+    page.get_by_role("button", name="Start the camera").click()
+    expect(page.locator("#live-device .message")).to_contain_text("Faces in sight: 2.")
+    page.wait_for_timeout(1000 * LIVE_SECONDS)
+    expect(page.locator("#live-device")).to_contain_text(re.compile(r"\d frames per second"))
+
+
+def write_camera(path):
+    """Write what the browser's camera shows: the photo and its mirror image, each moving to and fro."""
+    width, height = CAMERA
+    with Image.open(PHOTO) as image, path.open("wb") as file:
+        people = [image.convert("RGB"), ImageOps.mirror(image.convert("RGB")).resize((400, 400))]
+        file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % CAMERA)
+        for number in range(FRAMES):
+            frame, turn = Image.new("RGB", CAMERA, (90, 110, 130)), 2 * math.pi * number / FRAMES
+            frame.paste(people[1], (round(width / 2 + 5 * math.sin(turn)), 40))
+            left = people[0].crop((40, 0, 440, height))
+            frame.paste(left, (round(-10 + 5 * math.cos(turn)), 0))
+            light, *colors = frame.convert("YCbCr").split()
+            file.write(b"FRAME\n" + light.tobytes() + b"".join(color.reduce(2).tobytes() for color in colors))
+
+
 def about(page):
     page.get_by_role("tab", name="About").click()
     expect(page.locator("#about")).to_contain_text("bundled")
@@ -66,6 +95,7 @@ SHOTS = {
     "app": (DESK, "light", photo),
     "app-dark": (DESK, "dark", photo),
     "app-phone": (PHONE, "light", photo),
+    "live": (DESK, "light", live),
     "many": ((1280, 1140), "light", many),
     "video": ((1280, 1140), "light", video),
     "about": ((1280, 1140), "light", about),
@@ -75,8 +105,11 @@ SHOTS = {
 
 def main():
     expect.set_options(timeout=30_000)
-    with running_app() as (url, _), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=OPTIONS.split())
+    with tempfile.TemporaryDirectory() as folder, running_app() as (url, _), sync_playwright() as playwright:
+        camera = Path(folder, "camera.y4m")
+        write_camera(camera)
+        options = [*OPTIONS.split(), f"--use-file-for-fake-video-capture={camera}"]
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=options)
         for name, shot in SHOTS.items():
             take(browser, url, DOCS / f"{name}.png", *shot)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fer.publishing.push import Push, push_model
     from fer.recognition.recognizer import Face, FaceList, Recognizer
 
-__version__ = "0.2.0.dev0"
+__version__ = "0.2.0"
 __all__ = [
     "EMOTIONS",
     "Face",

@@ -18,8 +18,8 @@ recognizer = Recognizer.load()
 
 
 def read_photo(path):
-    """Return the box and the label of each face in a photo."""
-    return [(face.box, face.label) for face in recognizer.recognize(load_image(path))]
+    """Return the box and the probabilities of each face in a photo."""
+    return [(face.box, face.probabilities) for face in recognizer.recognize(load_image(path))]
 
 
 def read_crop(crop):

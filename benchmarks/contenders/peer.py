@@ -18,9 +18,11 @@ fer, fer_of_crops = FER(**settings), FER(**settings, offsets=(0, 0))
 
 
 def read_photo(path):
-    """Return the box and the label of each face in a photo."""
+    """Return the box and the probabilities of each face in a photo."""
     found = fer.detect_emotions(path)
-    return [(corners(face["box"]), best(face)) for face in found]
+    return [
+        (corners(face["box"]), {label: float(value) for label, value in face["emotions"].items()}) for face in found
+    ]
 
 
 def read_crop(crop):

@@ -16,7 +16,8 @@ def answer(read_photo, read_crop, libraries):
     """Answer requests until standard input ends.
 
     Args:
-        read_photo: function from the path of a file to a list of `(box, label)`; a box is left, top, right, bottom.
+        read_photo: function from the path of a file to a list of `(box, probabilities)`; a box is left, top, right,
+            bottom, and the probabilities are a dict by label.
         read_crop: function from a grey uint8 array `(48, 48)` to a label.
         libraries: seconds that the import of the libraries took.
     """

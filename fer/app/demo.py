@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fer.app.components.keyboard import ARROW_KEYS
+from fer.app.components.scripts import START
+from fer.app.components.training_data import say_training_data
 from fer.app.device.files import DeviceFiles
 from fer.app.device.view import is_offered
 from fer.app.pages.about import build_about_page
@@ -81,9 +82,11 @@ def build_demo(
     """
 
     def about_model(language):
-        recognizer, _, reason = serving.result()
+        recognizer, source, reason = serving.result()
         fallback = say(language, "app.fallback", reason=reason) if reason else ""
-        return f"{fallback}\n\n{say(language, 'app.model', model=recognizer.model)}".strip()
+        model = [say(language, "app.model", model=recognizer.model)]
+        model += filter(None, [say_training_data(language, "app.trained", source.folder)])
+        return f"{fallback}\n\n{'. '.join(model)}".strip()
 
     def model():
         """Return which model answers: model (its name, and the commit if it comes from the Hugging Face Hub), labels
@@ -158,7 +161,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
         return demo.launch(
             theme=THEME,
             css=CSS,
-            js=ARROW_KEYS,
+            js=START,
             i18n=I18N,
             max_file_size=MAX_FILE_SIZE,
             state_session_capacity=SESSIONS,

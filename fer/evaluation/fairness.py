@@ -52,7 +52,7 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
         for answer, path, label in zip(read, photos.paths, photos.labels, strict=True):
             match = pattern.search(path.name)
             if label == NEUTRAL and match and answer is not None:
-                groups.setdefault(match[1] or "", []).append(labels[int(np.argmax(answer))])
+                groups.setdefault(match[1] or "", []).append(labels[int(np.argmax(answer.probabilities))])
     if not groups:
         raise UserError(
             f"`groups` must match names of {NEUTRAL} photos. Received: {pattern.pattern!r}, which matches none"

@@ -6,8 +6,8 @@ cannot be read, counts as a wrong answer.
 """
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -21,8 +21,19 @@ BATCH_SIZE = 32
 """Number of photos whose faces are classified together."""
 
 
-def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
-    """Yield the probabilities of each photo's largest face, a float array `(classes,)`, or None without a face.
+class PhotoAnswer(NamedTuple):
+    """Answer to a photo's largest face.
+
+    probabilities: probabilities, a float array `(classes,)`.
+    detection_score: detection score of the face, from 0 to 1.
+    """
+
+    probabilities: np.ndarray
+    detection_score: float
+
+
+def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
+    """Yield the `PhotoAnswer` to each photo, or None where no face is found.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
@@ -32,10 +43,10 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[np.ndarray | None]:
         answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
         for image in images:
             faces = [] if image is None else next(answers)
-            yield np.array(list(faces[0].probabilities.values())) if faces else None
+            yield _answer(faces[0]) if faces else None
 
 
-def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[np.ndarray | None]]:
+def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[PhotoAnswer | None]]:
     """Return the answers of `read_photo_set` for several sets.
 
     Args:
@@ -66,12 +77,14 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
         answers: answers as `read_photo_sets` returns them.
         sets: the sets of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
+        calibration: `fer.models.calibration.Calibration`; its threshold and the detection scores decide which answers
+            are confident, as in the app.
         groups: pattern of `fer.evaluation.fairness.compile_pattern`; None for no groups.
 
     Returns:
         A dict of plain numbers, ready for JSON: `labels`, those of the model; `sets`, by name as `measure_set` returns
-        them; and `mean`, the unweighted mean over the sets. The mean has `balanced_accuracy` among the labels of the
+        them; `all`, the same for the photos of all sets together; and `mean`, the unweighted mean over the sets. The
+        mean has `balanced_accuracy` among the labels of the
         set, `balanced_accuracy_all` among all labels of the model, `ece`, `coverage` and `accuracy` of confident
         answers, and `recall` by label over the sets that have the label. With `groups` there is also `fairness`, as
         `fer.evaluation.fairness.measure_fairness` returns it.
@@ -79,7 +92,8 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
     }
-    metrics = {"labels": list(labels), "sets": measured, "mean": _average(measured, labels)}
+    together = measure_set(list(chain(*answers)), _join(sets), labels, calibration)
+    metrics = {"labels": list(labels), "sets": measured, "all": together, "mean": _average(measured, labels)}
     return metrics | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
 
 
@@ -90,7 +104,7 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
         answers: answers as `read_photo_set` yields them, one per photo.
         photos: the set of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, whose threshold decides which answers are confident.
+        calibration: `fer.models.calibration.Calibration`, as in `measure_answers`.
 
     Returns:
         A dict. `n`: number of photos. `found`: number of photos in which a face was found. `left_out`: as in `photos`.
@@ -101,15 +115,19 @@ def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration)
         counts among all labels, rows true and columns predicted, with a last column for photos without a face.
         Intervals are Wilson's at 95 %.
     """
+    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    from fer.detection.blazeface import is_sure_face
+
     true = np.array([labels.index(label) for label in photos.labels])
     found = np.array([answer is not None for answer in answers])
     probabilities = np.zeros((len(true), len(labels)))
     if found.any():
-        probabilities[found] = np.stack([answer for answer in answers if answer is not None])
+        probabilities[found] = np.stack([answer.probabilities for answer in answers if answer is not None])
+    sure_face = np.array([answer is not None and is_sure_face(answer.detection_score) for answer in answers])
     own = tuple(label for label in labels if label in photos.labels)
     among_own = np.array([labels.index(label) for label in own])[restrict(probabilities, labels, own).argmax(axis=1)]
     predicted = np.where(found, probabilities.argmax(axis=1), len(labels))
-    confident = found & calibration.confident(probabilities)
+    confident = sure_face & calibration.confident(probabilities)
     right, total = int((predicted == true)[confident].sum()), int(confident.sum())
     return {
         "n": len(true),
@@ -146,9 +164,25 @@ def format_photos(metrics: dict[str, Any]) -> str:
         f"{'mean':10} {'':7} {'':6} {mean['balanced_accuracy']:9.1%} {mean['balanced_accuracy_all']:10.1%} "
         f"{mean['coverage']:6.1%} ({_percent(mean['accuracy'])}) {_percent(mean['ece'])}"
     )
+    together = metrics["all"]["confident"]
+    lines.append(
+        f"{'all':10} {metrics['all']['n']:7} {'':6} {'':9} {'':10} {together['coverage']:6.1%} "
+        f"({_percent(together['accuracy'])}) {_percent(metrics['all']['ece'])}"
+    )
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
     lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
     return "\n".join(lines)
+
+
+def _join(sets):
+    """Return the photos of all sets as one `PhotoSet`."""
+    paths, labels = ([item for photos in sets for item in getattr(photos, name)] for name in ("paths", "labels"))
+    return PhotoSet("all", tuple(paths), tuple(labels), {})
+
+
+def _answer(face):
+    """Return the `PhotoAnswer` of a `fer.recognition.recognizer.Face`."""
+    return PhotoAnswer(np.array(list(face.probabilities.values())), face.detection_score)
 
 
 def _open(path):

@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 
 from fer.outputs import PathLike, written_whole
 
+DOTS = 120
+"""Pixels per inch."""
+PAIRED = (3.1, 3)
+"""Size in inches of two figures that stand side by side in a model card."""
+
 
 def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
     """Plot a confusion matrix, each row in percent of its true label.
@@ -18,7 +23,7 @@ def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], label
         labels: names of the classes.
         title: title of the plot.
     """
-    side = 2.6 + 0.62 * len(labels)
+    side = 1.8 + 0.48 * len(labels)
     figure = Figure(figsize=(side, side), layout="constrained")
     _draw_confusion_matrix(figure.subplots(), matrix, labels, labels, title)
     _save(figure, path)
@@ -97,7 +102,7 @@ def save_reliability(path: PathLike, before: list[dict[str, Any]], after: list[d
         path: path of the PNG.
         before, after: bins as `fer.evaluation.metrics.reliability` returns them.
     """
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    figure = Figure(figsize=PAIRED, layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     for rows, name in ((before, "before calibration"), (after, "after")):
@@ -116,7 +121,7 @@ def save_risk_coverage(path: PathLike, coverages: np.ndarray, accuracies: np.nda
         coverages, accuracies: arrays as `fer.evaluation.confidence.risk_coverage` returns them.
         chosen: dict with `coverage` and `accuracy` at the threshold; the accuracy may be None.
     """
-    figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+    figure = Figure(figsize=PAIRED, layout="constrained")
     axes = figure.subplots()
     axes.plot(coverages, accuracies)
     if chosen["accuracy"] is not None:
@@ -129,4 +134,4 @@ def save_risk_coverage(path: PathLike, coverages: np.ndarray, accuracies: np.nda
 def _save(figure, path):
     """Write a figure as a PNG."""
     with written_whole(path) as file:
-        figure.savefig(file, dpi=120, format="png")
+        figure.savefig(file, dpi=DOTS, format="png")

@@ -165,7 +165,11 @@ def _sample_curve(curve):
 
 def _apply_to_answers(calibration, answers):
     """Return answers of `fer.evaluation.photos.read_photo_sets` with calibrated probabilities."""
-    return [[None if row is None else calibration.apply(row[None])[0] for row in rows] for rows in answers]
+
+    def apply(answer):
+        return answer and answer._replace(probabilities=calibration.apply(answer.probabilities[None])[0])
+
+    return [[apply(answer) for answer in rows] for rows in answers]
 
 
 def _save_plots(folder, metrics, before, curve):

@@ -17,6 +17,8 @@ SUFFIXES = (
     ".dib", ".tif", ".tiff",
 )  # fmt: skip
 """Suffixes whose files are meant as pictures, in lower case. A file with another one is a picture by its content."""
+CLIP_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
+"""Usual suffixes of clips, for file dialogs; `fer.images.clips` opens a clip whatever its name is."""
 READABLE = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
 """Formats that are decoded, for messages. Pillow knows more, such as EPS, which it would run as a program in
 Ghostscript."""

@@ -2,6 +2,8 @@
 
 import os
 import re
+import textwrap
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,21 +12,29 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
-from fer.models.config import load_config
+from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
-from fer.models.model_folder import CARD, load_metrics
-from fer.models.provenance import clean_training
+from fer.models.model_folder import CARD, find_model, load_metrics
+from fer.models.provenance import clean_training, last_part
 from fer.outputs import write_text
 from fer.resources import find_resource
 
 TEMPLATE = find_resource("model_card.md")
 """Path of the template of the card, in Jinja."""
-NAME = "Facial expression recognition on {}"
-"""Title of the card, and name of the model in its metadata, with the name of the data set."""
+NAME = "{}: facial expressions ({}, trained on {})"
+"""Title of the card, and name of the model in its metadata: the model's name, its network, and its data set."""
 TAG = "facial-expression-recognition"
 """Tag of every model."""
-METRIC_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1", "ece": "ECE"}
-"""Names in the metadata by key of `metrics.json`."""
+RESULTS = ("accuracy", "balanced_accuracy", "ece")
+"""Keys of the metrics that the metadata has too."""
+OPTIONAL = {
+    "photos": "the accuracy on whole photos",
+    "served_path": "the end-to-end accuracy in larger pictures",
+    "agreement": "how far people agree on the pictures",
+}
+"""What a card says was not measured, by keys of `metrics.json` that may be missing or None."""
+WIDTH = 128
+"""Characters per line of the card's paragraphs."""
 
 
 def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[str] | None = None) -> str:
@@ -44,15 +54,20 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
     metrics = load_metrics(folder, "a card")
     exports = list_exports(folder) if exports is None else exports
     own = _describe_own(config.training)
-    data = _describe(metrics, config.training, own)
     # Not `ModelCard.from_template`, which renders a missing fact as an empty text.
-    template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE.read_text())
+    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters |= {"wrap": _wrap, "item": _wrap_item}
+    environment.filters |= {"percent": _format_percent, "interval": _format_interval}
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     try:
+        data = _describe(source, config, metrics, own)
         return template.render(
             card_data=data.to_yaml(),
             name=data.model_name,
             own=own,
             source=source,
+            address=find_project_address(),
+            document=_link("docs/training.md" if own else "docs/results.md", source),
             labels=config.labels,
             image_size=config.image_size,
             network=config.network,
@@ -61,29 +76,82 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
             earlier=list_earlier(config.training),
             commands=list(dict.fromkeys(list_commands(clean_training(config.training)))),
             metrics=metrics,
+            missing=[text for key, text in OPTIONAL.items() if not metrics.get(key)],
             exports=exports,
+            files=[f"`{EXPORTS[format]}`" for format in exports],
             quantized=[format for format, record in config.exports.items() if record.quantized],
         )
     except (UndefinedError, TypeError, KeyError) as error:
         raise UserError(f"{folder}: a fact that the card states is missing ({error}).") from None
 
 
-def _describe(metrics, training, own):
+def find_project_address() -> str | None:
+    """Return the address of the project, `Repository` under `[project.urls]` in `pyproject.toml`; None without one."""
+    project = tomllib.loads(find_resource("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository")
+
+
+def _link(path, source):
+    """Return a link to a document of the project, or its path where there is nothing to link to.
+
+    Args:
+        path: path of the document below the top of the repository.
+        source: as in `render_card`.
+    """
+    if address := find_project_address():
+        return f"[{path}]({address}/blob/main/{path})"
+    return f"[{path}](../../../{path})" if source == "bundled" else f"`{path}` in the project"
+
+
+def _wrap(text, first=""):
+    """Return a paragraph of Markdown in lines of at most `WIDTH` characters; the first one begins with `first`."""
+    return textwrap.fill(
+        " ".join(text.split()),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _wrap_item(text):
+    """Return an item of a Markdown list with lines of at most `WIDTH` characters."""
+    return _wrap(text, "- ")
+
+
+def _format_percent(share):
+    """Return a share, 0-1, in percent; "none" for None."""
+    return "none" if share is None else f"{100 * share:.1f}%"
+
+
+def _format_interval(interval):
+    """Return an interval of shares, 0-1, in percent."""
+    low, high = interval
+    return f"{100 * low:.1f}–{100 * high:.1f}%"
+
+
+def _describe(source, config, metrics, own):
     """Return the metadata of the card, with the content of `metrics.json` as evaluation results.
 
     Args:
+        source: as in `render_card`.
+        config: `fer.models.config.ModelConfig`.
         metrics: content of `metrics.json`.
-        training: `fer.models.config.ModelConfig.training`.
         own: facts of `_describe_own`.
     """
+    folder = find_model(source)
+    model = folder.resolve().name if folder.is_dir() else last_part(source.partition("@")[0])
     name = own["name"] if own else "FER2013"
     return ModelCardData(
+        language="en",  # Of the labels.
         license=own["license"] if own else "apache-2.0",
-        base_model=_find_base(training),
+        base_model=_find_base(config.training),
+        datasets=None if own else ["fer2013"],
         library_name="keras",
         pipeline_tag="image-classification",
         tags=[TAG] if own else [TAG, "fer2013"],
-        model_name=NAME.format(f"own data: {name}" if own else name),
+        model_name=NAME.format(model, config.network, f"own data: {name}" if own else name),
         eval_results=[
             EvalResult(
                 task_type="image-classification",
@@ -92,10 +160,9 @@ def _describe(metrics, training, own):
                 dataset_split="held-out tenth of train" if own and own["held_out"] else metrics["split"],
                 dataset_revision=metrics["data_sha256"],
                 metric_type=key,
-                metric_name=title,
                 metric_value=round(metrics[key], 4),
             )
-            for key, title in METRIC_NAMES.items()
+            for key in RESULTS
         ],
     )
 

@@ -9,16 +9,17 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from huggingface_hub import HfApi, RepoCard, constants
+from huggingface_hub import HfApi, constants
 
 from fer.errors import UserError
 from fer.hub.client import ModelSource, read_access, resolve_model
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS
 from fer.models.exports import judge_export
-from fer.models.model_folder import CARD, METRICS
+from fer.models.model_folder import METRICS
 from fer.publishing.access import check_push
 from fer.publishing.push import upload
+from fer.publishing.space_card import write_space_card
 from fer.recognition.litert_network import load_litert_network
 from fer.resources import FILES, PACKAGE
 
@@ -30,20 +31,11 @@ TABLE = "pyproject.toml"
 """Name of the file from which the Space's requirements are written."""
 DEPLOYED = ("app.py", "examples", "LICENSE")
 """Files and folders at the top of the repository that the app needs, beside the package. The Space's README.md and
-requirements are written anew."""
+requirements are written by the deploy."""
 HARDWARE = "zero-a10g"
 """Name of the hardware that free accounts may use. The app does not use its GPU."""
 PATIENCE = 20 * 60
 """Seconds to wait for a build."""
-BODY = """
-# {title}
-
-Every face in a photo, with the probabilities of its expression, read by
-[{model}]({endpoint}/{model}/tree/{revision}): see its card for how well, and for what not to use it.
-
-What is read is an expression, not a feeling. In the EU, inferring emotions at the workplace and in schools is
-prohibited (AI Act, Article 5(1)(f)).
-"""
 
 
 def deploy(
@@ -142,24 +134,7 @@ def write_space(folder: Path, source: ModelSource, preload: bool = True) -> None
     table = folder / TABLE
     (folder / REQUIREMENTS).write_text(write_requirements(table.read_text(encoding="utf-8")), encoding="utf-8")
     table.unlink()
-    card = RepoCard.load(folder / CARD)
-    complete_card(card, source)
-    if preload:
-        names = ",".join([CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]])
-        card.data.preload_from_hub = [f"{source.name} {names} {source.revision}"]
-    card.save(folder / CARD)
-
-
-def complete_card(card, source):
-    """Set the model and the text of the card of a Space.
-
-    Args:
-        card: `huggingface_hub.RepoCard` with the title in its front matter; it is changed.
-        source: `fer.hub.client.ModelSource` of the model.
-    """
-    card.data.models = [source.name]
-    facts = {"title": card.data.title, "model": source.name, "revision": source.revision}
-    card.text = BODY.format(endpoint=constants.ENDPOINT, **facts)
+    write_space_card(folder, source, "gradio", (CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]) if preload else ())
 
 
 def write_requirements(table: str) -> str:
@@ -173,8 +148,8 @@ def write_requirements(table: str) -> str:
 
 
 def _copy_project(folder):
-    """Copy what is deployed, README.md and `pyproject.toml` to a folder."""
-    names = (*DEPLOYED, CARD, TABLE)
+    """Copy what is deployed and `pyproject.toml` to a folder."""
+    names = (*DEPLOYED, TABLE)
     if not FILES.is_dir():
         with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", "HEAD", PACKAGE.name, *names))) as archive:
             archive.extractall(folder, filter="data")
@@ -189,7 +164,7 @@ def uncommitted() -> list[str]:
     """Return the paths of the deployed files that have uncommitted changes, which are not deployed."""
     if FILES.is_dir():
         return []
-    lines = _git("status", "--porcelain", "--", PACKAGE.name, *DEPLOYED, CARD, TABLE).decode().splitlines()
+    lines = _git("status", "--porcelain", "--", PACKAGE.name, *DEPLOYED, TABLE).decode().splitlines()
     return [line[3:] for line in lines]
 
 

@@ -4,17 +4,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from huggingface_hub import HfApi, RepoCard, constants
+from huggingface_hub import HfApi, constants
 
 from fer.errors import UserError
 from fer.hub.errors import FAILURES, HubError, explain
-from fer.models.model_folder import CARD
 from fer.publishing.push import upload
-from fer.publishing.space import complete_card, needs_token, resolve_published, wait_until_up
-from fer.resources import find_resource
-
-OF_SERVERS = ("sdk_version", "python_version")
-"""Fields of the README.md that a static Space has not."""
+from fer.publishing.space import needs_token, resolve_published, wait_until_up
+from fer.publishing.space_card import write_space_card
 
 
 def deploy_static(
@@ -48,7 +44,7 @@ def deploy_static(
             )
         with tempfile.TemporaryDirectory() as folder:
             write_site(folder, source.folder, str(source))
-            write_card(Path(folder), source)
+            write_space_card(Path(folder), source, "static")
             api.create_repo(repository, repo_type="space", space_sdk="static", private=private, exist_ok=True)
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
         if wait:
@@ -56,13 +52,3 @@ def deploy_static(
     except FAILURES as error:
         raise HubError(f"{repository}: {explain(error)}") from None
     return f"{constants.ENDPOINT}/spaces/{repository}"
-
-
-def write_card(folder, source):
-    """Write the README.md of the Space into its folder; `source` is the `fer.hub.client.ModelSource`."""
-    card = RepoCard.load(find_resource(CARD))
-    for name in OF_SERVERS:
-        card.data.pop(name)
-    card.data.sdk, card.data.app_file = "static", "index.html"
-    complete_card(card, source)
-    card.save(folder / CARD)

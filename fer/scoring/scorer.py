@@ -2,13 +2,15 @@
 
 path            path as it was found or listed; `FILE#ROW` for a row of Parquet, counted from 0
 face            number of the face from 1, the largest first; null where there is no face, and then all columns that
-                follow are null, except `error`
+                follow are null, except `error` and `note`
 box             left, top, right, bottom in pixels
 label           most probable emotion
 probabilities   struct with one field per emotion
 confident       false if the answer is "not sure"
 error           reason why the picture could not be read, or `fer.recognition.records.NO_FACE`; null where there is
                 a face
+note            remark on a picture that was read, such as that its file lacks its last bytes
+                (`fer.images.loading.note_of`); null where there is none
 """
 
 import hashlib
@@ -19,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fer.errors import UserError
-from fer.images.loading import load_image
+from fer.images.loading import load_image, note_of
 from fer.recognition.records import NO_FACE
 from fer.scoring.sources import read_files, read_rows
 
@@ -75,7 +77,7 @@ class Scorer:
         rows, faceless, unread = [], 0, 0
         for name, content in self.read(names):
             try:
-                faces = self._recognize(name, content)
+                faces, note = self._recognize(name, content)
             except UserError as error:
                 rows.append({"path": name, "error": str(error)})
                 unread += 1
@@ -88,11 +90,12 @@ class Scorer:
                     "label": face.label,
                     "probabilities": face.probabilities,
                     "confident": face.confident,
+                    "note": note,
                 }
                 for number, face in enumerate(faces, start=1)
             ]
             if not faces:
-                rows.append({"path": name, "error": NO_FACE})
+                rows.append({"path": name, "error": NO_FACE, "note": note})
                 faceless += 1
         file = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, self.schema), file)
@@ -101,10 +104,16 @@ class Scorer:
         return Tally(len(names), len(rows) - faceless - unread, faceless, unread)
 
     def _recognize(self, name, content):
-        """Return all faces of a picture, however many; `content` is its bytes, or the error to raise."""
+        """Return all faces of a picture, however many, and its note or None.
+
+        Args:
+            name: name of the picture.
+            content: bytes of the picture, or the `UserError` to raise.
+        """
         if isinstance(content, UserError):
             raise content
-        return self.recognizer.recognize(load_image(io.BytesIO(content), name), self.already_cropped, most=None)
+        image = load_image(io.BytesIO(content), name)
+        return self.recognizer.recognize(image, self.already_cropped, most=None), note_of(image) or None
 
 
 def _build_schema(labels):
@@ -117,5 +126,6 @@ def _build_schema(labels):
             ("probabilities", pa.struct([(label, pa.float32()) for label in labels])),
             ("confident", pa.bool_()),
             ("error", pa.string()),
+            ("note", pa.string()),
         ]
     )

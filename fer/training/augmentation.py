@@ -5,8 +5,10 @@ import math
 import keras
 from keras import layers, ops
 
+from fer.training.degradation import RandomDegradation
 
-def augmentation(seed, zoom):
+
+def augmentation(seed, zoom, degrade=0.0):
     """Return the augmentation layers, which leave pictures as they are in inference.
 
     The layers take and return pictures `(n, size, size, 1)` of values 0-255.
@@ -14,11 +16,14 @@ def augmentation(seed, zoom):
     Args:
         seed: seed of the random changes.
         zoom: largest change of scale, as `RandomAffine` takes it.
+        degrade: probability of each loss of quality, as `RandomDegradation` takes it; 0 for none.
     """
+    degradation = [RandomDegradation(degrade, seed=seed + 4, dtype="float32")] if degrade else []
     return [
         RandomAffine(rotation=12, zoom=zoom, shift=0.12, seed=seed, dtype="float32"),
         layers.RandomBrightness(0.15, seed=seed + 1, dtype="float32"),
         layers.RandomContrast(0.3, seed=seed + 2, dtype="float32"),
+        *degradation,
         layers.RandomErasing(0.3, scale=(0.02, 0.15), seed=seed + 3, dtype="float32"),
     ]
 

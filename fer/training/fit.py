@@ -135,7 +135,7 @@ def _fit_network(network, data, recipe, run):
     """Train the layers of a network that are not frozen, on augmented pictures if the recipe augments."""
     rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
     stage = Stage(range(recipe.head_epochs, recipe.epochs), rate, CHECKPOINT, time.perf_counter())
-    varied = augmentation(recipe.seed, recipe.zoom) if recipe.augment else []
+    varied = augmentation(recipe.seed, recipe.zoom, recipe.degrade) if recipe.augment else []
     if data.teachers:
         model = build_student(network, data.teachers, varied)
     else:

@@ -26,7 +26,7 @@ UNSETTLED = (
     *STARTED,
 )
 """Options that may differ between a run and its resumption."""
-ADDED = {"votes_share": 0.7, "layout": None}
+ADDED = {"votes_share": 0.7, "layout": None, "degrade": 0.0}
 """Values, in runs that were begun before a setting was one, of that setting."""
 
 
@@ -103,9 +103,11 @@ def _choose_recipe(options):
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
     recipe = replace(find_recipe(options.network, transfer=starts_from_base(options)), **asked)
-    if options.zoom is not None and not recipe.augment:
-        why = "--no-augment" if options.augment is False else f"the network {options.network}, whose recipe has none"
-        raise UserError(f"--zoom goes with augmentation. Received: {why}")
+    for name in ("zoom", "degrade"):
+        if getattr(options, name) is not None and not recipe.augment:
+            without = f"the network {options.network}, whose recipe has none"
+            received = "--no-augment" if options.augment is False else without
+            raise UserError(f"--{name} goes with augmentation. Received: {received}")
     return recipe
 
 

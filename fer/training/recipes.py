@@ -26,6 +26,8 @@ class Recipe:
     augment: whether pictures are augmented in each epoch (`fer.training.augmentation.augmentation`); the epochs with a
         frozen base never augment.
     zoom: largest change of scale by augmentation, as a share.
+    degrade: probability with which augmentation blurs or coarsens a picture, with which it adds noise to it, and with
+        which it compresses it as JPEG.
     average: whether the exponential moving average of the weights over the last steps is kept; with AdamW only.
     whole_batches: whether the pictures of an epoch that do not fill a batch are left out.
     label_smoothing: share of each label that is spread over all classes.
@@ -46,6 +48,7 @@ class Recipe:
     weight_decay: float = 0.05
     augment: bool = _option(True, None, "do not augment the pictures")
     zoom: float = _option(0.15, "SHARE", "largest change of scale by augmentation")
+    degrade: float = _option(0.0, "SHARE", "probability of blur, of noise, and of JPEG compression; 0: none")
     average: bool = _option(True, None, "keep the plain weights instead of their moving average")
     whole_batches: bool = False
     label_smoothing: float = _option(
@@ -66,7 +69,7 @@ class Recipe:
         for name in ("learning_rate", "tuning_rate"):
             check(0 < getattr(self, name) < math.inf, name, "a positive number", getattr(self, name))
         check(not self.average or self.optimizer == "adamw", "average", "off but for 'adamw'", repr(self.optimizer))
-        for name in ("zoom", "votes_share"):
+        for name in ("zoom", "degrade", "votes_share"):
             check(0 <= getattr(self, name) <= 1, name, "from 0 to 1", getattr(self, name))
         check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
         check(0 <= self.mixup < math.inf, "mixup", "0 or a positive number", self.mixup)
@@ -100,7 +103,7 @@ TRANSFERS = {
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
 }
 """Recipes by backbone, for a base that has weights already; of `mobilenet`'s base most is tuned, for longer than the
-head. Nobody has tuned these numbers (docs/experiments.md has what became of `mobilenet`'s)."""
+head. Nobody has tuned these numbers (docs/original-experiment.md has what became of `mobilenet`'s)."""
 
 
 def find_recipe(network: str, transfer: bool = False) -> Recipe:

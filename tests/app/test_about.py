@@ -6,7 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fer.app.pages.about import HERE, describe
+from fer.app.components.training_data import say_training_data
+from fer.app.pages.about import HERE, describe, say_limits
+from fer.app.texts import TEXTS
 from fer.hub.client import ModelSource
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
@@ -68,6 +70,37 @@ def test_real_photos_come_first_and_are_those_of_the_prior_that_serves(show, met
     assert "whole photos" not in show()
     metrics["photos"] = None
     assert "left out" not in show()
+
+
+@pytest.fixture
+def own_data(tmp_path):
+    """Folder with the configuration of a model that was trained on a data set of its author's."""
+    config = json.loads((BUNDLED / CONFIG).read_text())
+    config["training"]["data"] = {"name": "my `faces`", "held_out": 0.1, "license": None}
+    (tmp_path / CONFIG).write_text(json.dumps(config))
+    return tmp_path
+
+
+@pytest.mark.parametrize("language", sorted(TEXTS))
+def test_what_is_said_of_the_training_data_follows_the_model(language, own_data):
+    for text in (say_limits(language, BUNDLED), say_training_data(language, "app.trained", BUNDLED)):
+        assert "FER2013" in text
+    for text in (say_limits(language, own_data), say_training_data(language, "app.trained", own_data)):
+        assert "FER2013" not in text
+        assert "`my 'faces'`" in text
+    standing = ("app.introduction", "app.limits", "about.limits", "about.serving")
+    assert not any("FER2013" in TEXTS[language][key] for key in standing)
+
+
+@pytest.mark.parametrize("data", ["text", ["list"], {"name": None}, {}])
+def test_odd_facts_about_the_training_data_break_no_page(own_data, data):
+    config = json.loads((own_data / CONFIG).read_text())
+    config["training"]["data"] = data
+    (own_data / CONFIG).write_text(json.dumps(config))
+    assert "trained on" in say_training_data("en", "app.trained", own_data)
+    (own_data / CONFIG).write_text("{")
+    assert say_training_data("en", "app.trained", own_data) == ""
+    assert say_limits("en", own_data).endswith("mistaken for a face.")
 
 
 def test_numbers_are_written_as_the_language_does(show):

@@ -17,6 +17,9 @@ def test_the_page_tells_how_well_the_model_reads_in_the_persons_language(open_pa
     expect(page.locator("#about")).to_contain_text(accuracy)
     expect(page.locator("#about")).to_contain_text("bundled")
     expect(page.locator("#about table")).to_have_count(2)
+    expect(page.locator("#about-limits")).to_contain_text("FER2013")
+    expect(page.locator("#model")).to_contain_text("bundled. ")
+    expect(page.locator("#model")).to_contain_text("FER2013")
 
 
 def test_the_snippets_call_the_address_of_the_page(page, app_url):

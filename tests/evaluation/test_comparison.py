@@ -26,7 +26,7 @@ def test_depthwise_convolutions_are_counted():
 
 
 def test_models_are_compared_in_a_document_that_keeps_its_prose(untrained, tmp_path, capsys):
-    run, output = untrained, tmp_path / "experiments.md"
+    run, output = untrained, tmp_path / "comparison.md"
     (run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n1,0.6\n")
     output.write_text(f"# Ours\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
     for _ in range(2):
@@ -39,8 +39,8 @@ def test_models_are_compared_in_a_document_that_keeps_its_prose(untrained, tmp_p
     assert [row.split(" | ")[0] for row in rows] == ["| bundled", "| untrained"]
     assert "1.95 M" in rows[0]
     assert rows[0] in capsys.readouterr().out
-    assert "(experiments.png)" in document
-    assert (tmp_path / "experiments.png").read_bytes().startswith(b"\x89PNG")
+    assert "(comparison.png)" in document
+    assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_what_cannot_be_compared_is_said(tmp_path, capsys):

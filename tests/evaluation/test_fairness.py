@@ -8,14 +8,14 @@ from fer.data.photos import PhotoSet
 from fer.errors import UserError
 from fer.evaluation.fairness import compile_pattern, format_fairness, measure_fairness
 from fer.evaluation.metrics import wilson_interval
-from fer.evaluation.photos import measure_answers
+from fer.evaluation.photos import PhotoAnswer, measure_answers
 from fer.models.calibration import UNCALIBRATED
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
 def answer(label):
-    return np.eye(7)[LABELS.index(label)]
+    return PhotoAnswer(np.eye(7)[LABELS.index(label)], 0.9)
 
 
 def photo_set(*names, label="neutral"):

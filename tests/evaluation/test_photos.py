@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fer.data.photos import list_photo_sets
+from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.evaluation.photos import format_photos, measure_photos
@@ -17,8 +18,11 @@ LABELS = ("happy", "neutral", "sad")
 ANSWERS = {
     "red": {"happy": 0.9, "neutral": 0.06, "sad": 0.04},
     "blue": {"happy": 0.1, "neutral": 0.5, "sad": 0.4},
+    "lime": {"happy": 0.95, "neutral": 0.03, "sad": 0.02},
     "gray": None,
 }
+SCORES = {"red": 0.9, "blue": 0.9, "lime": MIN_CONFIDENT_SCORE - 0.01}
+"""Detection score of the face in a photo, by colour."""
 
 
 class Reader:
@@ -28,10 +32,14 @@ class Reader:
 
     def recognize_batch(self, images):
         for image in images:
-            colour = {(255, 0, 0): "red", (0, 0, 255): "blue"}.get(image.getpixel((0, 0)), "gray")
+            colours = {(255, 0, 0): "red", (0, 0, 255): "blue", (0, 255, 0): "lime"}
+            colour = colours.get(image.getpixel((0, 0)), "gray")
             answer = ANSWERS[colour]
             crop = np.zeros((1, 1), np.uint8)
-            yield [Face((0, 0, 1, 1), max(answer, key=answer.get), answer, 0.9, True, crop)] if answer else []
+            if answer:
+                yield [Face((0, 0, 1, 1), max(answer, key=answer.get), answer, SCORES[colour], colour == "red", crop)]
+            else:
+                yield []
 
 
 @pytest.fixture
@@ -89,11 +97,27 @@ def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folde
     assert lab["confusion_matrix"] == [[2, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 1]]
     assert (street["n"], street["found"]) == (3, 2)
     assert street["all_labels"]["accuracy"] == pytest.approx(2 / 3)
+    everything = figures["all"]
+    assert (everything["n"], everything["found"]) == (8, 6)
+    rights = [each["all_labels"]["accuracy"] * each["n"] for each in (lab, street)]
+    assert everything["all_labels"]["accuracy"] == pytest.approx(sum(rights) / 8)
+    assert everything["confident"]["n"] == lab["confident"]["n"] + street["confident"]["n"]
     assert figures["mean"]["balanced_accuracy"] == pytest.approx((7 / 12 + 3 / 4) / 2)
     assert figures["mean"]["recall"]["happy"] == pytest.approx((2 / 3 + 1) / 2)
     assert json.loads(to_json(figures)) == figures
     assert "lab              5  80.0%     58.3%" in format_photos(figures)
     assert "left out: 1 in contempt/" in format_photos(figures)
+
+
+def test_confident_answers_are_those_that_the_app_gives(tmp_path):
+    (tmp_path / "happy").mkdir()
+    for number, colour in enumerate(["red", "lime", "blue", "gray"]):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / "happy" / f"{number}.png")
+    (photos,) = list_photo_sets(tmp_path, LABELS)
+    row = measure_photos(Reader(), [photos])["sets"][photos.name]
+    assert row["found"] == 3
+    assert row["recall"]["happy"]["recall"] == 2 / 4  # A face with a low detection score counts as read.
+    assert (row["confident"]["n"], row["confident"]["coverage"], row["confident"]["accuracy"]) == (1, 1 / 4, 1)
 
 
 def test_files_that_are_no_pictures_are_counted_apart(folder):

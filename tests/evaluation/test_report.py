@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from fer.data.fer2013 import Faces
+from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
@@ -52,7 +53,7 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
     # The folder had the metrics of the bundled model, which include the end-to-end accuracy.
     assert metrics["served_path"] is None
-    assert "was not measured" in render_card(folder, "mine")
+    assert "Not measured: " in render_card(folder, "mine")
 
 
 def test_two_expressions_and_the_end_to_end_accuracy_are_measured_too(tmp_path, astronaut):
@@ -69,7 +70,7 @@ def test_two_expressions_and_the_end_to_end_accuracy_are_measured_too(tmp_path, 
     assert (served["pictures"], served["found"]) == (4, 3)
     assert served["accuracy"] == served["loader_accuracy"] == pytest.approx(1 / 3)
     assert json.loads((folder / METRICS).read_text())["served_path"] == served
-    assert "75.0% of the faces were found" in render_card(folder, "mine")
+    assert "75.0% of the pasted faces were found" in " ".join(render_card(folder, "mine").split())
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_photos_choose_the_prior_and_are_measured(rare, tmp_path, monkeypatch):
         (tmp_path / "lab" / label).mkdir(parents=True)
         for number in range(100):
             (tmp_path / "lab" / label / f"{number:03}.png").touch()
-    answers = [*leaning[::2], *leaning[1::2]]
+    answers = [PhotoAnswer(row, 0.9) for row in (*leaning[::2], *leaning[1::2])]
     answers[0] = None
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
     metrics = save_report(folder, train, validation, "mine", photos=tmp_path / "lab")

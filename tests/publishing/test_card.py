@@ -1,6 +1,8 @@
 import json
+import operator
 import re
 import shutil
+from functools import reduce
 
 import pytest
 from huggingface_hub import ModelCard
@@ -46,19 +48,72 @@ def test_the_card_carries_its_figures_for_the_hub():
     assert results["ece"].dataset_split == "validation"
 
 
-@pytest.mark.parametrize(
-    ("file", "missing"),
-    [
-        *((METRICS, "nll"), (METRICS, "per_class"), (METRICS, "calibration"), (METRICS, "duplicates")),
-        *((CONFIG, "seconds"), (CONFIG, "command")),
-    ],
-)
-def test_a_card_with_a_missing_fact_is_not_rendered(folder, file, missing):
+NEEDED = {
+    METRICS: """n split data_sha256 accuracy accuracy_interval balanced_accuracy macro_f1 nll ece temperature agreement
+        per_class per_class.sad.f1 confident.threshold confident.coverage duplicates duplicates.n duplicates.found
+        duplicates.max_distance agreement.agreed agreement.majority.accuracy happy_or_sad.accuracy served_path.found
+        served_path.accuracy_interval photos.sets.kdef.accuracy photos.sets.kdef.ece photos.sets.kdef.confident
+        photos.mean.recall photos.mean.balanced_accuracy photos.fairness.F.any prior.tried
+        calibration calibration.target calibration.nll_held_out calibration.ece_before""",
+    CONFIG: """training.parameters training.train_pictures training.epochs training.kept_epoch training.batch_size
+        training.optimizer training.learning_rate training.weight_decay training.label_smoothing training.mixup
+        training.augment training.average training.seed training.dtype_policy training.keras training.backend
+        training.seconds training.command training.votes training.teachers training.start.epochs
+        training.start.seconds""",
+}
+"""Facts that the bundled model's card states, by file: at least one for each sentence and row."""
+
+
+@pytest.mark.parametrize(("file", "fact"), [(file, fact) for file in NEEDED for fact in NEEDED[file].split()])
+def test_a_card_with_a_missing_fact_is_not_rendered(folder, file, fact):
     document = json.loads((folder / file).read_text())
-    del (document if file == METRICS else document["training"])[missing]
+    *place, missing = fact.split(".")
+    del reduce(operator.getitem, place, document)[missing]
     (folder / file).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):
         render_card(folder, "mine")
+
+
+def test_the_bundled_card_is_short():
+    assert (BUNDLED / CARD).read_text().count("\n") <= 120
+
+
+def test_each_model_has_a_title_of_its_own(folder):
+    def title(source):
+        text = render_card(folder, source)
+        assert f"\n# {ModelCard(text).data.model_name}\n" in text
+        return ModelCard(text).data.model_name
+
+    assert title("bundled") == "bundled: facial expressions (se_resnet, trained on FER2013)"
+    assert title("someone/small@v1.0").startswith("small: ")
+    assert title("runs/mine").startswith("mine: ")
+    assert title(str(folder)).startswith(f"{folder.name}: ")
+
+
+def test_the_metadata_names_language_and_data_set():
+    data = ModelCard(render_card(BUNDLED, "bundled")).data
+    assert (data.language, data.datasets, data.license) == ("en", ["fer2013"], "apache-2.0")
+
+
+@pytest.mark.parametrize("address", [None, "https://example.org/fer"])
+def test_the_address_of_the_project_comes_from_one_place(monkeypatch, tmp_path, folder, address):
+    urls = f'urls = {{ Repository = "{address}" }}' if address else ""
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "fer"\n{urls}\n')
+    monkeypatch.setattr("fer.publishing.card.find_resource", lambda name: tmp_path / name)
+    card = " ".join(render_card(folder, "someone/mine").split())
+    assert ("The project has no public address yet" in card) == (address is None)
+    assert "PyPI is another project" in card
+    if address:
+        assert f"Get the project from {address} and run `pip install .` in it." in card
+        assert f"[docs/results.md]({address}/blob/main/docs/results.md)" in card
+    else:
+        assert "`docs/results.md` in the project has more." in card
+
+
+def test_the_bundled_card_links_to_a_document_that_is_there():
+    links = re.findall(r"\]\(([^)]+\.md)\)", (BUNDLED / CARD).read_text())
+    assert links
+    assert all((BUNDLED / link).is_file() for link in links)
 
 
 def test_all_runs_before_are_told_in_order(folder):
@@ -66,11 +121,14 @@ def test_all_runs_before_are_told_in_order(folder):
     change(folder / CONFIG, "training", "teachers", None)
     change(folder / CONFIG, "training", "start", first)
     alone = " ".join(render_card(folder, "mine").split())
-    assert "It started from the weights of an earlier run of 24 epochs and 86 minutes." in alone
+    assert "It started from the weights of an earlier run of 24 epochs (86 minutes)." in alone
     second = {"epochs": 42, "seconds": 3360, "command": "python train.py second", "start": first}
     change(folder / CONFIG, "training", "start", second)
     both = " ".join(render_card(folder, "mine").split())
-    assert "2 earlier runs, each from those of the one before: of 24 epochs and 86 minutes, of 42 epochs and 56" in both
+    assert (
+        "2 earlier runs, each from those of the one before: of 24 epochs (86 minutes), of 42 epochs (56 minutes)."
+        in both
+    )
     last = clean_command(json.loads((folder / CONFIG).read_text())["training"]["command"])
     assert f"``` python train.py first python train.py second {last} ```" in both
     small = {"name": "small", "sha256": "0", "training": {"command": "python train.py small", "start": second}}
@@ -84,16 +142,16 @@ def test_teachers_are_told(folder):
     change(folder / CONFIG, "training", "teachers", taught)
     card = " ".join(render_card(folder, "mine").split())
     assert "It was distilled from one teacher on the same augmented pictures" in card
-    assert "at temperature 2.0 and with 90% of the loss." in card
-    assert "The sha256 of the teachers' weights: - runs-a: `0123abc`" in card
-    assert "The training loss is mostly the distance from the teachers' probabilities" in card
+    assert "at temperature 2.0 and with 90% of the loss" in card
+    assert "the plotted training loss is mostly the distance from their probabilities" in card
+    assert "The sha256 of the teachers' weights: runs-a `0123abc`." in card
     change(folder / CONFIG, "training", "teachers", None)
     assert "teachers" not in render_card(folder, "mine")
 
 
 def test_an_enlarging_network_is_told(folder):
     change(folder / CONFIG, "options", "enlarged", 96)
-    assert "It enlarges the crop to 96x96 pixels first." in " ".join(render_card(folder, "mine").split())
+    assert "; it enlarges the crop to 96x96 pixels first." in " ".join(render_card(folder, "mine").split())
     change(folder / CONFIG, "options", "enlarged", None)
     assert "enlarges" not in render_card(folder, "mine")
 
@@ -101,10 +159,12 @@ def test_an_enlarging_network_is_told(folder):
 def test_photos_and_the_prior_stand_in_the_card_where_they_were_measured(folder):
     document = json.loads((folder / METRICS).read_text())
     (folder / METRICS).write_text(json.dumps(document | {"photos": None, "prior": None}))
-    assert "whole photos of other people was not measured" in render_card(folder, "mine")
+    assert "Not measured: the accuracy on whole photos." in render_card(folder, "mine")
     row = {"accuracy": 0.9, "coverage": 0.5}
     one = {
         "n": 504,
+        "accuracy": 0.8,
+        "accuracy_interval": [0.76, 0.83],
         "balanced_accuracy": 0.774,
         "all_labels": {"balanced_accuracy": 0.7},
         "confident": row,
@@ -116,14 +176,16 @@ def test_photos_and_the_prior_stand_in_the_card_where_they_were_measured(folder)
     document["prior"] = {"exponent": 0.5, "tried": tried}
     (folder / METRICS).write_text(json.dumps(document))
     card = render_card(folder, "mine")
-    assert "| lab | 504 | 77.4% | 70.0% | 50.0% | 90.0% | none |" in card
-    assert "Recall, as a mean over the sets: happy 95%, sad 50%." in card
-    assert "by groups that" not in card
-    assert "70.0% with the power 0.0 and 69.5% with the power 0.5." in card
+    assert "| photos: lab | 504 | 80.0% (76.0–83.0%) | 77.4% | 70.0% | 50.0% | 90.0% | none |" in card
+    assert "| photos: mean of the sets | | | 77.4% | 70.0% | 50.0% | none | 10.0% |" in card
+    assert re.search(r"^\| happy \|.* 95\.0% \|$", card, re.MULTILINE)
+    assert re.search(r"^\| fear \|.* \d+ \|  \|$", card, re.MULTILINE)
+    assert "by group" not in card
+    assert "70.0% with the power 0.0, 69.5% with the power 0.5." in " ".join(card.split())
     counted = {"count": 1, "share": 0.1, "interval": [0.02, 0.4]}
     document["photos"]["fairness"] = {"F": {"n": 10, "angry": counted, "sad": counted, "any": counted}}
     (folder / METRICS).write_text(json.dumps(document))
-    assert "| F | 10 | 10.0% (2.0% to 40.0%) | not a class | 10.0% (2.0% to 40.0%) |" in render_card(folder, "mine")
+    assert "by group: F 10.0% of 10 (2.0–40.0%)." in " ".join(render_card(folder, "mine").split())
     del document["photos"]["mean"]["recall"]
     (folder / METRICS).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):

@@ -17,6 +17,7 @@ from gradio_client import Client, handle_file
 from huggingface_hub import HfApi
 
 from fer.publishing.space import write_requirements
+from fer.publishing.space_card import SERVERS
 
 MODEL = "fer-bot/two"
 SPACE = "fer-bot/space"
@@ -103,12 +104,16 @@ def test_the_same_on_the_real_hub(draw_dataset, public_path, astronaut):
 
 @pytest.mark.parametrize("python", ["3.11", "3.12"])
 def test_the_requirements_resolve_with_what_a_space_adds(tmp_path, python):
-    sdk_version = re.search(r"^sdk_version: (\S+)$", (ROOT / "README.md").read_text(), re.MULTILINE)[1]
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(write_requirements((ROOT / "pyproject.toml").read_text()))
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--disable-pip-version-check"]
     command += ["--target", tmp_path, "--python-version", python, "--only-binary=:all:", "-r", requirements]
-    command += [f"gradio[oauth,mcp]=={sdk_version}", "uvicorn>=0.14.0", "websockets>=10.4", "spaces"]
+    command += [
+        f"gradio[oauth,mcp]=={SERVERS['gradio']['sdk_version']}",
+        "uvicorn>=0.14.0",
+        "websockets>=10.4",
+        "spaces",
+    ]
     resolved = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, timeout=300)
     if "Connection" in resolved.stderr or "name resolution" in resolved.stderr:
         pytest.skip("the package registry cannot be reached")

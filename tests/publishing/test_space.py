@@ -204,11 +204,21 @@ def test_the_app_has_a_function_for_zerogpu_where_it_must_and_starts_where_there
     assert run.stdout.strip() == "use_no_gpu"
 
 
-def test_the_readmes_front_matter_is_that_of_a_space():
-    metadata = metadata_of((ROOT / "README.md").read_text())
+def test_the_front_matter_is_what_the_hub_builds_the_app_from(hub):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    metadata = metadata_of(the_space(hub).head.files["README.md"].content.decode())
     assert complaints(metadata, "space") == []
-    assert metadata["sdk"] == "gradio"
-    assert metadata["sdk_version"] == gradio.__version__
+    assert (metadata["sdk"], metadata["sdk_version"]) == ("gradio", gradio.__version__)
     assert metadata["python_version"] == "3.12"
-    assert (ROOT / metadata["app_file"]).is_file()
-    assert len(metadata["short_description"]) <= 60
+    assert metadata["app_file"] == "app.py"
+    assert "app.py" in the_space(hub).head.files
+    assert metadata["title"] == "Facial expression recognition"
+    assert (metadata["emoji"], metadata["colorFrom"], metadata["colorTo"]) == ("🙂", "blue", "yellow")
+    assert 0 < len(metadata["short_description"]) <= 60
+    assert (metadata["license"], metadata["pinned"]) == ("apache-2.0", False)
+    assert "facial-expression-recognition" in metadata["tags"]
+
+
+def test_the_readme_of_the_project_is_no_card_of_a_space():
+    assert metadata_of((ROOT / "README.md").read_text()) == {}

@@ -28,6 +28,8 @@ def test_a_static_space_has_the_model_at_its_commit_and_what_reads_it(hub, capsy
     metadata = metadata_of(readme)
     assert complaints(metadata, "space") == []
     assert (metadata["sdk"], metadata["app_file"], metadata["models"]) == ("static", "index.html", [MODEL])
+    assert not {"sdk_version", "python_version", "preload_from_hub"} & set(metadata)
+    assert metadata["title"] == "Facial expression recognition"
     assert f"{MODEL}/tree/{sha}" in readme
 
 

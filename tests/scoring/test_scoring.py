@@ -11,11 +11,13 @@ import threading
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, draw_face, wait_for
+from PIL import Image
 
 from fer.cli.commands import main
 from fer.errors import UserError
@@ -25,6 +27,7 @@ from fer.models.exports import EXPORTS, ExportRecord, save_exports
 from fer.models.model_folder import BUNDLED, save_model
 from fer.recognition.records import NO_FACE
 from fer.scoring import job as scoring
+from fer.scoring.scorer import Scorer
 from fer.scoring.storage import DESCRIPTION
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -89,8 +92,6 @@ def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tm
     photo.write_bytes(astronaut.read_bytes())
     (folder / "broken.png").write_text("hello")
     (folder / "notes.txt").write_text("no picture")
-    from PIL import Image
-
     Image.new("RGB", (64, 48), "white").save(folder / "wall.png")
     arguments = ["score", str(folder), str(output), "--address", cluster.address]
     assert main(arguments) == 0
@@ -105,7 +106,7 @@ def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tm
     probabilities = face.pop("probabilities")
     assert list(probabilities) == list(EMOTIONS)
     assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
-    assert face == {"path": str(photo), "face": 1, "label": "happy", "confident": True, "error": None}
+    assert face == {"path": str(photo), "face": 1, "label": "happy", "confident": True, "error": None, "note": None}
 
     before = {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}
     (folder / "second.jpg").write_bytes(astronaut.read_bytes())
@@ -148,6 +149,28 @@ def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, face
     written = pq.read_table(output)
     assert Counter(written["path"].to_pylist()) == Counter(map(str, paths))
     assert written["error"].null_count == len(paths)
+
+
+def test_the_note_of_a_picture_is_in_its_rows(monkeypatch, astronaut, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda reference: reference))  # For one actor.
+    folder, output = tmp_path / "pictures", tmp_path / "scored"
+    folder.mkdir()
+    (folder / "cut.jpg").write_bytes(astronaut.read_bytes()[:-400])
+    (folder / "whole.jpg").write_bytes(astronaut.read_bytes())
+    wall = io.BytesIO()
+    Image.linear_gradient("L").save(wall, "JPEG")
+    (folder / "wall.jpg").write_bytes(wall.getvalue()[:-30])
+    plan = scoring.plan_scoring(str(folder), str(output))
+    shard = pa.table({"path": plan.names})
+    (tally,) = Scorer(plan.model_file, plan.run.destination, plan.parquet, plan.already_cropped)(shard).to_pylist()
+    plan.run.close()
+    assert tally == {"pictures": 3, "faces": 2, "faceless": 1, "unread": 0, "reason": ""}
+    rows = {Path(row["path"]).name: row for row in read_output(output)}
+    assert rows["cut.jpg"]["note"].startswith("The file lacks its last bytes")
+    assert (rows["cut.jpg"]["label"], rows["cut.jpg"]["error"]) == ("happy", None)
+    assert rows["whole.jpg"]["note"] is None
+    assert rows["wall.jpg"]["note"].startswith("The file lacks its last bytes")
+    assert (rows["wall.jpg"]["face"], rows["wall.jpg"]["error"]) == (None, NO_FACE)
 
 
 def find_scorers(node):

@@ -250,6 +250,8 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
         {"zoom": -0.1},
         {"zoom": 1.5},
         {"zoom": float("nan")},
+        {"degrade": -0.1},
+        {"degrade": float("nan")},
         {"votes_share": -0.1},
         {"votes_share": 1.1},
         {"average": True, "optimizer": "sgd"},

@@ -80,7 +80,7 @@ def test_a_run_that_was_begun_before_the_votes_had_a_share_is_resumed(tmp_path, 
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
     check_output(resumed)
     settings = list_settings(resumed, None, [])
-    assert settings == BEFORE | {"votes_share": 0.7, "layout": None}
+    assert settings == BEFORE | {"votes_share": 0.7, "layout": None, "degrade": 0.0}
     check_resumption(resumed, settings)
     save_settings(resumed, settings)
     check_resumption(resumed, settings)

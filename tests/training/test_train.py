@@ -159,7 +159,7 @@ def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monke
     # That their answers are right is another test.
     assert set(load_config(output)[0].exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
-    assert 'open("model.tflite", "rb")' in card
+    assert 'Interpreter("model.tflite")' in card
 
 
 @pytest.mark.slow  # Trains, measures and converts the network of 2 million parameters.
@@ -194,6 +194,7 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
         (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
         (["--network", "vgg16", "--enlarged", "64"], "--enlarged goes with the network se_resnet. Received: vgg16"),
         (["--zoom", "0.3", "--no-augment"], "--zoom goes with augmentation. Received: --no-augment"),
+        (["--degrade", "0.3", "--no-augment"], "--degrade goes with augmentation. Received: --no-augment"),
         (
             ["--zoom", "0.3", "--network", "original_cnn"],
             "--zoom goes with augmentation. Received: the network original_cnn",

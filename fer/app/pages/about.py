@@ -5,6 +5,7 @@ from html import escape
 import gradio as gr
 
 from fer.app.components.metrics_view import format_percent, show_metrics
+from fer.app.components.training_data import say_training_data
 from fer.app.javascript import read_script
 from fer.app.texts import I18N, say
 from fer.errors import UserError
@@ -64,7 +65,8 @@ def build_about_page(serving, language, demo, device=None):
 
     def about(language):
         network = device and device.network
-        return describe(language, *serving.result(), network=network)
+        served = serving.result()
+        return describe(language, *served, network=network), say_limits(language, served.source.folder)
 
     def name_tools(language):
         if demo.mcp_server_obj is None:  # The app was launched without MCP.
@@ -73,7 +75,7 @@ def build_about_page(serving, language, demo, device=None):
         return say(language, "about.mcp", tools=names)
 
     model = gr.HTML(I18N("app.loading"), elem_id="about")
-    gr.Markdown(I18N("about.limits"), elem_id="about-limits")
+    limits = gr.Markdown(I18N("about.limits"), elem_id="about-limits")
     gr.Markdown(I18N("about.call"), elem_id="about-call")
     codes = []
     for name, (kind, code) in SNIPPETS.items():
@@ -90,7 +92,7 @@ def build_about_page(serving, language, demo, device=None):
     demo.load(None, codes, codes, js=SHOW_ADDRESS, api_visibility="private")
     # Not queued, so that the page is complete even while the queue is full.
     quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-    language.change(about, language, model, **quiet)
+    language.change(about, language, [model, limits], **quiet)
     language.change(name_tools, language, tools, **quiet)
 
 
@@ -132,6 +134,11 @@ def describe(language, recognizer, source, reason="", network=None):
         f"<p>{device}</p>"
         f"<h3>{say(language, 'about.figures')}</h3>{figures}</div>"
     )
+
+
+def say_limits(language, folder):
+    """Return the Markdown of the limits, among them those of the data that the model in a folder was trained on."""
+    return f"{say(language, 'about.limits')}\n{say_training_data(language, 'about.limits', folder)}".strip()
 
 
 def _link(source):

@@ -13,7 +13,7 @@ import gradio as gr
 
 from fer.app.components.downloads import SAVE_PICTURE, save_text
 from fer.app.components.face_panel import caption, face_view, say_expression, say_left_out
-from fer.app.components.keyboard import PASTE, PASTED
+from fer.app.components.scripts import PASTE, PASTED
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.device.view import build_device_view

@@ -1,0 +1,19 @@
+"""JavaScript for what Gradio's components do not handle: keys, pasted pictures, and files of unusual types."""
+
+import json
+
+from fer.app.javascript import read_script
+from fer.images.formats import CLIP_SUFFIXES, SUFFIXES
+
+ARROW_KEYS = read_script("components/arrow_keys.js")
+"""JavaScript that lets the arrow keys choose a radio button."""
+PASTE = read_script("components/paste.js")
+"""JavaScript that uploads a pasted picture."""
+PASTED = read_script("components/pasted.js")
+"""JavaScript that passes the uploaded picture to a `gr.Image`."""
+FILE_TYPES = read_script("components/file_types.js").replace(
+    "SUFFIXES", json.dumps({"image": ", ".join(SUFFIXES), "video": ", ".join(CLIP_SUFFIXES)})
+)
+"""JavaScript that lets people choose photos and clips of whose type their browser knows nothing."""
+START = f"() => {{ ({ARROW_KEYS})(); ({FILE_TYPES})(); }}"
+"""JavaScript that runs when a page is opened."""

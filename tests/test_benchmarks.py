@@ -1,0 +1,19 @@
+from conftest import ROOT
+
+from benchmarks.__main__ import TITLES, read_sections, render_document
+
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+
+
+def test_sections_of_other_benchmarks_stay_in_the_document(tmp_path):
+    sections = read_sections(DOCUMENT)
+    assert set(sections) - set(TITLES.values())
+    copy = tmp_path / "benchmarks.md"
+    copy.write_text(render_document(sections))
+    assert read_sections(copy) == sections
+    assert copy.read_text().startswith("# Benchmarks\n")
+
+
+def test_a_section_that_is_measured_first_has_its_place():
+    text = render_document({"Exports": "slow", "Of another program": "kept", "Training": "fast"})
+    assert text.index("## Training") < text.index("## Exports") < text.index("## Of another program")
