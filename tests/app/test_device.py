@@ -58,7 +58,7 @@ def test_about_says_which_network_browsers_get(recognizer):
     source = resolve_model("bundled")
     said = describe("de", recognizer, source, network={"bytes": 8_100_000, "sha256": "abc"})
     assert "8,1 MB, sha256 <code>abc</code>" in said
-    assert "does not send its model to browsers" in describe("en", recognizer, source)
+    assert "gives its model to no browser" in describe("en", recognizer, source)
 
 
 def test_every_text_and_number_of_the_scripts_is_there():
