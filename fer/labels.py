@@ -2,7 +2,7 @@
 
 The seven emotions are in alphabetical order, as Kaggle's folder layout of FER2013 sorts and as the networks number
 their outputs. The original CSV numbers them otherwise (Goodfellow et al., 2013, "Challenges in Representation
-Learning"). Classes of one's own follow in the order in which they are given.
+Learning"). Other classes follow in the order in which they are given.
 """
 
 import re

@@ -1,8 +1,11 @@
 """Command `fer app`: serve the app until it is interrupted."""
 
+import importlib.util
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from fer.cli.console import exit_on_user_error, own_terminal
+from fer.errors import UserError
+from fer.resources import install_command
 
 HELP = "serve the app until it is interrupted"
 """Help text of the command."""
@@ -37,6 +40,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace | None = None) -> int:
     """Serve the app until it is interrupted; return the exit code."""
+    if not importlib.util.find_spec("gradio"):
+        raise UserError(f"needs gradio, not installed here: {install_command('app')}")
     from fer.app.server.address import check_port
     from fer.app.server.cache import make_cache
     from fer.app.server.startup import paused_garbage_collection, templates_compiled_once

@@ -15,17 +15,22 @@ from fer.data.items import EXPECTED, DataError, Item
 from fer.data.layouts import CODES, SPLIT_NAMES, is_label_file, list_folder_items, list_labelled_items
 from fer.data.tables import list_rows, looks_like_table, read_pixels
 from fer.errors import UserError, check
-from fer.images.archives import list_files, open_member, open_zip, read_member, read_member_head
+from fer.images.archives import (
+    MAX_MEMBER_BYTES,
+    list_files,
+    open_member,
+    open_zip,
+    read_member,
+    read_member_head,
+)
 from fer.images.formats import SUFFIXES, pick_pictures, read_head
-from fer.images.loading import MAX_PIXELS, load_grey
+from fer.images.loading import load_grey
 from fer.labels import known_class, match_class
 
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 """Names of the tables in which FER2013 is distributed. A table of another name is read if it is the only one."""
 TABLE_SUFFIXES = (".csv", ".tsv")
 """Suffixes of tables, in lower case."""
-MAX_MEMBER_BYTES = 6 * MAX_PIXELS
-"""Largest size of a picture in a zip in bytes: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class PhotoAnswer(NamedTuple):
 
 
 def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
-    """Yield the `PhotoAnswer` to each photo, or None where no face is found.
+    """Yield the `PhotoAnswer` to each photo, or None if no face is found.
 
     Args:
         recognizer: `fer.recognition.recognizer.Recognizer`.
@@ -82,12 +82,11 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
         groups: pattern of `fer.evaluation.fairness.compile_pattern`; None for no groups.
 
     Returns:
-        A dict of plain numbers, ready for JSON: `labels`, those of the model; `sets`, by name as `measure_set` returns
-        them; `all`, the same for the photos of all sets together; and `mean`, the unweighted mean over the sets. The
-        mean has `balanced_accuracy` among the labels of the
-        set, `balanced_accuracy_all` among all labels of the model, `ece`, `coverage` and `accuracy` of confident
-        answers, and `recall` by label over the sets that have the label. With `groups` there is also `fairness`, as
-        `fer.evaluation.fairness.measure_fairness` returns it.
+        A JSON object: `labels`, those of the model; `sets`, the result of `measure_set` by name of the set; `all`, the
+        same for the photos of all sets together; and `mean`, the unweighted mean over the sets. The mean has
+        `balanced_accuracy` among the labels of the set, `balanced_accuracy_all` among all labels of the model, `ece`,
+        `coverage` and `accuracy` of confident answers, and `recall` by label over the sets that have the label. With
+        `groups` there is also `fairness`, as `fer.evaluation.fairness.measure_fairness` returns it.
     """
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)

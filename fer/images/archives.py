@@ -15,8 +15,8 @@ from typing import IO, NamedTuple
 from PIL import Image
 
 from fer.errors import UserError
-from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures, read_head
-from fer.images.loading import load_image
+from fer.images.formats import HEAD_BYTES, describe_contents, pick_pictures, read_head
+from fer.images.loading import MAX_PIXELS, load_image
 
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression methods that are unpacked. With any other, `zipfile` ignores the number of bytes asked for: a file of 893
@@ -25,6 +25,8 @@ MAX_PICTURES = 200
 """Largest number of pictures in a batch."""
 MAX_BYTES = 20_000_000
 """Largest picture in bytes, unpacked if it lies in a zip: the app's limit for a single photo."""
+MAX_MEMBER_BYTES = 6 * MAX_PIXELS
+"""Largest picture in a zip in bytes, for commands: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
 MAX_MEMBERS = 2_000
 """Largest number of files in a zip. The zip's list of files is read again for each of its pictures."""
 MAX_DIRECTORY = 1_000_000
@@ -246,7 +248,5 @@ def _list_zip(path, listing):
         name, problem = f"{path.name}/{member.filename}", find_problem(member)
         listing.pictures.append(Picture(name, path, member, problem and f"{name}: {problem}."))
     listing.left_out.update(left_out)
-    message = [] if members else ["no pictures in this zip"]
-    message += [describe_left_out(left_out)] if left_out else []
-    if message:
-        listing.notes.append((path.name, f"{path.name}: {'; '.join(message)}."))
+    if note := describe_contents(path.name, "zip", len(members), left_out):
+        listing.notes.append((path.name, note))

@@ -84,6 +84,20 @@ def describe_left_out(counts: Counter) -> str:
     return f"{counts.total()} file{'' if counts.total() == 1 else 's'} left out: {list_kinds(counts)}"
 
 
+def describe_contents(name: str, kind: str, found: int, left_out: Counter) -> str:
+    """Return a sentence on a folder or zip that has other files or no pictures; "" for any other.
+
+    Args:
+        name: name of the folder or zip, such as `photos`; the sentence is then `photos: 1 file left out: 1 .txt.`
+        kind: `folder` or `zip`.
+        found: number of its pictures.
+        left_out: counts of `pick_pictures`.
+    """
+    parts = [] if found else [f"no pictures in this {kind}"]
+    parts += [describe_left_out(left_out)] if left_out else []
+    return f"{name}: {'; '.join(parts)}." if parts else ""
+
+
 def list_kinds(counts: Counter, others: str = "others", unnamed: str = "without a suffix") -> str:
     """Return the kinds of files with their counts, the most frequent first, such as "7 .mov, 5 .txt".
 

@@ -19,17 +19,24 @@ from typing import NamedTuple
 from PIL import Image
 
 from fer.errors import UserError
-from fer.images.archives import find_problem, is_zip, list_files, open_zip, read_member, read_member_head
+from fer.images.archives import (
+    MAX_MEMBER_BYTES,
+    find_problem,
+    is_zip,
+    list_files,
+    open_zip,
+    read_member,
+    read_member_head,
+)
 from fer.images.fetching import fetch_file, is_address
-from fer.images.formats import describe_left_out, pick_pictures, read_head
-from fer.images.loading import MAX_PIXELS, ImageError, decode, load_image, read_file
+from fer.images.formats import describe_contents, pick_pictures, read_head
+from fer.images.loading import ImageError, decode, load_image, read_file
 
 STANDARD_INPUT = "-"
 """Name of standard input, which may be one picture or one zip."""
 MAX_FETCHED_BYTES = 150 * 1024**2
 """Largest size in bytes of a picture or zip that is fetched from the web; the app has the same limit."""
-MAX_MEMBER_BYTES = 6 * MAX_PIXELS
-"""Largest size in bytes of a picture in a zip: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
+
 MAX_PIPED_BYTES = 4_000_000_000
 """Largest number of bytes that are read from a pipe. They are written to a temporary file."""
 
@@ -131,7 +138,8 @@ def _of_folder(folder, number, note):
         for name in pictures:
             path = os.path.join(here, name)
             yield Found(path, PurePosixPath(Path(os.path.relpath(path, folder)).as_posix()), path, number)
-    _tell(note, folder, "folder", found, left_out)
+    if message := describe_contents(folder, "folder", found, left_out):
+        note(message)
 
 
 def _walk(folder):
@@ -163,7 +171,8 @@ def _of_zip(path, name, number, note, unpack):
         for member in members:
             full = f"{name}/{member.filename}"
             yield Found(full, PurePosixPath(member.filename), _unpack(archive, member, full) if unpack else b"", number)
-    _tell(note, name, "zip", len(members), left_out)
+    if message := describe_contents(name, "zip", len(members), left_out):
+        note(message)
 
 
 def _unpack(archive, member, name):
@@ -173,13 +182,6 @@ def _unpack(archive, member, name):
         return read_member(archive, member, name, MAX_MEMBER_BYTES)
     except UserError as error:
         return error
-
-
-def _tell(note, name, kind, found, left_out):
-    message = [] if found else [f"no pictures in this {kind}"]
-    message += [describe_left_out(left_out)] if left_out else []
-    if message:
-        note(f"{name}: {'; '.join(message)}.")
 
 
 def _place(name):

@@ -1,4 +1,4 @@
-"""Cleaning of what is published of a model folder: no paths of the machine that trained it, and not its name."""
+"""Removal of the training machine's paths and name from a model folder that is published."""
 
 import re
 import shlex

@@ -21,7 +21,7 @@ class Size(NamedTuple):
 
     usual: default side.
     least: smallest side.
-    step: number of which the side must be a multiple.
+    step: divisor of the side.
     """
 
     usual: int

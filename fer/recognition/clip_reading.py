@@ -1,13 +1,17 @@
 """Recognition of the faces in a clip: frame by frame, with a number for each face, and summarized per face."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fer.detection.tracking import LOST_SECONDS, MAX_TRACKED, FaceTracker
-from fer.images.clips import Frame
-from fer.recognition.recognizer import FaceList, Recognizer
 from fer.recognition.records import Row, clip_rows
+
+if TYPE_CHECKING:
+    from fer.images.clips import Frame
+    from fer.recognition.recognizer import FaceList, Recognizer
 
 EPISODE_SECONDS = 1.0
 """Seconds for which the same confident answer must last to be an episode. Shorter ones are as often errors as

@@ -1,14 +1,18 @@
 """Answers as JSON documents and CSV rows: of one photo, of many photos and of clips."""
 
+from __future__ import annotations
+
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeAlias
 
 import numpy as np
 
-from fer.images.clips import Clip, Frame
-from fer.recognition.recognizer import Face
+if TYPE_CHECKING:
+    # The app imports this module before PyAV and the networks, which take long to import.
+    from fer.images.clips import Clip, Frame
+    from fer.recognition.recognizer import Face
 
 Row: TypeAlias = dict[str, Any]
 """Type of a row: values by the name of the column."""

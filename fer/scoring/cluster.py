@@ -1,31 +1,33 @@
-"""The connection to Ray: processes of this machine's own, or a running cluster."""
+"""Connection to Ray: new processes on this machine, or a running cluster."""
 
 import logging
 import os
 import signal
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from fer.errors import UserError
 from fer.scoring.storage import first_line
 
 CONNECT_SECONDS = 5
-"""Seconds that a cluster has to accept a connection."""
+"""Time limit for a cluster to accept a connection, in seconds."""
 
 
 @contextmanager
-def open_ray(address, max_errors):
-    """Connect to Ray, quietly and without usage reports, and yield the module `ray`; disconnect at the end.
+def open_ray(address: str | None, max_errors: int) -> Iterator[ModuleType]:
+    """Connect to Ray, without messages and usage reports, and yield the module `ray`; disconnect at the end.
 
-    Ray's processes of this machine's own listen on the loopback alone. `include_dashboard=False` leaves one process of
-    the dashboard running, which asks the metadata servers of three clouds once where it runs; Ray has no setting
-    against it (SECURITY.md).
+    Ray's processes on this machine listen on the loopback interface only. With `include_dashboard=False` one process of
+    the dashboard still runs, which asks the metadata servers of three clouds once whether it runs there; Ray has no
+    setting for that (SECURITY.md).
 
     Args:
-        address: as `fer.scoring.job.run_scoring` takes it.
-        max_errors: failed blocks that a Ray data set tolerates.
+        address: as in `fer.scoring.job.run_scoring`.
+        max_errors: number of failed blocks that a Ray data set tolerates.
 
     Raises:
         UserError: if no cluster answers at the address, or if Ray does not start.
@@ -33,7 +35,7 @@ def open_ray(address, max_errors):
     settings = {"log_to_driver": False, "logging_level": logging.CRITICAL}
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_BACKEND_LOG_LEVEL="fatal")
     if address is None:
-        # Ray's switch for systems whose firewall asks about each open port: its processes listen on the loopback alone.
+        # Ray has this switch for systems whose firewall asks about each open port: its processes use loopback only.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         settings |= {"address": "local", "include_dashboard": False}
     else:
@@ -44,13 +46,13 @@ def open_ray(address, max_errors):
     import ray.data
 
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    handler = signal.getsignal(signal.SIGTERM)  # Ray installs its own, which ends the program without tidying up.
+    handler = signal.getsignal(signal.SIGTERM)  # Ray installs its own, which ends the program without cleaning up.
     try:
         ray.init(**settings)
         if handler and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(f"Ray cannot be had at {address or 'this machine'}: {first_line(error)}") from None
+        raise UserError(f"Ray is not available at {address or 'this machine'}: {first_line(error)}") from None
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars, context.max_errored_blocks = False, max_errors
@@ -60,10 +62,10 @@ def open_ray(address, max_errors):
 
 
 def _check_address(address):
-    """Check that a cluster listens at an address; Ray would try for two minutes and then end the process.
+    """Raise an error unless a cluster listens at an address; Ray would try for two minutes and then end the process.
 
     Raises:
-        UserError: if the address has the wrong form, or if nothing listens there.
+        UserError: if the address is not valid, or if nothing listens there.
     """
     if address == "auto":
         return

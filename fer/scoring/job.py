@@ -14,7 +14,9 @@ run. The folder of a killed run is removed by the next run on the same host that
 import hashlib
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from os import PathLike
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -65,7 +67,13 @@ class Plan:
     run: Run
 
 
-def plan_scoring(source, output, folder="bundled", model="bundled", already_cropped=False):
+def plan_scoring(
+    source: str,
+    output: str,
+    folder: str | PathLike[str] = "bundled",
+    model: str = "bundled",
+    already_cropped: bool = False,
+) -> Plan:
     """Find the pictures that have no answer yet, and check that model and output fit; this does not start Ray.
 
     Args:
@@ -103,7 +111,7 @@ def plan_scoring(source, output, folder="bundled", model="bundled", already_crop
     return Plan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, run)
 
 
-def run_scoring(plan, address=None):
+def run_scoring(plan: Plan, address: str | None = None) -> Iterator[Tally]:
     """Answer the pictures of a `Plan` on all CPUs that Ray has, and yield the `Tally` of each shard once it is written.
 
     Close this generator if you do not exhaust it: that ends the plan's run.

@@ -24,11 +24,11 @@ PICTURE_COLUMNS = ("image", "bytes")
 """Names that a Parquet column of pictures may have: that of the Hub's data sets, and Ray's."""
 
 
-def list_pictures(source):
+def list_pictures(source: str) -> tuple[pa.Array, bool, str]:
     """List the pictures of a source.
 
     Args:
-        source: as `fer.scoring.job.plan_scoring` takes it.
+        source: as in `fer.scoring.job.plan_scoring`.
 
     Returns:
         The names of the pictures, each once, as an Arrow array of strings; whether they are rows of Parquet; and a

@@ -7,10 +7,11 @@ import os
 import shutil
 import socket
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.dataset as pd
@@ -44,20 +45,20 @@ class Destination(NamedTuple):
     output: str
     folder: str | None
 
-    def write(self, name, content, first=False):
-        """Write a file into the output, whole or not at all.
+    def write(self, name: str, content: bytes, first: bool = False) -> None:
+        """Write a file into the output, completely or not at all.
 
         Args:
             name: name of the file in the output.
-            content: bytes.
-            first: keep a file of this name that is already there; only a local disk can tell.
+            content: content of the file.
+            first: whether to keep an existing file of this name; this is possible on a local disk only.
         """
         filesystem, path = locate(self.output)
         target = f"{path}/{name}"
         if not self.folder:
             _write(filesystem, target, content)
             return
-        # Ray may take a worker for dead that still runs, so each worker writes a file of its own.
+        # Ray may start a second worker although the first still runs, so each worker writes a file of its own.
         temporary = f"{path}/{self.folder}/{uuid.uuid4().hex}"
         _write(filesystem, temporary, content)
         if first and isinstance(filesystem, LocalFileSystem):
@@ -70,7 +71,7 @@ class Destination(NamedTuple):
 
 
 class Run:
-    """One run with its folder in the output, from its plan to its end.
+    """A run with its folder in the output, from its plan to its end.
 
     Args:
         output: folder or URI for the answers.
@@ -79,7 +80,7 @@ class Run:
         UserError: if the output cannot be written.
     """
 
-    def __init__(self, output):
+    def __init__(self, output: str):
         self._lock = None
         with _explain_write_errors(output):
             filesystem, path = locate(output)
@@ -90,12 +91,12 @@ class Run:
             filesystem.create_dir(f"{path}/{self.destination.folder}")
             if isinstance(filesystem, LocalFileSystem):
                 self._lock = open(f"{path}/{self.destination.folder}/{LOCK}", "x")  # noqa: SIM115 - open until the run ends
-                with suppress(OSError):  # Without a lock no other run can know that this one is dead.
+                with suppress(OSError):  # Without a lock, other runs cannot find out that this one has died.
                     fcntl.flock(self._lock, fcntl.LOCK_EX)
                     self._lock.write(socket.gethostname())
                     self._lock.flush()
 
-    def list_claimed(self):
+    def list_claimed(self) -> pa.Array:
         """Return the names of the pictures that other runs are answering; remove the folders of dead runs."""
         filesystem, path = locate(self.destination.output)
         own = self.destination.folder
@@ -112,16 +113,16 @@ class Run:
                         claims.append(table["path"].cast(pa.large_string()).combine_chunks())
         return pa.concat_arrays(claims)
 
-    def claim(self, names):
-        """Tell other runs which pictures this run is going to answer."""
+    def claim(self, names: pa.Array) -> None:
+        """Write the names of the pictures that this run is going to answer, for other runs."""
         if self.destination.folder:
             file = io.BytesIO()
             pq.write_table(pa.table({"path": names}), file)
             with _explain_write_errors(self.destination.output):
                 self.destination.write(f"{self.destination.folder}/{CLAIM}", file.getvalue())
 
-    def close(self):
-        """End the run: remove its folder."""
+    def close(self) -> None:
+        """End the run, and remove its folder."""
         filesystem, path = locate(self.destination.output)
         if self.destination.folder:
             with suppress(OSError):
@@ -133,7 +134,7 @@ class Run:
 def _remove_dead(folder):
     """Remove the folder of a killed run, and return whether it was removed.
 
-    Only a run of this host is known to be dead: its process would hold the lock if it lived.
+    Only a run on this host is known to be dead: if it lived, its process would hold the lock.
     """
     try:
         with (folder / LOCK).open() as lock:
@@ -146,16 +147,16 @@ def _remove_dead(folder):
         return False
 
 
-def claim_output(run, settings, model):
-    """Write a file into the output that states which answers it holds, unless the output has one.
+def claim_output(run: Run, settings: dict[str, Any], model: str) -> None:
+    """Write a file into the output that describes its answers, unless the output has one.
 
     Args:
-        run: `Run` into the output.
-        settings: dict of what decides the answers: the model's `sha256`, and `already_cropped`.
+        run: run that writes to the output.
+        settings: settings that affect the answers: the model's `sha256`, and `already_cropped`.
         model: name of the model.
 
     Raises:
-        UserError: if the output cannot be written, or holds other answers or other Parquet files.
+        UserError: if the output cannot be written, or contains other answers or other Parquet files.
     """
     output = run.destination.output
     filesystem, path = locate(output)
@@ -189,7 +190,7 @@ def _list_output(output):
     return [file.path for file in filesystem.get_file_info(FileSelector(path, allow_not_found=True)) if file.is_file]
 
 
-def list_answered(output):
+def list_answered(output: str) -> pa.Array:
     """Return the names of the pictures that have an answer, an Arrow array of strings."""
     filesystem, _ = locate(output)
     with explain_read_errors(output):
@@ -205,12 +206,12 @@ def _write(filesystem, path, content):
         stream.write(content)
 
 
-def make_absolute(name):
-    """Return a path as an absolute path, or a URI as it is."""
+def make_absolute(name: str) -> str:
+    """Return the absolute path of a path; a URI is returned as it is."""
     return name.rstrip("/") if "://" in name else os.path.abspath(name)
 
 
-def locate(name):
+def locate(name: str) -> tuple[FileSystem, str]:
     """Return the pyarrow file system of a path or URI, and the path in that file system."""
     scheme, separator, rest = name.partition("://")
     if not separator:
@@ -227,7 +228,7 @@ def _open_filesystem(root):
 
 
 @contextmanager
-def explain_read_errors(name):
+def explain_read_errors(name: str) -> Iterator[None]:
     """Raise pyarrow's errors in the block as a `UserError` that names the file."""
     try:
         yield
@@ -237,6 +238,6 @@ def explain_read_errors(name):
         raise UserError(f"{name}: cannot be read: {first_line(error)}") from None
 
 
-def first_line(error):
-    """Return the first line of an error's message, or the name of its class where there is no message."""
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its class if there is no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

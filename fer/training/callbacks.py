@@ -109,7 +109,7 @@ class EpochSeconds(keras.callbacks.Callback):
         logs["seconds"], self.started = now - self.started, now
 
 
-def is_finite(row):
+def is_finite(row: dict[str, float]) -> bool:
     """Return whether both losses of a row of the log are numbers."""
     return math.isfinite(row["loss"] + row["val_loss"])
 

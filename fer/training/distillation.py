@@ -1,5 +1,8 @@
 """Knowledge distillation: a student network learns from the answers of teacher networks (Hinton et al., 2015)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -15,7 +18,9 @@ TEMPERATURE = 2.0
 probabilities count as well. Not tuned."""
 
 
-def load_teachers(names, labels, image_size):
+def load_teachers(
+    names: Sequence[str], labels: tuple[str, ...], image_size: int
+) -> tuple[list[keras.Model], list[dict[str, Any]]]:
     """Load the teacher networks.
 
     Args:
@@ -46,7 +51,7 @@ def load_teachers(names, labels, image_size):
     return teachers, facts
 
 
-def build_student(network, teachers, varied):
+def build_student(network: keras.Model, teachers: Sequence[keras.Model], varied: Sequence[layers.Layer]) -> keras.Model:
     """Build the model to fit, in which the student and its teachers see the same augmented pictures.
 
     Distillation is consistent only if student and teachers see the same crop and the same mixup (Beyer et al., 2022,
@@ -68,7 +73,7 @@ def build_student(network, teachers, varied):
     return Student(images, DistillationLoss(teachers, dtype="float32")([x, network(x)]))
 
 
-def distillation_loss(expected, answered):
+def distillation_loss(expected: keras.KerasTensor, answered: keras.KerasTensor) -> keras.KerasTensor:
     """Return the distance of a student from its teachers.
 
     It is the Kullback-Leibler divergence of both at `TEMPERATURE`, times the square of `TEMPERATURE`, which keeps the

@@ -13,10 +13,13 @@ import math
 import re
 import socket
 import time
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -48,11 +51,11 @@ class Group:
     devices: int = 1
 
     @property
-    def first(self):
+    def first(self) -> bool:
         """Whether this process is the one that writes the files."""
         return self.index == 0
 
-    def scope(self):
+    def scope(self) -> AbstractContextManager:
         """Return the context in which networks are built and fitted for the whole group."""
         import keras
 
@@ -61,7 +64,7 @@ class Group:
         return keras.distribution.DataParallel(auto_shard_dataset=False).scope()
 
     @contextmanager
-    def apart(self):
+    def apart(self) -> Iterator[None]:
         """Leave `scope` for what one process does alone: variables created here exist in this process only."""
         import keras
 
@@ -72,11 +75,11 @@ class Group:
         finally:
             keras.distribution.set_distribution(distribution)
 
-    def pad(self, count):
+    def pad(self, count: int) -> int:
         """Return the smallest number of rows, at least `count`, that the devices of the group divide."""
         return math.ceil(count / self.devices) * self.devices
 
-    def rows(self, count):
+    def rows(self, count: int) -> np.ndarray:
         """Return which rows of a batch of `count` pictures this process feeds.
 
         Returns:
@@ -86,14 +89,14 @@ class Group:
         share = self.pad(count) // self.size
         return np.arange(self.index * share, (self.index + 1) * share)
 
-    def tell(self, function, *arguments):
+    def tell(self, function: Callable, *arguments: Any) -> Any:
         """Call a function in process 0 alone and return its answer, which must fit into JSON, in every process."""
         if self.size == 1:
             return function(*arguments)
         return json.loads(self._tell_bytes(json.dumps(function(*arguments)).encode() if self.first else b""))
 
     @contextmanager
-    def copy(self, folder, pattern):
+    def copy(self, folder: str | PathLike[str], pattern: str) -> Iterator[Path]:
         """Yield a folder with those files of process 0's `folder` that match, so that the processes share no disk.
 
         Process 0 gets `folder` itself, the other processes get a temporary copy.
@@ -110,7 +113,7 @@ class Group:
                     Path(there, name).write_bytes(content)
             yield Path(there)
 
-    def check_same(self, *facts):
+    def check_same(self, *facts: str | np.ndarray) -> None:
         """Check that all processes were given the same strings and arrays to train with.
 
         Raises:
@@ -144,7 +147,7 @@ ALONE = Group()
 """Group of a single process."""
 
 
-def check_hosts(hosts, processes, process_id):
+def check_hosts(hosts: str | None, processes: int | None, process_id: int | None) -> None:
     """Check the options that say where processes meet, before anything slow is imported.
 
     Args:
@@ -180,7 +183,7 @@ def check_hosts(hosts, processes, process_id):
 
 
 @contextmanager
-def join(hosts, processes, process_id, batch_size):
+def join(hosts: str | None, processes: int | None, process_id: int | None, batch_size: int) -> Iterator[Group]:
     """Meet the other processes, yield the `Group`, and leave it; if another process dies meanwhile, this one ends too.
 
     JAX must not have computed anything before.

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from typing import NoReturn
 
 from fer.errors import UserError
 
@@ -19,7 +20,7 @@ SUPERVISED = "FER_SUPERVISED"
 supervisor."""
 
 
-def run_supervised():
+def run_supervised() -> None:
     """Run this program's command again in a child process and exit as the child does; only the child returns.
 
     The two processes end together: the supervisor passes an interruption on to the child, and the child ends when the
@@ -33,14 +34,14 @@ def run_supervised():
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
 
 
-def report_reason(reason):
+def report_reason(reason: object) -> None:
     """Tell the supervisor, if there is one, what to print if this process is aborted from now on."""
     if SUPERVISED in os.environ:
         with suppress(BrokenPipeError):  # The supervisor is gone, and this process is about to end.
             os.write(0, f"{reason}\0".encode())
 
 
-def end_at_once(code):
+def end_at_once(code: int) -> NoReturn:
     """End this process with an exit code, without waiting for other threads or for JAX."""
     try:
         sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""The recognizer in a browser: an ES module, the runtime that it needs, and the static folder that serves both."""
+"""The recognizer in a browser: a JavaScript module, the runtime that it needs, and a folder that serves both."""

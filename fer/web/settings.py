@@ -1,34 +1,39 @@
-"""The one JSON document from which the browser's module takes every number that Python knows."""
+"""Settings for the browser's module: one JSON document with all numbers that it shares with the Python code."""
 
 import hashlib
 import json
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
 from fer.models.exports import EXPORTS, judge_export, read_export
 from fer.models.model_folder import ModelFolderError, check_weights, find_model, load_config
+from fer.recognition.litert_network import LiteRTFile
 from fer.recognition.recognizer import MAX_FACES
 from fer.web.shapes import find_shapes
 from fer.web.vendor import MANIFEST, RUNTIME
 
 DETECTORS = {"near": blazeface.NEAR, "far": blazeface.FAR}
-"""File of each of the detector's networks, by the name that the module calls it."""
+"""Files of the detector's networks, by their name in the module."""
 
 
-def build_settings(folder="bundled", model=None, litert_file=None):
-    """Return the document, ready for JSON, and the files that it names.
+def build_settings(
+    folder: str | PathLike[str] = "bundled", model: str | None = None, litert_file: LiteRTFile | None = None
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return the settings, and the files of the networks that they refer to.
 
     Args:
-        folder: model folder or `bundled`.
-        model: what to call the model in answers; by default the folder.
-        litert_file: `fer.recognition.litert_network.LiteRTFile` that answers photos; by default the folder's own file.
+        folder: path of a model folder, or `bundled`.
+        model: name of the model in answers; by default the folder.
+        litert_file: LiteRT file to use; by default that of the folder.
 
     Returns:
-        A dict, and the bytes of the networks by their path in the document.
+        The settings as a JSON object, and the content of each network by its path in the settings.
 
     Raises:
-        ModelFolderError: for a folder without a LiteRT file of its weights and calibration.
+        ModelFolderError: if the folder has no LiteRT file that belongs to its weights and calibration.
     """
     config, content = (litert_file.config, litert_file.content) if litert_file else _read_network(folder)
     networks = {f"networks/{name}.tflite": file.read_bytes() for name, file in DETECTORS.items()}

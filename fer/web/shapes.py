@@ -1,8 +1,8 @@
-"""Find where a LiteRT file states the shapes of its tensors, so that a browser can set others.
+"""Find the byte offsets of tensor shapes in a LiteRT file, so that a browser can change the shapes.
 
-LiteRT.js neither resizes an input nor takes one whose batch is open. But a shape is a few integers at a fixed place of
-the file: the module writes the shape that it needs into its copy before it opens it, and the file that is sent stays
-the recorded one, byte for byte.
+LiteRT.js can neither resize an input nor open a file with a batch of any size. A shape is a few integers at a fixed
+offset of the file. So the module writes the shape that it needs into its copy before it opens it; the file that is sent
+stays the recorded one, byte for byte.
 """
 
 import numpy as np
@@ -10,16 +10,16 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator, Model
 
 
 def find_shapes(content: bytes) -> dict:
-    """Return what a browser needs to set the input shape of a LiteRT file of one subgraph.
+    """Return the facts by which a browser sets the input shape of a LiteRT file with one subgraph.
 
     Args:
-        content: all bytes of the file.
+        content: content of the file.
 
     Returns:
-        `input`: the shape of the only input, its batch 1.
-        `maps`: byte offsets of the heights of the maps, int32, the width 4 bytes after each. Maps are the tensors
-            `(1, height, width, channels)` that follow from the input; in a convolutional network they grow as it does.
-        `batches`: byte offsets of the dimensions that the file leaves open, int32 with the value -1.
+        A dict. `input`: shape of the only input, with a batch of 1. `maps`: byte offsets of the heights of the feature
+        maps, int32, each followed by the width. Feature maps are the tensors `(1, height, width, channels)` that are
+        computed from the input; in a convolutional network they grow with it. `batches`: byte offsets of the dimensions
+        of any size, int32 with the value -1.
     """
     model = Model.GetRootAs(content)
     start = np.frombuffer(content, np.uint8).ctypes.data

@@ -1,5 +1,6 @@
 """Write the browser's recognizer as a folder of static files, which any web server can send as they are."""
 
+from os import PathLike
 from pathlib import Path
 
 from fer.documents import to_json
@@ -9,26 +10,27 @@ from fer.web.settings import build_settings
 from fer.web.vendor import RUNTIME
 
 MODULE, PAGE = Path(__file__).parent / "module", Path(__file__).parent / "index.html"
+"""Paths of the folder of the JavaScript module, and of the page that uses it."""
 SETTINGS = "settings.json"
-"""Name of the document that the module reads first; its presence makes a folder one of this project."""
+"""Name of the file of the settings, which the module reads first. A folder with this file may be written to again."""
 
 
-def write_site(output, folder="bundled", model=None):
+def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundled", model: str | None = None) -> int:
     """Write the module, its runtime, its networks and a page that uses them into a folder.
 
-    Files of the same names are replaced; others stay.
+    Files of the same names are replaced; other files are kept.
 
     Args:
-        output: folder to write to; made if it is not there.
-        folder: model folder or `bundled`.
-        model: what to call the model in answers; by default the folder.
+        output: path of the folder, which is created if it does not exist.
+        folder: path of a model folder, or `bundled`.
+        model: name of the model in answers; by default the folder.
 
     Returns:
         The number of bytes that were written.
 
     Raises:
-        UserError: for a folder that holds files of something else, or cannot be written to.
-        ModelFolderError: for a model folder without a LiteRT file of its weights and calibration.
+        UserError: if the output contains other files, or cannot be written to.
+        ModelFolderError: if the model folder has no LiteRT file that belongs to its weights and calibration.
     """
     output = Path(output)
     check_folder("`FOLDER`", output)

@@ -1,10 +1,11 @@
-"""Fetch LiteRT.js, the runtime of the browser's recognizer: `python -m fer.web.vendor`, or `make vendor`.
+"""Download LiteRT.js, the runtime of the browser's recognizer: `python -m fer.web.vendor`, or `make vendor`.
 
-What comes out is committed in `fer/web/runtime`, so that nothing is fetched when the app is installed or a page is
-loaded. `npm pack` fetches the package; its sha256 is checked against the one below.
+The result is committed in `fer/web/runtime`, so that nothing is downloaded when the app is installed or a page is
+loaded. `npm pack` downloads the package, whose sha256 is checked.
 
-The WebAssembly is stored compressed (9.4 MB become 2.8 MB), and the module unpacks it in the browser, because static
-hosts cannot be told to send `Content-Encoding`. gzip, not Brotli: every browser unpacks gzip by `DecompressionStream`.
+The WebAssembly is stored compressed (2.8 MB instead of 9.4 MB), and the module decompresses it in the browser, because
+not every static host can send `Content-Encoding`. It is compressed with gzip and not with Brotli, because the
+`DecompressionStream` of every browser supports gzip.
 """
 
 import gzip
@@ -20,26 +21,27 @@ from fer.errors import UserError
 RUNTIME = Path(__file__).parent / "runtime"
 """Folder of the runtime's files."""
 PACKAGE, VERSION = "@litertjs/core", "2.5.3"
+"""Name and version of the npm package."""
 PACKAGE_SHA256 = "a97660833e9e7e1063c95e12016718881240b14f7438728a2f62785e912d30fd"
-"""Digest of the package's archive as the npm registry sends it."""
+"""SHA-256 of the package's archive in the npm registry."""
 BUILDS = {"relaxed": "litert_wasm_internal", "compatible": "litert_wasm_compat_internal"}
-"""Name of each build's files in the package: with relaxed SIMD, which recent browsers have, and without it."""
+"""Names of the files of each build in the package: with relaxed SIMD, which recent browsers support, and without."""
 REPLACEMENTS = {
-    # Their loader runs classic scripts, which a module worker cannot, and takes files that nobody has checked.
+    # The package's loader runs classic scripts, which a module worker cannot do, and does not check the files.
     b'from "@litertjs/wasm-utils"': b'from "../module/wasm.js"',
-    # Networks as small as ours run on the processor; asking for a GPU takes time, and a warning where there is none.
+    # Networks as small as these run on the processor. Asking for a GPU takes time, and prints a warning without one.
     b"await Environment.create()": b"await Environment.create({ webGpuDevice: null })",
 }
-"""What is changed in the package's script."""
+"""Replacements in the package's script."""
 MANIFEST = RUNTIME / "runtime.json"
-"""Document with the version, and size and sha256 of every file; those of WebAssembly before it is compressed."""
+"""Path of the document with the version, and the size and sha256 of each file; for WebAssembly, before compression."""
 
 
-def main():
-    """Fetch the package and write `fer/web/runtime` anew.
+def main() -> None:
+    """Download the package, and write the files in `fer/web/runtime`.
 
     Raises:
-        UserError: if the package is not the one whose sha256 stands here.
+        UserError: if the package does not have the sha256 `PACKAGE_SHA256`.
     """
     with tempfile.TemporaryDirectory() as folder:
         files = _unpack(_fetch(Path(folder)))
@@ -69,14 +71,14 @@ def _fetch(folder):
 
 
 def _unpack(archive):
-    """Return the package's files, bytes by path."""
+    """Return the content of the package's files by path."""
     with tarfile.open(archive) as package:
         members = [member for member in package if member.isfile()]
         return {member.name.removeprefix("package/"): package.extractfile(member).read() for member in members}
 
 
 def _adapt(script):
-    """Return the package's script with `REPLACEMENTS`, and without its source map."""
+    """Return the package's script with the `REPLACEMENTS`, and without its source map."""
     for theirs, ours in REPLACEMENTS.items():
         if script.count(theirs) != 1:
             raise UserError(f"{PACKAGE} {VERSION}: its script must have `{theirs.decode()}` once. Received: another")

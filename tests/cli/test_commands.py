@@ -220,6 +220,13 @@ def test_the_app_is_a_command(monkeypatch, capsys):
     assert capsys.readouterr().err == f"python -m fer app: {rule}\n"
 
 
+def test_the_app_without_gradio_names_what_installs_it(monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="2"):
+        main(["app"])
+    assert capsys.readouterr().err == 'python -m fer app: needs gradio, not installed here: pip install ".[app]"\n'
+
+
 def test_a_command_imports_what_it_needs(astronaut):
     program = (
         "import sys\nfrom fer.cli.commands import build_parser, main\nbuild_parser('fer').format_help()\n"

@@ -1,4 +1,4 @@
-"""The page about the app itself: which model answers, how often it is right, its limits, and how programs call it."""
+"""Page about the app: which model answers, how often it is right, its limits, and how programs call it."""
 
 from html import escape
 
@@ -11,7 +11,7 @@ from fer.app.texts import I18N, say
 from fer.errors import UserError
 
 HERE = "http://127.0.0.1:7860/"
-"""Address in the snippets; in the browser they show the page's own."""
+"""Address in the snippets, which the browser replaces by the page's own address."""
 PYTHON = f"""# pip install gradio_client
 from gradio_client import Client, handle_file
 
@@ -49,18 +49,18 @@ SNIPPETS = {
     "curl": ("shell", CURL),
     "MCP": ("json", MCP),
 }
-"""Gradio's name of the language, and the code, by the snippet's name."""
+"""Snippets by the title of their tab: Gradio's name of the language, and the code."""
 SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
 
 
 def build_about_page(serving, language, demo, device=None):
-    """Lay the page out; call within `gr.Blocks`.
+    """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: a future of the app's `Serving`; the page is up before it is done.
-        language: of `fer.app.texts.language_of_the_page`.
-        demo: the `gr.Blocks`, whose tools of the Model Context Protocol are named once it is launched.
-        device: the `fer.app.device.files.DeviceFiles` that browsers get; None where they get no model.
+        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        language: component of `fer.app.texts.language_of_the_page`.
+        demo: app; the page lists its tools of the Model Context Protocol after the launch.
+        device: files that browsers may load; None if they may not load the model.
     """
 
     def about(language):
@@ -69,7 +69,7 @@ def build_about_page(serving, language, demo, device=None):
         return describe(language, *served, network=network), say_limits(language, served.source.folder)
 
     def name_tools(language):
-        if demo.mcp_server_obj is None:  # Launched without.
+        if demo.mcp_server_obj is None:  # The app was launched without MCP.
             return ""
         names = ", ".join(f"`{name}`" for name in demo.mcp_server_obj.tool_to_endpoint)
         return say(language, "about.mcp", tools=names)
@@ -90,21 +90,21 @@ def build_about_page(serving, language, demo, device=None):
             )  # fmt: skip
 
     demo.load(None, codes, codes, js=SHOW_ADDRESS, api_visibility="private")
-    # Not queued: the page is complete even where the queue is full.
+    # Not queued, so that the page is complete even while the queue is full.
     quiet = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
     language.change(about, language, [model, limits], **quiet)
     language.change(name_tools, language, tools, **quiet)
 
 
 def describe(language, recognizer, source, reason="", network=None):
-    """Return the HTML of the model that serves, and of its figures as far as its folder has them.
+    """Return the HTML about the model that answers, with those of its metrics that its folder contains.
 
     Args:
         language: code of the page's language.
-        recognizer: `fer.recognition.recognizer.Recognizer`.
-        source: the `fer.hub.client.ModelSource` that it was loaded from.
-        reason: why it is not the model that was asked for, "" if it is.
-        network: `bytes` and `sha256` of the file that browsers get; None where they get none.
+        recognizer: recognizer of the model.
+        source: `fer.hub.client.ModelSource` that it was loaded from.
+        reason: sentence on why it is not the requested model; "" if it is.
+        network: `bytes` and `sha256` of the file that browsers load; None if they may not load the model.
     """
     from fer.models.config import load_config
     from fer.models.model_folder import load_metrics
@@ -123,7 +123,7 @@ def describe(language, recognizer, source, reason="", network=None):
         device = say(language, "about.device", megabytes=size, sha256=network["sha256"], **facts)
     try:
         metrics = load_metrics(source.folder, "the page")
-        # What serves does not tell the temperature, where that is in its LiteRT file.
+        # The recognizer does not know the temperature, which is contained in the LiteRT file.
         config, _ = load_config(source.folder)
         figures = show_metrics(language, metrics, config)
     except UserError:
@@ -142,7 +142,7 @@ def say_limits(language, folder):
 
 
 def _link(source):
-    """Return a model's name; on the Hub, with the commit, and linked to it."""
+    """Return the HTML of a model's name; for a model of the Hub, with its commit and as a link."""
     from huggingface_hub import constants
 
     if source.revision is None:

@@ -1,12 +1,15 @@
-"""The page that reads a camera's stream: boxes over the picture, and the followed face's last seconds.
+"""Page that recognizes the faces in a camera's stream: boxes over the picture, and a chart of the followed face.
 
-The browser reads it (`fer.app.device`), unless it cannot or the person chooses the server.
+The browser answers (`fer.app.device`), unless it cannot or the user chooses the server.
 """
 
 import io
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -18,36 +21,48 @@ from fer.app.javascript import read_script
 from fer.app.problems import say_problem
 from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE
 from fer.app.texts import I18N, say
-from fer.detection.tracking import MAX_TRACKED, FaceTracker
+from fer.detection.tracking import MAX_TRACKED, FaceTracker, TrackedFace
 from fer.errors import UserError
 from fer.images.loading import load_image
+from fer.models.calibration import Calibration
+
+if TYPE_CHECKING:
+    from fer.recognition.recognizer import Face
 
 CAMERA = {"width": {"ideal": LIVE_SIDE}, "height": {"ideal": LIVE_SIDE * 3 // 4}, "facingMode": "user"}
-"""Constraints for the browser: the camera that faces the person, who is used to a mirror, and small frames, which are
-sent quickly."""
+"""Constraints for the browser: the camera that faces the user, and small frames, which are sent quickly."""
 RATE_SECONDS = 3
 """Seconds over which frames per second are counted."""
 CHART_STEP = 0.25
-"""Seconds between two points of the chart: more would not be seen."""
+"""Least number of seconds between two points of the chart; more points would not be visible."""
 CLEARLY_LARGER = 1.5
-"""Ratio of another face's area to that of the followed face from which on the other is followed: two people side by
-side are not swapped with every move."""
+"""Ratio of areas from which another face is followed instead of the present one. It keeps the chart from switching
+between two people of nearly equal size."""
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
+"""JavaScript that discards a frame while an earlier one is still being sent."""
 SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
+"""JavaScript that shows the server's camera component while the switch is off."""
 GONE_SECONDS = 3
-"""Seconds without a frame after which a stream has ended without a word, as when a page is closed."""
+"""Seconds without a frame after which a stream counts as ended, such as when its page was closed."""
 
 
-def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECONDS, people=LIVE_PEOPLE, on_device=True):
-    """Lay the page out; call within `gr.Blocks`.
+def build_live_page(
+    serving: Future,
+    language: gr.Textbox,
+    load_image: Callable = load_image,
+    seconds: int = LIVE_SECONDS,
+    people: int = LIVE_PEOPLE,
+    on_device: bool = True,
+) -> None:
+    """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`; the page is up before it is done.
-        language: of `fer.app.texts.language_of_the_page`.
-        load_image: function like `fer.images.loading.load_image`.
-        seconds: after which a stream ends by itself.
-        people: number of streams that are read at once on the server.
-        on_device: whether browsers may have the model.
+        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        language: component of `fer.app.texts.language_of_the_page`.
+        load_image: function with the signature of `fer.images.loading.load_image`.
+        seconds: seconds after which a stream ends by itself.
+        people: largest number of streams that the server answers at once.
+        on_device: whether browsers may load the model.
     """
     slots = StreamSlots(people)
 
@@ -110,33 +125,36 @@ def build_live_page(serving, language, load_image=load_image, seconds=LIVE_SECON
         time_limit=seconds, api_visibility="private", show_progress="hidden", concurrency_id="live",
         concurrency_limit=None,
     )  # fmt: skip
-    # Gradio's page would send on after the end. A camera that is taken away is off, and cannot.
+    # Gradio's page would continue to send frames after the end. Hiding the camera component switches the camera off.
     private = {"api_visibility": "private", "show_progress": "hidden"}
     stream.then(stop, [state, language], [camera, overlay, message, state], **private).then(
         lambda: gr.update(visible=True), outputs=camera, **private
     )
     if on_device:
-        # As above: a stream to the server ends where the browser is to read.
+        # As above, hiding the camera component ends a stream to the server when the browser takes over.
         switch.change(None, switch, camera, js=SHOW_CAMERA, api_visibility="private")
 
 
 class StreamSlots:
-    """The streams that are read: at most so many at once. A slot is free when its session ends or falls silent.
+    """Limit of the streams that are answered at once. A slot becomes free when its session ends or sends no frames.
 
-    Gradio's own limit would hold the slot of a closed page until the time limit, and leave the others without a word.
+    Gradio's own limit would keep the slot of a closed page until the time limit, and tell the waiting users nothing.
+
+    Args:
+        count: number of slots.
     """
 
-    def __init__(self, count):
+    def __init__(self, count: int):
         self._count = count
         self._last = {}
         self._lock = threading.Lock()
 
-    def acquire(self, session, seconds):
-        """Return whether a session has a slot, or gets one.
+    def acquire(self, session: str, seconds: float) -> bool:
+        """Return whether a session has a slot or gets one.
 
         Args:
             session: name of the session.
-            seconds: time now.
+            seconds: present time.
         """
         with self._lock:
             self._last = {who: when for who, when in self._last.items() if seconds - when < GONE_SECONDS}
@@ -145,24 +163,37 @@ class StreamSlots:
             self._last[session] = seconds
             return True
 
-    def release(self, session):
-        """Free a session's slot, if it has one."""
+    def release(self, session: str) -> None:
+        """Free the slot of a session, if it has one."""
         with self._lock:
             self._last.pop(session, None)
 
 
 class StreamState:
-    """A stream from its start to its end: its faces, the one that is followed, and how quickly frames are answered."""
+    """State of a stream: its faces, the one that is followed, and how quickly its frames are answered.
 
-    def __init__(self, seconds):
+    Args:
+        seconds: time of its start.
+    """
+
+    def __init__(self, seconds: float):
         self.started = seconds
         self._tracker = None
         self._chosen = None
         self._points = {}
         self._answers = deque()
 
-    def add(self, faces, calibration, seconds):
-        """Follow the faces of the next frame; return them as `fer.detection.tracking.FaceTracker.update` does."""
+    def add(self, faces: "Sequence[Face]", calibration: Calibration, seconds: float) -> list[TrackedFace]:
+        """Track the faces of the next frame.
+
+        Args:
+            faces: faces in the frame.
+            calibration: calibration of the model.
+            seconds: time of the frame.
+
+        Returns:
+            The faces as `fer.detection.tracking.FaceTracker.update` returns them.
+        """
         self._tracker = self._tracker or FaceTracker(calibration)
         tracked = self._tracker.update(faces, seconds)
         for face in tracked:
@@ -177,25 +208,32 @@ class StreamState:
         return tracked
 
     def _choose(self, faces):
-        """Follow the largest face, which is the first, or the one before while it is in sight and nearly as large."""
+        """Follow the same face as before while it is in sight and nearly as large as the largest; else the largest."""
         same = [face for face in faces if self._chosen and face.number == self._chosen.number]
         if same and _area(faces[0]) < CLEARLY_LARGER * _area(same[0]):
             self._chosen = same[0]
         elif faces:
             self._chosen = faces[0]
 
-    def followed(self, faces):
-        """Return the followed face as last seen, whether it is among `faces`, and its points; None, False and no points
-        where no face was seen yet."""
+    def followed(self, faces: Sequence[TrackedFace]) -> tuple[TrackedFace | None, bool, Sequence]:
+        """Return the followed face as it was last seen, whether it is among `faces`, and its points in the chart.
+
+        Before the first face these are None, False and no points.
+        """
         if self._chosen is None:
             return None, False, ()
         return self._chosen, self._chosen in faces, self._points.get(self._chosen.number, ())
 
-    def rates(self, start, end):
-        """Count an answer, whose start and end are given in seconds.
+    def rates(self, start: float, end: float) -> tuple[float, float] | None:
+        """Count an answer.
+
+        Args:
+            start: time in seconds at which the frame arrived.
+            end: time in seconds at which its answer was complete.
 
         Returns:
-            Frames answered a second, and the mean seconds from a frame to its answer, both of late; None at first.
+            Frames answered per second, and mean seconds from a frame to its answer, both over the last `RATE_SECONDS`;
+            None for the first answer.
         """
         self._answers.append((end, end - start))
         while end - self._answers[0][0] > RATE_SECONDS:

@@ -1,8 +1,11 @@
-"""The page that reads a photo: every face boxed, and what the network saw of the chosen one.
+"""Page that recognizes the faces in a photo, and the endpoints `/predict` and `/analyze`.
 
-With its switch, the browser reads the photo instead of the server (`fer.app.device`).
+It shows a box around each face, and the crop, the class activation map and the probabilities of the chosen face. With
+its switch, the browser answers instead of the server (`fer.app.device`).
 """
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -26,17 +29,21 @@ from fer.recognition.records import photo_record
 from fer.resources import find_resource
 
 EXAMPLE = find_resource("examples/astronaut.jpg")
+"""Path of the example photo."""
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
+"""JavaScript that saves the record as JSON."""
 
 
-def build_photo_page(serving, language, load_image=load_image, on_device=True):
-    """Lay the page out; call within `gr.Blocks`.
+def build_photo_page(
+    serving: Future, language: gr.Textbox, load_image: Callable = load_image, on_device: bool = True
+) -> None:
+    """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`; the page is up before it is done.
-        language: of `fer.app.texts.language_of_the_page`.
-        load_image: function like `fer.images.loading.load_image`.
-        on_device: whether browsers may have the model.
+        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        language: component of `fer.app.texts.language_of_the_page`.
+        load_image: function with the signature of `fer.images.loading.load_image`.
+        on_device: whether browsers may load the model.
     """
 
     def fill(language, text, picture=None, shown=(), record=None):
@@ -76,7 +83,7 @@ def build_photo_page(serving, language, load_image=load_image, on_device=True):
         return fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
     def choose(shown, number, language):
-        # The session may have forgotten meanwhile what it showed.
+        # The session's state may have been deleted meanwhile.
         if not number or number > len(shown):
             return gr.skip()
         return _view(language, serving.result().recognizer, shown[number - 1][1])
@@ -131,7 +138,7 @@ def build_photo_page(serving, language, load_image=load_image, on_device=True):
     answers = [annotated, shown_faces, message, number, panel, table, answer, save_picture, save_record]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     inputs = [photo, cropped, smallest, language]
-    # One event for all: two at once, of the page's start and of a photo, could answer in either order.
+    # A single event for all of them: two events at once, of the page's start and of a photo, could end in either order.
     gr.on(
         [photo.change, cropped.change, smallest.release, language.change], show, inputs, answers,
         preprocess=False, api_visibility="private", show_progress_on=annotated, trigger_mode="always_last",
@@ -143,12 +150,12 @@ def build_photo_page(serving, language, load_image=load_image, on_device=True):
     save_record.click(None, answer, js=SAVE_RECORD, api_visibility="private")
 
 
-def add_photo_endpoints(serving, load_image=load_image):
-    """Add `/predict` and `/analyze` to the API; call within `gr.Blocks`.
+def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> None:
+    """Add `/predict` and `/analyze` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: a future with an attribute `recognizer`.
-        load_image: function like `fer.images.loading.load_image`.
+        serving: future of a `fer.app.demo.Serving`.
+        load_image: function with the signature of `fer.images.loading.load_image`.
     """
 
     def read(photo, already_cropped=False, smallest_face=0):
@@ -161,7 +168,7 @@ def add_photo_endpoints(serving, load_image=load_image):
             raise gr.Error(str(error), print_exception=False) from None
 
     def predict(photo):
-        """Reads the expression of the largest face in a photo. Without a face the answer is empty.
+        """Read the expression of the largest face in a photo. Without a face the answer is empty.
 
         Args:
             photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
@@ -173,15 +180,17 @@ def add_photo_endpoints(serving, load_image=load_image):
         return faces[0].probabilities if faces else None
 
     def analyze(photo, already_cropped, smallest_face):
-        """Reads the expression of every face in a photo. The answer has image (the photo's name), width and height in
+        """Read the expression of every face in a photo. The answer has image (the photo's name), width and height in
         pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
-        probabilities (0-1 by expression), detection_score (0-1) and confident (false where the answer is not sure).
-        Without a face, faces is empty; of more than 256 the smaller ones are not read, and faces_left_out counts them.
+        probabilities (0-1 by expression), detection_score (0-1) and confident (false if the answer is "not sure").
+        Without a face, faces is empty. At most 256 faces are read; faces_left_out is the number of smaller faces that
+        were found but not read.
 
         Args:
             photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
-            already_cropped: whether the picture is one face already, so that none is looked for.
-            smallest_face: narrower faces are left out; 0 to 50 percent of the photo's longer side.
+            already_cropped: whether the picture is already a single face, so that no face is searched for.
+            smallest_face: least width of a face in percent of the photo's longer side, 0 to 50; narrower faces are
+                ignored.
         """
         upload, image, faces = read(photo, already_cropped, smallest_face)
         return photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
@@ -196,12 +205,14 @@ def add_photo_endpoints(serving, load_image=load_image):
     add_endpoint(analyze, [photo, *options], record, EXAMPLE_ADDRESS, preprocess=False, **PHOTO_QUEUE)
 
 
-def face_at(shown, x, y):
-    """Return the index of the smallest face under a point, so that one before another can be reached, or None.
+def face_at(shown: Sequence[tuple], x: float, y: float) -> int | None:
+    """Return the index of the face whose box contains a point, or None.
+
+    Of several such faces the smallest is returned, so that a face in front of a larger one can be chosen.
 
     Args:
         shown: pairs of box `(left, top, right, bottom)` and face.
-        x, y: in the boxes' pixels.
+        x, y: point in the pixels of the boxes.
     """
     hits = [
         (right - left, index)

@@ -163,12 +163,14 @@ def add_video_endpoint(serving: Future) -> None:
     def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
         """Read the expression of every face in a clip of up to one minute. The answer has rows, one per face and frame:
         seconds, face (a number that the face keeps throughout the clip), box (left, top, right, bottom in pixels),
-        label, probabilities (0-1 by expression, from this frame alone) and confident (false if the answer is not sure).
+        label, probabilities (0-1 by expression, from this frame alone) and confident (false if the answer is "not
+        sure").
         A frame without a face has one row in which face is null. The answer also has the clip's length and size, the
         model, faces_left_out (the number of smaller faces that were not read in frames with more than 64 faces), and
         faces, a summary of each face: face (its number), first and last (seconds of its first and last frame), frames,
-        seconds (how long it is in sight), shares (0-1 of its frames by expression; frames without a sure answer are
-        "not sure") and episodes (label, start and end in seconds of each sure answer that lasts over a second).
+        seconds (how long it is in sight), shares (0-1 of its frames by expression; frames without a confident answer
+        are "not sure") and episodes (label, start and end in seconds of each confident answer that lasts for over a
+        second).
 
         Args:
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not read.
