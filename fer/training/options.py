@@ -5,6 +5,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
+from fer.data.items import SPLIT_SEED
 from fer.data.layouts import CODES
 from fer.labels import EMOTIONS
 from fer.models.provenance import last_part
@@ -63,8 +64,9 @@ def add_options(parser):
     parser.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
-        help="of a backbone's base, whose first part then stays as it is: those of ImageNet, which Keras downloads, a "
-        "file that Keras wrote, or mobilenet's faceres.json; by default none, and all is trained from scratch",
+        help="of a backbone's base, of which --tune says what stays as it is: those of ImageNet, which Keras "
+        "downloads, a file that Keras wrote, mobilenet's faceres.json, or efficientnet_lite0's *.pth; by default none, "
+        "and all is trained from scratch",
     )
     parser.add_argument(
         "--teacher",
@@ -74,6 +76,13 @@ def add_options(parser):
         help="model folders, or bundled, whose mean answers to learn",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
+    parser.add_argument("--train-limit", type=int, metavar="N", help="at most so many training pictures")
+    parser.add_argument(
+        "--draw",
+        type=int,
+        metavar="N",
+        help=f"seed that draws the pictures of --limit and --train-limit (default: {SPLIT_SEED})",
+    )
     parser.add_argument(
         "--keep",
         choices=("best", "last"),
