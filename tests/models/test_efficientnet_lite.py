@@ -1,16 +1,20 @@
-import hashlib
+import json
 from dataclasses import replace
+from hashlib import sha256
 
 import keras
 import numpy as np
 import pytest
 from torch_format import save, write_zip
 
+import train
 from fer.errors import UserError
 from fer.evaluation.comparison import count_multiply_adds
 from fer.models.backbones import load_base
 from fer.models.efficientnet_lite import SOURCE, build_efficientnet_lite0, list_layers
+from fer.models.model_folder import load_model, read_history
 from fer.models.networks import NETWORKS, build_network
+from fer.recognition.litert_network import read_litert_file
 
 BLOCKS = [
     *[(3, 1, 32, 32, 16)],
@@ -98,7 +102,7 @@ def test_the_network_answers_as_the_published_one(arrays, file):
     assert features.shape == (2, side // 32, side // 32, 1280)
     assert 0.1 < features.std() < 6
     np.testing.assert_allclose(features, answer(arrays, np.repeat(enlarged, 3, axis=-1)), atol=1e-3)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    digest = sha256(file.read_bytes()).hexdigest()
     assert facts == {"name": file.name, "sha256": digest, "source": SOURCE}
 
 
@@ -131,6 +135,28 @@ def test_files_that_do_not_fit_are_refused(arrays, file, tmp_path, monkeypatch):
         load_base("vgg16", file)
     with pytest.raises(UserError, match=r"`--weights \*.json` goes with the network mobilenet. Received: effic"):
         load_base(entry.name, (tmp_path / "faceres.json", (tmp_path / "faceres.json").write_text("{}"))[0])
+
+
+@pytest.mark.slow  # A whole run, in graphs, as people start it.
+def test_a_head_is_trained_on_the_weights_of_the_file(arrays, file, draw_dataset, tmp_path):
+    data, output = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=6), tmp_path / "run"
+    command = ["--data", str(data), "--output", str(output), "--classes", "happy", "sad"]
+    command += ["--network", "efficientnet_lite0", "--weights", str(file), "--tune", "head"]
+    command += ["--epochs", "2", "--train-limit", "6", "--batch-size", "4"]
+    train.main(command)
+    assert [int(row["epoch"]) for row in read_history(output)] == [0, 1]
+    facts = json.loads((output / "config.json").read_text())["training"]
+    assert (facts["tune"], facts["head_epochs"]) == ("head", 2)
+    assert (facts["train_pictures"], facts["validation_pictures"]) == (6, 12)
+    assert facts["weights"] == {"name": file.name, "sha256": sha256(file.read_bytes()).hexdigest(), "source": SOURCE}
+    card = (output / "README.md").read_text()
+    assert f"the weights of {SOURCE}: {file.name}" in card
+    assert "all epochs trained only the head, on the frozen base." in card
+    # Of so few steps, batch normalization is not measured anew where the base was frozen.
+    network, _ = load_model(output)
+    for weight, array in zip(network.weights[:-2], load_base("efficientnet_lite0", file)[0], strict=True):
+        np.testing.assert_allclose(np.asarray(weight), array, atol=2e-3, err_msg=weight.path)
+    assert read_litert_file(output).path == output / "model.tflite"
 
 
 def test_imagenet_says_where_the_weights_are():
