@@ -103,6 +103,8 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def _read_zip(file):
     """Return the unpickled object and the bytes of each block of a file in the format of today, a zip."""
     with zipfile.ZipFile(file) as archive:
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise ValueError("it is compressed, which PyTorch never does")  # So it takes no more memory than its size.
         names = archive.namelist()
         (pickled,) = (name for name in names if name.endswith("/data.pkl"))
         folder = pickled.removesuffix("data.pkl")

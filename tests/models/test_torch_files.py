@@ -1,4 +1,6 @@
 import pickle
+from functools import partial
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 import pytest
@@ -87,9 +89,10 @@ def test_damaged_files_are_refused(tmp_path, write):
             read_torch_file(write(path, pickle.dumps(other, 2), {}))
 
 
-def test_numbers_of_the_other_byte_order_are_refused(tmp_path):
-    def write(path, pickled, blocks):
-        return write_zip(path, pickled, blocks, b"big")
-
-    with pytest.raises(UserError, match="begin with their highest byte"):
-        read_torch_file(save(tmp_path / "weights.pth", ARRAYS, write))
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [({"byteorder": b"big"}, "begin with their highest byte"), ({"compression": ZIP_DEFLATED}, "it is compressed")],
+)
+def test_a_zip_that_pytorch_does_not_write_here_is_refused(tmp_path, how, message):
+    with pytest.raises(UserError, match=message):
+        read_torch_file(save(tmp_path / "weights.pth", ARRAYS, partial(write_zip, **how)))

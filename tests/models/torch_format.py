@@ -41,10 +41,10 @@ def write_legacy(path, pickled, blocks):
     return path
 
 
-def write_zip(path, pickled, blocks, byteorder=b"little"):
+def write_zip(path, pickled, blocks, byteorder=b"little", compression=zipfile.ZIP_STORED):
     """Write a file in the format of today."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
+    with zipfile.ZipFile(content, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/byteorder", byteorder)
         for key, block in blocks.items():
