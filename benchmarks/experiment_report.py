@@ -109,7 +109,8 @@ def write_report(document, results):
         save_curves(document.with_name(FIGURE), curves, next(iter(results.values())).majority)
         figure = f"![Accuracy over the number of training pictures, by way of training]({FIGURE})"
         parts += [render_curves(curves), figure]
-    write_text(document, f"{before}{BEGIN}\n\n" + "\n\n".join(filter(None, parts)) + f"\n\n{END}{after}")
+    content = "\n\n".join(["", *filter(None, parts), ""]) if any(parts) else "\n"
+    write_text(document, f"{before}{BEGIN}{content}{END}{after}")
 
 
 def render_rows(results):

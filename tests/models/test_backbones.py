@@ -408,6 +408,17 @@ def test_what_is_tuned_of_the_base_is_what_the_recipe_says(data, vgg16, tmp_path
     assert changed == [weight.path.startswith(learnt) for weight in network.weights]
 
 
+@pytest.mark.usefixtures("eager")
+def test_a_head_that_was_trained_to_its_end_is_resumed_as_it_is(data, vgg16, tmp_path):
+    base, _ = vgg16
+    how = {"epochs": 1, "head_epochs": 1, "batch_size": 12, "tune": "head"}
+    network, history = run(data, base, tmp_path, **how)
+    again, same = run(data, base, tmp_path, resume=True, **how)
+    assert same == history
+    for weights, expected in zip(again.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected, atol=1e-6)
+
+
 def test_everything_is_tuned_but_batch_norm(networks):
     network = networks("mobilenet")
     try:
