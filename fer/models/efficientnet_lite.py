@@ -55,9 +55,7 @@ STAGES = (
 
 def preprocess_input(pixels: Any) -> Any:
     """Scale pixels of three channels from 0-255 to about -1 to 1, as the network was trained."""
-    from keras import layers
-
-    return layers.Rescaling(1 / DEVIATION, offset=-MEAN / DEVIATION, dtype="float32")(pixels)
+    return (pixels - MEAN) / DEVIATION
 
 
 def build_efficientnet_lite0(include_top: bool = False, weights: None = None, input_tensor: Any = None) -> Any:
