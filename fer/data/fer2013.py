@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from fer.data.items import EXPECTED, SPLITS, DataError
+from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError
 from fer.data.sources import open_source
 from fer.data.tables import FACE_SIZE
 from fer.errors import check
@@ -33,8 +33,6 @@ PICTURES = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=
 """Numbers of training pictures of FER2013, by emotion."""
 VALIDATION_SHARE = 0.1
 """Share of the training pictures that becomes the validation split where there is none."""
-SPLIT_SEED = 2013
-"""Seed of that split and of `limit`; it is not the training seed, because a split must not change from run to run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +82,9 @@ class Faces:
         return digest.hexdigest()
 
 
-def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip_bad=False, layout=None):
+def load_faces(
+    path, split, classes=None, image_size=FACE_SIZE, limit=None, skip_bad=False, layout=None, draw=SPLIT_SEED
+):
     """Load one split of a data set.
 
     Args:
@@ -99,13 +99,16 @@ def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip
         skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may lack its
             split, so it is reported for every split.
         layout: a key of `fer.data.layouts.CODES`; None for folders with names.
+        draw: seed that decides which pictures a limit leaves, 0 or more. Of one seed, a smaller sample is part of a
+            larger one.
 
     Returns:
         `Faces`, sorted by name.
 
     Raises:
         DataError: if a path, layout, class folder, row or picture does not fit.
-        UserError: if the split or a class name breaks the rules, or if the limit is below the number of classes.
+        UserError: if the split, a class name or the seed breaks the rules, or if the limit is below the number of
+            classes.
     """
     check(split in SPLITS, "split", "'train', 'validation' or 'test'", f"split={split!r}")
     strict, classes = classes is None, check_classes(EMOTIONS if classes is None else classes)
@@ -121,7 +124,7 @@ def load_faces(path, split, classes=None, image_size=FACE_SIZE, limit=None, skip
             _check_known(path, source.items)
         items, held_out = select_items(source, split, classes, path)
         if limit is not None:
-            items = _limit(items, limit)
+            items = _limit(items, limit, draw)
         images, labels, names = [], [], []
         for item in items:
             try:
@@ -232,12 +235,13 @@ def _split_each(groups, labels, classes, path):
     return kept, held_out
 
 
-def _limit(items, limit):
-    """Return a sample of the items, drawn with `SPLIT_SEED`; each class keeps its share, but at least one item."""
+def _limit(items, limit, draw):
+    """Return a sample of the items, drawn with the seed `draw`; each class keeps its share, but at least one item."""
     sizes = Counter(item.label for item in items)
     check(limit >= len(sizes), "limit", f"at least {len(sizes)}, a picture a class", limit)
+    check(draw >= 0, "draw", "0 or more", draw)
     seen, ranks = Counter(), {}
-    for index in np.random.default_rng(SPLIT_SEED).permutation(len(items)):
+    for index in np.random.default_rng(draw).permutation(len(items)):
         label = items[index].label
         ranks[index] = seen[label] / sizes[label]
         seen[label] += 1

@@ -7,6 +7,9 @@ from fer.labels import EMOTIONS
 
 SPLITS = ("train", "validation", "test")
 """Names of the splits."""
+SPLIT_SEED = 2013
+"""Seed of a validation split that is cut from the training pictures, and of a sample unless another is given. It is not
+the training seed, because a split must not change from run to run."""
 EXPECTED = (
     "Expected train/<class>/ with or without validation/<class>/ and test/<class>/, folders <class>/ alone, or a CSV "
     f"with the columns emotion, pixels and, for splits, Usage; classes are {', '.join(EMOTIONS)}, or those that "

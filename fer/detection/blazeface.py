@@ -35,7 +35,7 @@ patterns that are detected as faces, and lose 1 of 100 faces in photos, and 2 of
 MIN_SURE_SCORE = 0.75
 """Detection score from which the answer for a face may be confident. Of 1,078 drawn patterns, textures and enlarged
 cuts without a face, 37 had a confident answer by probability alone, and 1 has one with this threshold. It makes 2 of
-100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/benchmarks.md)."""
+100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/faces.md)."""
 MAX_OVERLAP = 0.3
 """Intersection over union above which two boxes are the same face, MediaPipe's own (`min_suppression_threshold`)."""
 MAX_INSIDE = 0.6

@@ -1,7 +1,8 @@
-"""Networks of `keras.applications` without their top, and the weights from which they can start.
+"""Backbones: published networks without their top, and the weights from which they can start.
 
-The layers of a backbone are not nested in a model of their own, so that code which walks the layers of a network finds
-them too. Keras is imported only when a network is built.
+All but EfficientNet-Lite0 are those of `keras.applications`. The layers of a backbone are not nested in a model of
+their own, so that code which walks the layers of a network finds them too. Keras is imported only when a network is
+built.
 """
 
 import hashlib
@@ -14,23 +15,21 @@ from typing import Any
 import numpy as np
 
 from fer.errors import UserError
-from fer.models.pretrained import SOURCE, load_face_weights
-from fer.models.registry import NETWORKS, Backbone, Size, network
+from fer.models import efficientnet_lite, pretrained
+from fer.models.registry import NETWORKS, Backbone, Size, WeightsFile, network
 
-FACE_WEIGHTS = ".json"
-"""Suffix of the weights of `fer.models.pretrained`, in TensorFlow.js' format."""
-SUFFIXES = (".weights.h5", ".h5", ".hdf5", FACE_WEIGHTS)
-"""Suffixes of weights files: of Keras 3, of earlier versions and `keras.applications`, and of TensorFlow.js."""
+KERAS_SUFFIXES = (".weights.h5", ".h5", ".hdf5")
+"""Suffixes of weights files of Keras 3, and of earlier versions and `keras.applications`."""
 
 
-def backbone(name: str, size: Size, joint: str, enlarged: int | None = None) -> Callable:
-    """Return a decorator that registers a network of `keras.applications`.
+def backbone(name: str, size: Size, **properties: Any) -> Callable:
+    """Return a decorator that registers a backbone.
 
     The arguments are those of `Network` and `Backbone`; the decorated function becomes `Backbone.load`.
     """
 
     def register(load):
-        network(name, size, backbone=Backbone(load, joint, enlarged))(partial(build_backbone, name))
+        network(name, size, backbone=Backbone(load, **properties))(partial(build_backbone, name))
         return load
 
     return register
@@ -58,6 +57,20 @@ def build_backbone(name: str, image_size: int, classes: int) -> Any:
     return Model(image, probabilities, name=name)
 
 
+# Its ImageNet weights were trained on pictures of 224 pixels. Like MobileNet, it enlarges its input itself.
+@backbone(
+    "efficientnet_lite0",
+    size=Size(48, least=32),
+    joint="block6d_add",
+    enlarged=128,
+    file=WeightsFile(".pth", efficientnet_lite.load_efficientnet_weights, efficientnet_lite.SOURCE),
+    no_download=efficientnet_lite.ADVICE,
+)
+def efficientnet_lite0():
+    """Return EfficientNet-Lite0 (Tan and Le, 2019)."""
+    return efficientnet_lite.build_efficientnet_lite0, efficientnet_lite.preprocess_input
+
+
 # FER2013's faces have 48 pixels, and a larger input costs time without adding detail. So the default input of each
 # backbone is the smallest whose last feature map has at least 2x2 positions, which a class activation map needs. VGG16
 # and ResNet50 halve the resolution five times, which divides 64 without remainder. InceptionV3 has no padding in its
@@ -73,7 +86,13 @@ def inception_v3():
 
 # Its weights (`fer.models.pretrained`) were trained on faces of 224 pixels, so the network enlarges its input. The crop
 # itself stays at 48 pixels: otherwise faces in photos would be sharper than the FER2013 faces that it is trained on.
-@backbone("mobilenet", size=Size(48, least=32), joint="conv_pw_3_relu", enlarged=128)
+@backbone(
+    "mobilenet",
+    size=Size(48, least=32),
+    joint="conv_pw_3_relu",
+    enlarged=128,
+    file=WeightsFile(".json", pretrained.load_face_weights, pretrained.SOURCE),
+)
 def mobilenet():
     """Return MobileNet (Howard et al., 2017)."""
     from keras import applications
@@ -103,7 +122,7 @@ def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[st
     Args:
         name: name of a network.
         weights: `none`; `imagenet`, which Keras downloads and caches; the path of a file that Keras wrote, of the same
-            base or of a network with it; or, for `mobilenet`, the path of `faceres.json`.
+            base or of a network with it; or the path of the backbone's own `WeightsFile`.
 
     Returns:
         The arrays, in the order of the network's `get_weights`, which has two more at the end for the head; and facts
@@ -125,6 +144,8 @@ def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[st
 
 def _load_imagenet(name):
     """Return the ImageNet weights of a base."""
+    if advice := NETWORKS[name].backbone.no_download:
+        raise UserError(f"Keras has no ImageNet weights of {name} to download. {advice}. Received: --weights imagenet")
     build, _ = NETWORKS[name].backbone.load()
     try:
         return build(include_top=False, weights="imagenet").get_weights()
@@ -139,18 +160,21 @@ def _load_file(name, weights):
     path = Path(weights)
     if not path.is_file():
         raise UserError(f"`--weights` must be imagenet, none or a file. Received: {weights}")
-    if not path.name.endswith(SUFFIXES):
-        raise UserError(f"`--weights` must be a file named *{', *'.join(SUFFIXES)}. Received: {weights}")
+    files = {entry.backbone.file.suffix: entry for entry in NETWORKS.values() if entry.backbone and entry.backbone.file}
+    suffixes = (*KERAS_SUFFIXES, *files)
+    if not path.name.endswith(suffixes):
+        raise UserError(f"`--weights` must be a file named *{', *'.join(suffixes)}. Received: {weights}")
+    owner = files.get(path.suffix)
+    if owner and owner.name != name:
+        raise UserError(f"`--weights *{path.suffix}` goes with the network {owner.name}. Received: {name}")
     build, _ = NETWORKS[name].backbone.load()
     base = build(include_top=False, weights=None)
-    if path.suffix == FACE_WEIGHTS:
-        if name != "mobilenet":
-            raise UserError(f"`--weights *{FACE_WEIGHTS}` goes with the network mobilenet. Received: {name}")
-        files, source = load_face_weights(base, path), {"source": SOURCE}
+    if owner:
+        read, source = owner.backbone.file.load(base, path), {"source": owner.backbone.file.source}
     else:
         _load_keras_file(base, name, path)
-        files, source = [path], {}
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+        read, source = [path], {}
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in read)).hexdigest()
     return base.get_weights(), {"name": path.name, "sha256": digest, **source}
 
 
@@ -169,20 +193,21 @@ def _load_keras_file(base, name, path):
         raise UserError(f"`--weights` must be an HDF5 file that is whole. Received: {path} ({error})") from None
 
 
-def freeze_to_joint(network: Any) -> None:
-    """Freeze the layers of a backbone up to its joint. The layers after it, and the head, stay trainable.
+def freeze_base(network: Any, tune: str = "block") -> None:
+    """Freeze what fine-tuning leaves as it is of a backbone's base. The head stays trainable.
 
-    Batch normalization is frozen after the joint too, so that it keeps the means and variances of the base's own,
-    larger training set.
+    Batch normalization is always frozen, so that it keeps the means and variances of the base's own, larger training
+    set.
 
     Args:
         network: Keras model of `build_backbone`.
+        tune: `block`, the layers after the joint; or `all`, the whole base.
     """
     from keras import layers
 
     joint = network.get_layer(NETWORKS[network.name].backbone.joint)
     # `network.layers` is in the order of the graph: all layers after the joint depend on it.
-    after = False
+    after = tune == "all"
     for layer in network.layers:
         layer.trainable = after and not isinstance(layer, layers.BatchNormalization)
         after = after or layer is joint

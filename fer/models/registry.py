@@ -30,18 +30,37 @@ class Size(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Backbone:
-    """Properties of a network of `keras.applications`.
+class WeightsFile:
+    """A kind of weights file that one backbone can start from, beside those that Keras writes.
 
-    load: function that returns two functions of Keras: the one that builds the network, and its `preprocess_input` for
-        pictures with three channels and values 0-255.
-    joint: name of the last layer that fine-tuning leaves frozen. All paths through the network pass through it.
+    suffix: end of the file's name.
+    load: function that sets the weights of a base from the path of such a file, and returns the paths that it read.
+    source: where the published file comes from, for people.
+    """
+
+    suffix: str
+    load: Callable
+    source: str
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Properties of a base of `keras.applications`, or of one with the same arguments.
+
+    load: function that returns two functions: the one that builds the network, and its `preprocess_input` for pictures
+        with three channels and values 0-255.
+    joint: name of the last layer that fine-tuning of the last block leaves frozen. All paths through the network pass
+        through it.
     enlarged: side in pixels to which the network enlarges its input first; None: it does not.
+    file: `WeightsFile` that it can start from; None for files of Keras alone.
+    no_download: sentence on where its ImageNet weights are, if Keras cannot download them.
     """
 
     load: Callable
     joint: str
     enlarged: int | None = None
+    file: WeightsFile | None = None
+    no_download: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,7 +71,7 @@ class Network:
     size: sides that its input may have.
     build: function of `image_size`, `classes` and options with defaults; it returns a Keras model with fresh weights.
     former_name: name in the `config.json` of earlier versions; None if it was the same.
-    backbone: `Backbone` of a network of `keras.applications`; None for other networks.
+    backbone: `Backbone` of a network that can start from the weights of a base; None for other networks.
     """
 
     name: str

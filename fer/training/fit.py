@@ -12,7 +12,7 @@ import numpy as np
 
 from fer.data.fer2013 import Faces
 from fer.errors import UserError
-from fer.models.backbones import freeze_to_joint
+from fer.models.backbones import freeze_base
 from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
 from fer.training.augmentation import augmentation
@@ -83,7 +83,7 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
     After every epoch the run's folder holds the state to resume from, the best weights by validation loss (of their
     moving average, where the recipe averages), the CSV log and the TensorBoard log. A recipe with `head_epochs` has two
     stages, with one log: of the head on the features that the frozen base makes of the pictures, which are computed
-    once; then of the last part of the base with it.
+    once; then of what the recipe tunes of the base with it.
 
     Args:
         network: network with one output per class, of `fer.models.networks.build_network`; a backbone if the recipe has
@@ -105,8 +105,8 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
         # The checkpoint of the second stage includes the head.
         if done <= recipe.head_epochs:
             _fit_head(network, data, recipe, run)
-        freeze_to_joint(network)
-    if all(is_finite(row) for row in run.group.tell(read_history, run.folder)):
+        freeze_base(network, recipe.tune)
+    if recipe.tune != "head" and all(is_finite(row) for row in run.group.tell(read_history, run.folder)):
         _fit_network(network, data, recipe, run)
     history = run.group.tell(read_history, run.folder)
     finite = [row for row in history if is_finite(row)]

@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from fer.data.items import SPLIT_SEED
 from fer.data.layouts import add_layout
 from fer.labels import EMOTIONS
 from fer.models.provenance import last_part
@@ -68,8 +69,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
-        help="of a backbone's base, whose first part then stays as it is: those of ImageNet, which Keras downloads, a "
-        "file that Keras wrote, or mobilenet's faceres.json; by default none, and all is trained from scratch",
+        help="of a backbone's base, of which --tune says what stays as it is: those of ImageNet, which Keras "
+        "downloads, a file that Keras wrote, mobilenet's faceres.json, or efficientnet_lite0's *.pth; by default none, "
+        "and all is trained from scratch",
     )
     parser.add_argument(
         "--teacher",
@@ -79,6 +81,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="distil the network from these model folders, or from `bundled`: it learns the mean of their answers too",
     )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
+    parser.add_argument("--train-limit", type=int, metavar="N", help="at most so many training pictures")
+    parser.add_argument(
+        "--draw",
+        type=int,
+        metavar="N",
+        help=f"seed that draws the pictures of --limit and --train-limit (default: {SPLIT_SEED})",
+    )
     parser.add_argument(
         "--keep",
         choices=("best", "last"),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fer.data.duplicates import check_copies
 from fer.data.fer2013 import load_faces
 from fer.data.ferplus import load_votes
+from fer.data.items import SPLIT_SEED
 from fer.training.fit import TrainingData
 from fer.training.targets import soft_targets
 
@@ -20,9 +21,14 @@ def load_pictures(plan: "Plan") -> TrainingData:
     """
     options, config = plan.options, plan.config
     classes = config.labels if options.classes else None
+    draw = SPLIT_SEED if options.draw is None else options.draw
+    limits = {
+        "train": options.limit if options.train_limit is None else options.train_limit,
+        "validation": options.limit,
+    }
     train, validation = (
-        load_faces(options.data, split, classes, config.image_size, options.limit, options.skip_bad, options.layout)
-        for split in ("train", "validation")
+        load_faces(options.data, split, classes, config.image_size, limit, options.skip_bad, options.layout, draw)
+        for split, limit in limits.items()
     )
     print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
     for note in filter(None, [train.left_out, check_copies(validation, train, options.allow_duplicates)]):

@@ -26,7 +26,14 @@ UNSETTLED = (
     *STARTED,
 )
 """Options that may differ between a run and its resumption."""
-ADDED = {"votes_share": 0.7, "layout": None, "degrade": 0.0}
+ADDED = {
+    "votes_share": 0.7,
+    "layout": None,
+    "degrade": 0.0,
+    "tune": "block",
+    "train_limit": None,
+    "draw": None,
+}
 """Values, in runs that were begun before a setting was one, of that setting."""
 
 
@@ -81,6 +88,11 @@ def _check_combinations(options):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
     if options.enlarged is not None and options.network != "se_resnet":
         raise UserError(f"--enlarged goes with the network se_resnet. Received: {options.network}")
+    if options.train_limit is not None and options.limit is not None:
+        rule = "--train-limit goes without --limit, which limits both splits"
+        raise UserError(f"{rule}. Received: --limit {options.limit}")
+    if options.draw is not None and options.limit is None and options.train_limit is None:
+        raise UserError("--draw goes with --limit or --train-limit. Received: neither")
     if options.votes_share is not None and not options.votes:
         raise UserError("--votes-share goes with --votes CSV. Received: no --votes")
     check_hosts(options.hosts, options.processes, options.process_id)
@@ -91,8 +103,15 @@ def _check_combinations(options):
         for name in ("start", "hosts"):
             if getattr(options, name):
                 raise UserError(f"--{name} goes without --weights. Received: --weights {options.weights}")
-    elif options.head_epochs is not None or options.tuning_rate is not None:
-        raise UserError("--head-epochs and --tuning-rate go with --weights imagenet or PATH. Received: no weights")
+    elif any(getattr(options, name) is not None for name in ("head_epochs", "tuning_rate", "tune")):
+        rule = "--head-epochs, --tuning-rate and --tune go with --weights imagenet or PATH"
+        raise UserError(f"{rule}. Received: no weights")
+    if options.tune == "head" and (options.head_epochs is not None or options.tuning_rate is not None):
+        name = "--tuning-rate" if options.head_epochs is None else "--head-epochs"
+        raise UserError(f"--tune head goes without {name}: all --epochs train the head. Received: both")
+    if options.tune in ("block", "all") and options.head_epochs == 0:
+        rule = "--tune block and --tune all go with --head-epochs of 1 or more"
+        raise UserError(f"{rule}, since the head is trained first. Received: --head-epochs 0")
 
 
 def _choose_recipe(options):
@@ -102,7 +121,10 @@ def _choose_recipe(options):
     asked = recipe_options(options)
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
-    recipe = replace(find_recipe(options.network, transfer=starts_from_base(options)), **asked)
+    own = find_recipe(options.network, transfer=starts_from_base(options))
+    if asked.get("tune") == "head":
+        asked["head_epochs"] = asked.get("epochs", own.epochs)
+    recipe = replace(own, **asked)
     for name in ("zoom", "degrade"):
         if getattr(options, name) is not None and not recipe.augment:
             without = f"the network {options.network}, whose recipe has none"

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from fer.errors import check
 
+TUNES = ("head", "block", "all")
+"""Parts of a backbone that can be trained with weights: values of `Recipe.tune`."""
+
 
 def _option(default, metavar, text, shown=True):
     """Return a field that is also an option of the training command, with its help, and its default if `shown`."""
@@ -16,8 +19,10 @@ class Recipe:
     """Hyperparameters of a training.
 
     epochs: passes over the training pictures.
-    head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune the last part
-        of the base with it (`fer.models.registry.Backbone.joint`). 0: all epochs train the whole network.
+    head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune what `tune`
+        says with it. 0: all epochs train the whole network.
+    tune: what is fine-tuned of a base that has weights already: `head`, nothing of it, so all epochs train the head
+        alone; `block`, its last block (`fer.models.registry.Backbone.joint`); `all`, the whole base.
     batch_size: pictures per step.
     optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd` with a constant learning rate.
     learning_rate: highest learning rate, which AdamW reaches after a tenth of the steps.
@@ -39,6 +44,12 @@ class Recipe:
 
     epochs: int = _option(24, "N", "passes over the training pictures")
     head_epochs: int = _option(0, "N", "how many of them train the head alone; with --weights", shown=False)
+    tune: str = _option(
+        "block",
+        "head|block|all",
+        "what is trained of a backbone with --weights: the head alone, the last block with it, or everything",
+        shown=False,
+    )
     batch_size: int = _option(96, "N", "pictures a step")
     optimizer: str = "adamw"
     learning_rate: float = _option(2e-3, "X", "highest learning rate of the schedule")
@@ -64,8 +75,13 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         check(self.optimizer in ("adamw", "sgd"), "optimizer", "'adamw' or 'sgd'", repr(self.optimizer))
-        rule = f"from 0 to below `epochs`, {self.epochs}"
-        check(0 <= self.head_epochs < self.epochs, "head_epochs", rule, self.head_epochs)
+        check(self.tune in TUNES, "tune", "'head', 'block' or 'all'", repr(self.tune))
+        if self.tune == "head":
+            rule = f"as many as `epochs`, {self.epochs}, where the head alone is trained"
+            check(self.head_epochs == self.epochs, "head_epochs", rule, self.head_epochs)
+        else:
+            rule = f"from 0 to below `epochs`, {self.epochs}"
+            check(0 <= self.head_epochs < self.epochs, "head_epochs", rule, self.head_epochs)
         for name in ("learning_rate", "tuning_rate"):
             check(0 < getattr(self, name) < math.inf, name, "a positive number", getattr(self, name))
         check(not self.average or self.optimizer == "adamw", "average", "off but for 'adamw'", repr(self.optimizer))
@@ -89,7 +105,10 @@ RECIPES = {
         label_smoothing=0.0,
         mixup=0.0,
     ),
-    **dict.fromkeys(("inception_v3", "mobilenet", "resnet50"), Recipe(batch_size=64, learning_rate=1e-3, mixup=0.0)),
+    **dict.fromkeys(
+        ("efficientnet_lite0", "inception_v3", "mobilenet", "resnet50"),
+        Recipe(batch_size=64, learning_rate=1e-3, mixup=0.0),
+    ),
     # No batch normalization evens out what a high rate does to it.
     "vgg16": Recipe(batch_size=64, learning_rate=1e-4, mixup=0.0),
 }
@@ -97,7 +116,7 @@ RECIPES = {
 original experiment's, with Keras' default learning rate for SGD; those of the backbones are not tuned."""
 TRANSFERS = {
     **dict.fromkeys(
-        ("inception_v3", "resnet50", "vgg16"),
+        ("efficientnet_lite0", "inception_v3", "resnet50", "vgg16"),
         Recipe(epochs=20, head_epochs=10, batch_size=64, learning_rate=1e-3, mixup=0.0),
     ),
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),

@@ -253,6 +253,21 @@ def test_limit_keeps_shares_and_at_least_one_of_each_class(tmp_path, draw_datase
             load_faces(folder, "train", classes, limit=limit)
 
 
+def test_each_draw_takes_other_pictures_and_a_smaller_sample_is_part_of_a_larger_one(tmp_path, draw_dataset):
+    folder, classes = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=40), ("happy", "sad")
+    few, more, other = (
+        set(load_faces(folder, "train", classes, limit=limit, draw=draw).names)
+        for limit, draw in ((10, 0), (20, 0), (10, 1))
+    )
+    assert few < more
+    assert few != other
+    assert set(load_faces(folder, "train", classes, limit=10, draw=2013).names) == set(
+        load_faces(folder, "train", classes, limit=10).names
+    )
+    with pytest.raises(ValueError, match="`draw` must be 0 or more. Received: -1$"):
+        load_faces(folder, "train", classes, limit=10, draw=-1)
+
+
 @pytest.mark.parametrize("header", [KAGGLE_HEADER, COMPETITION_HEADER, ("Usage", "pixels", "emotion")])
 @pytest.mark.parametrize("place", ["fer2013.csv", "folder", "folder above", "zip"])
 def test_csv_with_columns_in_any_order(tmp_path, header, place):

@@ -1,12 +1,17 @@
+import hashlib
 import json
 from dataclasses import replace
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import h5py
 import keras
 import numpy as np
 import pytest
 from keras import applications
+from keras.src.utils import file_utils
 
 import train
 from fer.data.fer2013 import load_faces
@@ -14,7 +19,8 @@ from fer.errors import UserError
 from fer.evaluation.comparison import count_multiply_adds
 from fer.export.activation_maps import with_maps
 from fer.images.loading import load_image
-from fer.models.backbones import freeze_to_joint, load_base
+from fer.models import efficientnet_lite
+from fer.models.backbones import freeze_base, load_base
 from fer.models.config import ModelConfig
 from fer.models.model_folder import load_model, save_model
 from fer.models.networks import NETWORKS, build_network
@@ -27,22 +33,34 @@ from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES, Recipe
 
 CLASSES = ("happy", "sad")
-LEAST = {"inception_v3": 75, "mobilenet": 32, "resnet50": 32, "vgg16": 32}
+LEAST = {"efficientnet_lite0": 32, "inception_v3": 75, "mobilenet": 32, "resnet50": 32, "vgg16": 32}
 OWN = {
+    "efficientnet_lite0": efficientnet_lite,
     "inception_v3": applications.inception_v3,
     "mobilenet": applications.mobilenet,
     "resnet50": applications.resnet50,
     "vgg16": applications.vgg16,
 }
-"""Modules of Keras with `preprocess_input`, by backbone."""
-DEEP = {"inception_v3", "resnet50"}
+"""Modules with `preprocess_input`, by backbone."""
+DEEP = {"efficientnet_lite0", "inception_v3", "resnet50"}
 """Backbones whose hundreds of layers take seconds to build."""
 BUILD = {
+    "efficientnet_lite0": efficientnet_lite.build_efficientnet_lite0,
     "inception_v3": applications.InceptionV3,
     "mobilenet": applications.MobileNet,
     "resnet50": applications.ResNet50,
     "vgg16": applications.VGG16,
 }
+
+
+PUBLISHER, KERNELS = "https://storage.googleapis.com", "_weights_tf_dim_ordering_tf_kernels_notop.h5"
+PUBLISHED = {
+    "vgg16": (f"vgg16/vgg16{KERNELS}", "6d6bbae143d832006294945121d1f1fc"),
+    "resnet50": (f"resnet/resnet50{KERNELS}", "4d473c1dd8becc155b73f8504c6f6626"),
+    "inception_v3": (f"inception_v3/inception_v3{KERNELS}", "bcbd6486424b2319ff4ef7d526e38f63"),
+}
+PUBLISHED = {name: (f"/tensorflow/keras-applications/{path}", digest) for name, (path, digest) in PUBLISHED.items()}
+"""Path of each file of ImageNet weights at its publisher, and the MD5 with which Keras checks it."""
 
 
 def each_backbone(**more):
@@ -117,8 +135,8 @@ def test_the_base_sees_and_answers_what_keras_own_does(network, name):
     features = keras.Model(network.input, [first.input, network.get_layer("features").output])
     seen, answered = features(pictures(size), training=False)
     faces = pictures(size)
-    if name == "mobilenet":
-        faces = np.asarray(keras.ops.image.resize(faces, (128, 128), interpolation="bilinear"))
+    if side := NETWORKS[name].backbone.enlarged:
+        faces = np.asarray(keras.ops.image.resize(faces, (side, side), interpolation="bilinear"))
     expected = OWN[name].preprocess_input(np.repeat(faces, 3, axis=-1))
     np.testing.assert_allclose(seen, expected, atol=1e-4)
     np.testing.assert_allclose(answered, base(expected, training=False), rtol=1e-3, atol=1e-5)
@@ -222,6 +240,77 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
         load_base("mobilenet", path)
 
 
+class Files(BaseHTTPRequestHandler):
+    """Answers with the files in `published`, by path, and notes what was asked for."""
+
+    published, asked = {}, []
+
+    def do_GET(self):  # noqa: N802  Name of the library.
+        self.asked.append(self.path)
+        content = self.published.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def downloads(tmp_path, monkeypatch):
+    """A class whose `published` files are what Keras downloads, from a server of this machine, into an empty cache."""
+    handler = type("Handler", (Files,), {"published": {}, "asked": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        place, fetch = f"http://127.0.0.1:{server.server_port}", file_utils.urlretrieve
+
+        def retrieve(url, *rest):
+            assert url.startswith(f"{PUBLISHER}/tensorflow/keras-applications/")
+            return fetch(url.replace(PUBLISHER, place), *rest)
+
+        (tmp_path / "keras").mkdir()  # Keras takes another folder where it cannot write to its own.
+        monkeypatch.setattr(file_utils, "urlretrieve", retrieve)
+        monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path / "keras"))
+        yield handler
+        server.shutdown()
+
+
+@pytest.mark.slow  # Builds and stores each of the three in full.
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_imagenet_weights_are_downloaded_once_checked_and_kept(name, downloads, tmp_path, monkeypatch):
+    path, digest = PUBLISHED[name]
+    base, file = BUILD[name](include_top=False, weights=None), tmp_path / "published.h5"
+    base.save(file)
+    downloads.published[path] = file.read_bytes()
+    with pytest.raises(UserError, match=f"The ImageNet weights of {name} could not .* hash does not match"):
+        load_base(name, "imagenet")
+    # The published file itself cannot be here: one with its digest stands for it.
+    sums, own = [], hashlib.md5(file.read_bytes()).hexdigest()
+
+    def hash_as_published(path, hasher, chunk_size=65535, original=file_utils.hash_file):
+        sums.append(original(path, hasher, chunk_size))
+        return digest if sums[-1] == own else sums[-1]
+
+    monkeypatch.setattr(file_utils, "hash_file", hash_as_published)
+    for _ in range(2):
+        loaded, facts = load_base(name, "imagenet")
+        assert facts == {"name": "imagenet", "sha256": None}
+        for array, expected in zip(loaded, base.get_weights(), strict=True):
+            np.testing.assert_array_equal(array, expected)
+    # The refused file is downloaded again if Keras can tell it, and what was checked is not.
+    assert set(downloads.asked) == {path}
+    assert len(downloads.asked) <= 2
+    assert set(sums) == {own}
+    assert [kept.name for kept in (tmp_path / "keras" / "models").iterdir()] == [Path(path).name]
+
+
+def test_weights_that_are_not_there_are_told(downloads):
+    with pytest.raises(UserError, match="of vgg16 could not be downloaded: .* 404 .*. `--weights PATH` takes a local"):
+        load_base("vgg16", "imagenet")
+    assert downloads.asked == [PUBLISHED["vgg16"][0]]
+
+
 def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
     def fail(include_top, weights):
         raise Exception("URL fetch failure on https://somewhere/vgg16.h5: None -- [Errno -2] Name or service not known")
@@ -236,6 +325,7 @@ def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "blocks"),
     each_backbone(
+        efficientnet_lite0=[("block7a", "top")],
         inception_v3=[None],
         mobilenet=[tuple(f"conv_{kind}_{block}" for block in range(4, 14) for kind in ("dw", "pw"))],
         resnet50=[("conv5_block3",)],
@@ -247,7 +337,7 @@ def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learn
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
         layer.moving_mean.assign(layer.moving_mean + 0.1)
-    freeze_to_joint(network)
+    freeze_base(network)
     before = network.get_weights()
     trained, inferred = network(images, training=True), network(images, training=False)
     np.testing.assert_allclose(np.asarray(trained), np.asarray(inferred), atol=1e-6)
@@ -282,16 +372,16 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
     base, _ = vgg16
     between, batches = [], []
 
-    def leave(network, original=freeze_to_joint):
+    def leave(network, tune, original=freeze_base):
         between.append(network.get_weights())
-        original(network)
+        original(network, tune)
 
     class Recorded(FaceBatches):
         def __init__(self, faces, *arguments, **how):
             super().__init__(faces, *arguments, **how)
             batches.append(faces.images.shape)
 
-    monkeypatch.setattr(training, "freeze_to_joint", leave)
+    monkeypatch.setattr(training, "freeze_base", leave)
     monkeypatch.setattr(training, "FaceBatches", Recorded)
     network, history = run(data, base, tmp_path, epochs=3, learning_rate=1e-2, tuning_rate=1e-3)
     assert [row["epoch"] for row in history] == [0, 1, 2]
@@ -303,6 +393,41 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
     assert not np.array_equal(after_head[-1], np.zeros(2))
     changed = [not np.array_equal(new, old) for new, old in zip(after, after_head, strict=True)]
     assert changed == [weight.path.startswith(("block5", "probabilities")) for weight in network.weights]
+
+
+@pytest.mark.usefixtures("eager")
+@pytest.mark.parametrize(
+    ("tune", "heads", "learnt"), [("head", 2, "prob"), ("block", 1, ("prob", "block5")), ("all", 1, ("prob", "block"))]
+)
+def test_what_is_tuned_of_the_base_is_what_the_recipe_says(data, vgg16, tmp_path, tune, heads, learnt):
+    base, _ = vgg16
+    network, history = run(data, base, tmp_path, epochs=2, head_epochs=heads, batch_size=12, tune=tune)
+    assert [row["epoch"] for row in history] == [0, 1]
+    before = [*base.get_weights(), None, None]
+    changed = [not np.array_equal(new, old) for new, old in zip(network.get_weights(), before, strict=True)]
+    assert changed == [weight.path.startswith(learnt) for weight in network.weights]
+
+
+@pytest.mark.usefixtures("eager")
+def test_a_head_that_was_trained_to_its_end_is_resumed_as_it_is(data, vgg16, tmp_path):
+    base, _ = vgg16
+    how = {"epochs": 1, "head_epochs": 1, "batch_size": 12, "tune": "head"}
+    network, history = run(data, base, tmp_path, **how)
+    again, same = run(data, base, tmp_path, resume=True, **how)
+    assert same == history
+    for weights, expected in zip(again.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_allclose(weights, expected, atol=1e-6)
+
+
+def test_everything_is_tuned_but_batch_norm(networks):
+    network = networks("mobilenet")
+    try:
+        freeze_base(network, "all")
+        learning = {type(layer) for layer in network.layers if layer.trainable_weights}
+    finally:
+        for layer in network.layers:
+            layer.trainable = True
+    assert learning == {keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense}
 
 
 @pytest.mark.usefixtures("eager")

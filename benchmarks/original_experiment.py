@@ -1,0 +1,197 @@
+"""The original experiment, finished: train all that its table and curves need, and write them.
+
+    python -m benchmarks.original_experiment --data fer2013.zip --imagenet efficientnet-lite0-57934424.pth --resume
+
+`make experiment DATA=fer2013.zip` fetches the ImageNet weights and runs this. A training that is finished is skipped,
+one that was interrupted goes on, and the table in docs/original-experiment.md and the figure docs/transfer.png are
+written anew after each. `--list` prints the plan (`benchmarks.experiment_plan`) with commands and estimated minutes,
+`--only` picks rows of it, and `--report` writes table and figure from what is finished, without training.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.experiment_plan import PLAN
+from benchmarks.experiment_report import COSTS, read_document, read_results, write_report
+from fer.cli.console import Terminated, exit_on_user_error, own_terminal
+from fer.documents import to_json
+from fer.errors import UserError
+from fer.outputs import write_text
+
+ROOT = Path(__file__).parents[1]
+"""Folder of `train.py`."""
+LAST = "README.md"
+"""Last file that a training writes: a run with it is finished."""
+
+
+def main(arguments=None):
+    """Run `python -m benchmarks.original_experiment`; `arguments` are the words after it, None for this process's."""
+    parser = argparse.ArgumentParser("python -m benchmarks.original_experiment", description=__doc__.splitlines()[0])
+    parser.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013")
+    parser.add_argument("--imagenet", metavar="FILE", help="EfficientNet-Lite0's weights (*.pth); its rows need them")
+    parser.add_argument("--runs", default="runs/experiment", type=Path, metavar="FOLDER", help="(default: %(default)s)")
+    parser.add_argument("--only", nargs="+", metavar="ROW", help="names or patterns, such as 'resnet50*'; default: all")
+    parser.add_argument("--resume", action="store_true", help="skip finished runs, go on with an interrupted one")
+    parser.add_argument("--list", action="store_true", help="print the rows, and train nothing")
+    parser.add_argument("--report", action="store_true", help="write table and figure, and train nothing")
+    parser.add_argument(
+        "--document",
+        default=ROOT / "docs" / "original-experiment.md",
+        type=Path,
+        metavar="FILE",
+        help="where the table goes; the figure goes beside it (default: docs/original-experiment.md)",
+    )
+    options = parser.parse_args(arguments)
+    rows = select_rows(options.only, options.runs)
+    if options.list:
+        print(describe_rows(rows, options))
+        return 0
+    if options.report:
+        write_report(options.document, read_results(options.runs, is_finished))
+        return 0
+    return train_rows(rows, options)
+
+
+def select_rows(only, runs):
+    """Return the rows that some names or patterns pick, in the plan's order, with the unfinished ones that they need.
+
+    Args:
+        only: names or patterns; None for all rows.
+        runs: folder of the runs.
+
+    Raises:
+        UserError: if a pattern picks no row.
+    """
+    if only is None:
+        return PLAN
+    chosen = set()
+    for pattern in only:
+        found = fnmatch.filter((row.name for row in PLAN), pattern)
+        if not found:
+            raise UserError(f"`--only` takes names of rows, which --list prints, or patterns. Received: {pattern}")
+        chosen |= set(found)
+    chosen |= {row.needs for row in PLAN if row.name in chosen and row.needs and not is_finished(runs / row.needs)}
+    return [row for row in PLAN if row.name in chosen]
+
+
+def is_finished(folder):
+    """Return whether the run in a folder is finished."""
+    return (folder / LAST).is_file()
+
+
+def build_command(row, options):
+    """Return the words of a row's command, for a process in `ROOT`."""
+    filled = row.options.format(runs=options.runs.absolute(), imagenet=_absolute(options.imagenet))
+    output = options.runs.absolute() / row.name
+    command = ["train.py", "--data", _absolute(options.data), "--output", str(output), "--resume"]
+    return [*command, *shlex.split(filled)]
+
+
+def _absolute(path):
+    """Return a path as an absolute one, since the commands run in another folder; "" for None."""
+    return str(Path(path).absolute()) if path else ""
+
+
+def describe_rows(rows, options):
+    """Return the rows as text, with their commands as people type them."""
+    lines, total = [], 0
+    for row in rows:
+        done = is_finished(options.runs / row.name)
+        total += 0 if done else row.minutes
+        state = "finished" if done else f"about {row.minutes:.0f} min"
+        filled = row.options.format(runs=options.runs, imagenet=options.imagenet or "FILE.pth")
+        data = options.data or "PATH"
+        command = f"python train.py --data {data} --output {options.runs / row.name} {filled}"
+        lines.append(f"{row.name} ({state})\n    {command}")
+    return "\n".join([*lines, f"{len(rows)} rows; about {total / 60:.1f} hours are left."])
+
+
+def train_rows(rows, options):
+    """Train what is not finished, and write the report after each row.
+
+    Returns:
+        0; 1 if a training failed, was left out for one that did, or lacked the ImageNet weights.
+
+    Raises:
+        UserError: if an option is missing, the document has no place for the table, or the folder of the runs is not
+            empty and `--resume` is not given.
+    """
+    if not options.data:
+        raise UserError("--data PATH is needed to train. Received: none")
+    if not options.resume and options.runs.exists() and any(options.runs.iterdir()):
+        raise UserError(f"`--runs` must be a new or empty folder, or --resume must be given. Received: {options.runs}")
+    read_document(options.document)  # Told before hours are spent.
+    options.runs.mkdir(parents=True, exist_ok=True)
+    left_out = []
+    for number, row in enumerate(rows, start=1):
+        if is_finished(options.runs / row.name):
+            continue
+        title = f"[{number}/{len(rows)}] {row.name}"
+        if reason := find_obstacle(row, options):
+            print(f"{title}: left out, {reason}", flush=True)
+            left_out.append(row.name)
+            continue
+        print(f"{title}: about {row.minutes:.0f} minutes", flush=True)
+        code, memory = run_process([sys.executable, *build_command(row, options)])
+        keep_memory(options.runs, row.name, memory)
+        if code:
+            print(f"{title}: train.py ended with code {code}", flush=True)
+            left_out.append(row.name)
+            continue
+        write_report(options.document, read_results(options.runs, is_finished))
+    if left_out:
+        print(f"Not finished: {', '.join(left_out)}", flush=True)
+    return 1 if left_out else 0
+
+
+def find_obstacle(row, options):
+    """Return the reason why a row cannot be trained; "" if it can."""
+    if row.needs and not is_finished(options.runs / row.needs):
+        return f"it starts from {row.needs}, which is not finished"
+    if "{imagenet}" in row.options and not options.imagenet:
+        return "it needs --imagenet FILE"
+    return ""
+
+
+def run_process(command):
+    """Run a command in `ROOT`.
+
+    Returns:
+        Its exit code, and the largest memory that it or one of its processes had, in bytes.
+
+    Raises:
+        KeyboardInterrupt: if it was interrupted, once it has ended.
+    """
+    process = subprocess.Popen(command, cwd=ROOT)
+    interruption = None
+    while True:
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            break
+        except KeyboardInterrupt as error:
+            interruption = error
+            if isinstance(error, Terminated):  # Ctrl+C reaches the process itself.
+                process.terminate()
+    process.returncode = os.waitstatus_to_exitcode(status)  # `Popen` would wait for it again.
+    if interruption:
+        raise type(interruption)("interrupted. The same command with --resume goes on.")
+    return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def keep_memory(runs, name, memory):
+    """Note the largest memory of a run, of which several processes may have trained parts."""
+    file = runs / COSTS
+    costs = json.loads(file.read_text()) if file.exists() else {}
+    costs[name] = max(memory, costs.get(name, 0))
+    write_text(file, to_json(costs, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    with own_terminal(), exit_on_user_error("python -m benchmarks.original_experiment"):
+        sys.exit(main())
