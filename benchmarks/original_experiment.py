@@ -3,8 +3,8 @@
     python -m benchmarks.original_experiment --data fer2013.zip --imagenet efficientnet-lite0-57934424.pth --resume
 
 `make experiment DATA=fer2013.zip` fetches the ImageNet weights and runs this. A training that is finished is skipped,
-one that was interrupted goes on, and the table in docs/original-experiment.md and the figure docs/transfer.png are
-written anew after each. `--list` prints the plan (`benchmarks.experiment_plan`) with commands and estimated minutes,
+one that was interrupted goes on, and the table in docs/original-experiment.md and its figure are written
+anew after each. `--list` prints the plan (`benchmarks.experiment_plan`) with commands and estimated minutes,
 `--only` picks rows of it, and `--report` writes table and figure from what is finished, without training.
 """
 
