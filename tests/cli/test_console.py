@@ -205,7 +205,7 @@ def test_where_nobody_reads_the_rest_is_done(draw_dataset, astronaut, tmp_path, 
     with own_terminal():
         assert main(["evaluate", "--data", str(data), "--json", str(report)]) == 0
     assert json.loads(report.read_text())["n"] == 7
-    assert not capsys.readouterr().err
+    assert capsys.readouterr().err == f"Written: {report}\n"
 
 
 def test_a_full_disk_is_one_sentence(astronaut, to, capsys):

@@ -243,7 +243,7 @@ def test_without_the_four_curves_there_is_no_figure(document, tmp_path):
 
 
 def test_make_experiment_fetches_the_weights_and_goes_on():
-    make = ["make", "--always-make", "--dry-run", "experiment"]
+    make = ["make", "--no-print-directory", "--always-make", "--dry-run", "experiment"]
     command = [*make, "DATA=fer2013.zip", "ONLY='resnet50*' vgg16"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     (fetch,) = (line for line in told if "pip download" in line)

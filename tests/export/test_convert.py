@@ -249,7 +249,8 @@ def test_calibrate_writes_the_file_of_its_calibration_and_tells_which_others_are
     for name in EXPORTS.values():
         (small / name).touch()
     assert main(["calibrate", str(small), "--data", str(data)]) == 0
-    (said,) = capsys.readouterr().err.splitlines()
+    said, written = capsys.readouterr().err.splitlines()
+    assert written == f"Written: {small}"
     assert said.startswith(f"{small / 'model.onnx'}: not used, since config.json has no sha256 of it. ")
     assert read_litert_file(small).path == small / "model.tflite"
     assert 'Interpreter("model.tflite")' in (small / CARD).read_text()
