@@ -144,7 +144,9 @@ def folder(tmp_path, astronaut):
 def run_block(block, folder, url):
     """Return what a block prints, without progress bars and LiteRT's notes."""
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    # Commands that ran in this process have left settings of Ray and TensorFlow in its environment.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TF_"))}
+    environment = {**inherited, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     command = [*PROGRAMS[block.language], block.text.replace(ADDRESS, url)]
     # Both streams into one file, in the order in which a person sees them.
     run = subprocess.run(

@@ -1,15 +1,13 @@
-import ast
 import json
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
+import onnxruntime
 import pytest
+from ai_edge_litert.interpreter import Interpreter
 from conftest import draw_face
-from PIL import Image
 
 import fer.export
 import train
@@ -73,19 +71,16 @@ def test_the_cards_lines_run_the_files(hub, bundled, monkeypatch, tmp_path):
     files = hub.model(MODEL).head.files
     for name in EXPORTS.values():
         (tmp_path / name).write_bytes(hub.state.large[files[name].sha256])
-    crop = build_crops(48)[12]
-    Image.fromarray(crop).save(tmp_path / "face.png")
+    crops = build_crops(48)[:3, :, :, None]
     network, config = load_model("bundled")
-    expected = dict(zip(EMOTIONS, config.calibration.apply(classify(network, crop[None]))[0], strict=True))
-    _, *programs = re.findall(r"```python\n(.+?)```", files[CARD].content.decode(), re.DOTALL)
-    for program, package in zip(programs, ("onnxruntime", "ai_edge_litert"), strict=True):
-        assert package in program
-        command = [sys.executable, "-W", "ignore", "-c", program]
-        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-        assert run.returncode == 0, run.stderr
-        printed = ast.literal_eval(run.stdout)
-        assert list(printed) == list(EMOTIONS)
-        assert printed == pytest.approx(expected, abs=1e-4)
+    expected = config.calibration.apply(classify(network, crops[..., 0]))
+    card = " ".join(files[CARD].content.decode().split())
+    calls = re.findall(r'`((?:Interpreter|InferenceSession)\("[^`]+)`', card)
+    assert len(calls) == 2
+    monkeypatch.chdir(tmp_path)
+    names = {"Interpreter": Interpreter, "InferenceSession": onnxruntime.InferenceSession, "crops": crops}
+    for call in calls:
+        np.testing.assert_allclose(np.squeeze(eval(call, names)), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", EXPORTS)
