@@ -38,6 +38,7 @@ def tell_written(*outputs: str | Path | None) -> None:
     """Print the paths of the outputs of a command to standard error, but not devices, pipes and None."""
     written = [str(path) for path in outputs if path is not None and not is_special(Path(path))]
     if written:
+        sys.stdout.flush()  # So that what was printed before stands before it.
         print(f"Written: {', '.join(written)}", file=sys.stderr)
 
 
