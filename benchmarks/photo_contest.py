@@ -45,10 +45,11 @@ def measure_photo_contest(folder, peer):
         )
     found.append([f"{OURS}, `fer predict FOLDER`", *["as above"] * len(sets), f"{photos / _time_command(folder):.0f}"])
     names = [f"{photos.name} ({len(photos.paths)})" for photos in sets]
-    labels = "; ".join(f"{photos.name}: {', '.join(sorted(set(photos.labels)))}" for photos in sets)
+    fewer = [photos for photos in sets if len(set(photos.labels)) < len(EMOTIONS)]
+    labels = "".join(f" {photos.name} has only {' and '.join(sorted(set(photos.labels)))}." for photos in fewer)
     return f"""\
 Balanced accuracy on {photos:,} whole photos, of several faces the largest: among the labels that a set has, and in the
-last column among all seven. A photo in which no face is found counts as wrong. Labels: {labels}.
+last column among all seven. A photo in which no face is found counts as wrong.{labels}
 
 {table(["", *names, "mean", "mean, all seven"], accuracy)}
 
