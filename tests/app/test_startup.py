@@ -88,6 +88,7 @@ def test_what_a_person_is_shown_can_be_chosen_by_nobody_else(served):
     assert call("choose", None, 3, "en", session="anna").startswith("`number` must be one of the choices.")
 
 
+@pytest.mark.slow  # Starts an interpreter that imports Gradio and builds the whole page.
 def test_the_page_is_up_without_what_only_training_needs():
     command = [sys.executable, "-c", START]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
