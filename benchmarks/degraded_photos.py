@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
-from fer.evaluation.photos import PhotoAnswer, measure_answers
+from fer.evaluation.photos import measure_answers, to_answer
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
 
@@ -96,13 +96,9 @@ def measure(recognizer, sets, cuts, change):
     answers = []
     for own in cuts:
         faces = iter(recognizer.recognize_batch([change(cut) for cut in own if cut], already_cropped=True))
-        answers.append([_answer(next(faces)[0]) if cut else None for cut in own])
+        answers.append([to_answer(next(faces)[0]) if cut else None for cut in own])
     measured = measure_answers(answers, sets, recognizer.labels, recognizer.calibration)
     return measured["mean"]["balanced_accuracy"]
-
-
-def _answer(face):
-    return PhotoAnswer(np.array(list(face.probabilities.values())), detection_score=1.0)
 
 
 def main():

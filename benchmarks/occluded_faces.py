@@ -15,7 +15,7 @@ from PIL import ImageDraw
 
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
-from fer.detection.blazeface import MIN_SURE_SCORE
+from fer.detection.blazeface import MIN_SURE_SCORE, is_sure_face
 from fer.evaluation.metrics import wilson_interval
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
@@ -83,7 +83,7 @@ def collect(recognizer, photos, count, random):
         detected = recognizer.detector.detect(image)
         for way, draw in WAYS.items() if detected else ():
             face = pick(recognizer.recognize(cover(image, detected[0], draw)), detected[0].box)
-            sure = face is not None and face.detection_score >= MIN_SURE_SCORE
+            sure = face is not None and is_sure_face(face.detection_score)
             confident = face is not None and face.confident
             rows[way].append((label, face is not None, sure, confident, face is not None and face.label == label))
     print(f"{photos.name}: {len(rows['uncovered'])} faces", file=sys.stderr)

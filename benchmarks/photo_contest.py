@@ -62,7 +62,7 @@ process; `fer predict FOLDER --csv FILE` works on all cores, and its time includ
 def _read(contender, photos):
     """Return the `PhotoAnswer` to each photo, or None without a face, and the seconds that all took.
 
-    PyPI's `fer` gives no detection scores: all are 1.
+    PyPI's `fer` gives no detection scores.
     """
     reply = contender.ask(photos=[str(path) for path in photos.paths])
     return [_largest(faces) for faces in reply["answers"]], sum(reply["seconds"])
@@ -81,4 +81,4 @@ def _largest(faces):
     if not faces:
         return None
     _, probabilities = max(faces, key=lambda face: (face[0][2] - face[0][0]) * (face[0][3] - face[0][1]))
-    return PhotoAnswer(np.array([probabilities[label] for label in EMOTIONS]), detection_score=1.0)
+    return PhotoAnswer(np.array([probabilities[label] for label in EMOTIONS]), detection_score=None)

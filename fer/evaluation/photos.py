@@ -25,11 +25,11 @@ class PhotoAnswer(NamedTuple):
     """Answer to a photo's largest face.
 
     probabilities: probabilities, a float array `(classes,)`.
-    detection_score: detection score of the face, from 0 to 1.
+    detection_score: detection score of the face, from 0 to 1; None if there is none, as for a cropped face.
     """
 
     probabilities: np.ndarray
-    detection_score: float
+    detection_score: float | None
 
 
 def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
@@ -43,7 +43,7 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]
         answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
         for image in images:
             faces = [] if image is None else next(answers)
-            yield _answer(faces[0]) if faces else None
+            yield to_answer(faces[0]) if faces else None
 
 
 def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[PhotoAnswer | None]]:
@@ -179,7 +179,7 @@ def _join(sets):
     return PhotoSet("all", tuple(paths), tuple(labels), {})
 
 
-def _answer(face):
+def to_answer(face) -> PhotoAnswer:
     """Return the `PhotoAnswer` of a `fer.recognition.recognizer.Face`."""
     return PhotoAnswer(np.array(list(face.probabilities.values())), face.detection_score)
 

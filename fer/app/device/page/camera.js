@@ -13,19 +13,42 @@ const REFUSALS = {
 };
 
 /** Return the stream of the camera, with wishes such as its size. */
-export function openCamera(wishes) {
+function openCamera(wishes) {
   if (!navigator.mediaDevices) return Promise.reject(new DOMException("", "NotFoundError"));
   return navigator.mediaDevices.getUserMedia({ video: wishes });
 }
 
 /** Return key and values of the sentence that says why `openCamera` failed. */
-export function explainRefusal(error) {
+function explainRefusal(error) {
   return [REFUSALS[error.name] ?? "device.camera_failed", { reason: error.message }];
 }
 
 /** Switch the camera off. */
 export function closeCamera(media) {
   for (const track of media?.getTracks() ?? []) track.stop();
+}
+
+/**
+ * Open the camera for a run of a view, and connect it to the view's video; the run ends when the camera is lost.
+ *
+ * @param view has `run`, the present one, `video`, and `stop`, which takes key and values of a sentence.
+ * @return whether the run has the camera: it was not refused, and the run is still the present one.
+ */
+export async function connectCamera(view, run, wishes) {
+  try {
+    run.media = await openCamera(wishes);
+  } catch (error) {
+    if (view.run === run) view.stop(...explainRefusal(error));
+    return false;
+  }
+  if (view.run !== run) {
+    closeCamera(run.media);
+    return false;
+  }
+  const [track] = run.media.getVideoTracks();
+  track.addEventListener("ended", () => view.run === run && view.stop("device.lost"));
+  view.video.srcObject = run.media;
+  return true;
 }
 
 /** A button that shows the camera's picture, and one that takes a photo of it. */
@@ -57,16 +80,7 @@ export class PhotoCamera {
     const run = {};
     this.show(run);
     this.onSay("device.asking");
-    try {
-      run.media = await openCamera(this.wishes);
-    } catch (error) {
-      if (this.run === run) this.stop(...explainRefusal(error));
-      return;
-    }
-    if (this.run !== run) return closeCamera(run.media);
-    const [track] = run.media.getVideoTracks();
-    track.addEventListener("ended", () => this.run === run && this.stop("device.lost"));
-    this.video.srcObject = run.media;
+    if (!(await connectCamera(this, run, this.wishes))) return;
     try {
       await this.video.play();
     } catch (error) {

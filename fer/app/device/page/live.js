@@ -1,6 +1,6 @@
 /** The live page on this device: the camera's frames are read in the browser, at the camera's rate. */
 
-import { closeCamera, explainRefusal, openCamera } from "./camera.js";
+import { closeCamera, connectCamera } from "./camera.js";
 import { Drawing } from "./chart.js";
 import { Stream } from "./stream.js";
 import { getRecognizer, loadSettings, make, Switch, Texts } from "./tools.js";
@@ -69,17 +69,9 @@ class LiveView {
     this.run = run;
     this.speak(this.texts.language);
     this.say("device.asking");
-    try {
-      run.media = await openCamera(this.settings.camera);
-    } catch (error) {
-      if (this.run === run) this.stop(...explainRefusal(error));
-      return;
-    }
-    if (this.run !== run) return closeCamera(run.media);
+    if (!(await connectCamera(this, run, this.settings.camera))) return;
     const [track] = run.media.getVideoTracks();
-    track.addEventListener("ended", () => this.run === run && this.stop("device.lost"));
     track.addEventListener("mute", () => this.run === run && this.note("device.muted"));
-    this.video.srcObject = run.media;
     try {
       await this.video.play();
       const recognizer = await this.load();
