@@ -7,7 +7,22 @@ libraries are within `run`, so that `--help` and wrong options are answered at o
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from fer.cli import app, calibrate, compare, data, deploy, evaluate, export, predict, push, score, train, video, web
+from fer.cli import (
+    app,
+    average,
+    calibrate,
+    compare,
+    data,
+    deploy,
+    evaluate,
+    export,
+    predict,
+    push,
+    score,
+    train,
+    video,
+    web,
+)
 from fer.cli.console import exit_on_user_error, quiet_libraries
 
 COMMANDS = {
@@ -17,6 +32,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "calibrate": calibrate,
     "compare": compare,
+    "average": average,
     "export": export,
     "push": push,
     "deploy": deploy,

@@ -51,8 +51,11 @@ BUNDLED = Path(__file__).parent / "bundled"
 
 
 def find_model(name: str | os.PathLike[str]) -> Path:
-    """Return the model folder that a command line or `FER_MODEL` names: a path, or `bundled` for the package's own."""
-    return BUNDLED if str(name) == "bundled" else Path(name)
+    """Return the model folder that a command line or `FER_MODEL` names: a path, or `bundled` for the package's own.
+
+    A `Path` is always that of a folder, even of one that is called `bundled`.
+    """
+    return BUNDLED if name == "bundled" else Path(name)
 
 
 def list_files(folder: str | os.PathLike[str]) -> list[Path]:

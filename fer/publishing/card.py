@@ -193,10 +193,11 @@ def list_earlier(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def list_commands(training: dict[str, Any]) -> Iterator[str]:
-    """Yield the commands of a run, of the run that it started from, and of its teachers; the earliest ones first."""
-    teachers = training.get("teachers") or {"models": []}
+    """Yield the commands of a run, of the run that it started from, of its teachers, and of the models whose weights
+    it averages; the earliest ones first."""
+    others = [*(training.get("teachers") or {"models": []})["models"], *(training.get("mean_of") or [])]
     # Earlier versions recorded no `training` of the teachers.
-    for needed in (training.get("start"), *(teacher.get("training") for teacher in teachers["models"])):
+    for needed in (training.get("start"), *(other.get("training") for other in others)):
         if needed:
             yield from list_commands(needed)
     yield training["command"]

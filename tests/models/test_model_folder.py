@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import keras
@@ -9,7 +10,7 @@ import pytest
 
 from fer.labels import EMOTIONS
 from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError
-from fer.models.model_folder import BUNDLED, load_model, save_model
+from fer.models.model_folder import BUNDLED, find_model, load_model, save_model
 
 SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
 
@@ -49,6 +50,10 @@ def test_a_saved_model_loads_and_answers_the_same(tmp_path):
     np.testing.assert_allclose(loaded.predict_on_batch(pixels), network.predict_on_batch(pixels), atol=2e-3)
     again, _ = load_model(tmp_path)
     np.testing.assert_array_equal(again.predict_on_batch(pixels), loaded.predict_on_batch(pixels))
+
+
+def test_the_bundled_model_is_meant_by_a_text_alone():
+    assert (find_model("bundled"), find_model(Path("bundled"))) == (BUNDLED, Path("bundled"))
 
 
 def test_a_model_trained_in_mixed_precision_is_served_in_full(tmp_path):

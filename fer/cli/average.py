@@ -1,0 +1,41 @@
+"""Command `fer average`: write the mean of the weights of several models as a model."""
+
+import shlex
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from fer.cli.options import tell_written
+from fer.errors import UserError
+from fer.outputs import check_folder
+
+HELP = "average the weights of models that were trained on from the same weights"
+"""Help text of the command."""
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add this command's options to its parser."""
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="model folder, or `bundled`; two or more")
+    parser.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="new or empty folder for the mean")
+
+
+def run(options: Namespace) -> int:
+    """Write the model folder of an average, without calibration and metrics; return the exit code."""
+    output = options.output
+    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
+        raise UserError(f"`--output` must be a new or empty folder. Received: {output}")
+    check_folder("`--output`", output)
+
+    from fer.export.litert_file import write_litert_file
+    from fer.models.averaging import average_models
+    from fer.models.model_folder import save_model
+    from fer.models.provenance import last_part
+
+    network, config = average_models(options.folders)
+    names = [last_part(folder) for folder in options.folders]
+    config.training["command"] = shlex.join(["python", "-m", "fer", "average", *names, "--output", last_part(output)])
+    output.mkdir(parents=True, exist_ok=True)
+    save_model(output, network, config)
+    write_litert_file(output)
+    tell_written(output)
+    print(f"Not calibrated yet, and without a card: python -m fer calibrate {shlex.quote(str(output))} --data PATH")
+    return 0

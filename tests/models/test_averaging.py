@@ -1,0 +1,94 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from fer.cli.commands import main
+from fer.errors import UserError
+from fer.models.averaging import average_models
+from fer.models.config import CONFIG, ModelConfig, load_config
+from fer.models.model_folder import METRICS, load_model, save_model
+from fer.publishing.card import render_card
+
+SMALL = {"stem": 8, "widths": (8,), "depth": 1}
+
+
+def make_folder(folder, start=None, labels=("happy", "sad"), **options):
+    """Write a model folder whose network seems to have been trained on from that of another one."""
+    model = start and {"name": start.name, "sha256": load_config(start)[1]["sha256"]}
+    training = {"epochs": 2, "command": f"python train.py --output {folder.name}"}
+    training["start"] = start and {**load_config(start)[0].training, "model": model}
+    config = ModelConfig("se_resnet", labels, 16, {**SMALL, **options}, training)
+    folder.mkdir()
+    save_model(folder, config.build(), config)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A model, and two that were trained on from it."""
+    home = tmp_path_factory.mktemp("models")
+    first = make_folder(home / "first")
+    return first, make_folder(home / "second", first), make_folder(home / "third", first)
+
+
+def test_the_weights_are_the_mean(models):
+    network, config = average_models(models)
+    members = [load_model(folder)[0].get_weights() for folder in models]
+    for mean, arrays in zip(network.get_weights(), zip(*members, strict=True), strict=True):
+        np.testing.assert_allclose(mean, np.mean(arrays, axis=0), atol=1e-6)
+    assert [one["name"] for one in config.training["mean_of"]] == ["first", "second", "third"]
+    assert config.labels == ("happy", "sad")
+
+
+def test_an_average_can_be_averaged_again(models, tmp_path):
+    network, config = average_models(models[1:])
+    (tmp_path / "mean").mkdir()
+    save_model(tmp_path / "mean", network, config)
+    average_models([models[0], tmp_path / "mean"])
+
+
+def test_models_of_another_kind_and_of_other_starts_are_refused(models, tmp_path):
+    first, second, third = models
+    other = make_folder(tmp_path / "other")
+    with pytest.raises(
+        UserError, match=r"must have been trained on from the same weights .*Received: .*second, .*other"
+    ):
+        average_models([second, other])
+    larger = make_folder(tmp_path / "larger", first, stem=16)
+    with pytest.raises(UserError, match=r"must be of the same kind as .*second\. Received: .*larger, a se_resnet with"):
+        average_models([second, larger])
+    three = make_folder(tmp_path / "three", first, labels=("happy", "neutral", "sad"))
+    with pytest.raises(UserError, match="for happy, neutral, sad in 16 pixels"):
+        average_models([second, three])
+    for few in ([second], [second, third, shutil.copytree(second, tmp_path / "copy")]):
+        with pytest.raises(UserError, match="two or more different models"):
+            average_models(few)
+
+
+def test_the_command_writes_a_model_folder(models, calibrated, conversion_of_another, tmp_path, capsys):
+    first, second, _ = models
+    folder = tmp_path / "mean"
+    assert main(["average", str(first), str(second), "--output", str(folder)]) == 0
+    captured = capsys.readouterr()
+    assert f"python -m fer calibrate {folder}" in captured.out
+    assert f"Written: {folder}" in captured.err
+    config = load_config(folder)[0]
+    assert config.training["command"] == "python -m fer average first second --output mean"
+    load_model(folder)
+    shutil.copy(calibrated / METRICS, folder)
+    facts = load_config(calibrated)[0].training
+    config.training.update({**facts, "command": config.training["command"]})
+    save_model(folder, load_model(folder)[0], config)
+    card = " ".join(render_card(folder, "mean").split())
+    assert "The weights are the mean of those of `first` (sha256 `" in card
+    assert "curves.png" not in card
+    commands = ["python train.py --output first", "python train.py --output second", config.training["command"]]
+    assert " ".join(commands) in card
+
+
+def test_an_output_that_is_there_is_refused(models, tmp_path, capsys):
+    (tmp_path / CONFIG).touch()
+    with pytest.raises(SystemExit, match="2"):
+        main(["average", *map(str, models), "--output", str(tmp_path)])
+    assert f"`--output` must be a new or empty folder. Received: {tmp_path}" in capsys.readouterr().err
