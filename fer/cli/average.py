@@ -26,13 +26,14 @@ def run(options: Namespace) -> int:
     check_folder("`--output`", output)
 
     from fer.export.litert_file import write_litert_file
-    from fer.models.averaging import average_models
+    from fer.models.averaging import KEY, average_models
     from fer.models.model_folder import save_model
     from fer.models.provenance import last_part
 
     network, config = average_models(options.folders)
     names = [last_part(folder) for folder in options.folders]
-    config.training["command"] = shlex.join(["python", "-m", "fer", "average", *names, "--output", last_part(output)])
+    command = shlex.join(["python", "-m", "fer", "average", *names, "--output", last_part(output)])
+    config.training[KEY]["command"] = command
     output.mkdir(parents=True, exist_ok=True)
     save_model(output, network, config)
     write_litert_file(output)

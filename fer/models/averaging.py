@@ -7,12 +7,17 @@ fine-tuned version: Wortsman et al., 2022, arXiv:2109.01903).
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fer.errors import UserError
+from fer.models.calibration import UNCALIBRATED
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import find_model, load_model
+
+KEY = "mean_of"
+"""Key of an average in the facts about a training (`fer.models.config.ModelConfig.training`)."""
 
 
 def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, ModelConfig]:
@@ -23,49 +28,75 @@ def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, Mode
 
     Returns:
         The Keras network, float32, and its `ModelConfig`: that of the last model, without calibration and exports. Its
-        `training` has `mean_of` besides, a list with the `name`, the `sha256` and the `training` of each model.
+        `training` has `KEY` besides: `models`, a list with the `name` and `sha256` of each model, and its `training`
+        unless that of the last model records it already.
 
     Raises:
         UserError: if the models are fewer than two, of different kinds, or not trained on from the same weights.
     """
-    members = [_describe(find_model(folder)) for folder in folders]
-    hashes = {member["sha256"] for member, _ in members}
+    members = [_load_member(find_model(folder)) for folder in folders]
+    hashes = {member.sha256 for member in members}
     if len(hashes) < 2 or len(hashes) < len(members):
         raise UserError(f"An average needs two or more different models. Received: {_join(folders)}")
-    kinds = [(config.network, config.options, config.image_size, config.labels) for _, config in members]
-    for folder, kind in zip(folders, kinds, strict=True):
-        if kind != kinds[0]:
-            network, options, size, labels = kind
+    for folder, member in zip(folders, members, strict=True):
+        if member.kind != members[0].kind:
+            network, options, size, labels = member.kind
             received = f"{folder}, a {network} with {options} for {', '.join(labels)} in {size} pixels"
             raise UserError(f"The models of an average must be of the same kind as {folders[0]}. Received: {received}")
-    origins = [{member["sha256"]} | _list_weights(member["training"]) for member, _ in members]
-    if not set.intersection(*origins):
+    if not set.intersection(*({member.sha256} | member.ancestors for member in members)):
         raise UserError(
             "The models of an average must have been trained on from the same weights (`--start`), or their mean "
             f"recognizes nothing. Received: {_join(folders)}"
         )
     networks = [load_model(folder)[0] for folder in folders]
     weights = zip(*(network.get_weights() for network in networks), strict=True)
-    network, last = networks[-1], members[-1][1]
+    network, last = networks[-1], members[-1]
     network.set_weights([sum(arrays) / len(networks) for arrays in weights])
-    training = {**last.training, "mean_of": [member for member, _ in members]}
-    return network, ModelConfig(last.network, last.labels, last.image_size, last.options, training)
+    recorded = {last.sha256} | last.ancestors
+    models = [member.describe(with_training=member.sha256 not in recorded) for member in members]
+    return network, replace(
+        last.config, training={**last.config.training, KEY: {"models": models}}, calibration=UNCALIBRATED, exports={}
+    )
 
 
-def _describe(folder):
-    """Return the facts about a model that `average_models` records, and its `ModelConfig`."""
+@dataclass(frozen=True)
+class _Member:
+    """Member of an average.
+
+    name: name of the model folder.
+    config: its `ModelConfig`.
+    sha256: digest of its weights.
+    """
+
+    name: str
+    config: ModelConfig
+    sha256: str
+
+    @property
+    def kind(self):
+        return self.config.network, self.config.options, self.config.image_size, self.config.labels
+
+    @property
+    def ancestors(self):
+        return _list_weights(self.config.training)
+
+    def describe(self, with_training):
+        facts = {"name": self.name, "sha256": self.sha256}
+        return facts | ({"training": self.config.training} if with_training else {})
+
+
+def _load_member(folder):
     config, weights = load_config(folder)
-    name = Path(folder).resolve().name
-    return {"name": name, "sha256": weights["sha256"], "training": config.training}, config
+    return _Member(Path(folder).resolve().name, config, weights["sha256"])
 
 
 def _list_weights(training):
-    """Return the sha256 of all weights that a training started from and that an average consists of, as recorded."""
-    start, hashes = training.get("start"), set()
-    for averaged in training.get("mean_of") or []:
-        hashes |= {averaged["sha256"]} | _list_weights(averaged["training"])
-    if start:
+    """Return the sha256 of all weights that a training started from, or that its result is the average of."""
+    hashes = set()
+    if start := training.get("start"):
         hashes |= ({start["model"]["sha256"]} if start.get("model") else set()) | _list_weights(start)
+    for member in training.get(KEY, {}).get("models", []):
+        hashes |= {member["sha256"]} | _list_weights(member.get("training", {}))
     return hashes
 
 

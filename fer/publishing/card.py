@@ -12,6 +12,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from fer.errors import UserError
+from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
@@ -193,14 +194,22 @@ def list_earlier(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def list_commands(training: dict[str, Any]) -> Iterator[str]:
-    """Yield the commands of a run, of the run that it started from, of its teachers, and of the models whose weights
-    it averages; the earliest ones first."""
-    others = [*(training.get("teachers") or {"models": []})["models"], *(training.get("mean_of") or [])]
+    """Yield the commands that made a model, in the order in which they were run.
+
+    They are those of the run that its training started from, of its teachers, of the training itself, and, if the model
+    is an average, of its other members and of the average.
+    """
+    teachers = training.get("teachers") or {"models": []}
     # Earlier versions recorded no `training` of the teachers.
-    for needed in (training.get("start"), *(other.get("training") for other in others)):
+    for needed in (training.get("start"), *(teacher.get("training") for teacher in teachers["models"])):
         if needed:
             yield from list_commands(needed)
     yield training["command"]
+    if average := training.get(AVERAGE):
+        for member in average["models"]:
+            if "training" in member:
+                yield from list_commands(member["training"])
+        yield average["command"]
 
 
 def save_card(folder: str | os.PathLike[str], source: str) -> None:

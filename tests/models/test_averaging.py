@@ -5,7 +5,7 @@ import pytest
 
 from fer.cli.commands import main
 from fer.errors import UserError
-from fer.models.averaging import average_models
+from fer.models.averaging import KEY, average_models
 from fer.models.config import CONFIG, ModelConfig, load_config
 from fer.models.model_folder import METRICS, load_model, save_model
 from fer.publishing.card import render_card
@@ -16,7 +16,7 @@ SMALL = {"stem": 8, "widths": (8,), "depth": 1}
 def make_folder(folder, start=None, labels=("happy", "sad"), **options):
     """Write a model folder whose network seems to have been trained on from that of another one."""
     model = start and {"name": start.name, "sha256": load_config(start)[1]["sha256"]}
-    training = {"epochs": 2, "command": f"python train.py --output {folder.name}"}
+    training = {"epochs": 2, "seconds": 60, "command": f"python train.py --output {folder.name}"}
     training["start"] = start and {**load_config(start)[0].training, "model": model}
     config = ModelConfig("se_resnet", labels, 16, {**SMALL, **options}, training)
     folder.mkdir()
@@ -37,7 +37,14 @@ def test_the_weights_are_the_mean(models):
     members = [load_model(folder)[0].get_weights() for folder in models]
     for mean, arrays in zip(network.get_weights(), zip(*members, strict=True), strict=True):
         np.testing.assert_allclose(mean, np.mean(arrays, axis=0), atol=1e-6)
-    assert [one["name"] for one in config.training["mean_of"]] == ["first", "second", "third"]
+    members = config.training[KEY]["models"]
+    assert [member["name"] for member in members] == ["first", "second", "third"]
+    # What the last model started from is among its own facts.
+    assert [member.get("training", {}).get("command") for member in members] == [
+        None,
+        "python train.py --output second",
+        None,
+    ]
     assert config.labels == ("happy", "sad")
 
 
@@ -74,17 +81,17 @@ def test_the_command_writes_a_model_folder(models, calibrated, conversion_of_ano
     assert f"python -m fer calibrate {folder}" in captured.out
     assert f"Written: {folder}" in captured.err
     config = load_config(folder)[0]
-    assert config.training["command"] == "python -m fer average first second --output mean"
+    command = config.training[KEY]["command"]
+    assert command == "python -m fer average first second --output mean"
     load_model(folder)
     shutil.copy(calibrated / METRICS, folder)
     facts = load_config(calibrated)[0].training
-    config.training.update({**facts, "command": config.training["command"]})
+    config.training.update({key: facts[key] for key in facts.keys() - {"start", "command"}})
     save_model(folder, load_model(folder)[0], config)
     card = " ".join(render_card(folder, "mean").split())
     assert "The weights are the mean of those of `first` (sha256 `" in card
     assert "curves.png" not in card
-    commands = ["python train.py --output first", "python train.py --output second", config.training["command"]]
-    assert " ".join(commands) in card
+    assert f"python train.py --output first python train.py --output second {command}" in card
 
 
 def test_an_output_that_is_there_is_refused(models, tmp_path, capsys):
