@@ -91,7 +91,7 @@ def describe_document():
     return f"""\
 # Benchmarks
 
-For readers who ask how fast the project is, how much memory it takes, and what its detector takes for a face.
+For readers who ask how fast the project is and how much memory it takes.
 
 Written by `make bench DATA=fer2013.zip`, except for the sections that name another command. Python
 {platform.python_version()}, {packages}.

@@ -8,6 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fer.data.items import DataError
+from fer.data.tables import name_row
+
+FERPLUS_COLUMNS = ["Usage", "Image name"]
+"""Columns before the counts in the file of FER+ itself, `fer2013new.csv`."""
 
 
 def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
@@ -15,7 +19,7 @@ def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
 
     Args:
         path: CSV with the column `file`, the path of a picture below the data set, and one column of counts per
-            category.
+            category; or the file of FER+ itself, `fer2013new.csv`, whose rows are in the order of `fer2013.csv`.
         names: names of the pictures, as in `fer.data.fer2013.Faces`.
 
     Returns:
@@ -29,26 +33,40 @@ def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         rows = csv.reader(file)
         header = next(rows, [])
-        if header[:1] != ["file"] or len(header) < 2:
+        first = _first_category(header)
+        if not first or len(header) <= first:
             raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
         try:
-            votes = {row[0]: np.array(row[1:], float) for row in rows if row}
+            votes = {
+                row[0] if first == 1 else name_row(number): np.array(row[first:], float)
+                for number, row in enumerate(rows, start=2)
+                if row
+            }
         except ValueError as error:
             raise DataError(f"{path}: votes must be numbers ({error}).") from None
-    if any(len(counts) != len(header) - 1 for counts in votes.values()):
+    if any(len(counts) != len(header) - first for counts in votes.values()):
         raise DataError(f"{path}: each row must have {len(header)} columns.")
     wrong = next((name for name, counts in votes.items() if not (np.isfinite(counts) & (counts >= 0)).all()), None)
     if wrong is not None:
         raise DataError(f"{path}: votes must be counts, 0 or more. Received: {votes[wrong].tolist()} for {wrong}")
-    nothing = np.full(len(header) - 1, np.nan)
+    nothing = np.full(len(header) - first, np.nan)
     counts = np.stack([votes.get(name, nothing) for name in names])
     total = counts.sum(axis=1, keepdims=True)
     if not (total > 0).any():
-        raise DataError(f"{path}: no votes for any picture. Expected names like {names[0]}.")
+        rule = f"Expected names like {names[0]}" if first == 1 else "It belongs to fer2013.csv, whose rows it follows"
+        raise DataError(f"{path}: no votes for any picture. {rule}.")
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
 def load_categories(path: str | PathLike[str]) -> list[str]:
     """Return the names of the categories, the columns of `load_votes`, from the same CSV."""
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        return next(csv.reader(file))[1:]
+        header = next(csv.reader(file))
+    return header[_first_category(header) :]
+
+
+def _first_category(header):
+    """Return the index of the first column of counts; 0 if the header is neither of the two that are known."""
+    if header[: len(FERPLUS_COLUMNS)] == FERPLUS_COLUMNS:
+        return len(FERPLUS_COLUMNS)
+    return 1 if header[:1] == ["file"] else 0

@@ -68,6 +68,11 @@ def list_rows(
     return items
 
 
+def name_row(number: int) -> str:
+    """Return the name of the picture in a row of a table; the header is row 1."""
+    return f"row {number:06d}"
+
+
 def read_pixels(item: Item, size: int) -> np.ndarray:
     """Read the pixels of an item of a table as a uint8 array `(size, size)`."""
     where, text = item.content
@@ -122,4 +127,4 @@ def _row_item(row, header, names, number, where, name_class):
         raise DataError(f"{where}: `emotion` must be 0 to {len(names) - 1}. Received: {code!r}.")
     if usage not in USAGES:
         raise DataError(f"{where}: `Usage` must be one of {', '.join(USAGES)}. Received: {usage!r}.")
-    return Item(f"row {number:06d}", name_class(names[int(code)]), USAGES[usage], (where, cells["pixels"]))
+    return Item(name_row(number), name_class(names[int(code)]), USAGES[usage], (where, cells["pixels"]))

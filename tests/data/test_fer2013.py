@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fer.data.fer2013 import load_faces
-from fer.data.ferplus import load_votes
+from fer.data.ferplus import load_categories, load_votes
 from fer.data.items import DataError
 from fer.labels import CSV_EMOTIONS, EMOTIONS
 
@@ -507,10 +507,20 @@ def test_votes_are_shares_in_the_order_of_the_pictures(tmp_path):
     assert np.isnan(votes[2:]).all()
 
 
+def test_the_file_of_ferplus_follows_the_rows_of_fer2013_csv(tmp_path):
+    path = tmp_path / "fer2013new.csv"
+    path.write_text("Usage,Image name,happiness,sadness\nTraining,fer0000000.png,9,1\nTraining,,0,10\n")
+    np.testing.assert_allclose(load_votes(path, ("row 000003", "row 000002")), [[0, 1], [0.9, 0.1]])
+    assert load_categories(path) == ["happiness", "sadness"]
+    with pytest.raises(DataError, match=r"It belongs to fer2013\.csv, whose rows it follows\.$"):
+        load_votes(path, ("train/happy/a.jpg",))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("name,happiness\na,1\n", "first column must be file"),
+        ("Usage,happiness\na,1\n", "first column must be file"),
         ("file,happiness\na,many\n", "votes must be numbers"),
         ("file,happiness,sadness\na,1\n", "each row must have 3 columns"),
         ("file,happiness\na,nan\n", r"votes must be counts, 0 or more. Received: \[nan\] for a"),

@@ -52,6 +52,12 @@ def test_documents_are_short(document):
     assert len(document.read_text().splitlines()) <= (150 if document == README else 200)
 
 
+@pytest.mark.parametrize("document", [README, *PAGES], ids=name_of)
+def test_lines_are_short(document):
+    lines = document.read_text().splitlines()
+    assert [line for line in lines if len(line) > 128 and not line.startswith(("|", "![")) and "http" not in line] == []
+
+
 @pytest.mark.parametrize("document", PAGES, ids=name_of)
 def test_a_page_says_for_whom_it_is(document):
     title, *lines = document.read_text().splitlines()
