@@ -100,7 +100,7 @@ def serve_app(answers=None, **limits):
         answers: a `fer.app.demo.Serving`; by default that of the bundled model.
         **limits: limits of `fer.app.demo.build_demo`.
     """
-    # Gradio imports the Hub's client, which must find the settings above.
+    # Imported here, since Gradio imports huggingface_hub, which must find the settings above.
     from fer.app.demo import load_serving, running_app
 
     load = partial(load_serving, "bundled") if answers is None else lambda: answers
@@ -155,7 +155,7 @@ def wait_for(condition, seconds=60):
 
 @pytest.fixture(scope="session")
 def client(app_url):
-    from gradio_client import Client  # Imports the Hub's client, which must find the settings above.
+    from gradio_client import Client  # Imported here for the same reason as in `serve_app`.
 
     return Client(app_url, verbose=False)
 
