@@ -68,7 +68,7 @@ def video(page):
 
 
 def live(page):
-    """Start the camera on the live page, and wait until its chart is full."""
+    """Start the camera on the live page, and wait `LIVE_SECONDS`."""
     page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Start the camera").click()
     expect(page.locator("#live-device .message")).to_contain_text("Faces in sight: 2.")

@@ -99,7 +99,7 @@ def test_wrong_files_are_refused_in_one_sentence(call, photo, reason):
     answer = call("predict", photo=photo)
     assert reason in answer
     assert "\n" not in answer
-    assert reason in call("predict_batch", files=[photo]) or "not a picture" in reason
+    assert reason in str(call("predict_batch", files=[photo]))
 
 
 def test_files_of_data_uris_are_in_the_cache_that_is_swept(call, astronaut):
