@@ -3,10 +3,10 @@
     python -m benchmarks --data fer2013.zip --peer .venv-peer/bin/python --output docs/benchmarks.md --photos PHOTOS
 
 `--peer` is the interpreter of a virtual environment with PyPI's `fer` 25.10.3. `--photos` is a folder of photos, as
-`python -m fer evaluate --photos` takes it; without it the section `photos` stays as it is. `--only serving exports`
+`python -m fer evaluate --photos` takes it; without it the section `photos` is not measured. `--only serving exports`
 measures only these sections. Each section is written as soon as it is measured; the other sections of the document
-stay as they are, and so do those of other benchmarks, which are copied into it. All take half an hour on 2 cores; the
-machine should have nothing else to do.
+are kept, including those that were copied into it from other benchmarks. All sections take half an hour on 2 cores; the
+machine should be idle.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def describe_machine():
 
 
 def describe_document():
-    """Return the beginning of the document."""
+    """Return the introduction of the document."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("gradio", "keras", "numpy", "pillow"))
     return f"""\
 # Benchmarks

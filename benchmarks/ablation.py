@@ -4,8 +4,8 @@
     python -m benchmarks.ablation --data fer2013.zip --votes ferplus.csv --runs runs/ablation --epochs 36 \
         --train "the recipe, seed 1" "without mixup" --output ablation-36.md
 
-Runs that are finished in `--runs` are not trained again, so an interrupted command can be repeated. The document has
-all finished runs of that length; docs/results.md has its table of 12 epochs.
+Finished runs in `--runs` are not trained again, so an interrupted command can be repeated. The document has all
+finished runs with that number of epochs; docs/results.md has the table for 12 epochs.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def main():
 
 
 def build(classes):
-    """Build the network of all runs, with fresh weights."""
+    """Build the network of all runs with random weights."""
     from fer.models.networks import build_network
 
     return build_network("se_resnet", 48, classes, stem=STEM, widths=WIDTHS, depth=DEPTH)
@@ -137,7 +137,7 @@ def run_once(folders, train, validation, name, recipe, targets=None, teacher_run
     network = build(len(train.classes))
     began = time.monotonic()
     with TemporaryDirectory() as scratch:
-        # `fit` needs validation pictures for its log; the measurement follows after the last epoch.
+        # `fit` needs validation pictures for its log; the accuracy is measured on all of them after the last epoch.
         few = validation.take(np.arange(0, len(validation), 12))
         fit(network, TrainingData(train, few, targets, teachers), recipe, Run(scratch, keep="last"))
     seconds = time.monotonic() - began

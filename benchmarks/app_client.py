@@ -1,4 +1,4 @@
-"""The app in a child process, and a small HTTP client for it, which takes less time than Gradio's own client."""
+"""The app in a subprocess, and a small HTTP client for it that is faster than Gradio's client."""
 
 import base64
 import io
@@ -29,7 +29,7 @@ PHOTO = ROOT / "examples" / "astronaut.jpg"
 
 @contextmanager
 def running_app(root=ROOT):
-    """Start `python app.py` on a free port, yield its address and process once the page answers, and end it.
+    """Run `python app.py` on a free port, yield its address and process once the page answers, and end it.
 
     Args:
         root: folder of the checkout.
@@ -59,10 +59,10 @@ def memory_with_children(app):
     """Return the memory in MB of a process and its child processes; shared memory counts once. Needs Linux."""
     total, pids = 0, [app.pid]
     for children in Path(f"/proc/{app.pid}/task").glob("*/children"):
-        with suppress(OSError):  # The thread has ended meanwhile.
+        with suppress(OSError):  # The thread has ended.
             pids += children.read_text().split()
     for pid in pids:
-        with suppress(OSError, TypeError):  # The process has ended meanwhile.
+        with suppress(OSError, TypeError):  # The process has ended.
             shares = Path(f"/proc/{pid}/smaps_rollup").read_text()
             total += int(re.search(r"Pss:\s+(\d+) kB", shares)[1]) / 1000
     return total
@@ -97,7 +97,7 @@ def predict(http, photo):
 def stream(url, seconds, every=LIVE_EVERY):
     """Stream a moving face as the live page does, and yield the number of answers so far at each answer.
 
-    When the app ends a stream because of its time limit, a new one begins.
+    When the app ends a stream after its time limit, a new one begins.
 
     Args:
         url: address of the app.

@@ -26,9 +26,9 @@ from benchmarks.odd_inputs import bomb, encode, jpeg_scans, mosaic
 from benchmarks.tables import RUNS, spread, table
 
 ATTACKERS, SECONDS, BOMBS = 2, 20, 40
-"""Number of clients that attack at once, seconds of each attack, and number of different bombs."""
+"""Number of simultaneous attackers, seconds of each attack, and number of different bombs."""
 PHOTOS = 100
-"""Number of photos per run that each version gets, one after the other."""
+"""Number of photos that each version gets per run."""
 TITLE = "Answers under attack"
 """Title of the section in the document."""
 

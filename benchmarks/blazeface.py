@@ -3,8 +3,8 @@
     python -m benchmarks.blazeface face_detection_back.tflite fer/detection/weights/face_detection_back.tflite
 
 All layers are convolutions except the last two, which flatten the maps of scores and boxes to lists of fixed length and
-join them. These two are removed, so that the outputs are the maps: fine scores, coarse scores, fine boxes, coarse
-boxes. The weights stay as they are.
+concatenate them. These two are removed, so that the outputs are the maps: fine scores, coarse scores, fine boxes,
+coarse boxes. The weights are not changed.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
     python -m benchmarks.command_memory
 
-Draws the pictures and the clips: the face of NASA's astronaut in `examples/`, with other noise each time. Each command
-runs in a process of its own, whose largest resident memory the system counts. Prints a table. Takes ten minutes of
-processor time, and needs Linux.
+The pictures and clips are drawn: the face of NASA's astronaut in `examples/` with different noise. Each command runs in
+a subprocess, and the operating system reports its peak resident memory. Prints a table. Takes ten minutes of processor
+time, and needs Linux.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def main():
 
 
 def draw_faces(count):
-    """Yield `count` pictures of a face with different noise, `SIDE` pixels square."""
+    """Yield `count` pictures of a face with different noise, with sides of `SIDE` pixels."""
     face = np.asarray(load_image(find_resource("examples/astronaut.jpg")).crop(FACE).resize((SIDE, SIDE)), float)
     random = np.random.default_rng(SEED)
     for _ in range(count):
@@ -61,7 +61,7 @@ def draw_faces(count):
 
 
 def draw_folder(folder, count):
-    """Write pictures into a new folder, a hundred into each folder of it, and return the folder."""
+    """Write pictures into a new folder, a hundred per subfolder, and return the folder."""
     for number, image in enumerate(draw_faces(count)):
         path = folder / f"{number // 100}" / f"{number}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)

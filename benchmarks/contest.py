@@ -17,7 +17,7 @@ from fer.data.scenes import SCENE_SIZE, SEED, build_scene
 from fer.labels import EMOTIONS
 
 CONTENDERS = ROOT / "benchmarks" / "contenders"
-"""Path of the folder of the programs that run each library."""
+"""Path of the folder with one program per library."""
 OURS = "this project"
 """Name of this project in the tables."""
 WAYS = {

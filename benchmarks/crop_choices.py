@@ -3,7 +3,7 @@
     python -m benchmarks.crop_choices --data fer2013.zip
 
 Detects the face of each validation picture in a scene (`fer.data.scenes`), and crops it in different ways. Prints a
-table with the accuracy of each way and of means over several, and the difference from the app's way in percentage
+table of the accuracy of each way, of averages over several ways, and of the difference from the app's way in percentage
 points; below it, the errors of the app's squares. Takes about seven minutes on 2 cores.
 """
 
@@ -85,7 +85,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, metavar="PATH", help="folder, zip or CSV of FER2013")
     parser.add_argument("--model", default="bundled", metavar="FOLDER", help="model folder")
-    parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures")
+    parser.add_argument("--limit", type=int, metavar="N", help="largest number of pictures")
     options = parser.parse_args()
     recognizer = Recognizer.load(options.model)
     pictures = load_faces(options.data, "validation", recognizer.labels, recognizer.image_size, options.limit)

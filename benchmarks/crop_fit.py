@@ -21,8 +21,8 @@ from fer.detection.blazeface import FaceDetector
 from fer.documents import to_json
 
 PENALTY = 0.3
-"""Penalty of the ridge regression. Without it the fit is hardly better (0.113 instead of 0.12 of the side), and its
-weights, up to 10, make the crop jump when a landmark moves by a pixel."""
+"""Penalty of the ridge regression. Without it the fit is hardly better (0.113 instead of 0.12 of the side), and weights
+of up to 10 make the crop jump when a landmark moves by a pixel."""
 OUTLIER = 4
 """Distance from the median, in standard deviations, from which a face is left out as a false detection."""
 BOUNDS = (0.5, 99.5)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.degraded_photos --photos PHOTOS --models bundled runs/mine
 
-PHOTOS is a folder of photos as `fer evaluate --photos` takes it. Each photo is tilted, its largest face is found and
-cut out, and the cut, which the network sees in 48x48 pixels, is degraded. Prints a table of the balanced accuracy
-among the labels of a set, as a mean over the sets. Two minutes per model on 2 cores.
+PHOTOS is a folder of photos as `fer evaluate --photos` takes it. The largest face of each photo is cropped to 48x48
+pixels, and the crop is degraded; or the photo is tilted first. Prints a table of the balanced accuracy among the labels
+of a set, as a mean over the sets. Takes two minutes per model on 2 cores.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SEED = 2013
 
 
 def blur(deviation):
-    """Return a function that blurs an image; `deviation` is in pixels of the cut."""
+    """Return a function that blurs an image; `deviation` is in pixels of the crop."""
     return lambda image: image.filter(ImageFilter.GaussianBlur(deviation))
 
 
@@ -34,7 +34,7 @@ def shrink(side):
 
 
 def add_noise(deviation):
-    """Return a function that adds Gaussian noise of so many grey levels, always the same, to an image."""
+    """Return a function that adds Gaussian noise to an image, always the same; `deviation` is in grey levels."""
 
     def change(image):
         noise = np.random.default_rng(SEED).normal(0, deviation, (image.height, image.width))
@@ -59,7 +59,7 @@ def darken(share):
     return lambda image: image.point(lambda value: value * share)
 
 
-CUTS = {
+DEGRADATIONS = {
     "as they are": lambda image: image,
     "blurred by 0.7 pixels": blur(0.7),
     "blurred by 1.2 pixels": blur(1.2),
@@ -74,29 +74,29 @@ CUTS = {
     "at half the brightness": darken(0.5),
     "at a quarter of the brightness": darken(0.25),
 }
-"""Functions that degrade a cut, a grey image, by name of the row."""
+"""Functions that degrade a crop, a grey image, by name of the row."""
 TILTS = (15, 30, 45)
 """Angles in degrees by which photos are tilted."""
 
 
-def cut_faces(finder, photos, angle=0):
-    """Return the cut of the largest face of each photo as a grey image, or None where no face is found."""
-    cuts = []
+def crop_faces(finder, photos, angle=0):
+    """Return the crop of the largest face of each photo as a grey image; None if no face is found."""
+    crops = []
     for path in photos.paths:
         image = load_image(path)
         if angle:
             image = image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
         faces = finder.recognize(image, most=1)
-        cuts.append(Image.fromarray(faces[0].crop) if faces else None)
-    return cuts
+        crops.append(Image.fromarray(faces[0].crop) if faces else None)
+    return crops
 
 
-def measure(recognizer, sets, cuts, change):
-    """Return the mean balanced accuracy of a model on cuts, lists of one per set, after a change."""
+def measure(recognizer, sets, crops, change):
+    """Return the mean balanced accuracy of a model on changed crops; `crops` has a list for each set."""
     answers = []
-    for own in cuts:
-        faces = iter(recognizer.recognize_batch([change(cut) for cut in own if cut], already_cropped=True))
-        answers.append([to_answer(next(faces)[0]) if cut else None for cut in own])
+    for own in crops:
+        faces = iter(recognizer.recognize_batch([change(crop) for crop in own if crop], already_cropped=True))
+        answers.append([to_answer(next(faces)[0]) if crop else None for crop in own])
     measured = measure_answers(answers, sets, recognizer.labels, recognizer.calibration)
     return measured["mean"]["balanced_accuracy"]
 
@@ -108,16 +108,16 @@ def main():
     options = parser.parse_args()
     recognizers = [Recognizer.load(name) for name in options.models]
     sets = list_photo_sets(options.photos)
-    upright = [cut_faces(recognizers[0], photos) for photos in sets]
+    upright = [crop_faces(recognizers[0], photos) for photos in sets]
 
-    def row(name, cuts, change):
+    def row(name, crops, change):
         print(name, file=sys.stderr)
-        return [name, *(f"{measure(recognizer, sets, cuts, change):.1%}" for recognizer in recognizers)]
+        return [name, *(f"{measure(recognizer, sets, crops, change):.1%}" for recognizer in recognizers)]
 
-    rows = [row(name, upright, change) for name, change in CUTS.items()]
+    rows = [row(name, upright, change) for name, change in DEGRADATIONS.items()]
     for angle in TILTS:
-        tilted = [cut_faces(recognizers[0], photos, angle) for photos in sets]
-        rows.append(row(f"photo tilted by {angle} degrees", tilted, CUTS["as they are"]))
+        tilted = [crop_faces(recognizers[0], photos, angle) for photos in sets]
+        rows.append(row(f"photo tilted by {angle} degrees", tilted, DEGRADATIONS["as they are"]))
     print(table(["faces", *options.models], rows))
 
 

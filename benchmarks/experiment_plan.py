@@ -1,6 +1,6 @@
-"""Plan of the original experiment, finished: which networks learn happy and sad faces, how, and in which order.
+"""Plan of the extended original experiment: trainings of several networks on happy and sad faces, in their order.
 
-Each row of `PLAN` is one training with `train.py`; `benchmarks.original_experiment` carries the plan out.
+Each row of `PLAN` is one training with `train.py`; `benchmarks.original_experiment` executes the plan.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ FIVE = "--classes angry disgust fear neutral surprise"
 ALL, FIVES, VALIDATION = 12_045, 16_664, 1_548
 """Numbers of training pictures of the two classes and of the five, and of validation pictures of the two."""
 WAYS = ("head", "block", "all", "scratch")
-"""Ways to train on a number of pictures: what is tuned of given weights, or everything from random ones."""
+"""Ways to train on a number of pictures: the part of given weights that is tuned, or all from random weights."""
 SCHEDULES = {100: (16, 30), 400: (32, 24), 1_600: (64, 16), ALL: (64, 8)}
-"""For each number of training pictures of the curves: pictures per step, and epochs of the head. As many epochs follow
-that tune a block or everything."""
+"""Batch size and epochs of the head, by number of training pictures on the curves. The head is followed by as many
+epochs that tune a block or everything."""
 SCRATCH_EPOCHS = {100: 60, 400: 60, 1_600: 40}
-"""Epochs from scratch, by number of training pictures; with all pictures, the row of the table is on the curve."""
+"""Epochs from scratch, by number of training pictures. With all pictures, the row of the table is on the curve."""
 DRAWS = (1, 2)
-"""Seeds of further samples of the smallest two sizes, beside the default one."""
+"""Seeds of additional samples of the smallest two sizes."""
 SEEDS = (1, 2)
-"""Seeds of further runs on all pictures, beside the recipe's own, of the network that takes minutes."""
+"""Seeds of additional runs of the original network, which takes only minutes."""
 OVERHEAD = 1.5
-"""Minutes of a run beside its epochs: start, measurement, export; an estimate."""
+"""Estimated minutes of a run without its epochs: start, measurement, export."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,11 @@ class Backbone:
     epochs: number of epochs from scratch with all pictures.
     batch: pictures per step, at most.
     tuning: learning rate of what is tuned with the head, as it is typed.
-    trained, tuned, answered: pictures per second on 2 cores with nothing beside: while all layers are trained, while
-        the last block and the head are, and without training. Estimated, for the minutes alone: from the processor's
-        time of a few steps with other work beside them, scaled so that se_resnet has its 130 pictures per second.
-        `tuned`, and `answered` of resnet50, were not measured.
-    weights: name of the base weights of its curves, as the table and the figure have it.
+    trained, tuned, answered: pictures per second on 2 idle cores while all layers, or the last block and the head, are
+        trained, and without training. These are estimates for `minutes`, from the processor time of a few steps on a
+        busy machine, scaled so that se_resnet has its 130 pictures per second. `tuned`, and `answered` of resnet50,
+        were not measured.
+    weights: name of the base weights of its curves, for the table and the figure.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Backbone:
 
     @property
     def options(self):
-        """Options that all its runs have."""
+        """Options of all its runs."""
         return f"--network {self.name} --image-size {self.size} --mixed-precision"
 
     def minutes(self, pictures, epochs, speed, features=0):
@@ -189,5 +189,5 @@ PLAN = [
     list_pretraining(VGG16),
     *list_curves(VGG16),
 ]
-"""Rows in the order in which they are trained: what costs little and what the table needs comes first, the curves of
-two backbones next, and those of the other two last."""
+"""Rows in the order in which they are trained: first the fast ones and those of the table, then the curves of two
+backbones, and last those of the other two."""

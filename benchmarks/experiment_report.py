@@ -20,22 +20,22 @@ BEGIN, END = "<!-- experiment:table -->", "<!-- /experiment:table -->"
 FIGURE = "transfer.png"
 """Name of the figure, beside the document."""
 COSTS = "costs.json"
-"""File, beside the runs, of the largest memory of each in bytes."""
+"""Name of the file with the peak memory of each run in bytes, in the folder of the runs."""
 GOAL = 0.88
-"""Accuracy that every row of the table should exceed, or say why not."""
+"""Accuracy that each row of the table should exceed; if not, the row gives a reason."""
 STYLES = {
     "head": ("the head alone", "#0072B2", "o", "-"),
     "block": ("head and last block", "#E69F00", "s", "-"),
     "all": ("everything, at a low rate", "#009E73", "^", "-"),
     "scratch": ("from scratch, same pictures", "#000000", "x", "--"),
 }
-"""Name, colour, marker and line of each way. The colours are of Okabe and Ito (2008), which colour-blind people tell
-apart; markers and dashes repeat what they say."""
+"""Name, colour, marker and line of each way. Colour-blind people can tell the colours of Okabe and Ito (2008)
+apart; markers and dashes carry the same information."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a finished run has come to.
+    """Result of a finished run.
 
     row: `Row` of the plan.
     accuracy: share of right answers on the validation pictures; `interval`: its 95 % interval.
@@ -43,7 +43,7 @@ class Result:
     network: its name.
     training: facts of `fer.models.config.ModelConfig.training`.
     side: side of the network's input in pixels.
-    memory: largest memory of the training process in bytes; 0 if it was not measured.
+    memory: peak memory of the training process in bytes; 0 if it was not measured.
     """
 
     row: Row
@@ -57,7 +57,7 @@ class Result:
 
     @property
     def has_learnt(self):
-        """Whether the accuracy is above that of always giving the larger class, by more than chance."""
+        """Whether the accuracy is significantly above that of always answering the larger class."""
         return self.interval[0] > self.majority
 
 
@@ -116,7 +116,7 @@ def write_report(document, results):
 def render_rows(results):
     """Return the Markdown table of the networks that were trained from scratch on all pictures.
 
-    A network has no row until a run of it has finished and has learnt. A run that has not is told on standard error.
+    A network has a row once a run of it has finished and has learnt. Standard error lists finished runs that have not.
     """
     lines = []
     for name in dict.fromkeys(row.of for row in PLAN if row.of):
@@ -157,9 +157,9 @@ def _render_row(runs):
 
 
 def group_curves(results):
-    """Return for each base, way and number of pictures the list of accuracies, as nested dicts.
+    """Return the lists of accuracies in nested dicts by base, way and number of pictures.
 
-    Without all four ways of at least two numbers of pictures, a base has no curves.
+    A base is left out unless all four ways have results for at least two numbers of pictures.
     """
     curves = {}
     for one in results.values():
@@ -181,7 +181,7 @@ def render_curves(curves):
 
 
 def _render_point(accuracies):
-    """Return the accuracy of a point, with the lowest and the highest of several samples of pictures."""
+    """Return the accuracy of a point as text, with the lowest and the highest if there are several samples."""
     if not accuracies:
         return ""
     if len(accuracies) == 1:
@@ -192,7 +192,7 @@ def _render_point(accuracies):
 def save_curves(path, curves, majority):
     """Plot accuracy over the number of training pictures, one panel per base.
 
-    Several samples of as many pictures have a bar from the lowest accuracy to the highest.
+    Points with several samples of pictures have a bar from the lowest to the highest accuracy.
 
     Args:
         path: path of the PNG.

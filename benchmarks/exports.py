@@ -54,7 +54,7 @@ def measure_exports(data, model="bundled"):
 
 
 def in_own_process(function, *arguments):
-    """Run a function in a process of its own: TensorFlow takes its number of threads only once, at its start."""
+    """Run a function in a subprocess, since TensorFlow's number of threads can only be set at its start."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

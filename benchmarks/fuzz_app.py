@@ -49,7 +49,7 @@ class App:
 
 
 def call_function(random, app):
-    """Return a function that calls one of the app's functions, mostly with values that it does not accept."""
+    """Return a function that calls one of the app's functions, mostly with invalid values."""
     fn = random.choice(list(app.fns.values()))
     name, number = fn.api_name, next(key for key, one in app.fns.items() if one is fn)
     values = [_value(random, app) if random.random() < 0.5 else _meant(app, block) for block in fn.inputs]

@@ -25,6 +25,7 @@ from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
 
 FOLDER = Path(os.environ["GRADIO_TEMP_DIR"])
+"""Path of the folder for temporary files."""
 
 
 def main():

@@ -3,8 +3,8 @@
     python -m benchmarks.identity_switches
 
 The face of NASA's astronaut and its mirror image move over grey frames of 640x480 pixels, five frames per second for
-four seconds. They are detected and tracked as in a clip. A switch is a face that gets another number than before. The
-result is the number of switches in all clips of a kind. Takes two minutes on 2 cores.
+four seconds. They are detected and tracked as in a clip. A switch is a face that gets a new number. The result is the
+number of switches in all clips of a kind. Takes two minutes on 2 cores.
 """
 
 import math

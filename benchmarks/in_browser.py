@@ -3,8 +3,8 @@
     python -m benchmarks.in_browser --data fer2013.zip
 
 Needs Debian's chromium. Differences are measured on validation pictures pasted into scenes, once as PNG, which both
-decode to the same pixels, and once as JPEG. Frames have 640x480 pixels and one moving face; each frame is made when the
-one before is answered. Loading is measured in a new profile (cold) and with the files in the browser's cache (warm).
+decode to the same pixels, and once as JPEG. Frames have 640x480 pixels and one moving face; each frame is drawn when
+the previous one is answered. Loading is measured with an empty cache (cold) and with a full one (warm).
 Takes two minutes of processor time.
 """
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.many_pictures
 
-The pictures are crops of NASA's astronaut in `examples/`, and lie in memory. Both ways take turns. Prints median,
+The pictures are crops of NASA's astronaut in `examples/`, held in memory. Both ways take turns. Prints median,
 lowest and highest of the runs, in wall time and in processor time, which does not depend on other programs. Takes two
 minutes on 2 cores.
 """
@@ -29,18 +29,19 @@ KINDS = {
     "a face in 224 pixels": (224, (140, 40, 310, 210), False),
     "a face in 512 pixels": (512, (0, 0, 512, 512), False),
 }
-"""Kinds of pictures: side in pixels, box of the photo from which they are cut, and whether each is one face."""
-
-
+"""Kinds of pictures: side in pixels, box in the photo, and whether each picture is a face crop."""
 LITERT_FILE = read_litert_file("bundled")
+"""LiteRT file of the bundled model."""
 
 
 def one_at_a_time(recognizer, pictures, already_cropped):
+    """Recognize pictures one after the other."""
     for picture in pictures:
         recognizer.recognize(picture.load(), already_cropped)
 
 
 def together(recognizer, pictures, already_cropped):
+    """Recognize pictures in batches on all cores, as `fer predict` does."""
     for _ in recognize_in_parallel(pictures, partial(Recognizer.open, LITERT_FILE, "bundled"), already_cropped):
         pass
 

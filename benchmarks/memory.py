@@ -1,4 +1,4 @@
-"""Test for memory growth of the app: a live stream, and then photos in a row, each from one client.
+"""Test for memory growth of the app during a live stream, and then during many photos, from one client each.
 
     python -m benchmarks.memory --minutes 30 --photos 5000
 
@@ -15,7 +15,7 @@ import httpx
 from benchmarks.app_client import PHOTO, memory, predict, running_app, stream
 
 FIRST = 100
-"""Number of frames, and of photos, before the first measurement: they fill the caches."""
+"""Number of frames, and of photos, before the first measurement, which fill caches."""
 
 
 def main():

@@ -3,8 +3,8 @@
     python -m benchmarks.no_faces --photos PHOTOS --pictures PICTURES
 
 PHOTOS is a folder of photos with one face each. PICTURES is a folder of pictures without a human face, such as
-`skimage/data` in scikit-image's wheel. Drawn patterns are added to these. Random cuts of all of them are enlarged, so
-that small structures get the size of a face. Prints tables.
+`skimage/data` in scikit-image's wheel. Drawn patterns are added to these. Random crops of all of them are enlarged,
+so that small structures get the size of a face. Prints tables.
 """
 
 import argparse

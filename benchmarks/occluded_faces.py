@@ -1,10 +1,10 @@
-"""Faces that are partly covered: how many are still found, and how well their expression is read.
+"""Detection and accuracy on faces that are partly covered by a mask or by dark glasses.
 
     python -m benchmarks.occluded_faces --photos PHOTOS
 
-PHOTOS is a folder of photos as `fer evaluate --photos` takes it. In photos of each set, chosen at random, something is
-drawn over the largest face: a mask from the tip of the nose to below the chin, or dark glasses. A face counts as found
-if a box is found whose centre lies in the box of the uncovered face. Prints a table for each set and for all photos.
+PHOTOS is a folder of photos as `fer evaluate --photos` takes it. In a random sample of each set, a mask from the tip of
+the nose to below the chin, or dark glasses, are drawn over the largest face. A face counts as found if the centre of a
+detected box lies in the box of the uncovered face. Prints a table for each set and for all photos.
 """
 
 import argparse
@@ -24,7 +24,7 @@ SEED = 2013
 PHOTOS = 100
 """Largest number of photos of a set."""
 MASK, GLASSES = (176, 205, 222), (24, 24, 26)
-"""Colours of what is drawn."""
+"""Colours of masks and glasses."""
 
 
 def draw_mask(draw, face, width):

@@ -1,11 +1,11 @@
-"""The original experiment, finished: train all that its table and curves need, and write them.
+"""The extended original experiment: train the networks of its table and curves, and write both.
 
     python -m benchmarks.original_experiment --data fer2013.zip --imagenet efficientnet-lite0-57934424.pth --resume
 
-`make experiment DATA=fer2013.zip` fetches the ImageNet weights and runs this. A training that is finished is skipped,
-one that was interrupted goes on, and the table in docs/original-experiment.md and its figure are written
-anew after each. `--list` prints the plan (`benchmarks.experiment_plan`) with commands and estimated minutes,
-`--only` picks rows of it, and `--report` writes table and figure from what is finished, without training.
+`make experiment DATA=fer2013.zip` fetches the ImageNet weights and runs this. A finished training is skipped, an
+interrupted one is resumed, and the table in docs/original-experiment.md and its figure are written again after each.
+`--list` prints the plan (`benchmarks.experiment_plan`) with commands and estimated minutes, `--only` selects rows of
+it, and `--report` writes table and figure from finished runs, without training.
 """
 
 import argparse
@@ -31,7 +31,7 @@ LAST = "README.md"
 
 
 def main(arguments=None):
-    """Run `python -m benchmarks.original_experiment`; `arguments` are the words after it, None for this process's."""
+    """Run `python -m benchmarks.original_experiment`; `arguments` are its words, by default those of this process."""
     parser = argparse.ArgumentParser("python -m benchmarks.original_experiment", description=__doc__.splitlines()[0])
     parser.add_argument("--data", metavar="PATH", help="folder, zip or CSV of FER2013")
     parser.add_argument("--imagenet", metavar="FILE", help="EfficientNet-Lite0's weights (*.pth); its rows need them")
@@ -126,7 +126,7 @@ def train_rows(rows, options):
         raise UserError("--data PATH is needed to train. Received: none")
     if not options.resume and options.runs.exists() and any(options.runs.iterdir()):
         raise UserError(f"`--runs` must be a new or empty folder, or --resume must be given. Received: {options.runs}")
-    read_document(options.document)  # Told before hours are spent.
+    read_document(options.document)  # Fails before hours of training, not after them.
     options.runs.mkdir(parents=True, exist_ok=True)
     left_out = []
     for number, row in enumerate(rows, start=1):
@@ -178,14 +178,14 @@ def run_process(command):
             interruption = error
             if isinstance(error, Terminated):  # Ctrl+C reaches the process itself.
                 process.terminate()
-    process.returncode = os.waitstatus_to_exitcode(status)  # `Popen` would wait for it again.
+    process.returncode = os.waitstatus_to_exitcode(status)  # Otherwise `Popen` would wait for the process again.
     if interruption:
         raise type(interruption)("interrupted. The same command with --resume goes on.")
     return process.returncode, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def keep_memory(runs, name, memory):
-    """Note the largest memory of a run, of which several processes may have trained parts."""
+    """Record the peak memory of a run: the largest of all processes that trained it, if it was resumed."""
     file = runs / COSTS
     costs = json.loads(file.read_text()) if file.exists() else {}
     costs[name] = max(memory, costs.get(name, 0))

@@ -4,7 +4,7 @@ The data sets are drawn faces that vary in size, position, rotation, colours, li
 `CLASSES` are not among the bundled network's. Each size is drawn three times; all networks are tested on the same
 pictures.
 
-    python -m benchmarks.small_sets draw mine --per-class 30    # a data set to try the commands on
+    python -m benchmarks.small_sets draw mine --per-class 30    # a data set for trying the commands
     python -m benchmarks.small_sets measure runs/small          # the table of docs/training.md
 
 An interrupted measurement continues: runs that are already in `measured.json` are not trained again.

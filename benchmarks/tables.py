@@ -1,9 +1,9 @@
-"""Measurements as Markdown."""
+"""Formatting of measurements as Markdown."""
 
 import statistics
 
 RUNS = 5
-"""Number of runs of which a measurement states median and extremes."""
+"""Number of runs of a measurement, which states their median, lowest and highest."""
 
 
 def table(headers, rows):

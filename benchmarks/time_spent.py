@@ -15,6 +15,7 @@ from fer.images.loading import load_image
 from fer.recognition import recognizer
 
 CALLS = 60
+"""Number of calls per run."""
 STEPS = (
     "decode the JPEG",
     "make the picture smaller",

@@ -22,7 +22,7 @@ PICTURES = 2400
 def measure_training_overhead(data):
     """Measure both, and return a paragraph; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
     train, validation = load_faces(data, "train", limit=PICTURES), load_faces(data, "validation", limit=96)
-    # Without mixup and averaging, which a plain `model.fit` does not do.
+    # Without mixup and averaging, which a plain `model.fit` does not have.
     recipe = replace(RECIPES["se_resnet"], epochs=2, mixup=0.0, average=False)
     ours, bare = [], []
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -19,18 +19,21 @@ DOCS = Path(__file__).parent
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync
 --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
 CAMERA, FRAMES = (800, 450), 120
-"""Size in pixels and number of the frames that the browser's camera shows over and over, 30 a second."""
+"""Size in pixels, and number, of the frames that the fake camera repeats at 30 frames per second."""
 LIVE_SECONDS = 25
-"""Seconds of the live page before its picture is taken."""
+"""Seconds that the live page runs before its screenshot."""
 DESK, PHONE = (1280, 800), (390, 844)
+"""Window sizes in pixels."""
 
 
 def photo(page):
+    """Recognize the example on the photo page."""
     page.locator("#photo input[type=file]").set_input_files(PHOTO)
     expect(page.locator("#message")).to_contain_text("One face")
 
 
 def many(page):
+    """Recognize variants of the example, and a broken file, on the page for many pictures."""
     page.get_by_role("tab", name="Many pictures").click()
     with tempfile.TemporaryDirectory() as folder, Image.open(PHOTO) as image:
         variants = {
@@ -50,6 +53,7 @@ def many(page):
 
 
 def video(page):
+    """Read a drawn clip of a moving face on the video page."""
     page.get_by_role("tab", name="Video").click()
     with tempfile.TemporaryDirectory() as folder, Image.open(PHOTO) as image:
         clip = Path(folder, "clip.mp4")
@@ -64,6 +68,7 @@ def video(page):
 
 
 def live(page):
+    """Start the camera on the live page, and wait `LIVE_SECONDS`."""
     page.get_by_role("tab", name="Live").click()
     page.get_by_role("button", name="Start the camera").click()
     expect(page.locator("#live-device .message")).to_contain_text("Faces in sight: 2.")
@@ -72,7 +77,7 @@ def live(page):
 
 
 def write_camera(path):
-    """Write what the browser's camera shows: the photo and its mirror image, each moving to and fro."""
+    """Write the clip of the fake camera: the example photo and its mirror image, each moving to and fro."""
     width, height = CAMERA
     with Image.open(PHOTO) as image, path.open("wb") as file:
         people = [image.convert("RGB"), ImageOps.mirror(image.convert("RGB")).resize((400, 400))]
@@ -87,6 +92,7 @@ def write_camera(path):
 
 
 def about(page):
+    """Open the page about the app."""
     page.get_by_role("tab", name="About").click()
     expect(page.locator("#about")).to_contain_text("bundled")
 
@@ -100,7 +106,7 @@ SHOTS = {
     "video": ((1280, 1140), "light", video),
     "about": ((1280, 1140), "light", about),
 }
-"""File name: window, theme, and what a person does before."""
+"""Window size, theme, and function that prepares the page, by file name without suffix."""
 
 
 def main():
@@ -115,6 +121,7 @@ def main():
 
 
 def take(browser, url, path, window, theme, act):
+    """Open the app in a window, prepare the page with `act`, and save a screenshot."""
     width, height = window
     page = browser.new_page(viewport={"width": width, "height": height}, locale="en-US")
     page.goto(f"{url}/?__theme={theme}")

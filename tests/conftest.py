@@ -28,7 +28,7 @@ from fer.labels import EMOTIONS
 ROOT = Path(__file__).parents[1]
 HUB = HubDouble()
 HUB_HOME = Path(tempfile.mkdtemp(prefix="fer-hub-"))
-# The Hub's client reads these once, when it is imported: no test ever reaches the real Hub by mistake.
+# huggingface_hub reads these once, when it is imported, so they are set here: no test reaches the real Hub by mistake.
 os.environ.update(
     HF_ENDPOINT=HUB.url,
     HF_HOME=str(HUB_HOME),
@@ -37,25 +37,25 @@ os.environ.update(
     HF_HUB_DISABLE_PROGRESS_BARS="1",
 )
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # A thread for each library: the processes of the tests share the cores.
+    # One thread per library, since the test processes share the cores.
     os.environ.update(OMP_NUM_THREADS="1", TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 CACHE = make_cache()
-"""Where Gradio writes, which reads it when it is imported."""
-# A shell that starts the tests in the background has Ctrl+C ignored, and every program of theirs would inherit that.
+"""Temporary folder of Gradio, which reads its path when it is imported; it is deleted with this object."""
+# A shell that starts the tests in the background ignores Ctrl+C, and every program that they start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 LIVE_TOKEN = os.environ.pop("HF_TOKEN", None)
-"""For the tests marked live alone."""
-GROUPS = ("trained", "app_url")
-"""Fixtures that take long to make: where tests run in several processes, those of each run in the same one."""
+"""Token of the real Hub, used only by tests with the marker `live`."""
+SHARED_FIXTURES = ("trained", "app_url")
+"""Slow session fixtures: all tests that use one of them run in the same process of pytest-xdist, so it is made once."""
 
 pytest_plugins = ["pytester", "speed"]
 
 
 def pytest_collection_modifyitems(items):
-    """Of those without a group of their own, the tests of a file share a process, and with it its fixtures."""
+    """Put tests without an xdist group into one by shared fixture or, without a shared fixture, by file."""
     for item in items:
         if not item.get_closest_marker("xdist_group"):
-            fixtures = [name for name in GROUPS if name in item.fixturenames]
+            fixtures = [name for name in SHARED_FIXTURES if name in item.fixturenames]
             item.add_marker(pytest.mark.xdist_group((fixtures or [item.path.stem])[0]))
 
 
@@ -65,19 +65,20 @@ def pytest_unconfigure():
 
 @pytest.fixture(scope="session")
 def hub_server():
+    """The running double of the Hub, shared by all tests; `hub` empties it first."""
     with HUB:
         yield HUB
 
 
 def hub_environment(**settings):
-    """Environment of a program of its own that meets the double, with a token that may write to `fer-bot/…`."""
+    """Return the environment of a subprocess that uses the Hub's double; its token may write to `fer-bot/…`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("FER_", "GRADIO_"))}
     return {**inherited, "HF_TOKEN": "hf_write", **settings}
 
 
 @pytest.fixture
 def hub(hub_server, monkeypatch):
-    """The Hub's double with nothing in it, an empty cache, and a token that may write to `fer-bot/…`."""
+    """The Hub's double, empty, with an empty cache and a token that may write to `fer-bot/…`."""
     hub_server.reset()
     shutil.rmtree(HUB_HOME, ignore_errors=True)
     monkeypatch.setenv("HF_TOKEN", "hf_write")
@@ -86,20 +87,20 @@ def hub(hub_server, monkeypatch):
 
 @pytest.fixture(scope="session")
 def app_url():
-    """Address of the app with the bundled model, which serves from this process as long as the tests run."""
+    """Address of an app with the bundled model that runs in this process until the tests end."""
     with serve_app() as url:
         yield url
 
 
 @contextmanager
 def serve_app(answers=None, **limits):
-    """Serve the app in this process, without deleting old files, and yield its address.
+    """Serve the app in this process, without the deletion of old files, and yield its address.
 
     Args:
         answers: a `fer.app.demo.Serving`; by default that of the bundled model.
         **limits: limits of `fer.app.demo.build_demo`.
     """
-    # Gradio imports the Hub's client, which must find the settings above.
+    # Imported here, since Gradio imports huggingface_hub, which must find the settings above.
     from fer.app.demo import load_serving, running_app
 
     load = partial(load_serving, "bundled") if answers is None else lambda: answers
@@ -109,12 +110,12 @@ def serve_app(answers=None, **limits):
 
 @contextmanager
 def run_app(folder, ending=signal.SIGTERM, output=None):
-    """Starts the app as a person does, in a process of its own, and ends it politely: yields its address.
+    """Run `python app.py` in a subprocess, yield its address, and end it with a signal.
 
     Args:
-        folder: for all files that it and Gradio write.
-        ending: signal that asks it to end.
-        output: file for what it prints; None for the tests' own output.
+        folder: folder for all files that the app and Gradio write.
+        ending: signal that ends it.
+        output: open file for its output; None for that of the tests.
     """
     port = free_port()
     environment = hub_environment(GRADIO_SERVER_PORT=str(port), GRADIO_TEMP_DIR=str(folder), TMPDIR=str(folder))
@@ -145,7 +146,7 @@ def free_port():
 
 
 def wait_for(condition, seconds=60):
-    """Returns when the function's answer is true."""
+    """Wait until `condition()` is true; fail after `seconds`."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not so after {seconds} seconds"
@@ -154,20 +155,20 @@ def wait_for(condition, seconds=60):
 
 @pytest.fixture(scope="session")
 def client(app_url):
-    from gradio_client import Client  # Imports the Hub's client, which must find the settings above.
+    from gradio_client import Client  # Imported here for the same reason as in `serve_app`.
 
     return Client(app_url, verbose=False)
 
 
 @pytest.fixture(scope="session")
 def astronaut():
-    """Path of a photo with one face."""
+    """Path of the example photo, which has one face."""
     return ROOT / "examples" / "astronaut.jpg"
 
 
 @pytest.fixture(scope="session")
 def photo(astronaut):
-    """That photo, opened."""
+    """The example photo as a PIL image."""
     return load_image(astronaut)
 
 
@@ -178,15 +179,16 @@ def detector():
 
 @pytest.fixture(scope="session")
 def face(photo, detector):
-    """Its face as it is found."""
+    """The `DetectedFace` of the example photo."""
     return detector.detect(photo)[0]
 
 
 @pytest.fixture(scope="session")
 def draw_dataset():
-    """Draws FER2013 in Kaggle's layout, `per_class` pictures of each emotion in each split, and returns its folder.
+    """Function that draws a data set in Kaggle's layout of FER2013, and returns its folder.
 
-    Training, validation (`PublicTest_`) and test (`PrivateTest_`) follow each other in the pictures' numbers, from 0.
+    Each split has `per_class` pictures of each emotion. Pictures are numbered from 0: training, then validation
+    (`PublicTest_`), then test (`PrivateTest_`).
     """
 
     def draw(folder, emotions=EMOTIONS, per_class=4):
@@ -204,7 +206,7 @@ def draw_dataset():
 
 
 def draw_face(emotion, number):
-    """A grey 48x48 face that differs by emotion in its mouth and brows, and by number in its grain."""
+    """Draw a grey 48x48 face; the emotion determines mouth and brows, and the number the noise."""
     index = EMOTIONS.index(emotion)
     image = Image.new("L", (48, 48), 40)
     draw = ImageDraw.Draw(image)
@@ -229,15 +231,15 @@ def write_clip(
     pixel=None,
     times=None,
 ):
-    """Writes pictures of one size as a clip.
+    """Write pictures of the same size as a clip, and return its path.
 
     Args:
-        rotation: degrees that a player is told to turn the pictures by, counter-clockwise.
-        mirrored: whether it is told to mirror them then.
-        sound: add a second of silence.
+        rotation: degrees, counter-clockwise, by which players shall rotate the pictures.
+        mirrored: whether players shall mirror the rotated pictures.
+        sound: whether to add a second of silence.
         container: options of the file format.
-        pixel: width of a pixel over its height, a fraction.
-        times: of the pictures, in numbers of pictures from the start of the clock; by default from 0 on.
+        pixel: aspect ratio of a pixel, width over height, a fraction.
+        times: time stamps in units of 1 / rate; by default 0, 1, 2, …
     """
     with av.open(str(path), "w", options=container or {}) as file:
         stream = file.add_stream(codec, rate=rate)
@@ -259,6 +261,7 @@ def write_clip(
 
 
 def write_silence(file, stream):
+    """Write a second of silence to an audio stream of 48 kHz."""
     for start in range(0, 48_000, 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 48_000, start
@@ -267,7 +270,7 @@ def write_silence(file, stream):
 
 
 def texts(html):
-    """What a person reads of HTML: its texts, in order."""
+    """Return the texts of HTML without its tags, in order."""
     found, parser = [], HTMLParser()
     parser.handle_data = lambda data: found.append(data.strip())
     parser.feed(html)
@@ -276,25 +279,23 @@ def texts(html):
 
 @pytest.fixture(scope="session")
 def recognizer():
-    """Of the bundled model."""
-    from fer.recognition.recognizer import (
-        Recognizer,  # Keras imports the Hub's client, which must find the settings above.
-    )
+    """The recognizer of the bundled model."""
+    from fer.recognition.recognizer import Recognizer
 
     return Recognizer.load("bundled")
 
 
 SMALL = {"stem": 8, "widths": (8,), "depth": 1}
-"""Options of a `se_resnet` that a processor trains in seconds."""
+"""Options of a `se_resnet` that trains in seconds on a CPU."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of `train.py` that is over.
+    """A finished run of `train.py`.
 
-    folder: its model folder, which no test changes.
-    data: what it was trained on.
-    command: its arguments but for `--output`.
+    folder: model folder; tests must not change it.
+    data: folder of the data set.
+    command: arguments without `--output`.
     """
 
     folder: Path
@@ -304,7 +305,7 @@ class Run:
 
 @contextmanager
 def small_networks():
-    """Within it a `se_resnet` is small unless other options are asked for."""
+    """Context manager in which `se_resnet` defaults to the options in `SMALL`."""
     from fer.models.networks import NETWORKS, se_resnet
 
     with pytest.MonkeyPatch.context() as patch:
@@ -315,13 +316,14 @@ def small_networks():
 
 @pytest.fixture
 def small_network():
+    """Make the options in `SMALL` the defaults of `se_resnet` during the test."""
     with small_networks():
         yield
 
 
 @contextmanager
 def eager_training():
-    """Within it networks are trained without a graph, which takes longer to trace than a few steps do without it."""
+    """Context manager in which Keras trains eagerly: for a few steps, tracing a graph takes longer than it saves."""
     import keras
 
     with pytest.MonkeyPatch.context() as patch:
@@ -331,13 +333,17 @@ def eager_training():
 
 @pytest.fixture
 def eager():
+    """Train eagerly during the test."""
     with eager_training():
         yield
 
 
 @pytest.fixture(scope="session")
 def trained(draw_dataset, tmp_path_factory):
-    """A whole run of a small network on happy and sad faces of 16 pixels, whose test pictures cannot be read."""
+    """A finished `Run` of a small network on happy and sad faces of 16 pixels.
+
+    The pictures of the test split are empty files, so training fails if it reads them.
+    """
     import train
 
     data, folder = draw_dataset(tmp_path_factory.mktemp("data"), per_class=12), tmp_path_factory.mktemp("runs") / "two"
@@ -352,8 +358,10 @@ def trained(draw_dataset, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def calibrated(trained, tmp_path_factory):
-    """A model folder like that one, but small: without what training leaves, of a network that has learnt nothing and
-    enlarges its input, and with a temperature and a prior. No test changes it."""
+    """A model folder of an untrained network that enlarges its input, with a temperature and a prior.
+
+    It has the labels and metrics of `trained`, but no logs, figures or exports. Tests must not change it.
+    """
     from fer.models.calibration import Calibration
     from fer.models.config import load_config, save_calibration
     from fer.models.model_folder import METRICS, save_model
@@ -369,7 +377,7 @@ def calibrated(trained, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def exported(calibrated, tmp_path_factory):
-    """The same with an export in each format. No test changes it."""
+    """A copy of `calibrated` with an export in each format. Tests must not change it."""
     from fer.export.convert import export_model
     from fer.models.exports import EXPORTS
 
@@ -381,7 +389,7 @@ def exported(calibrated, tmp_path_factory):
 
 @pytest.fixture
 def converted(exported, monkeypatch):
-    """In place of a conversion, which takes Keras seconds, that of the model `exported`."""
+    """Replace Keras' export, which takes seconds, by copying the files of `exported`."""
     import keras
 
     from fer.models.exports import EXPORTS
@@ -394,13 +402,13 @@ def converted(exported, monkeypatch):
 
 @pytest.fixture
 def conversion_of_another(converted, monkeypatch):
-    """In place of a conversion that of the model `exported`, of 16 pixels, without comparing what it answers."""
+    """Like `converted`, but without the comparison with Keras, for networks with other weights than `exported`."""
     monkeypatch.setattr("fer.export.convert._compare", lambda *_: 0.0)
 
 
 @pytest.fixture
 def conversion_here(monkeypatch):
-    """In this process, what would be converted in a process of its own."""
+    """Run conversions in this process instead of in a subprocess."""
 
     def export(folder, file, quantize=False):
         from fer.export.convert import export_model
@@ -412,7 +420,7 @@ def conversion_here(monkeypatch):
 
 @pytest.fixture
 def untrained(tmp_path):
-    """A model folder with the bundled one's labels, facts and figures, of a small network that has learnt nothing."""
+    """A model folder of a small, untrained network with the labels, calibration and metrics of the bundled model."""
     from fer.models.config import load_config, save_calibration
     from fer.models.model_folder import BUNDLED, METRICS, save_model
 

@@ -1,8 +1,8 @@
-"""A limit on how long a test may take, for `--seconds-a-test`: it fails the tests that take longer without saying why.
+"""The option `--seconds-a-test`: it fails tests that take longer and have none of the markers in `EXCUSES`.
 
-Time is counted that a test takes itself, in its call and in what is set up for it alone; not that of fixtures that
-others use as well. The limit is one on a current processor; on a slower machine it is as many times longer as a small
-fixed work takes there, at the start, and again when a test is about to fail, since others may use the machine by then.
+The time of a test includes its call and its function-scoped fixtures, but not fixtures that other tests share. The
+limit is that on a current processor. On a slower machine it is multiplied by the slowness, which a small benchmark
+measures at the start, and again before a test fails, since other programs may use the machine by then.
 """
 
 import time
@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 
 EXCUSES = ("slow", "nightly", "live", "browser")
-"""Markers of tests that may take longer."""
+"""Markers of tests that the limit does not apply to."""
 REFERENCE = 0.02
-"""Seconds that the work takes on a core of a current server processor (2025)."""
+"""Seconds that the benchmark takes on a core of a current server processor (2025)."""
 RUNS = 10
+"""Number of runs of the benchmark per measurement."""
 
 
 def measure_slowness():
-    """How many times as long as on the reference a small fixed work takes, but at least 1: the mean of some, which a
-    machine that others use as well makes longer, too."""
-    return max(1.0, sum(_work() for _ in range(RUNS)) / RUNS / REFERENCE)
+    """Return the mean time of the benchmark over `REFERENCE`, at least 1; other programs on the machine increase it."""
+    return max(1.0, sum(_benchmark() for _ in range(RUNS)) / RUNS / REFERENCE)
 
 
-def _work():
+def _benchmark():
     start = time.perf_counter()
     sum(number * number % 7 for number in range(200_000))
     np.sort(np.random.default_rng(0).random(100_000))
@@ -32,7 +32,7 @@ def _work():
 
 
 class Stopwatch:
-    """Sums the seconds within `running`, without those within `paused`; either may be entered within itself."""
+    """Sum of the seconds within `running`, without those within `paused`; pauses may be nested."""
 
     def __init__(self, clock=time.monotonic):
         self.seconds = 0.0
@@ -63,12 +63,12 @@ class Stopwatch:
 
 
 class Limit:
-    """The plugin, registered where a limit is given.
+    """Plugin that fails slow tests; it is registered if `--seconds-a-test` is given.
 
     Args:
-        seconds: the limit on the reference.
-        clock: gives seconds.
-        slowness: as `measure_slowness`.
+        seconds: limit on a current processor.
+        clock: function that returns seconds.
+        slowness: function like `measure_slowness`.
     """
 
     def __init__(self, seconds, clock=time.monotonic, slowness=measure_slowness):

@@ -1,4 +1,4 @@
-"""The house stands: its floors, its circles, its sizes."""
+"""Rules of the architecture: layers, no circular imports, large libraries in one package each, short modules."""
 
 import ast
 import re
@@ -23,23 +23,23 @@ FLOORS = (
     ("app",),
     ("cli", "__main__"),
 )
-"""The packages of `fer`, from the ground: each imports from its own floor and from those below."""
+"""Packages and top modules of `fer` by floor, the lowest first: each may import from its own floor and those below."""
 KERAS_LAYERS = "fer.models.layers"
-"""Name of the one module at or below recognition that is made of Keras: functions that build networks import it."""
+"""The only module up to the floor of recognition that may import Keras at its top; others import it in functions."""
 FILES = sorted((ROOT / "fer").rglob("*.py"))
 
 
-def name_of(file):
+def module_name(file):
     parts = file.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {name_of(file): file for file in FILES}
+MODULES = {module_name(file): file for file in FILES}
 
 
 def imports(file, late=True):
-    """Names of the modules that a file imports; with `late` those within functions too."""
-    nodes = ast.walk(ast.parse(file.read_text())) if late else _early(ast.parse(file.read_text()))
+    """Yield the names of the modules that a file imports; with `late`, also imports within functions."""
+    nodes = ast.walk(ast.parse(file.read_text())) if late else _walk_module_level(ast.parse(file.read_text()))
     for node in nodes:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
@@ -49,11 +49,11 @@ def imports(file, late=True):
                 yield f"{module}.{name.name}" if f"{module}.{name.name}" in MODULES else module
 
 
-def _early(node):
+def _walk_module_level(node):
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.FunctionDef | ast.Lambda):
             yield child
-            yield from _early(child)
+            yield from _walk_module_level(child)
 
 
 def floor_of(module):
@@ -61,7 +61,7 @@ def floor_of(module):
     return next((number for number, floor in enumerate(FLOORS) if part in floor), None)
 
 
-def test_every_package_has_its_floor():
+def test_every_package_has_a_floor():
     assert {name for name in MODULES if "." in name and floor_of(name) is None} == set()
 
 
@@ -98,8 +98,8 @@ def test_a_large_library_is_used_in_one_place(library, package):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_what_answers_imports_no_keras(module):
-    """At or below recognition, Keras is imported where a function needs it, and in recognition itself never."""
+def test_recognition_does_not_import_keras(module):
+    """At or below recognition, only functions may import Keras; in recognition itself, nothing may."""
     if module == "fer" or (floor_of(module) <= floor_of("fer.recognition") and module != KERAS_LAYERS):
         late = module.startswith("fer.recognition")
         roots = {name.split(".")[0] for name in imports(MODULES[module], late)}
@@ -107,9 +107,9 @@ def test_what_answers_imports_no_keras(module):
 
 
 PRIVATE = re.compile(r"(ray|jax|jaxlib|keras|tensorflow|pyarrow)\.(.*\.)?(_\w+|src|python)(\.|$)")
-"""Names of modules that libraries keep to themselves."""
+"""Pattern of the names of private modules of libraries."""
 ALLOWED = {"tensorflow.lite.python.schema_py_generated"}
-"""Private modules that are imported: classes of the LiteRT file format that `flatbuffer_utils` works with."""
+"""Private modules that may be imported: classes of the LiteRT file format that `flatbuffer_utils` needs."""
 
 
 @pytest.mark.parametrize("module", MODULES)

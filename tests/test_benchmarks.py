@@ -14,6 +14,6 @@ def test_sections_of_other_benchmarks_stay_in_the_document(tmp_path):
     assert copy.read_text().startswith("# Benchmarks\n")
 
 
-def test_a_section_that_is_measured_first_has_its_place():
+def test_sections_are_in_the_order_of_titles_and_others_follow():
     text = render_document({"Exports": "slow", "Of another program": "kept", "Training": "fast"})
     assert text.index("## Training") < text.index("## Exports") < text.index("## Of another program")

@@ -19,11 +19,11 @@ def test_emotions_are_in_the_order_of_kaggles_folders():
     assert EMOTIONS == ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
-def test_csv_codes_are_those_of_the_dataset():
+def test_csv_codes_are_those_of_fer2013():
     assert CSV_EMOTIONS == ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
-def test_known_classes_come_back_in_the_one_order_and_others_as_given():
+def test_known_classes_are_put_into_the_fixed_order_and_own_classes_stay_as_given():
     assert check_classes(["sad", "happy", "angry"]) == ("angry", "happy", "sad")
     assert check_classes(["yawn", "contempt", "Wink", "happy"]) == ("happy", "contempt", "yawn", "Wink")
     assert check_classes(["1", "2"]) == ("1", "2")
@@ -33,7 +33,7 @@ def test_known_classes_come_back_in_the_one_order_and_others_as_given():
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_known_class_goes_by_other_names(name):
+def test_a_known_class_has_aliases(name):
     for other in [name, *ALIASES[name].split()]:
         assert known_class(other) == known_class(f" {other.upper()}") == name
         assert check_classes([other.title(), "yawn"]) == (name, "yawn")
@@ -41,7 +41,7 @@ def test_a_known_class_goes_by_other_names(name):
         assert match_class(other, ("yawn", "wink")) is None
 
 
-def test_a_folder_is_of_the_class_of_its_name_first():
+def test_a_folder_name_matches_its_class_in_any_case_and_unicode_form():
     assert match_class("WINK", ("happy", "Wink")) == "Wink"
     assert match_class("Café", ("Cafe\u0301", "wink")) == "Cafe\u0301"
     assert known_class("wink") is None
@@ -66,12 +66,12 @@ def test_a_folder_is_of_the_class_of_its_name_first():
         ([f"c{number}" for number in range(MOST_CLASSES + 1)], r"At most 50 classes .*Received: 51$"),
     ],
 )
-def test_classes_that_are_none_are_refused(classes, message):
+def test_invalid_classes_are_refused(classes, message):
     with pytest.raises(ValueError, match=message):
         check_classes(classes)
 
 
-def test_each_class_has_a_colour_of_its_own_and_the_emotions_keep_theirs():
+def test_each_class_has_its_own_colour_and_emotions_keep_theirs():
     assert class_colors(EMOTIONS) == EMOTION_COLORS
     for classes in (KNOWN, ("happy", "wink", "yawn"), [f"c{number}" for number in range(len(COLORS))]):
         colors = class_colors(classes)

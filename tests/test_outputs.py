@@ -1,4 +1,4 @@
-"""Outputs are checked before the work, and written completely or not at all."""
+"""Output paths are checked before the work begins, and files are written completely or not at all."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def clip(astronaut, tmp_path):
 
 @pytest.fixture
 def full_disk(monkeypatch):
-    """A full disk, to which `written_whole` writes."""
+    """Make `written_whole` fail as on a full disk."""
     replace = Path.replace
 
     def refuse(self, target):
@@ -39,6 +39,7 @@ def full_disk(monkeypatch):
 
 
 def refused(command, capsys):
+    """Run a command that must end with code 2 and without a traceback, and return its captured output."""
     with pytest.raises(SystemExit) as end:
         main([str(word) for word in command])
     assert end.value.code == 2
@@ -48,7 +49,7 @@ def refused(command, capsys):
 
 
 @pytest.mark.parametrize("option", ["--csv", "--annotated"])
-def test_the_clip_that_is_read_is_not_replaced(clip, tmp_path, option, capsys):
+def test_an_output_never_replaces_the_input_clip(clip, tmp_path, option, capsys):
     before = clip.read_bytes()
     link, another = tmp_path / "link.mp4", tmp_path / "hard.mp4"
     link.symlink_to(clip)
@@ -59,7 +60,7 @@ def test_the_clip_that_is_read_is_not_replaced(clip, tmp_path, option, capsys):
     assert clip.read_bytes() == before
 
 
-def test_outputs_are_refused_before_the_work(clip, tmp_path, monkeypatch, capsys):
+def test_wrong_output_paths_are_refused_before_the_work(clip, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("fer.recognition.recognizer.Recognizer.load", lambda *_: pytest.fail("the work has begun"))
     new = tmp_path / "new.mp4"
     for options, message in (
@@ -72,7 +73,7 @@ def test_outputs_are_refused_before_the_work(clip, tmp_path, monkeypatch, capsys
     assert not new.exists()
 
 
-def test_evaluate_and_compare_keep_what_they_read(draw_dataset, tmp_path, capsys):
+def test_evaluate_and_compare_never_replace_their_inputs(draw_dataset, tmp_path, capsys):
     data, votes = draw_dataset(tmp_path / "data", per_class=1), tmp_path / "votes.csv"
     votes.write_text("file,neutral\n")
     picture = next(data.rglob("*.jpg"))
@@ -90,10 +91,10 @@ def test_evaluate_and_compare_keep_what_they_read(draw_dataset, tmp_path, capsys
     assert (png.read_text(), votes.read_text()) == ("a person's", "file,neutral\n")
 
 
-def test_a_place_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
+def test_an_output_path_without_write_permission_is_refused(tmp_path, monkeypatch):
     kept = tmp_path / "kept"
     kept.write_text("old")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Whoever runs the tests may be allowed everything.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Replaced, since root may write anywhere.
     for path in (kept, tmp_path / "new"):
         with pytest.raises(UserError, match="`--json` must be where files may be written. Received"):
             check_outputs({"`--json`": path})
@@ -102,7 +103,7 @@ def test_a_place_that_cannot_be_written_to_is_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, error):
+def test_a_file_is_written_completely_or_stays_as_it_was(tmp_path, error):
     path = tmp_path / "figures.json"
     path.write_text("old")
     path.chmod(0o600)
@@ -121,7 +122,7 @@ def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path, error):
     assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]
 
 
-def test_a_link_and_a_long_name_stay_what_they_are(tmp_path):
+def test_symbolic_links_are_followed_and_long_names_work(tmp_path):
     target, link = tmp_path / ("ä" * 125 + ".csv"), tmp_path / "link"
     link.symlink_to(target)
     write_text(link, "text")
@@ -129,7 +130,7 @@ def test_a_link_and_a_long_name_stay_what_they_are(tmp_path):
     assert target.read_text() == "text"
 
 
-def test_devices_and_pipes_are_written_to(tmp_path, capsysbinary):
+def test_devices_and_pipes_can_be_outputs(tmp_path, capsysbinary):
     pipe, received = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
@@ -144,7 +145,7 @@ def test_devices_and_pipes_are_written_to(tmp_path, capsysbinary):
         write_text("/dev/full", "text")
 
 
-def test_what_goes_where_standard_output_goes_is_printed(tmp_path, monkeypatch):
+def test_text_for_the_file_behind_standard_output_is_printed(tmp_path, monkeypatch):
     printed = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", printed)
     file, fstat = tmp_path / "out", os.fstat
@@ -157,7 +158,7 @@ def test_what_goes_where_standard_output_goes_is_printed(tmp_path, monkeypatch):
     assert (tmp_path / "out").read_text() == ""
 
 
-def test_a_full_disk_loses_no_figures(clip, draw_dataset, tmp_path, full_disk, capsys):
+def test_metrics_are_printed_even_if_the_disk_is_full(clip, draw_dataset, tmp_path, full_disk, capsys):
     data = draw_dataset(tmp_path / "data", per_class=1)
     told = refused(["evaluate", "--data", data, "--json", tmp_path / "a.json", "--figure", tmp_path / "a.png"], capsys)
     assert "7 pictures of the validation split" in told.out
@@ -169,12 +170,14 @@ def test_a_full_disk_loses_no_figures(clip, draw_dataset, tmp_path, full_disk, c
     assert {path.name for path in tmp_path.iterdir()} == {"in", "data"}
 
 
-def test_a_clip_is_read_to_its_end_though_the_disk_is_full_halfway(astronaut, tmp_path, monkeypatch):
+def test_a_clip_is_read_to_its_end_even_if_the_disk_is_full(astronaut, tmp_path, monkeypatch):
     import av
 
     image, frames = Image.open(astronaut), []
 
     class Full:
+        """Container of PyAV whose writes fail as on a full disk."""
+
         def __init__(self, container):
             self.container = container
 

@@ -1,4 +1,4 @@
-"""What `pyproject.toml` promises: requirements in one place, and a wheel with every file that the package needs."""
+"""Tests of `pyproject.toml`: requirements stand in one place, and a wheel has every file that the package needs."""
 
 import subprocess
 import sys
@@ -22,18 +22,18 @@ def read_requirements(text):
     return {line for line in text.splitlines() if not line.startswith("#")}
 
 
-def test_the_requirements_are_those_of_the_app_and_of_training():
+def test_requirements_txt_has_core_app_and_training():
     requirements = read_requirements((ROOT / "requirements.txt").read_text())
     assert requirements == read_requirements(write_requirements(TABLE)) | set(EXTRAS["train"])
 
 
-def test_a_space_installs_nothing_that_trains():
+def test_a_space_does_not_install_training_packages():
     names = [line.split(">")[0] for line in read_requirements(write_requirements(TABLE))]
     assert "gradio[mcp]" in names
     assert not {"keras", "tensorflow", "tensorflow-cpu", "scikit-learn", "matplotlib"} & set(names)
 
 
-def test_the_files_at_the_top_are_found_here_and_in_an_installed_package(monkeypatch, tmp_path):
+def test_resources_are_found_in_a_checkout_and_in_an_installed_package(monkeypatch, tmp_path):
     assert find_resource("model_card.md") == ROOT / "model_card.md"
     assert install_command("scale") == 'pip install ".[scale]"'
     monkeypatch.setattr(resources, "FILES", tmp_path)
@@ -48,7 +48,7 @@ sys.modules |= dict.fromkeys(("keras", "tensorflow", "gradio", "sklearn", "matpl
 from fer.cli import main
 sys.exit(main())
 """
-"""A program that is `fer` where neither what trains nor what serves the page is installed."""
+"""Program that runs `fer` as if neither the extra `train` nor the extra `app` were installed."""
 
 
 @pytest.fixture
@@ -65,9 +65,9 @@ def wheel(tmp_path):
     return tmp_path / "site"
 
 
-@pytest.mark.nightly  # pip fetches what builds the wheel.
+@pytest.mark.nightly  # pip downloads the build backend.
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="compares with the files of a git clone")
-def test_a_wheel_has_every_file_answers_and_deploys_in_an_empty_folder(wheel, tmp_path, astronaut, hub):
+def test_an_unpacked_wheel_is_complete_and_predicts_and_deploys_in_an_empty_folder(wheel, tmp_path, astronaut, hub):
     listed = subprocess.run(["git", "ls-files", "fer", *FORCED], cwd=ROOT, capture_output=True, text=True, check=True)
     tracked = {path if path.startswith("fer/") else f"fer/files/{path}" for path in listed.stdout.splitlines()}
     packed = {path.relative_to(wheel).as_posix() for path in (wheel / "fer").rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""Other people's code is used as it is: what the package touches of it that is private, or replaces, is listed here."""
+"""`ALLOWED` lists all private names of other packages that `fer` uses, and all that it replaces in them."""
 
 import ast
 import sys
@@ -9,7 +9,7 @@ from conftest import ROOT
 ALLOWED = {
     # Gradio's key of a component in a session, whose choices may differ from the page's.
     "fer/app/server/payloads.py": {"._id"},
-    # Their docstrings have the reasons.
+    # The docstrings of these two modules give the reasons.
     "fer/app/server/replacements.py": {
         "gradio.mcp.GradioMCPServer = …",
         "gradio.processing_utils.async_transport = …",
@@ -19,14 +19,14 @@ ALLOWED = {
     # A documented setting of Pillow.
     "fer/images/decoding.py": {"PIL.AvifImagePlugin.DEFAULT_MAX_THREADS = …"},
 }
-"""Private and replaced names of other packages, by the file that touches them. A new one needs its reason there, and a
-test that fails when the other package changes; first look for a public way."""
+"""Private or replaced names of other packages, by file. A new one needs a reason in that file, and a test that fails
+when the other package changes; look for a public way first."""
 FILES = sorted((ROOT / "fer").rglob("*.py"))
 TREES = {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in FILES}
 
 
 PUBLIC = {"_asdict", "_fields", "_replace"}
-"""Methods of `typing.NamedTuple`, and public ones."""
+"""Methods of `typing.NamedTuple`, which are public in spite of the underscore."""
 
 
 def is_private(name):
@@ -34,13 +34,13 @@ def is_private(name):
 
 
 def is_foreign(module):
-    """Whether a module is another package's: neither this project's nor Python's own."""
+    """Return whether a module belongs to another package, not to this project or to Python."""
     root = module.partition(".")[0]
     return root not in ("", "fer", *sys.stdlib_module_names)
 
 
-def own_private_names():
-    """Names with a leading underscore that this package defines: its functions, classes, attributes and fields."""
+def defined_names():
+    """Yield the names of functions, classes, attributes and variables that this package defines."""
     for tree in TREES.values():
         for node in ast.walk(tree):
             match node:
@@ -52,11 +52,11 @@ def own_private_names():
                     yield name
 
 
-OWN = set(own_private_names())
+OWN = set(defined_names())
 
 
-def imported(tree):
-    """Full names of what a file imports from other packages, by the name that it has in the file."""
+def foreign_imports(tree):
+    """Yield pairs of the name in a file and the full name of what it imports from other packages."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -69,16 +69,16 @@ def imported(tree):
 
 
 def full_name(node, names):
-    """Full name of an expression such as `gr.Blocks.queue`, or None where it does not begin with an import."""
+    """Return the full name of an expression such as `gr.Blocks.queue`; None if it does not begin with an import."""
     if isinstance(node, ast.Attribute):
         base = full_name(node.value, names)
         return base and f"{base}.{node.attr}"
     return names.get(node.id) if isinstance(node, ast.Name) else None
 
 
-def touched(tree):
-    """What a file touches of other packages that is private, and what it replaces in them."""
-    names = dict(imported(tree))
+def find_violations(tree):
+    """Yield the private names of other packages that a file uses, and the names that it replaces in them."""
+    names = dict(foreign_imports(tree))
     own_and_python = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import)
                       for alias in node.names} - names.keys()  # fmt: skip
     for name in names.values():
@@ -101,8 +101,8 @@ def touched(tree):
 
 
 @pytest.mark.parametrize("file", TREES)
-def test_no_private_name_is_touched_and_nothing_is_replaced_but_what_is_listed(file):
-    assert set(touched(TREES[file])) == ALLOWED.get(file, set())
+def test_only_listed_names_of_other_packages_are_private_or_replaced(file):
+    assert set(find_violations(TREES[file])) == ALLOWED.get(file, set())
 
 
 @pytest.mark.parametrize(
@@ -118,5 +118,5 @@ def test_no_private_name_is_touched_and_nothing_is_replaced_but_what_is_listed(f
         ("import gradio as gr\nfrom fer import labels\nlabels.X = gr.Blocks()._id", {"._id"}),
     ],
 )
-def test_what_is_touched_is_found(code, found):
-    assert set(touched(ast.parse(code))) == found
+def test_violations_are_found(code, found):
+    assert set(find_violations(ast.parse(code))) == found

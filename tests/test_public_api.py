@@ -1,4 +1,4 @@
-"""What `from fer import …` gives, and what it loads."""
+"""Names of `from fer import …`, and the modules that they load."""
 
 import inspect
 import subprocess
@@ -13,7 +13,7 @@ import fer
 if TYPE_CHECKING:
     from typing import assert_type
 
-    # Read by mypy alone (`make quality`): the lazy names have the types of what they stand for.
+    # Only mypy reads this (`make quality`): the lazy names have the types of the objects that they load.
     assert_type(fer.Recognizer.load("bundled").recognize(b""), fer.FaceList)
     assert_type(fer.Recognizer.load().recognize_batch(["a.jpg"])[0][0].probabilities, dict[str, float])
     assert_type(fer.EMOTIONS, tuple[str, ...])
@@ -22,25 +22,26 @@ LOADED = "import sys; from fer import Recognizer; {}; print(*{{name.split('.')[0
 
 
 def loaded(line):
+    """Return the top-level modules that are loaded after a line of Python in a new interpreter."""
     command = [sys.executable, "-c", LOADED.format(line)]
     return set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_each_name_stands_for_what_its_module_defines():
+def test_each_public_name_can_be_imported():
     names = {name: getattr(fer, name) for name in fer.__all__}
     assert names["Recognizer"].__module__ == "fer.recognition.recognizer"
-    assert set(fer.__all__) == set(fer._MODULE_OF) <= set(dir(fer))
+    assert set(fer.__all__) <= set(dir(fer))
     with pytest.raises(AttributeError, match="module 'fer' has no attribute 'nothing'"):
         fer.nothing  # noqa: B018
 
 
-def test_a_photo_is_answered_without_keras_and_without_the_hubs_client():
+def test_a_photo_is_recognized_without_keras_and_huggingface_hub():
     libraries = loaded("Recognizer.load().recognize('examples/astronaut.jpg')")
     assert "ai_edge_litert" in libraries
     assert not libraries & {"keras", "tensorflow", "gradio", "huggingface_hub", "sklearn", "scipy", "matplotlib", "av"}
 
 
-def test_the_package_alone_loads_nothing():
+def test_import_fer_loads_no_submodule():
     run = [sys.executable, "-c", "import fer, sys; dir(fer); print(*sys.modules)"]
     modules = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     assert [name for name in modules if name.startswith("fer.")] == []
@@ -48,7 +49,7 @@ def test_the_package_alone_loads_nothing():
 
 
 def functions(value):
-    """Return the public functions that a name of the API stands for: itself, or the methods of a class."""
+    """Return the public functions of an object of the API: itself if it is a function, the methods of a class."""
     if inspect.isfunction(value):
         return [value]
     members = vars(value).items() if inspect.isclass(value) and value.__module__.startswith("fer.") else ()
@@ -57,7 +58,7 @@ def functions(value):
 
 
 @pytest.mark.parametrize("name", fer.__all__)
-def test_public_functions_tell_their_types(name):
+def test_public_functions_have_type_annotations(name):
     for function in functions(getattr(fer, name)):
         signature = inspect.signature(function)
         assert signature.return_annotation is not signature.empty

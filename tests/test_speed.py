@@ -1,7 +1,8 @@
-"""The limit on how long a test may take, with a clock that the tests set."""
+"""Tests of the time limit for tests (`speed.py`), with a clock that the tests set."""
 
 import pytest
-from speed import Limit, Stopwatch, measure_slowness
+import speed
+from speed import Limit, Stopwatch
 
 TESTS = """
 import pytest
@@ -21,10 +22,10 @@ def own(shared, clock):
 def test_quick(clock):
     clock.seconds += 5
 
-def test_with_what_others_use_too(shared, own, clock):
+def test_with_a_shared_fixture(shared, own, clock):
     clock.seconds += 2
 
-def test_with_what_is_its_own(own, clock):
+def test_with_its_own_fixture(own, clock):
     clock.seconds += 3
 
 def test_too_slow(clock):
@@ -41,7 +42,7 @@ def test_that_fails_anyway(clock):
 
 
 class Clock:
-    """A plugin: `config.clock`."""
+    """Plugin that provides itself as `config.clock`."""
 
     seconds = 0.0
 
@@ -54,7 +55,7 @@ class Clock:
 
 @pytest.fixture
 def run(pytester):
-    """Runs those tests on a machine that is so many times slower than the reference; what they printed."""
+    """Function that runs `TESTS` with successive measurements of slowness, and returns pytest's result."""
 
     def run(*slowness):
         clock, measured = Clock(), iter(slowness)
@@ -71,7 +72,7 @@ def test_a_test_that_takes_too_long_fails_with_its_name_and_time(run):
     result.assert_outcomes(passed=3, failed=3)
     result.stdout.fnmatch_lines(
         [
-            "*test_with_what_is_its_own took 6.0 s. Tests without the marker slow may take 5.0 s on this machine, *",
+            "*test_with_its_own_fixture took 6.0 s. Tests without the marker slow may take 5.0 s on this machine, *",
             "*test_too_slow took 5.1 s. *",
             "*a fault*",
         ]
@@ -79,15 +80,15 @@ def test_a_test_that_takes_too_long_fails_with_its_name_and_time(run):
     result.stdout.no_fnmatch_line("*test_that_fails_anyway took*")
 
 
-def test_on_a_slower_machine_they_may_take_longer(run):
+def test_a_slower_machine_has_a_longer_limit(run):
     run(1.1, 1.1, 1.1).assert_outcomes(passed=4, failed=2)
 
 
-def test_where_others_use_the_machine_in_the_meantime_they_may_too(run):
+def test_a_machine_that_becomes_slower_has_a_longer_limit(run):
     run(1, 1.2, 1.2).assert_outcomes(passed=5, failed=1)
 
 
-def test_a_stopwatch_counts_no_pause():
+def test_a_stopwatch_does_not_count_pauses():
     now = [0]
     watch = Stopwatch(lambda: now[0])
     with watch.running():
@@ -103,5 +104,9 @@ def test_a_stopwatch_counts_no_pause():
     assert watch.seconds == 3
 
 
-def test_no_machine_is_measured_as_quicker_than_the_reference():
-    assert measure_slowness() >= 1
+def test_slowness_is_the_time_relative_to_the_reference_and_at_least_1(monkeypatch):
+    monkeypatch.setattr(speed, "RUNS", 1)
+    monkeypatch.setattr(speed, "REFERENCE", 1e9)
+    assert speed.measure_slowness() == 1
+    monkeypatch.setattr(speed, "REFERENCE", 1e-9)
+    assert speed.measure_slowness() > 1000

@@ -1,4 +1,4 @@
-"""Protocol of the contenders: a process that answers requests about photos and crops, and measures the time of each.
+"""Protocol of the contenders: processes that answer requests about photos and crops, and time each answer.
 
 Each contender runs in the virtual environment of its library. A request is a line of JSON on standard input, an answer
 is a line of JSON on standard output.
@@ -22,7 +22,7 @@ def answer(read_photo, read_crop, libraries):
         libraries: seconds that the import of the libraries took.
     """
     out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # What libraries print goes to standard error instead.
+    os.dup2(2, 1)  # Output of libraries goes to standard error.
     for line in sys.stdin:
         request = json.loads(line)
         if "photos" in request:

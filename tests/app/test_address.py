@@ -1,4 +1,4 @@
-"""Tests of the address that the app listens on, and of the message if it cannot."""
+"""Tests of the address that the app listens on, and of the error message if that fails."""
 
 import socket
 import subprocess
@@ -13,19 +13,19 @@ from fer.errors import UserError
 
 
 @pytest.mark.parametrize("port", ["", "web", "7860.5", "-1", "0", "65536", "٧٨٦٠", " 7860"])
-def test_a_port_that_is_none_is_told(monkeypatch, port):
+def test_an_invalid_port_is_refused(monkeypatch, port):
     monkeypatch.setenv("GRADIO_SERVER_PORT", port)
     with pytest.raises(UserError, match="`GRADIO_SERVER_PORT` must be a number from 1 to 65535. Received: "):
         check_port()
 
 
 @pytest.mark.parametrize("port", ["1", "7860", "65535"])
-def test_a_port_is_taken(monkeypatch, port):
+def test_a_valid_port_is_accepted(monkeypatch, port):
     monkeypatch.setenv("GRADIO_SERVER_PORT", port)
     check_port()
 
 
-def test_an_address_of_another_machine_is_told(monkeypatch):
+def test_an_address_of_another_machine_is_refused(monkeypatch):
     monkeypatch.setenv("GRADIO_SERVER_NAME", "192.0.2.1")
     with (
         pytest.raises(UserError, match="must be an address of this machine.* Received: 192.0.2.1, "),
@@ -34,7 +34,7 @@ def test_an_address_of_another_machine_is_told(monkeypatch):
         socket.create_server(("192.0.2.1", 0))
 
 
-def test_another_error_stays_what_it_is():
+def test_other_errors_are_not_changed():
     with pytest.raises(FileNotFoundError), explain_address_errors():
         Path("/nothing/there").read_text()
 
@@ -50,7 +50,7 @@ def test_another_error_stays_what_it_is():
         ),
     ],
 )
-def test_the_app_ends_with_the_sentence_before_anything_slow(setting, rule):
+def test_wrong_settings_end_the_app_with_one_sentence(setting, rule):
     command = [sys.executable, "app.py"]
     run = subprocess.run(command, cwd=ROOT, env=hub_environment(**setting), capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (2, f"python app.py: {rule}\n")

@@ -21,12 +21,12 @@ from fer.app.server.limits import CONCURRENT
 from fer.models.model_folder import BUNDLED
 
 
-def test_the_api_is_what_the_readme_says(client):
+def test_the_api_has_these_named_endpoints(client):
     endpoints = client.view_api(print_info=False, return_format="dict")["named_endpoints"]
     assert set(endpoints) == {"/predict", "/analyze", "/predict_batch", "/analyze_video", "/model"}
 
 
-def test_the_api_documents_itself_in_english(client):
+def test_the_api_is_documented_in_english(client):
     for endpoint in client.view_api(print_info=False, return_format="dict")["named_endpoints"].values():
         assert endpoint["description"].endswith(".")
         for value in endpoint["parameters"] + endpoint["returns"]:
@@ -40,14 +40,14 @@ def test_no_event_of_the_page_is_public(client):
     assert public == {"predict", "analyze", "predict_batch", "analyze_video", "model"}
 
 
-def test_predict_answers_the_largest_face(client, astronaut):
+def test_predict_returns_the_largest_face(client, astronaut):
     answer = client.predict(handle_file(astronaut), api_name="/predict")
     assert answer["label"] == "happy"
     assert len(answer["confidences"]) == 7
     assert sum(row["confidence"] for row in answer["confidences"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_analyze_answers_every_face(client, astronaut):
+def test_analyze_returns_every_face(client, astronaut):
     record = client.predict(handle_file(astronaut), api_name="/analyze")
     assert (record["image"], record["width"], record["height"]) == ("astronaut.jpg", 512, 512)
     assert record["model"] == "bundled"
@@ -58,14 +58,14 @@ def test_analyze_answers_every_face(client, astronaut):
     assert top < 127 < bottom
 
 
-def test_a_face_crop_is_read_when_the_caller_says_so(client, astronaut, tmp_path):
+def test_a_face_crop_is_classified_without_detection_if_declared(client, astronaut, tmp_path):
     crop = tmp_path / "crop.png"
     Image.open(astronaut).crop((165, 62, 285, 182)).convert("L").resize((48, 48)).save(crop)
     record = client.predict(handle_file(crop), already_cropped=True, api_name="/analyze")
     assert record["faces"][0]["box"] == [0, 0, 48, 48]
 
 
-def test_analyze_leaves_out_faces_below_the_smallest(client, astronaut):
+def test_analyze_leaves_out_faces_below_smallest_face(client, astronaut):
     record = client.predict(handle_file(astronaut), smallest_face=50, api_name="/analyze")
     assert record["faces"] == []
 
@@ -81,7 +81,7 @@ def test_a_batch_has_a_row_for_a_broken_file(client, astronaut, tmp_path):
     assert rows[0]["message"].startswith("broken.jpg: not a picture")
 
 
-def test_analyze_video_answers_a_row_a_face_and_frame(client, astronaut, tmp_path):
+def test_analyze_video_returns_one_row_per_face_and_frame(client, astronaut, tmp_path):
     wall = Image.new("RGB", (320, 320), "gray")
     pictures = [Image.open(astronaut).crop((64, 0, 384, 320))] * 8 + [wall] * 5
     clip = write_clip(tmp_path / "clip.mp4", pictures)
@@ -101,19 +101,19 @@ def test_analyze_video_answers_a_row_a_face_and_frame(client, astronaut, tmp_pat
         client.predict(None, every=0.2, api_name="/analyze_video")
 
 
-def test_model_tells_what_serves(client):
+def test_model_describes_the_served_model(client):
     answer = client.predict(api_name="/model")
     assert (answer["model"], len(answer["labels"]), answer["image_size"]) == ("bundled", 7, 48)
 
 
-def test_no_face_is_an_answer(client, tmp_path):
+def test_a_picture_without_a_face_is_a_valid_input(client, tmp_path):
     wall = tmp_path / "wall.png"
     Image.new("RGB", (320, 240), "white").save(wall)
     assert client.predict(handle_file(wall), api_name="/predict") == {}
     assert client.predict(handle_file(wall), api_name="/analyze")["faces"] == []
 
 
-def test_broken_files_get_one_sentence_and_the_server_stays_up(client, astronaut, tmp_path):
+def test_unreadable_files_are_refused_in_one_sentence_and_the_app_goes_on(client, astronaut, tmp_path):
     files = {"text.jpg": b"hello", "empty.jpg": b"", "cut.jpg": astronaut.read_bytes()[:20_000]}
     for name, content in files.items():
         path = tmp_path / name
@@ -155,26 +155,26 @@ OTHER_PAGE = {"Origin": "http://localhost:3000"}
         ("POST", "gradio_api/mcp/"),
     ],
 )
-def test_pages_of_others_are_refused(app_url, method, path, headers):
+def test_requests_of_foreign_pages_are_refused(app_url, method, path, headers):
     answer = httpx.request(method, app_url + path, headers=headers)
     assert (answer.status_code, answer.text[:17]) == (403, "This app answers ")
 
 
-def test_answers_tell_browsers_what_the_page_may_do(client):
+def test_answers_have_security_headers(client):
     for path in ("", "config", "gradio_api/info", "gradio_api/nothing", "gradio_api/file=/etc/passwd"):
         headers = httpx.get(client.src + path).headers
         assert headers["Content-Security-Policy"].endswith("; frame-ancestors 'self'")
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_no_file_of_another_server_is_handed_on(client):
+def test_files_of_other_servers_are_not_relayed(client):
     answer = httpx.get(f"{client.src}gradio_api/file=https://192.0.2.1/photo.jpg")
     assert (answer.status_code, answer.text) == (403, "Files of other servers are not handed on.")
 
 
 @pytest.fixture
 def busy_app(monkeypatch, tmp_path):
-    """An app in which one may wait, and what lets its photos be read."""
+    """An app whose queue has one place, and an event that its photos wait for."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     go, serving = threading.Event(), Future()
     recognizer = SimpleNamespace(model="fake", recognize=lambda *_: go.wait(60) and [])
@@ -186,7 +186,7 @@ def busy_app(monkeypatch, tmp_path):
     demo.close()
 
 
-def test_at_overload_whoever_comes_is_told_and_the_server_stays_up(busy_app, astronaut):
+def test_a_full_queue_refuses_requests_with_a_message_and_the_app_goes_on(busy_app, astronaut):
     url, go = busy_app
     client = Client(url, verbose=False)
     jobs = []
@@ -197,7 +197,7 @@ def test_at_overload_whoever_comes_is_told_and_the_server_stays_up(busy_app, ast
         client.predict(handle_file(astronaut), api_name="/predict")
     answer = httpx.post(f"{url}gradio_api/call/model", json={"data": []})
     assert (answer.status_code, answer.json()["detail"]) == (503, "Queue is full. Max size is 1 and size is 1.")
-    assert httpx.get(url).status_code == 200  # While the photos still wait.
+    assert httpx.get(url).status_code == 200  # The photos still wait.
     go.set()
     assert [job.result(30)["model"] for job in jobs] == ["fake"] * len(jobs)
     client.close()
@@ -214,7 +214,7 @@ def test_files_above_the_limit_are_refused(client, tmp_path):
         client.predict(handle_file(larger), every=0.2, api_name="/analyze_video")
 
 
-def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
+def test_gradios_monitoring_and_analytics_are_off(client):
     assert httpx.get(f"{client.src}monitoring").status_code != 200
     assert client.config["analytics_enabled"] is False
 
@@ -223,7 +223,9 @@ def test_the_gradio_pages_that_would_keep_or_show_data_are_off(client):
     ("token", "message"),
     [("hf_write", "no such repository on the Hub"), ("hf_é", "the token holds a character that no token has")],
 )
-def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monkeypatch, capsys, token, message):
+def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_printed(
+    hub, monkeypatch, capsys, token, message
+):
     monkeypatch.delenv("FER_STRICT", raising=False)
     monkeypatch.setenv("HF_TOKEN", token)
     recognizer, source, reason = load_serving("fer-bot/gone")
@@ -234,7 +236,7 @@ def test_a_model_that_cannot_be_had_is_said_and_the_bundled_one_serves(hub, monk
     assert "hf_" not in reason
 
 
-def test_a_strict_app_ends_with_one_sentence_instead(hub, tmp_path):
+def test_with_fer_strict_the_app_ends_with_one_sentence_instead(hub, tmp_path):
     environment = hub_environment(FER_MODEL="fer-bot/gone", FER_STRICT="1", GRADIO_TEMP_DIR=str(tmp_path))
     run = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
@@ -244,7 +246,7 @@ def test_a_strict_app_ends_with_one_sentence_instead(hub, tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def test_what_is_no_picture_is_told_and_one_bad_upload_does_not_end_the_call(client, astronaut, tmp_path):
+def test_other_files_get_a_message_and_do_not_end_the_batch(client, astronaut, tmp_path):
     phone, empty, script = tmp_path / "phone.zip", tmp_path / "empty.zip", tmp_path / "script.py"
     with zipfile.ZipFile(phone, "w") as archive:
         archive.write(astronaut, "suffixless")
@@ -260,7 +262,7 @@ def test_what_is_no_picture_is_told_and_one_bad_upload_does_not_end_the_call(cli
     assert rows[3]["message"] == "empty.zip: no pictures in this zip; 1 file left out: 1 .txt."
 
 
-def test_a_jpeg_without_its_last_bytes_is_answered_with_a_note(client, astronaut, tmp_path):
+def test_a_truncated_jpeg_is_recognized_with_a_note(client, astronaut, tmp_path):
     path = tmp_path / "short.jpg"
     path.write_bytes(astronaut.read_bytes()[:-2])
     record = client.predict(handle_file(path), api_name="/analyze")
@@ -270,7 +272,7 @@ def test_a_jpeg_without_its_last_bytes_is_answered_with_a_note(client, astronaut
 
 
 @pytest.mark.parametrize("suffix", [".webp", ".heic", ".avif", ".png"])
-def test_what_is_decoded_in_a_process_of_its_own_is_answered_alike(client, astronaut, tmp_path, suffix):
+def test_formats_that_decoder_processes_read_are_recognized(client, astronaut, tmp_path, suffix):
     register_heif_opener()
     path = tmp_path / f"astronaut{suffix}"
     Image.open(astronaut).save(path)

@@ -1,4 +1,4 @@
-"""Tests of what the app's cache folder contains, and for how long."""
+"""Tests of what the app's cache folder contains, and when it is deleted."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ from fer.errors import UserError
 
 @pytest.fixture
 def make(monkeypatch, tmp_path):
-    """Makes a cache as an app does, in the test's folder: a `TemporaryDirectory`."""
+    """Function that makes a cache folder as an app does, in the test's folder; it returns a `TemporaryDirectory`."""
 
     def make():
         monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
@@ -29,8 +29,8 @@ def make(monkeypatch, tmp_path):
     return make
 
 
-def killed(folder):
-    """What is left of an app's folder, with a photo in it, when its process is gone and with it the lock."""
+def abandon(folder):
+    """Leave a cache folder as a killed app does, with a photo in it and without a lock, and return its path."""
     path = Path(folder.name)
     folder.lock.release()
     (path / "upload").mkdir()
@@ -38,8 +38,8 @@ def killed(folder):
     return path
 
 
-def test_what_a_killed_app_left_is_deleted_and_what_runs_is_not(make, caplog):
-    dead, alive, own = killed(make()), make(), make()
+def test_folders_of_killed_apps_are_deleted_and_those_of_running_apps_are_not(make, caplog):
+    dead, alive, own = abandon(make()), make(), make()
     Path(alive.name, "photo.jpg").write_bytes(b"a face")
     remove_dead(own)
     assert not dead.exists()
@@ -48,27 +48,27 @@ def test_what_a_killed_app_left_is_deleted_and_what_runs_is_not(make, caplog):
     assert not caplog.records
 
 
-def test_the_next_app_deletes_it_at_its_start(make):
-    dead, own = killed(make()), make()
+def test_an_app_deletes_folders_of_killed_apps_when_it_starts(make):
+    dead, own = abandon(make()), make()
     sweep_leftovers(own, every=3600, age=3600)
     wait_for(lambda: not dead.exists())
 
 
-def test_the_sweeper_leaves_what_the_pages_have_and_takes_what_came_later(make):
+def test_the_sweeper_keeps_files_of_the_page_and_deletes_uploads(make):
     folder = make()
     example, upload = (Path(folder.name, name) for name in ("example.jpg", "upload.jpg"))
     example.write_bytes(b"a face")
-    sweep_leftovers(folder, every=0.01, age=-3600)  # As in an hour.
+    sweep_leftovers(folder, every=0.01, age=-3600)  # As if an hour had passed.
     upload.write_bytes(b"a face")
     wait_for(lambda: not upload.exists())
     assert example.exists()
 
 
-def test_what_a_person_sent_is_gone_after_ten_minutes():
+def test_uploads_are_deleted_within_ten_minutes():
     assert KEEP_SECONDS + SWEEP_SECONDS <= 600
 
 
-def test_what_is_not_ours_stays(make, tmp_path):
+def test_files_and_folders_of_others_are_kept(make, tmp_path):
     photos, elsewhere = tmp_path / "fer-photos", tmp_path / "elsewhere"
     for folder in (photos, elsewhere):
         folder.mkdir()
@@ -82,7 +82,7 @@ def test_what_is_not_ours_stays(make, tmp_path):
     assert (tmp_path / "fer-notes.txt").exists()
 
 
-def test_the_sweep_takes_old_files_and_then_their_empty_folders(make):
+def test_a_sweep_deletes_old_files_and_their_empty_folders(make):
     folder = make()
     path = Path(folder.name)
     example, upload = path / "example" / "a.jpg", path / "upload" / "b.jpg"
@@ -98,7 +98,7 @@ def test_the_sweep_takes_old_files_and_then_their_empty_folders(make):
     assert sorted(path.rglob("*")) == sorted({path / LOCK, example.parent, example})
 
 
-def test_the_sweep_survives_what_cannot_be_deleted_with_a_line_in_the_log(make, monkeypatch, caplog):
+def test_a_file_that_cannot_be_deleted_is_logged_and_the_sweep_goes_on(make, monkeypatch, caplog):
     folder, unlink = make(), Path.unlink
     for name in ("a.jpg", "b.jpg", "c.jpg"):
         Path(folder.name, name).write_bytes(b"a face")
@@ -115,7 +115,7 @@ def test_the_sweep_survives_what_cannot_be_deleted_with_a_line_in_the_log(make, 
     assert ["b.jpg" in record.message for record in caplog.records] == [True]
 
 
-def test_the_sweeper_goes_on_after_any_error_with_a_line_in_the_log(make, monkeypatch, caplog):
+def test_an_unexpected_error_is_logged_and_the_sweeper_goes_on(make, monkeypatch, caplog):
     calls, second = [], threading.Event()
 
     def fail(*_):
@@ -131,7 +131,7 @@ def test_the_sweeper_goes_on_after_any_error_with_a_line_in_the_log(make, monkey
 
 
 @pytest.mark.parametrize("inside", ["file.txt", "file.txt/folder"])
-def test_a_folder_that_cannot_be_made_is_one_sentence(monkeypatch, tmp_path, inside):
+def test_a_folder_that_cannot_be_made_is_refused_in_one_sentence(monkeypatch, tmp_path, inside):
     (tmp_path / "file.txt").write_text("a file")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / inside))
     with pytest.raises(UserError) as error:

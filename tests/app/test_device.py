@@ -1,4 +1,4 @@
-"""What the app hands to browsers that read pictures by themselves."""
+"""Tests of the files that the app sends to browsers for recognition on the device."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ def fetch(url, path):
         return answer.headers, answer.read()
 
 
-def test_the_browser_gets_the_model_that_serves_and_keeps_what_has_a_digest(app_url):
+def test_browsers_get_the_served_model_and_cache_files_by_digest(app_url):
     headers, content = fetch(app_url, "settings.json")
     settings = json.loads(content)
     assert settings["model"]["name"] == "bundled"
@@ -40,34 +40,34 @@ def test_the_browser_gets_the_model_that_serves_and_keeps_what_has_a_digest(app_
     assert settings["networks"]["expressions"]["sha256"] == hashlib.sha256(expected.read_bytes()).hexdigest()
 
 
-def test_only_what_is_named_is_sent(app_url):
+def test_only_listed_files_are_sent(app_url):
     for path in ("networks/other.tflite", "page/../files.py", "module/", "files.py"):
         with pytest.raises(HTTPError) as error:
             fetch(app_url, path)
         assert error.value.code == 404
 
 
-def test_a_server_may_keep_its_model(monkeypatch):
+def test_fer_on_device_0_keeps_the_model_on_the_server(monkeypatch):
     monkeypatch.setenv("FER_ON_DEVICE", "0")
     with serve_app() as url, pytest.raises(HTTPError) as error:
         fetch(url, "settings.json")
     assert error.value.code == 404
 
 
-def test_about_says_which_network_browsers_get(recognizer):
+def test_the_about_page_describes_the_network_that_browsers_get(recognizer):
     source = resolve_model("bundled")
     said = describe("de", recognizer, source, network={"bytes": 8_100_000, "sha256": "abc"})
     assert "8,1 MB, sha256 <code>abc</code>" in said
     assert "gives its model to no browser" in describe("en", recognizer, source)
 
 
-def test_every_text_and_number_of_the_scripts_is_there():
+def test_the_scripts_use_every_text_and_setting():
     scripts = "\n".join(path.read_text() for path in PAGE.glob("*.js"))
     settings = page_settings()
     assert set(settings["texts"]) == set(TEXTS)
     keys = {key for key in TEXTS["en"] if key.startswith("device.")} - {"device.photo", "device.live"}
     assert {key for key in keys if f'"{key}"' not in scripts} == set()
-    assert {name for name in settings if f"{name}" not in scripts} == set()
+    assert {name for name in settings if name not in scripts} == set()
 
 
 def test_settings_wait_for_the_model():

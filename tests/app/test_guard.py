@@ -1,4 +1,4 @@
-"""Tests of which requests are answered, and with which headers, for each environment in which the app may start."""
+"""Tests of the requests that are answered, and of the headers of answers, by environment of the app."""
 
 import pytest
 from fastapi import FastAPI, Request
@@ -6,16 +6,16 @@ from fastapi.testclient import TestClient
 
 from fer.app.server.guard import guard
 
-AT_HOME = {}
+LOCAL = {}
 ON_A_SPACE = {"GRADIO_SERVER_NAME": "0.0.0.0", "SYSTEM": "spaces", "SPACE_ID": "owner/name"}
-FOR_ALL = {"GRADIO_SERVER_NAME": "0.0.0.0"}
+PUBLIC = {"GRADIO_SERVER_NAME": "0.0.0.0"}
 SHARED = {"GRADIO_SHARE": "True"}
 BEHIND_A_PROXY = {"GRADIO_ROOT_PATH": "https://photos.example/fer"}
 
 
 @pytest.fixture
 def start(monkeypatch):
-    """Starts a small app under the guard, with these settings: what asks it."""
+    """Function that starts a small app behind the guard with given settings; it returns a function for requests."""
     for name in ("GRADIO_SERVER_NAME", "GRADIO_SHARE", "GRADIO_ROOT_PATH", "SYSTEM", "SPACE_ID"):
         monkeypatch.delenv(name, raising=False)
 
@@ -41,21 +41,21 @@ async def answer(request: Request):
 @pytest.mark.parametrize(
     ("settings", "host", "origin"),
     [
-        (AT_HOME, "127.0.0.1:7860", None),
-        (AT_HOME, "localhost:7860", "http://localhost:7860"),
-        (AT_HOME, "LOCALHOST:8080", "http://localhost:8080"),
-        (AT_HOME, "[::1]:7860", "http://[::1]:7860"),
-        (AT_HOME, "localhost", "http://localhost"),
+        (LOCAL, "127.0.0.1:7860", None),
+        (LOCAL, "localhost:7860", "http://localhost:7860"),
+        (LOCAL, "LOCALHOST:8080", "http://localhost:8080"),
+        (LOCAL, "[::1]:7860", "http://[::1]:7860"),
+        (LOCAL, "localhost", "http://localhost"),
         (BEHIND_A_PROXY, "photos.example", "https://photos.example"),
         (BEHIND_A_PROXY, "127.0.0.1:7860", "https://photos.example"),
         (BEHIND_A_PROXY, "127.0.0.1:7860", "http://127.0.0.1:7860"),
         (ON_A_SPACE, "owner-name.hf.space", "https://huggingface.co"),
-        (FOR_ALL, "10.0.0.1:7860", "http://10.0.0.1:7860"),
-        (FOR_ALL, "photos.example", "https://shop.example"),
+        (PUBLIC, "10.0.0.1:7860", "http://10.0.0.1:7860"),
+        (PUBLIC, "photos.example", "https://shop.example"),
         (SHARED, "1234.gradio.live", "https://1234.gradio.live"),
     ],
 )
-def test_the_apps_own_pages_and_programs_are_answered(start, settings, host, origin, method):
+def test_requests_of_own_pages_and_of_programs_are_answered(start, settings, host, origin, method):
     assert start(settings)(host, origin, method).text == '"a photo"'
 
 
@@ -63,22 +63,22 @@ def test_the_apps_own_pages_and_programs_are_answered(start, settings, host, ori
 @pytest.mark.parametrize(
     ("settings", "host", "origin"),
     [
-        (AT_HOME, "rebound.example:7860", "http://rebound.example:7860"),
-        (AT_HOME, "rebound.example", None),
-        (AT_HOME, "127.0.0.1.rebound.example", None),
-        (AT_HOME, "localhost.rebound.example:7860", None),
-        (AT_HOME, "10.0.0.1:7860", None),
-        (AT_HOME, "", None),
-        (AT_HOME, "127.0.0.1:7860", "http://127.0.0.1:3000"),
-        (AT_HOME, "127.0.0.1:7860", "http://localhost:7860"),
-        (AT_HOME, "127.0.0.1:7860", "https://shop.example"),
-        (AT_HOME, "127.0.0.1:7860", "null"),
-        (AT_HOME, "127.0.0.1:7860", "http://["),
+        (LOCAL, "rebound.example:7860", "http://rebound.example:7860"),
+        (LOCAL, "rebound.example", None),
+        (LOCAL, "127.0.0.1.rebound.example", None),
+        (LOCAL, "localhost.rebound.example:7860", None),
+        (LOCAL, "10.0.0.1:7860", None),
+        (LOCAL, "", None),
+        (LOCAL, "127.0.0.1:7860", "http://127.0.0.1:3000"),
+        (LOCAL, "127.0.0.1:7860", "http://localhost:7860"),
+        (LOCAL, "127.0.0.1:7860", "https://shop.example"),
+        (LOCAL, "127.0.0.1:7860", "null"),
+        (LOCAL, "127.0.0.1:7860", "http://["),
         (BEHIND_A_PROXY, "rebound.example", "http://rebound.example"),
         (BEHIND_A_PROXY, "photos.example", "https://shop.example"),
     ],
 )
-def test_other_pages_are_refused_in_one_sentence(start, settings, host, origin, method):
+def test_requests_of_foreign_pages_are_refused_in_one_sentence(start, settings, host, origin, method):
     refused = start(settings)(host, origin, method)
     assert refused.status_code == 403
     assert refused.text.startswith("This app answers ")
@@ -95,8 +95,8 @@ def test_other_pages_are_refused_in_one_sentence(start, settings, host, origin, 
         "/fer/gradio_api/file=http:/example.org/a.jpg",
     ],
 )
-@pytest.mark.parametrize("settings", [AT_HOME, ON_A_SPACE])
-def test_no_file_of_another_server_is_handed_on(start, settings, path):
+@pytest.mark.parametrize("settings", [LOCAL, ON_A_SPACE])
+def test_files_of_other_servers_are_not_relayed(start, settings, path):
     refused = start(settings)("localhost", method="GET", path=path)
     assert (refused.status_code, refused.text) == (403, "Files of other servers are not handed on.")
     assert start(settings)("localhost", method="GET", path="/gradio_api/file=C:/fer/http.jpg").status_code == 200
@@ -104,9 +104,9 @@ def test_no_file_of_another_server_is_handed_on(start, settings, path):
 
 @pytest.mark.parametrize(
     ("settings", "framed"),
-    [(AT_HOME, False), (BEHIND_A_PROXY, False), (ON_A_SPACE, True), (FOR_ALL, True), (SHARED, True)],
+    [(LOCAL, False), (BEHIND_A_PROXY, False), (ON_A_SPACE, True), (PUBLIC, True), (SHARED, True)],
 )
-def test_every_answer_says_what_a_browser_may_do_with_it(start, settings, framed):
+def test_every_answer_has_security_headers(start, settings, framed):
     ask = start(settings)
     for reply in (ask("127.0.0.1:7860"), ask("127.0.0.1:7860", path="/gradio_api/file=http://example.org")):
         assert reply.headers["X-Content-Type-Options"] == "nosniff"

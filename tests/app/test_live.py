@@ -20,13 +20,13 @@ def face(number=1, left=0, side=90, label="happy", confident=True):
     return TrackedFace(number, (left, 0, left + side, side), label, probabilities, 0.9, confident)
 
 
-def test_boxes_say_what_the_faces_are_in_the_pages_language():
+def test_boxes_are_labelled_in_the_language_of_the_page():
     svg = boxes("de", (480, 360), [face(), face(2, left=200, label="sad", confident=False)])
     assert 'aria-label="1 fröhlich 90%; 2 traurig? 90%"' in svg
     assert texts(svg) == ["2 traurig? 90%", "1 fröhlich 90%"]
 
 
-def test_the_panel_names_a_line_an_emotion_at_its_end():
+def test_the_panel_labels_the_line_of_each_emotion():
     points = [(float(second), face().probabilities) for second in range(5)]
     said = texts(panel("en", face(), True, points, 4.0, (4.96, 0.041)))
     assert "1 happy 90%" in said
@@ -35,7 +35,7 @@ def test_the_panel_names_a_line_an_emotion_at_its_end():
     assert set(texts(panel("en"))) < set(said)
 
 
-def test_a_face_that_left_is_said_to_be_gone():
+def test_the_panel_says_that_a_face_is_out_of_sight():
     points = [(second, face().probabilities) for second in (0.0, 1.0, 5.0, 6.0)]
     said = texts(panel("en", face(), False, points, 6.0))
     assert "Face 1 is out of sight" in said
@@ -47,7 +47,7 @@ def test_labels_are_moved_apart_within_the_chart():
     assert spread([10, 12, 199, 199, 200], 20, 200) == [10, 30, 160, 180, 200]
 
 
-def test_a_slot_is_kept_until_its_session_ends_or_falls_silent():
+def test_a_slot_is_kept_until_its_session_ends_or_times_out():
     slots = StreamSlots(1)
     assert slots.acquire("anna", 0)
     assert not slots.acquire("ben", 1)
@@ -58,7 +58,7 @@ def test_a_slot_is_kept_until_its_session_ends_or_falls_silent():
     assert slots.acquire("carla", 2 + GONE_SECONDS)
 
 
-def test_the_largest_face_is_followed_but_not_exchanged_for_one_hardly_larger():
+def test_the_largest_face_is_followed_until_another_is_clearly_larger():
     run = StreamState(0.0)
     assert run.followed([]) == (None, False, ())
 
@@ -74,7 +74,7 @@ def test_the_largest_face_is_followed_but_not_exchanged_for_one_hardly_larger():
     assert follow(0.8, face(left=0))[0].number == 1
 
 
-def test_the_chart_forgets_what_is_older_than_it_shows():
+def test_points_that_are_older_than_the_chart_are_dropped():
     run = StreamState(0.0)
     for second in range(100):
         faces = run.add([face()], UNCALIBRATED, float(second))
@@ -82,7 +82,7 @@ def test_the_chart_forgets_what_is_older_than_it_shows():
     assert [points[0][0], points[-1][0]] == [99 - CHART_SECONDS, 99]
 
 
-def test_rates_are_of_late():
+def test_rates_are_those_of_the_last_seconds():
     run = StreamState(0.0)
     assert run.rates(0.0, 0.5) is None
     frames, seconds = run.rates(1.0, 1.5)
@@ -93,7 +93,7 @@ def test_rates_are_of_late():
     assert rates == pytest.approx((10, 0.05))
 
 
-def test_a_frame_arrives_as_it_was_sent_and_nothing_else_does():
+def test_a_frame_must_be_a_small_data_url():
     file = io.BytesIO()
     Image.new("RGB", (4, 3)).save(file, "JPEG")
     data = base64.b64encode(file.getvalue()).decode()

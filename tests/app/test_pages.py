@@ -22,34 +22,34 @@ def face():
     return Face((0, 0, 90, 90), "happy", probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
 
 
-def test_a_face_shows_every_probability(face):
+def test_the_face_view_shows_every_probability(face):
     said = texts(face_view("en", EMOTIONS, face, np.eye(6, dtype=np.float32)))
     for label, value in face.probabilities.items():
         assert said[said.index(label) + 1] == f"{value:.0%}"
 
 
 @pytest.mark.parametrize("labels", [EMOTIONS, ("happy", "sad")])
-def test_without_a_face_the_view_has_the_models_rows(labels):
+def test_without_a_face_the_view_has_a_row_for_each_label(labels):
     said = texts(face_view("en", labels))
     assert [text for text in said if text in EMOTIONS] == list(labels)
     assert said.count("–") == len(labels)
 
 
-def test_a_face_speaks_the_language_of_the_page(face):
+def test_the_face_view_is_in_the_language_of_the_page(face):
     html = face_view("de", EMOTIONS, face, np.eye(6, dtype=np.float32))
     assert "fröhlich 90%" in html
     assert "„fröhlich“" in html
     assert say_expression("es", face) == "alegría 90%"
 
 
-def test_an_answer_that_is_not_sure_says_so(face):
+def test_an_unsure_answer_is_marked_as_such(face):
     face = replace(face, confident=False)
     assert say_expression("en", face) == "not sure: happy 90%"
     assert caption("es", 2, face) == "2 ¿alegría? 90%"
     assert "not sure: happy 90%" in face_view("en", EMOTIONS, face)
 
 
-def test_the_heatmap_is_brightest_where_the_network_looked(face):
+def test_the_heatmap_is_brightest_where_the_activation_is_highest(face):
     activation = np.full((6, 6), -1, np.float32)
     activation[0, 5] = 3
     pixels = np.asarray(heatmap(face.crop, activation), np.float32).sum(axis=-1)
@@ -58,23 +58,23 @@ def test_the_heatmap_is_brightest_where_the_network_looked(face):
     assert column > SIDE * 5 / 6
 
 
-def test_a_map_that_speaks_against_everything_is_dark(face):
+def test_a_negative_activation_map_is_dark(face):
     assert np.asarray(heatmap(face.crop, np.full((6, 6), -1, np.float32))).max() <= 64
 
 
-def test_a_click_takes_the_smallest_face_under_it(face):
+def test_a_click_selects_the_smallest_face_under_it(face):
     shown = [((0, 0, 100, 100), face), ((40, 40, 60, 60), face)]
     assert face_at(shown, 50, 50) == 1
     assert face_at(shown, 10, 10) == 0
     assert face_at(shown, 200, 10) is None
 
 
-def test_pictures_of_one_name_are_counted_each(face):
+def test_pictures_with_the_same_name_are_counted_separately(face):
     rows = photo_rows("a.png", [face, face]) + photo_rows("a.png", [face]) + photo_rows("a.png", [], "a.png: broken.")
     assert summary("en", rows) == "Pictures: 3. Faces: 3. Pictures without a face or unreadable: 1."
 
 
-def test_what_a_batch_left_out_is_said_in_the_language_of_the_page(face):
+def test_files_that_a_batch_left_out_are_summed_up_in_the_language_of_the_page(face):
     left_out = Counter({".mov": 2, "": 1})
     rows = photo_rows("a.png", [face])
     assert summary("en", rows, left_out).endswith(". Files left out: 2 .mov, 1 without a suffix.")
@@ -86,7 +86,7 @@ def test_what_a_batch_left_out_is_said_in_the_language_of_the_page(face):
 
 
 @pytest.mark.parametrize("language", TEXTS)
-def test_the_limit_of_a_batch_is_said(language):
+def test_the_page_states_the_limit_of_a_batch(language):
     assert str(MAX_PICTURES) in TEXTS[language]["batch.files"]
 
 
@@ -98,14 +98,14 @@ def row(seconds, number, happy, confident=True):
     )
 
 
-def test_a_timeline_says_what_a_face_showed_and_when():
+def test_a_timeline_is_described_by_times_and_shares():
     rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8, confident=False)]
     html = timeline("en", rows, 1.0)
     assert 'aria-label="Expressions of face 1 over 1.0 s. happy 33%, sad 33%, not sure 33%"' in html
     assert "Face 1, 0.0 to 0.6 s" in html
 
 
-def test_a_timeline_says_how_long_a_face_is_in_sight_and_what_it_showed_for_longer():
+def test_a_timeline_lists_the_time_in_sight_and_longer_expressions():
     rows = [row(0.5 * step, 1, 0.9 if step < 4 else 0.2) for step in range(6)]
     assert (
         texts(timeline("en", rows, 3.0))[2]
@@ -114,7 +114,7 @@ def test_a_timeline_says_how_long_a_face_is_in_sight_and_what_it_showed_for_long
     assert texts(timeline("en", rows[:2], 1.0))[2] == "In sight for 1.0 s."
 
 
-def test_a_timeline_speaks_the_language_of_the_page():
+def test_a_timeline_is_in_the_language_of_the_page():
     assert texts(timeline("de", [row(0.0, 1, 0.9)], 1.0))[:2] == ["Gesicht 1, 0.0 bis 0.0 s", "fröhlich 100%"]
 
 

@@ -1,4 +1,4 @@
-"""Tests of wrong values on every route into the app: no file of the server is read, and each answer is one sentence."""
+"""Tests of wrong values on every route of the app: no file of the server is read, and errors are one sentence."""
 
 import base64
 import json
@@ -26,8 +26,8 @@ REFUSED = "Received: a path outside of the uploads"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
-    """An app that finds no face in any photo: its address and its cache, with a photo of somebody's in it."""
+def fake_app(tmp_path_factory):
+    """An app with a fake recognizer that finds no faces: its client, address, and cache, which has a photo in it."""
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
         patch.setenv("GRADIO_TEMP_DIR", str(cache))
@@ -48,7 +48,7 @@ def served(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def log(capfd, caplog):
-    """Everything that the app says in a test; fails where it is a traceback or long."""
+    """Check after each test that the app has printed and logged no traceback and no long text."""
     said = []
     with caplog.at_level(logging.WARNING):
         yield said
@@ -57,17 +57,17 @@ def log(capfd, caplog):
 
 
 @pytest.fixture
-def join(served):
-    """Calls a function by its number over the page's own route: what it answers, or the sentence of its error."""
+def join(fake_app):
+    """Function that calls an event of the app as the page does, and returns its data or its error message."""
 
     def call(name, *values, **more):
-        number = next(key for key, fn in served.fns.items() if fn.api_name == name) if isinstance(name, str) else name
+        number = next(key for key, fn in fake_app.fns.items() if fn.api_name == name) if isinstance(name, str) else name
         session = uuid.uuid4().hex
         body = json.dumps({"data": values, "fn_index": number, "session_hash": session, **more})
-        answer = served.http.post("queue/join", content=body, headers={"Content-Type": "application/json"})
+        answer = fake_app.http.post("queue/join", content=body, headers={"Content-Type": "application/json"})
         if not answer.is_success:
             return answer.json()["detail"]
-        lines = served.http.get("queue/data", params={"session_hash": session}).text.split("\n\n")
+        lines = fake_app.http.get("queue/data", params={"session_hash": session}).text.split("\n\n")
         messages = [json.loads(line[6:]) for line in lines if line]
         (output,) = [message["output"] for message in messages if message["msg"] == "process_completed"]
         return output.get("error") or output["data"]
@@ -76,14 +76,14 @@ def join(served):
 
 
 @pytest.fixture
-def call(served):
-    """The same by its name, over the route of the API's documentation."""
+def call(fake_app):
+    """Function that calls a function of the API by the documented route; it returns the same as `join`."""
 
     def call(name, *values):
-        answer = served.http.post(f"call/{name}", json={"data": values})
+        answer = fake_app.http.post(f"call/{name}", json={"data": values})
         if not answer.is_success:
             return answer.json()["detail"]
-        text = served.http.get(f"call/{name}/{answer.json()['event_id']}").text
+        text = fake_app.http.get(f"call/{name}/{answer.json()['event_id']}").text
         event, data = re.findall("event: (complete|error)\ndata: (.*)\n", text)[-1]
         return json.loads(data)["error"] if event == "error" else json.loads(data)
 
@@ -91,23 +91,23 @@ def call(served):
 
 
 @pytest.fixture
-def run(served):
-    """The same by its name, without the queue."""
+def run(fake_app):
+    """Function that calls a function of the app without the queue; it returns the same as `join`."""
 
     def call(name, *values):
-        answer = served.http.post(f"run/{name}", json={"data": values})
+        answer = fake_app.http.post(f"run/{name}", json={"data": values})
         return answer.json().get("error") or answer.json().get("detail") or answer.json()["data"]
 
     return call
 
 
 @pytest.fixture
-def tool(served):
-    """The same as a tool of MCP."""
+def tool(fake_app):
+    """Function that calls a tool of MCP, and returns its decoded JSON or its error message."""
 
     def call(name, **arguments):
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
-        answer = served.http.post(
+        answer = fake_app.http.post(
             "mcp/",
             content=json.dumps(body),
             headers={"Content-Type": "application/json", "Accept": "application/json, text/event-stream"},
@@ -120,16 +120,16 @@ def tool(served):
 
 
 @pytest.fixture(scope="module")
-def strangers(served, tmp_path_factory):
-    """Paths that are no uploads: of a picture elsewhere, in all ways to write it, and of one that is not there."""
+def foreign_paths(fake_app, tmp_path_factory):
+    """Paths of files that are not uploads: a picture elsewhere, written in different ways, and a missing one."""
     folder = tmp_path_factory.mktemp("elsewhere")
-    secret, link = folder / "secret.png", served.cache / "link.png"
+    secret, link = folder / "secret.png", fake_app.cache / "link.png"
     Image.new("RGB", (40, 30)).save(secret)
     link.symlink_to(secret)
-    (served.cache / "folder").symlink_to(folder)
-    climbing = f"{served.cache}/sent/../../{folder.name}/secret.png"
+    (fake_app.cache / "folder").symlink_to(folder)
+    climbing = f"{fake_app.cache}/sent/../../{folder.name}/secret.png"
     others = ["../" * 30 + str(secret), "examples/astronaut.jpg", "file://" + str(secret), "\0", "\ud800", "a" * 9000]
-    inside = [str(link), f"{served.cache}/folder/secret.png", climbing]
+    inside = [str(link), f"{fake_app.cache}/folder/secret.png", climbing]
     return [str(secret), str(folder / "gone.png"), "/etc/passwd", *inside, *others]
 
 
@@ -143,36 +143,36 @@ VALUES = {
     "show_2": lambda file: [file, 0.2, "en"],
     "clear": lambda file: [file, "en"],
 }
-"""Values of each function that takes a file, with that file among them."""
+"""Functions from a file to the arguments of each function of the app that takes one."""
 PUBLIC = "predict", "analyze", "predict_batch", "analyze_video"
-"""Those of them that the API's documentation has."""
+"""The functions in `VALUES` that are part of the public API."""
 
 
-def test_every_function_that_takes_a_file_is_tried_here(served):
-    taking = {fn.api_name for fn in served.fns.values() if fn.fn and any(map(is_file, fn.inputs))}
+def test_values_has_every_function_that_takes_a_file(fake_app):
+    taking = {fn.api_name for fn in fake_app.fns.values() if fn.fn and any(map(is_file, fn.inputs))}
     assert taking == set(VALUES)
 
 
 @pytest.mark.parametrize("name", VALUES)
-def test_no_file_but_an_upload_is_read_and_the_answer_does_not_tell_whether_it_is_there(
-    join, call, run, served, strangers, name
+def test_only_uploads_are_read_and_errors_do_not_reveal_whether_a_file_exists(
+    join, call, run, fake_app, foreign_paths, name
 ):
     answers = set()
-    for path in strangers:
+    for path in foreign_paths:
         answers.add(join(name, *VALUES[name]({"path": path, "meta": META})))
-    for meta in ({}, {"meta": {"_type": "other"}}, {"meta": META, "is_stream": True}, {"url": served.photo}):
-        answers.add(join(name, *VALUES[name]({"path": strangers[0], **meta})))
-    answers.add(join(name, *VALUES[name](strangers[0])))
+    for meta in ({}, {"meta": {"_type": "other"}}, {"meta": META, "is_stream": True}, {"url": fake_app.photo}):
+        answers.add(join(name, *VALUES[name]({"path": foreign_paths[0], **meta})))
+    answers.add(join(name, *VALUES[name](foreign_paths[0])))
     for by_name in (run, call) if name in PUBLIC else (run,):
-        answers |= {by_name(name, *VALUES[name]({"path": path})) for path in strangers[:3]}
+        answers |= {by_name(name, *VALUES[name]({"path": path})) for path in foreign_paths[:3]}
     (sentence,) = answers
     assert sentence.endswith(REFUSED)
     assert "secret" not in sentence
 
 
-def test_the_tools_read_no_file_of_the_server(tool, strangers):
+def test_tools_read_no_file_of_the_server(tool, foreign_paths):
     answers = set()
-    for path in strangers[:6]:
+    for path in foreign_paths[:6]:
         file = {"path": path, "meta": META}
         answers |= {tool("predict", photo=wrong) for wrong in (path, file, [file])}
         answers |= {tool("predict_batch", files=wrong) for wrong in (path, [path], [file], [[file]], {"items": file})}
@@ -197,65 +197,65 @@ def test_the_tools_read_no_file_of_the_server(tool, strangers):
         ("model", {"a": 1}, 'The arguments are: none. Received: "a"'),
     ],
 )
-def test_a_tools_wrong_argument_is_a_sentence_that_names_it(tool, name, arguments, sentence):
+def test_errors_about_arguments_of_tools_are_one_sentence_with_the_name(tool, name, arguments, sentence):
     answer = tool(name, **arguments)
     assert answer.endswith(sentence)
     assert "\n" not in answer
 
 
-def test_a_tool_takes_a_data_uri_and_one_file_for_many(tool, served):
-    uri = f"data:image/png;base64,{base64.b64encode(Path(served.photo).read_bytes()).decode()}"
+def test_a_tool_accepts_a_data_uri_and_a_single_file_for_a_batch(tool, fake_app):
+    uri = f"data:image/png;base64,{base64.b64encode(Path(fake_app.photo).read_bytes()).decode()}"
     assert tool("predict", photo=uri) == {}
     assert [row["file"] for row in tool("predict_batch", files=uri)] == ["file.png"]
 
 
-def test_a_path_outside_of_the_cache_is_not_even_looked_up(join, strangers, monkeypatch):
+def test_a_path_outside_of_the_cache_is_not_resolved(join, foreign_paths, monkeypatch):
     looked_up = []
     monkeypatch.setattr("fer.app.server.values.os.path.realpath", lambda path: looked_up.append(path) or str(path))
-    assert join("predict", {"path": strangers[0]}).endswith(REFUSED)
-    assert strangers[0] not in looked_up
+    assert join("predict", {"path": foreign_paths[0]}).endswith(REFUSED)
+    assert foreign_paths[0] not in looked_up
 
 
-def test_events_that_the_browser_answers_take_nothing(served, join, strangers):
-    numbers = [number for number, fn in served.fns.items() if fn.fn is None]
+def test_events_of_the_browser_are_refused_by_the_server(fake_app, join, foreign_paths):
+    numbers = [number for number, fn in fake_app.fns.items() if fn.fn is None]
     assert numbers
     for number in numbers:
-        answer = join(number, *[{"path": strangers[0], "meta": META}] * len(served.fns[number].inputs))
+        answer = join(number, *[{"path": foreign_paths[0], "meta": META}] * len(fake_app.fns[number].inputs))
         assert answer == "This event is answered by the browser, not here."
 
 
-def test_a_live_frame_comes_as_data_alone(join, strangers):
-    for frame in ({"path": strangers[0], "meta": META}, {"path": strangers[0]}, strangers[0], None, 5):
+def test_a_live_frame_must_be_a_data_url(join, foreign_paths):
+    for frame in ({"path": foreign_paths[0], "meta": META}, {"path": foreign_paths[0]}, foreign_paths[0], None, 5):
         assert join("read", frame, None, "en").startswith("`frame` must be a picture as a data: URL.")
     assert join("read", {"url": "http://127.0.0.1/"}, None, "en") == "A frame must be a small picture as a data URL."
 
 
-def test_a_session_keeps_no_frame(served):
+def test_a_session_does_not_keep_frames(fake_app):
     frame = f"data:image/jpeg;base64,{base64.b64encode(b'frame' * 1000).decode()}"
     body = {"data": [{"url": frame}, None, "en"], "session_hash": "camera"}
-    assert "not a picture" in served.http.post("run/read", json=body).json()["data"][1]
-    assert frame not in str(list(served.sessions["camera"].components))
+    assert "not a picture" in fake_app.http.post("run/read", json=body).json()["data"][1]
+    assert frame not in str(list(fake_app.sessions["camera"].components))
 
 
-def test_the_server_hands_out_its_cache_alone(served, strangers):
-    assert served.http.get(f"file={served.photo}").status_code == 200
+def test_only_files_of_the_cache_are_sent(fake_app, foreign_paths):
+    assert fake_app.http.get(f"file={fake_app.photo}").status_code == 200
     texts = set()
-    for path in (*strangers[:6], "app.py", "/proc/self/environ"):
-        answer = served.http.get(f"file={path}")
+    for path in (*foreign_paths[:6], "app.py", "/proc/self/environ"):
+        answer = fake_app.http.get(f"file={path}")
         assert answer.status_code == 403
         texts.add(re.sub("allowed: .*", "", answer.json()["detail"]))
     assert texts == {"File not "}
 
 
 @pytest.mark.parametrize("route", ["proxy=http://example.com/", "deep_link?session_hash=a"])
-def test_routes_that_nothing_here_uses_are_closed(served, route):
-    assert served.http.get(route).json() == {"detail": "There is no such page."}
+def test_unused_routes_of_gradio_are_closed(fake_app, route):
+    assert fake_app.http.get(route).json() == {"detail": "There is no such page."}
     for route in ("component_server", "process_recording"):
-        assert served.http.post(route, json={}).status_code == 404
+        assert fake_app.http.post(route, json={}).status_code == 404
 
 
-def test_what_is_meant_is_taken(join, call, served):
-    upload = served.http.post("upload", files={"files": ("mine.png", Path(served.photo).read_bytes())}).json()[0]
+def test_valid_files_are_accepted_in_every_form(join, call, fake_app):
+    upload = fake_app.http.post("upload", files={"files": ("mine.png", Path(fake_app.photo).read_bytes())}).json()[0]
     assert join("analyze", {"path": upload, "orig_name": "a\nb.png"}, False, 0)[0]["image"] == "a b.png"
     assert join("analyze", {"path": upload, "orig_name": 5, "size": "x", "meta": 3}, False, 0)[0]["image"] == "mine.png"
     assert join("predict", upload) == [{}]
@@ -272,7 +272,7 @@ def test_what_is_meant_is_taken(join, call, served):
     assert call("predict_batch", "http://127.0.0.1/photo.jpg") == fetched
 
 
-def test_the_example_is_read(join):
+def test_the_example_is_recognized(join):
     photo = join("load_example", 0)[0]["value"]
     assert join("analyze", photo, False, 0)[0]["image"] == "astronaut.jpg"
     assert join("load_example", 1) == "`example_tuple` must be the number of an example. Received: 1"
@@ -314,7 +314,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "values", "sentence"), WRONG)
-def test_a_wrong_value_is_a_sentence_that_names_it(join, name, values, sentence):
+def test_errors_about_values_are_one_sentence_with_the_name(join, name, values, sentence):
     answer = join(name, *values)
     assert answer.endswith(sentence)
     assert "\n" not in answer
@@ -326,12 +326,12 @@ def test_a_click_is_two_numbers(join, data):
     assert join("click", None, "en", event_data=data) == "`event_data` must have an `index` of two numbers."
 
 
-def test_a_click_beside_every_face_and_a_choice_of_none_change_nothing(join):
+def test_a_click_beside_all_faces_and_an_empty_choice_are_valid(join):
     assert isinstance(join("click", None, "en", event_data={"index": [1, 2], "value": None}), list)
     assert isinstance(join("choose", None, None, "en"), list)
 
 
-def test_what_was_sent_is_described_in_a_few_words():
+def test_received_values_are_described_briefly():
     assert describe("\ud800\n" * 5000) == r'"\ud800\n\ud800\n\ud800\n\ud800\n\ud800\n\ud800\n\ud800\n\u…'
     assert describe({"a\nb": 1, "c" * 99: 2, "d": 3, "e": 4}) == f"an object with `a b`, `{'c' * 19}…`, `d`"
 
@@ -364,14 +364,14 @@ def test_what_was_sent_is_described_in_a_few_words():
         ("cancel", "{}", 400, "`session_hash`: Field required."),
     ],
 )  # fmt: skip
-def test_a_wrong_request_is_a_sentence(served, route, body, status, sentence):
-    answer = served.http.post(route, content=body, headers={"Content-Type": "application/json"})
+def test_a_wrong_request_is_refused_in_one_sentence(fake_app, route, body, status, sentence):
+    answer = fake_app.http.post(route, content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
 
 
 @pytest.mark.parametrize("route", ["queue/data?session_hash=nobody", "call/predict/nothing"])
-def test_to_wait_for_nothing_ends_with_a_message(served, route):
-    answer = served.http.get(route)
+def test_waiting_for_an_unknown_event_ends_with_a_message(fake_app, route):
+    answer = fake_app.http.get(route)
     assert "Not Found" in answer.text
 
 
@@ -380,8 +380,8 @@ CORRUPT = ["bytes=1-2-3", "bytes=a-b", "bytes=²-³", "bytes=", "x", f"bytes={'9
 
 @pytest.mark.parametrize("wanted", CORRUPT)
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_corrupt_range_is_no_failure(served, wanted, method):
-    answer = served.http.request(method, f"file={served.photo}", headers={"Range": wanted.encode()})
+def test_a_corrupt_range_is_no_server_error(fake_app, wanted, method):
+    answer = fake_app.http.request(method, f"file={fake_app.photo}", headers={"Range": wanted.encode()})
     assert answer.status_code in (200, 400, 416)
 
 
@@ -389,10 +389,10 @@ PARTS = [("bytes=0-9", slice(10)), ("bytes=5-", slice(5, None)), ("bytes=-5", sl
 
 
 @pytest.mark.parametrize(("wanted", "part"), PARTS)
-def test_a_part_of_a_file_is_answered(served, wanted, part):
-    answer = served.http.get(f"file={served.photo}", headers={"Range": wanted, "X-Mine": "mine"})
+def test_a_valid_range_is_answered_with_that_part(fake_app, wanted, part):
+    answer = fake_app.http.get(f"file={fake_app.photo}", headers={"Range": wanted, "X-Mine": "mine"})
     assert answer.status_code == 206
-    assert answer.content == Path(served.photo).read_bytes()[part]
+    assert answer.content == Path(fake_app.photo).read_bytes()[part]
     assert "x-mine" not in answer.headers
 
 
@@ -400,35 +400,35 @@ TOO_LARGE = {"detail": "A request may have at most 4 MB; files are uploaded firs
 
 
 @pytest.mark.parametrize("route", ["queue/join", "call/predict", "mcp/", "stream/x"])
-def test_a_body_has_a_limit_whether_it_tells_its_size_or_not(served, route):
+def test_a_body_has_a_limit_with_and_without_content_length(fake_app, route):
     body = b" " * (MAX_BODY + 1)
     for content in (body, (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))):
-        answer = served.http.post(route, content=content, headers={"Content-Type": "application/json"})
+        answer = fake_app.http.post(route, content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()) == (413, TOO_LARGE)
 
 
-def test_a_body_below_the_limit_that_is_wrong_is_not_repeated(join):
+def test_errors_do_not_repeat_a_large_value(join):
     answer = join("predict", {"path": f"data:image/png;base64,{'a' * 3_500_000}", "meta": META})
     assert answer == PHOTO + "a path outside of the uploads"
 
 
-def test_an_upload_may_be_larger_but_has_files_only(served):
+def test_an_upload_may_be_larger_but_has_files_only(fake_app):
     large = bytes(MAX_BODY + 1)
-    assert served.http.post("upload", files={"files": ("large.jpg", large)}).status_code == 200
-    answer = served.http.post("upload?upload_id=a", files={"files": (None, large)})
+    assert fake_app.http.post("upload", files={"files": ("large.jpg", large)}).status_code == 200
+    answer = fake_app.http.post("upload?upload_id=a", files={"files": (None, large)})
     assert (answer.status_code, answer.text) == (400, "Too many fields. Maximum number of fields is 0.")
 
 
 @pytest.mark.parametrize("route", ["upload", "queue/join"])
-def test_a_request_that_is_broken_off_is_not_worth_a_word(served, route, log):
+def test_an_aborted_request_is_not_logged(fake_app, route, log):
     head = (
         f"POST /gradio_api/{route} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
         'Content-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\nabc'
     )
-    before = set(served.cache.iterdir())
-    with socket.create_connection((served.http.base_url.host, served.http.base_url.port)) as connection:
+    before = set(fake_app.cache.iterdir())
+    with socket.create_connection((fake_app.http.base_url.host, fake_app.http.base_url.port)) as connection:
         connection.sendall(head.encode())
         if route == "upload":
-            wait_for(lambda: set(served.cache.iterdir()) - before)
-    served.http.get("queue/status")
+            wait_for(lambda: set(fake_app.cache.iterdir()) - before)
+    fake_app.http.get("queue/status")

@@ -25,7 +25,7 @@ def error_of(read, *arguments, **options):
 
 @pytest.fixture(scope="module")
 def errors(astronaut, tmp_path_factory):
-    """Errors as the functions that read pictures and clips raise them, by key of their text."""
+    """Errors that the readers of pictures and clips raise, by key of their translation."""
     folder = tmp_path_factory.mktemp("problems")
     content = astronaut.read_bytes()
     large = encode(Image.new("1", (9000, 9000)), format="PNG")
@@ -44,7 +44,7 @@ def errors(astronaut, tmp_path_factory):
     }
 
 
-def test_what_cannot_be_read_is_said_in_the_language_of_the_page(errors):
+def test_errors_of_unreadable_files_are_translated(errors):
     for key, error in errors.items():
         assert next(each for each, pattern in PATTERNS.items() if pattern.fullmatch(str(error))) == key
         assert say_problem("en", error) == str(error)

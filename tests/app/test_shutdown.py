@@ -1,4 +1,4 @@
-"""Tests that the app ends on a signal and leaves no files behind."""
+"""Tests that a signal ends the app, and that it leaves no files."""
 
 import signal
 import subprocess
@@ -10,7 +10,7 @@ from conftest import ROOT, run_app, wait_for
 
 from fer.app.server.cache import LOCK
 
-DROPPED = """
+PROGRAM = """
 import os, sys
 from fer.app.server.shutdown import ShutdownSignal
 
@@ -28,11 +28,11 @@ print("ended")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_request_that_comes_while_an_object_is_finalized_is_kept(number):
-    command = [sys.executable, "-c", DROPPED, str(int(number))]
+def test_a_signal_that_arrives_during_a_finalizer_is_not_lost(number):
+    command = [sys.executable, "-c", PROGRAM, str(int(number))]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.stdout.split("\n") == ["goes on", "ended", ""]
-    assert "Exception ignored" in run.stderr  # So Python did drop it.
+    assert "Exception ignored" in run.stderr  # Python ignores exceptions in finalizers.
     assert run.returncode == 0
 
 
@@ -40,7 +40,7 @@ def test_a_request_that_comes_while_an_object_is_finalized_is_kept(number):
     "number",
     [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow(reason="the same with the other signal"))],
 )
-def test_the_app_starts_answers_ends_and_deletes_what_people_sent(tmp_path, number):
+def test_the_app_starts_answers_ends_and_deletes_uploads(tmp_path, number):
     cache, log = tmp_path / "cache", tmp_path / "log"
     killed = cache / "fer-killed"
     killed.mkdir(parents=True)

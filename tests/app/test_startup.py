@@ -1,4 +1,4 @@
-"""Tests of the app's start, and that sessions are kept apart."""
+"""Tests of the app's start, and of the separation of sessions."""
 
 import io
 import subprocess
@@ -56,8 +56,8 @@ assert not loaded & heavy, loaded
 
 
 @pytest.fixture(scope="module")
-def served():
-    """An app that finds two faces in any photo: what calls its functions in a session, and a photo."""
+def fake_app():
+    """An app with a fake recognizer that finds two faces: a function that calls it in a session, and a photo."""
     probabilities = dict.fromkeys(EMOTIONS, 1 / len(EMOTIONS))
     face = Face((0, 0, 20, 20), "happy", probabilities, 0.9, True, np.zeros((48, 48), np.uint8))
     recognizer = SimpleNamespace(
@@ -79,8 +79,8 @@ def served():
         yield call, {"path": photo, "meta": {"_type": "gradio.FileData"}}
 
 
-def test_what_a_person_is_shown_can_be_chosen_by_nobody_else(served):
-    call, photo = served
+def test_a_session_cannot_select_faces_of_another_session(fake_app):
+    call, photo = fake_app
     assert "2 faces" in str(call("show", photo, False, 0, "en", session="anna"))
     assert "happy" in str(call("choose", None, 2, "en", session="anna"))
     for session in ("ben", None):
@@ -89,7 +89,7 @@ def test_what_a_person_is_shown_can_be_chosen_by_nobody_else(served):
 
 
 @pytest.mark.slow  # Starts an interpreter that imports Gradio and builds the whole page.
-def test_the_page_is_up_without_what_only_training_needs():
+def test_the_app_starts_without_training_libraries_and_compiles_each_template_once():
     command = [sys.executable, "-c", START]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr

@@ -1,4 +1,4 @@
-"""What Gradio gets for an address; what is fetched at all, tests/images/test_fetching.py tells."""
+"""Tests of the transport through which Gradio fetches addresses; tests/images/test_fetching.py has the rules."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ def fetch(url):
     return asyncio.run(get())
 
 
-def test_gradio_gets_the_file_as_an_answer_without_headers(monkeypatch):
+def test_gradio_gets_the_content_of_the_file(monkeypatch):
     async def answer(url, most_bytes, resolve, turn):
         assert url == "https://example.org/a.jpg?b=%20"
         return b"photo"
@@ -28,7 +28,7 @@ def test_gradio_gets_the_file_as_an_answer_without_headers(monkeypatch):
     assert (response.status_code, response.content) == (200, b"photo")
 
 
-def test_what_cannot_be_had_is_an_error_of_one_sentence():
+def test_an_address_that_is_refused_is_an_error_in_one_sentence():
     with pytest.raises(gr.Error) as error:
         fetch("http://127.0.0.1/photo.jpg")
     assert error.value.message.startswith("http://127.0.0.1/photo.jpg: could not be fetched. Addresses must be http")
@@ -36,7 +36,7 @@ def test_what_cannot_be_had_is_an_error_of_one_sentence():
     assert not error.value.print_exception
 
 
-def test_so_many_files_are_fetched_at_once(monkeypatch):
+def test_the_number_of_simultaneous_fetches_is_limited(monkeypatch):
     running = []
 
     async def answer(url, most_bytes, resolve, turn):

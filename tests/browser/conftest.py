@@ -1,6 +1,6 @@
-"""Fixtures that open the app in Debian's chromium: all tests of this folder share app and browser, each has a new page.
+"""Fixtures that open the app in Debian's chromium. All tests of this folder share app and browser; each has a new page.
 
-One pass through each page is part of the fast run; the other tests are marked slow, since together they take minutes.
+One test of each page is part of the fast run; the others have the marker `slow`, since together they take minutes.
 """
 
 import io
@@ -19,7 +19,7 @@ OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first
 --use-fake-device-for-media-stream --use-fake-ui-for-media-stream"""
 
 TIMEOUT = 60_000
-"""Milliseconds that anything may take: others may use the machine."""
+"""Timeout of all actions and expectations in milliseconds, long enough for a busy machine."""
 
 expect.set_options(timeout=TIMEOUT)
 
@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(skip)
 
 
-# Of the package, not of the session: while Playwright is there, no other test could start an event loop.
+# Of scope package, not session, since no other test can start an event loop while Playwright runs.
 @pytest.fixture(scope="package")
 def playwright():
     with sync_playwright() as playwright:
@@ -43,7 +43,7 @@ def playwright():
 
 @pytest.fixture(scope="package")
 def browser(playwright, astronaut, tmp_path_factory):
-    """Chromium, before whose camera the astronaut stands still."""
+    """Chromium, whose fake camera shows a still picture of the astronaut."""
     clip = tmp_path_factory.mktemp("camera") / "astronaut.mjpeg"
     with Image.open(astronaut) as image:
         frame = io.BytesIO()
@@ -58,7 +58,7 @@ def browser(playwright, astronaut, tmp_path_factory):
 
 @pytest.fixture
 def breaches():
-    """What pages did against their Content Security Policy, as the browser tells it: a test fails if there is any."""
+    """List of violations of the Content Security Policy that the browser reports; a test fails if there are any."""
     messages = []
     yield messages
     assert messages == []
@@ -66,7 +66,7 @@ def breaches():
 
 @pytest.fixture
 def open_page(browser, app_url, breaches):
-    """Opens the app in a window of its own: `open_page(locale="de-DE")`."""
+    """Function that opens the app in a new window: `open_page(locale="de-DE")`."""
     contexts = []
 
     def open_page(path="", viewport=(1280, 800), locale="en-US", url=app_url):
@@ -85,20 +85,20 @@ def open_page(browser, app_url, breaches):
 
 
 def note_breach(breaches, message):
-    """Keeps a message of the browser's console if it tells that a page broke its Content Security Policy."""
+    """Add a message of the browser's console to `breaches` if it reports a violation of the policy."""
     if "Content Security Policy" in message.text:
         breaches.append(message.text)
 
 
 @pytest.fixture
 def page(open_page):
-    """The app in a window of its own, in English."""
+    """A new window with the app in English."""
     return open_page()
 
 
 @pytest.fixture(scope="session")
 def share(recognizer, astronaut):
-    """How probable the bundled model takes the astronaut to be happy, as the page writes it."""
+    """Probability of `happy` for the example photo, as the page writes it."""
     (face,) = recognizer.recognize(load_image(astronaut))
     return f"{face.probabilities['happy']:.0%}"
 

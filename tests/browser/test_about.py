@@ -1,4 +1,4 @@
-"""Tests of the page about the app in a browser."""
+"""Tests of the page “About” in a browser."""
 
 import pytest
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ from fer.models.model_folder import BUNDLED, load_metrics
     ("locale", "tab", "point"),
     [pytest.param("en-US", "About", ".", marks=pytest.mark.slow), ("de-DE", "Über", ",")],
 )
-def test_the_page_tells_how_well_the_model_reads_in_the_persons_language(open_page, locale, tab, point):
+def test_the_page_shows_accuracy_and_limits_in_the_language_of_the_browser(open_page, locale, tab, point):
     accuracy = f"{load_metrics(BUNDLED, 'a test')['accuracy']:.1%}".replace(".", point)
     page = open_page(locale=locale)
     page.get_by_role("tab", name=tab, exact=True).click()
@@ -22,7 +22,7 @@ def test_the_page_tells_how_well_the_model_reads_in_the_persons_language(open_pa
     expect(page.locator("#model")).to_contain_text("FER2013")
 
 
-def test_the_snippets_call_the_address_of_the_page(page, app_url):
+def test_the_snippets_have_the_address_of_the_page(page, app_url):
     page.get_by_role("tab", name="About").click()
     for name in ("Python", "JavaScript", "curl", "MCP"):
         page.get_by_role("tab", name=name, exact=True).click()

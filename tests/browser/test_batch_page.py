@@ -1,4 +1,4 @@
-"""Tests of the page that reads many pictures in a browser."""
+"""Tests of the page for many pictures in a browser."""
 
 import csv
 import json
@@ -11,12 +11,13 @@ from playwright.sync_api import expect
 
 @pytest.fixture
 def batch_page(page):
+    """The page for many pictures, ready for files."""
     page.get_by_role("tab", name="Many pictures").click()
     expect(page.locator("#batch-message")).to_have_text("Waiting for pictures.")
     return page
 
 
-def test_a_broken_file_among_pictures_is_a_row_with_its_reason(batch_page, two_faces, tmp_path):
+def test_a_broken_file_has_a_row_with_its_reason_and_the_other_pictures_are_read(batch_page, two_faces, tmp_path):
     broken, wall, packed = tmp_path / "broken.jpg", tmp_path / "wall.png", tmp_path / "packed.zip"
     broken.write_bytes(b"hello")
     Image.new("RGB", (320, 240), "white").save(wall)
@@ -77,7 +78,7 @@ def test_progress_shows_while_pictures_are_read(batch_page, astronaut, tmp_path)
 
 
 @pytest.mark.slow
-def test_a_zip_without_pictures_says_so(batch_page, tmp_path):
+def test_a_zip_without_pictures_gets_a_message(batch_page, tmp_path):
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         archive.writestr("clip.mov", "no picture")
     batch_page.locator("#files input[type=file]").set_input_files(tmp_path / "packed.zip")

@@ -1,4 +1,4 @@
-"""Tests of the recognizer in the browser: it gives the same answers as Python, and no picture leaves the page."""
+"""Tests of the static site: its recognizer agrees with Python, and no picture leaves the browser."""
 
 import io
 import threading
@@ -32,17 +32,19 @@ READ = """async ({ files, options }) => {
   }
   return answers;
 }"""
-"""Answers of pictures that the site's own server has."""
+"""Function that recognizes pictures by their addresses on the site's server."""
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
+    """Handler of a static web server that logs nothing."""
+
     def log_message(self, *arguments):
         pass
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Folder of the static site with the bundled model, and its address."""
+    """Folder and address of the static site with the bundled model."""
     folder = tmp_path_factory.mktemp("web")
     write_site(folder)
     (folder / "photos").mkdir()
@@ -54,7 +56,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site_page(site, browser):
-    """A page of that site."""
+    """A browser page that shows the static site."""
     page = browser.new_page()
     page.set_default_timeout(60_000)
     page.goto(site[1])
@@ -64,8 +66,10 @@ def site_page(site, browser):
 
 @pytest.fixture
 def read_both(site, site_page, recognizer):
-    """Reads pictures in the browser and in Python: `read_both({name: file content})` gives pairs of records, crops and
-    maps, the browser's first."""
+    """Function that recognizes pictures in the browser and in Python: `read_both({name: file content})`.
+
+    It yields pairs of results with records, crops and activation maps, the browser's first.
+    """
 
     def read_both(photos, **options):
         folder, _ = site
@@ -95,7 +99,7 @@ def encode(image, **options):
 
 
 def check_same(answer, expected):
-    """Hold the browser's record of a picture against Python's: boxes to 2 pixels, probabilities and scores to 0.01."""
+    """Compare the results of browser and Python: boxes within 2 pixels, probabilities and scores within 0.01."""
     ours, theirs = answer["record"], expected["record"]
     assert list(ours) == list(theirs)
     assert {**ours, "faces": len(ours["faces"])} == {**theirs, "faces": len(theirs["faces"])}
@@ -110,16 +114,16 @@ def check_same(answer, expected):
         assert answer["maps"][index] == pytest.approx(expected["maps"][index].ravel(), abs=0.2)
 
 
-def test_the_astronaut_is_read_as_by_python(read_both, astronaut):
+def test_the_example_is_recognized_as_in_python(read_both, astronaut):
     ((answer, expected),) = read_both({"astronaut.jpg": astronaut.read_bytes()})
     assert len(answer["record"]["faces"]) == 1
     check_same(answer, expected)
-    # The names of Python's `Face` and `FaceList`, and the class activation map, which Python has from `explain`.
+    # A face has the fields of Python's `Face`, and the class activation map, which `explain` returns in Python.
     assert answer["names"] == [[*(field.name for field in fields(Face)), "map"], True]
 
 
-def on(size, *pictures):
-    """A picture of soft blue with others pasted in, each `(image, (left, top))`."""
+def compose(size, *pictures):
+    """Return a blue picture with others pasted into it, each given as `(image, (left, top))`."""
     scene = Image.new("RGB", size, (90, 110, 130))
     for picture, place in pictures:
         scene.paste(picture, place)
@@ -127,7 +131,7 @@ def on(size, *pictures):
 
 
 def edge_cases(photo):
-    """Ten pictures at the edge of what is read, file content by name."""
+    """Return ten difficult pictures: contents of files by name."""
     head = photo.crop((150, 40, 310, 220))
     half = head.resize((107, 120))
     many = [
@@ -138,24 +142,24 @@ def edge_cases(photo):
     ImageDraw.Draw(mask).ellipse((100, 0, 360, 300), fill=255)
     alpha.putalpha(mask)
     turned = Image.Exif()
-    turned[0x0112] = 6  # The camera was held upright.
+    turned[0x0112] = 6  # The picture is to be rotated by 90 degrees.
     noise = np.random.default_rng(3).integers(0, 256, (333, 501, 3), np.uint8)
     return {
         "turned.png": encode(photo.rotate(25, Image.Resampling.BICUBIC, expand=True)),
-        "tiny.png": encode(on((900, 640), (photo.resize((128, 128)), (500, 300)))),
+        "tiny.png": encode(compose((900, 640), (photo.resize((128, 128)), (500, 300)))),
         "none.png": encode(Image.fromarray(noise)),
-        "many.png": encode(on((900, 450), *many)),
+        "many.png": encode(compose((900, 450), *many)),
         "border.png": encode(photo.crop((215, 60, 512, 400))),
         "full.png": encode(photo.crop((172, 73, 278, 190)).resize((600, 662))),
         "grey.png": encode(photo.convert("L")),
-        "narrow.png": encode(on((1400, 150), (half, (40, 10)), (half, (1250, 25)))),
+        "narrow.png": encode(compose((1400, 150), (half, (40, 10)), (half, (1250, 25)))),
         "transparent.png": encode(alpha),
         "camera.jpg": encode(photo.rotate(90, expand=True), format="JPEG", quality=80, exif=turned),
     }
 
 
 @pytest.mark.slow  # Ten pictures, one of them with 45 faces, in a browser and in Python.
-def test_pictures_at_the_edge_are_read_as_by_python(read_both, photo):
+def test_difficult_pictures_are_recognized_as_in_python(read_both, photo):
     counts = {}
     for answer, expected in read_both(edge_cases(photo)):
         name = answer["record"]["image"].split("/")[-1]
@@ -166,8 +170,8 @@ def test_pictures_at_the_edge_are_read_as_by_python(read_both, photo):
     assert all(count for name, count in counts.items() if name != "none.png"), counts
 
 
-def test_small_faces_are_left_out_when_asked(read_both, photo):
-    two = encode(on((700, 512), (photo, (0, 0)), (photo.crop((150, 40, 310, 220)).resize((80, 90)), (580, 200))))
+def test_small_faces_are_left_out_if_requested(read_both, photo):
+    two = encode(compose((700, 512), (photo, (0, 0)), (photo.crop((150, 40, 310, 220)).resize((80, 90)), (580, 200))))
     ((both, _),) = read_both({"two.png": two})
     ((large, expected),) = read_both({"two.png": two}, smallest_face=0.1)
     ((one, left_out),) = read_both({"two.png": two}, most=1)
@@ -178,7 +182,7 @@ def test_small_faces_are_left_out_when_asked(read_both, photo):
 
 
 @pytest.mark.slow  # Eight pictures in a browser and in Python.
-def test_files_of_every_kind_are_decoded_as_by_python(read_both, photo):
+def test_files_of_each_format_are_decoded_as_in_python(read_both, photo):
     odd = photo.crop((1, 0, 512, 511))
     deep = Image.fromarray(np.asarray(photo.convert("L")).astype(np.uint16) * 257)
     files = {
@@ -196,7 +200,7 @@ def test_files_of_every_kind_are_decoded_as_by_python(read_both, photo):
         check_same(answer, expected)
 
 
-def test_a_picture_that_is_one_face_is_read_as_by_python(read_both, photo):
+def test_a_face_crop_is_classified_as_in_python(read_both, photo):
     crop = encode(photo.crop((172, 73, 277, 178)).convert("L"))
     ((answer, expected),) = read_both({"crop.png": crop}, already_cropped=True)
     (face,) = answer["record"]["faces"]
@@ -204,7 +208,7 @@ def test_a_picture_that_is_one_face_is_read_as_by_python(read_both, photo):
     assert face["probabilities"] == pytest.approx(expected["record"]["faces"][0]["probabilities"], abs=1e-4)
 
 
-def test_frames_are_followed_and_dropped_and_never_queued(site_page, astronaut, site):
+def test_faces_are_tracked_over_frames_and_late_frames_are_dropped(site_page, astronaut, site):
     (site[0] / "photos" / "frame.jpg").write_bytes(astronaut.read_bytes())
     answers = site_page.evaluate(
         """async () => {
@@ -243,11 +247,11 @@ TRACK = """async ({ settings, limits, frames }) => {
 }"""
 
 
-def test_faces_that_cross_and_are_covered_keep_their_numbers_as_in_python(site_page, recognizer):
+def test_the_tracker_gives_the_same_numbers_as_in_python(site_page, recognizer):
     random, frames = np.random.default_rng(5), []
     starts, speeds = random.uniform(0, 400, (6, 2)), random.uniform(-150, 150, (6, 2))
     for seconds in np.cumsum(random.uniform(0.03, 0.4, 60)).tolist():
-        places = np.abs((starts + speeds * seconds + 500) % 1000 - 500)  # There and back.
+        places = np.abs((starts + speeds * seconds + 500) % 1000 - 500)  # Move back at the edges.
         seen = random.permutation(6)[: random.integers(0, 7)]
         shares = random.uniform(0.2, 0.9, 6)
         faces = [
@@ -271,7 +275,7 @@ def test_faces_that_cross_and_are_covered_keep_their_numbers_as_in_python(site_p
     assert len(numbers) > 6
 
 
-def test_after_loading_nothing_is_asked_of_any_server(site, browser, astronaut):
+def test_after_loading_the_page_sends_no_request(site, browser, astronaut):
     page = browser.new_page()
     page.set_default_timeout(60_000)
     asked = []
@@ -287,7 +291,7 @@ def test_after_loading_nothing_is_asked_of_any_server(site, browser, astronaut):
     page.close()
 
 
-def test_a_file_of_another_content_is_refused_in_one_sentence(site, browser):
+def test_a_network_with_another_digest_is_refused_in_one_sentence(site, browser):
     folder, url = site
     network = folder / "networks" / "near.tflite"
     content = network.read_bytes()
@@ -302,6 +306,6 @@ def test_a_file_of_another_content_is_refused_in_one_sentence(site, browser):
         network.write_bytes(content)
 
 
-def test_a_picture_that_the_browser_cannot_decode_is_one_sentence(site_page):
+def test_an_undecodable_picture_is_refused_in_one_sentence(site_page):
     site_page.locator("#photo:enabled").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"})
     expect(site_page.locator("#message")).to_have_text("This browser cannot decode the picture.")

@@ -18,7 +18,7 @@ from fer.recognition.recognizer import Face
 
 @pytest.fixture
 def draw(browser):
-    """Draws HTML in a window of its own, on white: the page, and what draws an element of it as RGB pixels."""
+    """Function that shows HTML on a white page in a new window, and returns the page."""
     context = browser.new_context(viewport={"width": 640, "height": 480})
     page = context.new_page()
 
@@ -32,11 +32,12 @@ def draw(browser):
 
 
 def pixels(locator):
+    """Return a screenshot of an element, int `(height, width, 3)`."""
     return np.asarray(Image.open(io.BytesIO(locator.screenshot())).convert("RGB"), int)
 
 
 def is_in_colour(picture, label):
-    """Where a picture has an emotion's colour, a mask of its size."""
+    """Return a bool mask `(height, width)` of the pixels that have an emotion's colour."""
     return np.abs(picture - ImageColor.getrgb(EMOTION_COLORS[label])).max(axis=-1) < 20
 
 
@@ -45,7 +46,7 @@ def face(number=1, box=(100, 60, 190, 150), label="happy", confident=True):
     return TrackedFace(number, box, label, probabilities, 0.9, confident)
 
 
-def test_boxes_lie_where_the_faces_are_in_the_colours_of_their_emotions(draw):
+def test_boxes_are_at_the_faces_in_the_colours_of_their_emotions(draw):
     page = draw(boxes("de", (480, 360), [face(), face(2, (300, 200, 340, 240), "sad", confident=False)]))
     svg = page.get_by_role("img", name="1 fröhlich 90%; 2 traurig? 90%")
     picture = pixels(svg)
@@ -60,10 +61,10 @@ def test_boxes_lie_where_the_faces_are_in_the_colours_of_their_emotions(draw):
     expect(svg).to_contain_text("1 fröhlich 90%")
 
 
-def test_the_chart_has_a_line_an_emotion_which_breaks_where_the_face_was_out_of_sight(draw):
+def test_the_chart_has_a_line_per_emotion_with_gaps_while_the_face_is_out_of_sight(draw):
     page = draw(panel("en"))
     empty = pixels(page.locator("svg"))
-    coloured = [label for label in EMOTIONS if label != "neutral"]  # Which is as grey as the axes.
+    coloured = [label for label in EMOTIONS if label != "neutral"]  # Neutral is as grey as the axes.
     assert not any(is_in_colour(empty, label).any() for label in coloured)
     shape, place = empty.shape, page.locator("svg").bounding_box()
     points = [(float(second), face().probabilities) for second in (*range(10), *range(20, 30))]
@@ -72,16 +73,16 @@ def test_the_chart_has_a_line_an_emotion_which_breaks_where_the_face_was_out_of_
     assert (picture.shape, page.locator("svg").bounding_box()) == (shape, place)
     happy = is_in_colour(picture, "happy")
     height, width = happy.shape
-    left, right = round(0.12 * width), round(0.58 * width)  # Of the lines.
+    left, right = round(0.12 * width), round(0.58 * width)  # Edges of the plot area.
     columns = happy[:, left:right].any(axis=0)
     parts = np.flatnonzero(np.diff(columns.astype(int)))
-    assert len(parts) in (2, 3)  # It ends and goes on; it may begin after the left edge.
+    assert len(parts) in (2, 3)  # The line ends and continues; it may begin after the left edge.
     assert np.argwhere(happy[:, left:right])[:, 0].mean() < 0.25 * height
     assert all(is_in_colour(picture, label).any() for label in coloured)
 
 
 @pytest.mark.parametrize("label", ["happy", "sad"])
-def test_a_timeline_is_as_full_as_the_emotion_is_probable_and_empty_where_the_face_is_out_of_sight(draw, label):
+def test_a_timeline_is_filled_in_proportion_to_the_probability_with_gaps(draw, label):
     def row(seconds, number, happy):
         probabilities = {"happy": happy, "sad": 1 - happy} if number else None
         return dict(seconds=seconds, face=number, box=[0, 0, 9, 9], label="happy", probabilities=probabilities,
@@ -97,7 +98,7 @@ def test_a_timeline_is_as_full_as_the_emotion_is_probable_and_empty_where_the_fa
     assert shares == pytest.approx(expected, abs=0.08)
 
 
-def test_a_face_has_a_bar_an_emotion_as_long_as_it_is_probable(draw):
+def test_the_bar_of_an_emotion_is_proportional_to_its_probability(draw):
     probabilities = dict(zip(EMOTIONS, (0.1, 0.2, 0.15, 0.3, 0.05, 0.12, 0.08), strict=True))
     shown = Face((0, 0, 90, 90), "happy", probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
     page = draw(face_view("en", EMOTIONS, shown, np.eye(6, dtype=np.float32)))
@@ -110,7 +111,7 @@ def test_a_face_has_a_bar_an_emotion_as_long_as_it_is_probable(draw):
         assert colors.mean() > 0.5
 
 
-def test_without_a_face_each_drawing_has_the_same_shape(draw):
+def test_drawings_have_the_same_size_with_and_without_a_face(draw):
     def shape(html, selector):
         return [element.bounding_box() for element in draw(html).locator(selector).all()]
 

@@ -17,12 +17,12 @@ from .test_privacy import files_of_people
 FRAMES, SIZE = 60, (480, 360)
 START = "[title='grant webcam access'] button"
 RECORD = "button[aria-label='capture photo']"
-"""Gradio's button, before and while it records."""
+"""Selectors of Gradio's buttons: access the camera; start or stop recording."""
 
 
 @pytest.fixture(scope="module")
 def camera(playwright, astronaut, tmp_path_factory):
-    """Chromium with a camera of two seconds over and over, in which the face moves by its own width."""
+    """Chromium, whose fake camera repeats two seconds in which the face moves by its own width."""
     clip = tmp_path_factory.mktemp("camera") / "astronaut.y4m"
     with Image.open(astronaut) as image, clip.open("wb") as file:
         person = image.convert("RGB")
@@ -43,7 +43,7 @@ def camera(playwright, astronaut, tmp_path_factory):
 
 @pytest.fixture
 def go_live(camera, breaches):
-    """Opens an app's live page in a window of its own and starts its stream: `go_live(url)`."""
+    """Function that opens an app's live page in a new window and starts the stream: `go_live(url)`."""
     contexts = []
 
     def go_live(url):
@@ -65,12 +65,12 @@ def go_live(camera, breaches):
 
 
 def drawn_boxes(page):
-    """What lies over the camera's picture, which is named after the faces in it."""
+    """Return the locator of the overlay of boxes, whose accessible name lists the faces."""
     return page.locator("#live-stage").get_by_role("img", name=re.compile("^1 "))
 
 
 def label_places(page, count):
-    """Left edges of the first face's label on the page, so many that differ, in the order in which it was seen."""
+    """Return `count` successive, different left edges of the first face's label on the page."""
     label, places = drawn_boxes(page).get_by_text(re.compile(r"^1 \w+ \d+%$")), []
 
     def is_elsewhere():
@@ -83,7 +83,7 @@ def label_places(page, count):
     return places
 
 
-def test_a_moving_face_is_boxed_and_keeps_its_number_until_the_person_stops(go_live, app_url):
+def test_a_moving_face_keeps_its_number_until_the_stream_is_stopped(go_live, app_url):
     page = go_live(app_url)
     expect(page.locator("#live-panel")).to_contain_text(re.compile(r"[1-9]\.\d frames per second"))
     expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
@@ -102,7 +102,7 @@ def test_a_moving_face_is_boxed_and_keeps_its_number_until_the_person_stops(go_l
 
 
 @pytest.mark.slow
-def test_on_a_slow_line_frames_are_dropped_and_not_queued(go_live, app_url):
+def test_on_a_slow_connection_frames_are_dropped_and_not_queued(go_live, app_url):
     page = go_live(app_url)
     expect(page.locator("#live-panel")).to_contain_text("frames per second")
     slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 60_000}
@@ -121,11 +121,11 @@ def test_on_a_slow_line_frames_are_dropped_and_not_queued(go_live, app_url):
     page.on("requestfinished", lambda request: under_way.discard(request))
     for _ in range(4):
         page.wait_for_event("requestfinished", is_frame)
-    assert max(most) <= 2  # The next may begin before the browser has told the end of the one before.
+    assert max(most) <= 2  # A request may begin before the browser has reported the end of the one before.
 
 
 @pytest.mark.slow
-def test_another_person_waits_until_a_place_is_free_and_no_frame_is_on_disk(go_live, tmp_path, monkeypatch):
+def test_another_person_waits_for_a_free_place_and_no_frame_is_on_disk(go_live, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     with serve_app(live_people=1) as url:
         first = go_live(url)
@@ -140,7 +140,7 @@ def test_another_person_waits_until_a_place_is_free_and_no_frame_is_on_disk(go_l
 
 
 @pytest.mark.slow
-def test_live_ends_by_itself(go_live, tmp_path, monkeypatch):
+def test_a_stream_ends_after_its_time_limit(go_live, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     with serve_app(live_seconds=1) as url:
         page = go_live(url)

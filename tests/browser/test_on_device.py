@@ -1,4 +1,4 @@
-"""The photo page and the live page where the browser reads, and what they say where it cannot."""
+"""Tests of the photo page and the live page with recognition in the browser, and of the fallback to the server."""
 
 import json
 import re
@@ -12,11 +12,12 @@ from fer.images.loading import load_image
 REFUSE = """() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NAME"));
 }"""
-"""Has the browser refuse the camera with an error of that name."""
+"""Function after which the browser refuses the camera with the error NAME."""
 FRAMES = re.compile(r"\d+\.\d frames per second")
 
 
 def open_live(page):
+    """Open the live page, and return the locator of its message."""
     expect(page.locator("#model")).to_contain_text("Model: ")
     page.get_by_role("tab", name="Live").click()
     expect(page.locator("#live-device .message")).to_contain_text("Start the camera.")
@@ -24,22 +25,24 @@ def open_live(page):
 
 
 def start(page):
+    """Start the camera, and wait for the first frames."""
     page.get_by_role("button", name="Start the camera").click()
     expect(page.locator("#live-device")).to_contain_text(FRAMES)
 
 
 def camera_state(page):
-    """State of the camera's track that was opened last."""
+    """Return the state of the camera track that `keep_track` has kept."""
     return page.evaluate("window.track.readyState")
 
 
 def keep_track(page):
+    """Keep the current camera track in the page, so that its state can be read later."""
     page.evaluate("window.track = document.querySelector('#live-device video').srcObject.getVideoTracks()[0]")
 
 
 @pytest.fixture
 def on_device(page):
-    """The photo page, read by the browser."""
+    """The photo page with recognition in the browser switched on."""
     expect(page.locator("#model")).to_contain_text("Model: ")
     page.locator("#photo-switch input").check()
     return page
@@ -49,7 +52,7 @@ def upload(page, path):
     page.locator("#photo-device input[type=file]").set_input_files(path)
 
 
-def test_a_photo_is_read_as_by_the_server_and_leaves_the_browser_to_nobody(on_device, astronaut, share, recognizer):
+def test_a_photo_is_recognized_as_by_the_server_and_nothing_is_sent(on_device, astronaut, share, recognizer):
     page, asked = on_device, []
     upload(page, astronaut)
     message = page.locator("#photo-device .message")
@@ -73,7 +76,7 @@ def test_a_photo_is_read_as_by_the_server_and_leaves_the_browser_to_nobody(on_de
     assert [url for url in asked if not url.startswith("blob:")] == []
 
 
-def test_live_reads_at_once_and_asks_nothing_after_loading(page):
+def test_live_sends_no_request_after_loading(page):
     message, asked = open_live(page), []
     start(page)
     page.context.on("request", lambda request: asked.append(request.url))
@@ -87,8 +90,8 @@ def test_live_reads_at_once_and_asks_nothing_after_loading(page):
     assert asked == []
 
 
-@pytest.mark.slow  # A new page loads the networks.
-def test_a_face_is_chosen_with_the_keys_and_with_a_click(on_device, two_faces):
+@pytest.mark.slow  # Loads the networks into a new page.
+def test_a_face_is_selected_with_arrow_keys_and_by_click(on_device, two_faces):
     page = on_device
     upload(page, two_faces)
     expect(page.locator("#photo-device .message")).to_contain_text("2 faces, the largest first")
@@ -110,7 +113,7 @@ def test_a_face_is_chosen_with_the_keys_and_with_a_click(on_device, two_faces):
 
 
 @pytest.mark.slow
-def test_what_is_no_picture_is_one_sentence(on_device):
+def test_an_undecodable_picture_gets_a_message(on_device):
     on_device.locator("#photo-device input[type=file]").set_input_files(
         {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"}
     )
@@ -129,7 +132,7 @@ def test_what_is_no_picture_is_one_sentence(on_device):
         ("OtherError", "The camera cannot be opened: no"),
     ],
 )
-def test_a_camera_that_is_refused_is_said(page, name, words):
+def test_errors_of_the_camera_on_the_live_page_get_a_message(page, name, words):
     message = open_live(page)
     page.evaluate(REFUSE.replace("NAME", name))
     page.get_by_role("button", name="Start the camera").click()
@@ -138,7 +141,7 @@ def test_a_camera_that_is_refused_is_said(page, name, words):
 
 
 @pytest.mark.slow
-def test_the_camera_takes_a_photo_that_is_read_here(on_device, share):
+def test_a_photo_of_the_camera_is_recognized_and_the_camera_is_released(on_device, share):
     page, message = on_device, on_device.locator("#photo-device .message")
     page.get_by_role("button", name="Take a photo with the camera").click()
     expect(message).to_have_text("The camera is on. Press “Take the photo”.")
@@ -170,7 +173,7 @@ def test_the_camera_takes_a_photo_that_is_read_here(on_device, share):
     ("name", "words"),
     [("NotAllowedError", "This page may not use the camera."), ("NotFoundError", "No camera was found.")],
 )
-def test_a_camera_that_takes_no_photo_is_said(on_device, name, words):
+def test_errors_of_the_camera_on_the_photo_page_get_a_message(on_device, name, words):
     on_device.evaluate(REFUSE.replace("NAME", name))
     on_device.get_by_role("button", name="Take a photo with the camera").click()
     expect(on_device.locator("#photo-device .message")).to_contain_text(words)
@@ -185,7 +188,7 @@ def test_a_camera_that_takes_no_photo_is_said(on_device, name, words):
         ("es-ES", "Modelo: ", "Su navegador no puede descodificar esta imagen.", "a este le falta OffscreenCanvas."),
     ],
 )
-def test_what_the_browser_cannot_do_is_said_in_the_persons_language(open_page, locale, model, undecodable, fallback):
+def test_messages_of_the_browser_recognizer_are_translated(open_page, locale, model, undecodable, fallback):
     page = open_page(locale=locale)
     expect(page.locator("#model")).to_contain_text(model)
     page.locator("#photo-switch input").check()
@@ -198,8 +201,8 @@ def test_what_the_browser_cannot_do_is_said_in_the_persons_language(open_page, l
     expect(page.locator("#photo-switch input")).not_to_be_checked()
 
 
-@pytest.mark.slow  # One loading, and a camera that is lost, hidden, turned and left.
-def test_what_happens_to_the_camera_is_said_and_reading_goes_on(page):
+@pytest.mark.slow  # Several events of the camera, each with a pause.
+def test_events_of_the_camera_get_a_message_and_recognition_goes_on(page):
     message = open_live(page)
     start(page)
     page.evaluate(
@@ -242,7 +245,7 @@ def test_what_happens_to_the_camera_is_said_and_reading_goes_on(page):
 
 
 @pytest.mark.slow
-def test_a_browser_that_cannot_says_so_and_the_server_reads(open_page, browser, app_url):
+def test_without_offscreencanvas_the_server_recognizes(open_page, browser, app_url):
     context = browser.new_context(locale="en-US")
     context.add_init_script("delete window.OffscreenCanvas")
     page = context.new_page()
@@ -258,7 +261,7 @@ def test_a_browser_that_cannot_says_so_and_the_server_reads(open_page, browser, 
 
 
 @pytest.mark.slow
-def test_pages_that_the_server_reads_load_nothing_for_the_device(browser, app_url):
+def test_networks_are_not_loaded_before_they_are_needed(browser, app_url):
     context = browser.new_context()
     page, asked = context.new_page(), []
     page.on("request", lambda request: asked.append(request.url))
@@ -272,7 +275,7 @@ def test_pages_that_the_server_reads_load_nothing_for_the_device(browser, app_ur
 
 
 @pytest.mark.slow
-def test_networks_that_do_not_come_are_said_and_the_server_reads(page):
+def test_if_networks_cannot_be_loaded_the_server_recognizes(page):
     page.route("**/networks/*", lambda route: route.abort())
     open_live(page)
     page.get_by_role("button", name="Start the camera").click()

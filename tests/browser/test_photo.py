@@ -11,7 +11,7 @@ def upload(page, path):
     page.locator("#photo input[type=file]").set_input_files(path)
 
 
-def test_an_uploaded_photo_is_answered_and_can_be_taken_home(page, astronaut, share):
+def test_an_uploaded_photo_is_recognized_and_the_results_can_be_downloaded(page, astronaut, share):
     upload(page, astronaut)
     expect(page.locator("#message")).to_have_text(f"One face: happy {share}.")
     expect(page.locator("#panel")).to_contain_text("Where it looked for “happy”")
@@ -27,7 +27,7 @@ def test_an_uploaded_photo_is_answered_and_can_be_taken_home(page, astronaut, sh
 
 
 @pytest.mark.slow
-def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
+def test_a_photo_pasted_with_the_keyboard_replaces_another(page, tmp_path):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     Image.new("RGB", (320, 240), "white").save(tmp_path / "wall.png")
     upload(page, tmp_path / "wall.png")
@@ -45,7 +45,7 @@ def test_a_photo_is_pasted_with_the_keys_over_another(page, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_camera_takes_a_still(page):
+def test_a_photo_of_the_camera_is_recognized(page):
     page.get_by_role("button", name="Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
     page.get_by_role("button", name="capture photo").click()
@@ -53,7 +53,7 @@ def test_the_camera_takes_a_still(page):
 
 
 @pytest.mark.slow
-def test_a_click_on_the_second_face_shows_it(page, two_faces):
+def test_a_click_selects_a_face(page, two_faces):
     upload(page, two_faces)
     expect(page.locator("#message")).to_contain_text("2 faces, the largest first")
     expect(page.get_by_role("button", name="Download JSON")).to_be_enabled()
@@ -73,7 +73,7 @@ def test_a_click_on_the_second_face_shows_it(page, two_faces):
 
 
 @pytest.mark.slow
-def test_the_arrow_keys_choose_a_face(page, two_faces):
+def test_the_arrow_keys_select_a_face(page, two_faces):
     upload(page, two_faces)
     expect(page.get_by_role("button", name="Download JSON")).to_be_enabled()
     seen = page.get_by_alt_text("The face as the network sees it: grey and small")
@@ -91,7 +91,7 @@ def test_the_arrow_keys_choose_a_face(page, two_faces):
 
 
 @pytest.mark.slow
-def test_small_faces_are_left_out_on_request(page, two_faces):
+def test_small_faces_are_left_out_if_requested(page, two_faces):
     upload(page, two_faces)
     expect(page.locator("#message")).to_contain_text("2 faces")
     smallest = page.get_by_role("slider")
@@ -104,7 +104,7 @@ def test_small_faces_are_left_out_on_request(page, two_faces):
 
 
 @pytest.mark.slow
-def test_a_crop_is_read_when_the_person_says_that_it_is_one(page, astronaut, tmp_path):
+def test_a_face_crop_is_classified_without_detection_if_declared(page, astronaut, tmp_path):
     crop = tmp_path / "crop.png"
     with Image.open(astronaut) as image:
         image.crop((180, 70, 270, 170)).resize((48, 48)).save(crop)
@@ -114,7 +114,7 @@ def test_a_crop_is_read_when_the_person_says_that_it_is_one(page, astronaut, tmp
 
 
 @pytest.mark.slow
-def test_a_broken_file_is_answered_with_its_reason(page, tmp_path):
+def test_a_broken_file_gets_a_message_with_its_reason(page, tmp_path):
     broken = tmp_path / "photo.jpg"
     broken.write_bytes(b"hello")
     upload(page, broken)
@@ -124,7 +124,7 @@ def test_a_broken_file_is_answered_with_its_reason(page, tmp_path):
 
 
 @pytest.mark.slow
-def test_another_person_sees_nothing_of_it(page, open_page, astronaut):
+def test_a_photo_is_not_visible_in_another_window(page, open_page, astronaut):
     other = open_page()
     upload(page, astronaut)
     expect(page.locator("#message")).to_contain_text("One face: happy")

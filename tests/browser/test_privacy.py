@@ -1,4 +1,4 @@
-"""Tests that uploads and answers are deleted from the disk after some minutes."""
+"""Tests that the app deletes uploads and results from the disk."""
 
 import socket
 import time
@@ -14,11 +14,12 @@ from fer.app.server.cache import LOCK, make_cache, sweep
 
 
 def files_of_people(folder):
-    """All files but the example, which the app has from its own repository, and its lock."""
+    """Return the paths of all files in a folder except the app's example and its lock."""
     return [path for path in Path(folder).rglob("*") if path.is_file() and path.name not in ("astronaut.jpg", LOCK)]
 
 
 def break_off_an_upload(url):
+    """Begin an upload, and close the connection in its middle."""
     host, port = urlsplit(url).hostname, urlsplit(url).port
     part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="secret.jpg"\r\n\r\n' + bytes(300_000)
     head = f"POST /gradio_api/upload HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Length: 1000000\r\n"
@@ -27,7 +28,7 @@ def break_off_an_upload(url):
 
 
 @pytest.mark.slow
-def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, tmp_path, monkeypatch):
+def test_uploads_and_results_are_deleted_from_disk(open_page, two_faces, tmp_path, monkeypatch):
     folder, broken = tmp_path / "app", tmp_path / "broken.jpg"
     broken.write_bytes(b"hello")
     face = Image.open(two_faces).crop((0, 0, 512, 512))
@@ -52,7 +53,7 @@ def test_nothing_that_a_person_sent_or_got_stays_on_disk(open_page, two_faces, t
         wait_for(lambda: set(files_of_people(folder)) - before)
         seen = {path.name for path in files_of_people(folder)}
         assert {"two.jpg", "broken.jpg", "image.jpeg", "clip.mp4", "faces.mp4"} <= seen
-        sweep(cache, kept, before=time.time() + 1)  # As `sweep_leftovers` does some minutes later.
+        sweep(cache, kept, before=time.time() + 1)  # `sweep_leftovers` does this some minutes later.
         assert files_of_people(folder) == []
         page.get_by_role("tab", name="Photo").click()
         page.get_by_label("The picture is already a single face").check()

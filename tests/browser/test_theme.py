@@ -1,4 +1,4 @@
-"""Tests of the layout: light and dark mode, other languages, a phone, the keyboard alone, the arrival of answers."""
+"""Tests of the layout: light and dark mode, languages, small screens, keyboard navigation, layout shifts."""
 
 import re
 from urllib.parse import urlsplit
@@ -42,28 +42,30 @@ CONTRASTS = """() => {
     }
     return contrasts;
 }"""
-"""The contrast (WCAG 2.2) of each visible text with what is under it, but for controls that do nothing yet."""
+"""Function that returns the contrast (WCAG 2.2) of each visible text with its background, without disabled buttons."""
 
 PLACES = """() => Object.fromEntries([...document.querySelectorAll(".gradio-container [id]")]
     .filter((element) => element.checkVisibility())
     .map((element) => [element.id, Object.values(element.getBoundingClientRect().toJSON()).map(Math.round)]))"""
+"""Function that returns the bounding box of each visible element with an id."""
 
 SHIFTS = """() => {
     window.shift = 0;
     new PerformanceObserver((list) => list.getEntries().forEach((entry) => window.shift += entry.value))
         .observe({type: "layout-shift"});
 }"""
-"""Sums what the browser measures as layout shift: 1 is the whole window moved by its own size."""
+"""Function that begins to sum up layout shifts; 1 means that the whole window moved by its own size."""
 
 
 def read(page, path):
+    """Upload a photo on the photo page, and wait for its result."""
     page.locator("#photo input[type=file]").set_input_files(path)
     expect(page.locator("#panel")).to_contain_text(re.compile(r"\d%"))
     expect(page.get_by_role("button", name="JSON")).to_be_enabled()
 
 
 def open_tab(page, name):
-    """Opens a tab, on a phone from the menu of those for which there is no room."""
+    """Open a tab; on a small screen it may be in the overflow menu."""
     tab = page.get_by_role("tab", name=name)
     if not tab.is_visible():
         page.locator(".overflow-menu > button").click()
@@ -72,18 +74,19 @@ def open_tab(page, name):
 
 
 def contrasts_of(page):
+    """Return the result of `CONTRASTS` after all transitions."""
     page.wait_for_function("!document.getAnimations().some((one) => one instanceof CSSTransition)")
     return page.evaluate(CONTRASTS)
 
 
 def color_of(locator):
-    """The background's red, green and blue."""
+    """Return the background colour of an element as RGB."""
     color = locator.evaluate("element => getComputedStyle(element).backgroundColor")
     return tuple(map(int, re.findall(r"\d+", color)[:3]))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_text_contrasts_and_emotions_keep_their_colours(open_page, astronaut, theme):
+def test_texts_have_enough_contrast_and_emotions_have_their_colours(open_page, astronaut, theme):
     page = open_page(f"?__theme={theme}")
     read(page, astronaut)
     background = color_of(page.locator("body"))
@@ -111,7 +114,7 @@ def test_every_text_contrasts_and_emotions_keep_their_colours(open_page, astrona
 
 
 @pytest.mark.parametrize("viewport", [(1280, 800), (390, 844)])
-def test_nothing_moves_when_answers_arrive(open_page, astronaut, two_faces, viewport):
+def test_the_layout_does_not_shift_when_results_arrive(open_page, astronaut, two_faces, viewport):
     page = open_page(viewport=viewport)
     read(page, astronaut)
     page.get_by_role("button", name="Remove Image").click()
@@ -129,7 +132,7 @@ def test_nothing_moves_when_answers_arrive(open_page, astronaut, two_faces, view
     assert page.evaluate("shift") < 0.01
 
 
-def test_a_phone_never_scrolls_sideways(open_page, two_faces):
+def test_a_small_screen_does_not_scroll_sideways(open_page, two_faces):
     page = open_page(viewport=(390, 844))
     read(page, two_faces)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -139,7 +142,7 @@ def test_a_phone_never_scrolls_sideways(open_page, two_faces):
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_the_keys_reach_everything_in_the_order_that_is_read(page, two_faces):
+def test_the_tab_key_reaches_all_controls_in_reading_order(page, two_faces):
     read(page, two_faces)
     reached = []
     for _ in range(40):
@@ -162,7 +165,7 @@ def test_the_keys_reach_everything_in_the_order_that_is_read(page, two_faces):
     assert order == sorted(order, key=reached.index)
 
 
-def test_german_is_spoken_to_who_reads_german(open_page, astronaut, share, two_faces):
+def test_a_german_browser_gets_the_page_in_german(open_page, astronaut, share, two_faces):
     page = open_page(locale="de-DE")
     expect(page.locator("#introduction")).to_contain_text("Gesichtsausdrücke erkennen")
     expect(page.locator("#panel")).to_contain_text("wütend")
@@ -176,7 +179,7 @@ def test_german_is_spoken_to_who_reads_german(open_page, astronaut, share, two_f
     expect(page.locator("#gallery")).to_contain_text("two.jpg: fröhlich ×2")
 
 
-def test_a_language_chosen_in_the_settings_is_spoken_at_once(page, astronaut, share):
+def test_a_change_of_the_language_in_the_settings_translates_results(page, astronaut, share):
     read(page, astronaut)
     page.get_by_role("button", name="Settings").click()
     language = page.get_by_role("combobox", name="Language")
@@ -186,7 +189,7 @@ def test_a_language_chosen_in_the_settings_is_spoken_at_once(page, astronaut, sh
     expect(page.locator("#model")).to_contain_text("Modelo: bundled. Se entrenó con FER2013")
 
 
-def test_the_page_asks_nobody_but_this_server(open_page, app_url, astronaut):
+def test_the_page_sends_requests_only_to_its_server(open_page, app_url, astronaut):
     page = open_page("about")
     hosts = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 @pytest.fixture(scope="module")
 def pan(astronaut):
-    """Pictures in which a face moves to the right."""
+    """Function that yields pictures in which a face moves to the right."""
     photo = Image.open(astronaut).crop((140, 40, 310, 210))
 
     def draw(count):
@@ -23,12 +23,13 @@ def pan(astronaut):
 
 
 def choose(page, path):
+    """Upload a clip on the video page."""
     page.get_by_role("tab", name="Video").click()
     page.locator("#clip input[type=file]").set_input_files(path)
     expect(page.locator("#video-message")).to_contain_text("Ready")
 
 
-def test_a_clip_is_read_to_a_timeline_a_table_and_a_video_to_play(page, pan, tmp_path):
+def test_a_clip_gives_a_timeline_a_table_and_a_video(page, pan, tmp_path):
     choose(page, write_clip(tmp_path / "pan.mp4", list(pan(25)), sound=True))
     page.get_by_role("button", name="Read the clip").click()
     expect(page.locator("#video-message")).to_contain_text("Faces: 1. Frames read: 5, one every 0.2 s.")
@@ -56,7 +57,7 @@ def test_a_clip_is_trimmed_in_the_browser(page, pan, tmp_path):
 
 
 @pytest.mark.slow
-def test_reading_stops_on_cancel_and_can_start_again(page, pan, tmp_path):
+def test_reading_can_be_cancelled_and_started_again(page, pan, tmp_path):
     choose(page, write_clip(tmp_path / "long.mp4", list(pan(200)), rate=5))
     page.get_by_role("button", name="Read the clip").click()
     expect(page.locator("#video-message")).to_contain_text(re.compile(r"Reading: [1-9].* of 40\.0 s"))
@@ -68,7 +69,7 @@ def test_reading_stops_on_cancel_and_can_start_again(page, pan, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_no_clip_is_said_on_the_page(page, tmp_path):
+def test_an_unreadable_clip_gets_a_message(page, tmp_path):
     path = tmp_path / "clip.mp4"
     path.write_bytes(b"hello")
     page.get_by_role("tab", name="Video").click()

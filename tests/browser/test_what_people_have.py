@@ -1,4 +1,4 @@
-"""Tests with the files that people have: a HEIC photo, a zip of mixed files, a clip whose clock starts again."""
+"""Tests with typical files of users: a HEIC photo, a zip of mixed files, a clip whose time stamps restart."""
 
 import csv
 import re
@@ -10,7 +10,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.slow(reason="files that are sent to a page in a browser")
+pytestmark = pytest.mark.slow(reason="uploads files in a browser")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def heic(two_faces, tmp_path_factory):
     return path
 
 
-def test_a_heic_photo_is_read_and_shown_with_its_faces(page, heic):
+def test_a_heic_photo_is_recognized_and_shown(page, heic):
     page.locator("#photo input[type=file]").set_input_files(heic)
     expect(page.locator("#message")).to_have_text("2 faces, the largest first. Click one, or choose its number.")
     expect(page.get_by_text("Invalid file type")).to_have_count(0)
@@ -46,10 +46,10 @@ DROP = """async ([selector, name]) => {
     const options = {dataTransfer: transfer, bubbles: true, cancelable: true};
     document.querySelector(selector).dispatchEvent(new DragEvent("drop", options));
 }"""
-"""Drops the example, under a name of which the browser knows no type."""
+"""Function that drops the example onto an element, under a name whose type the browser does not know."""
 
 
-def test_a_photo_without_a_suffix_is_dropped_and_what_is_none_is_the_servers_sentence(page):
+def test_a_photo_without_a_suffix_is_recognized_and_a_text_file_gets_a_message(page):
     expect(page.locator("img[src*=astronaut]")).to_be_visible()
     page.evaluate(DROP, ["#photo button.upload-container", "photo"])
     expect(page.locator("#message")).to_contain_text("One face: happy")
@@ -62,7 +62,7 @@ def test_a_photo_without_a_suffix_is_dropped_and_what_is_none_is_the_servers_sen
     expect(page.locator("#message")).to_contain_text("notes.txt: not a picture that can be read here")
 
 
-def test_file_dialogs_show_photos_and_clips_of_every_kind(page):
+def test_file_dialogs_offer_all_formats(page):
     for tab, place, suffix in (("Photo", "photo", ".heic"), ("Video", "clip", ".ts")):
         page.get_by_role("tab", name=tab, exact=True).click()
         with page.expect_file_chooser():
@@ -70,7 +70,7 @@ def test_file_dialogs_show_photos_and_clips_of_every_kind(page):
         assert suffix in page.locator(f"#{place} input[type=file]").get_attribute("accept").split(", ")
 
 
-def test_a_zip_of_mixed_files_has_a_row_for_each_picture_and_the_rest_is_counted(page, heic, astronaut, tmp_path):
+def test_a_zip_of_mixed_files_has_a_row_per_picture_and_other_files_are_counted(page, heic, astronaut, tmp_path):
     content = astronaut.read_bytes()
     with Image.open(astronaut) as image:
         image.save(tmp_path / "web.avif", "AVIF", quality=80)
@@ -104,7 +104,7 @@ def test_a_zip_of_mixed_files_has_a_row_for_each_picture_and_the_rest_is_counted
     assert [row["label"] for row in found.values()].count("happy") == 6
 
 
-def test_a_clip_whose_clock_starts_again_is_read_to_its_end(page, astronaut, tmp_path):
+def test_a_clip_whose_time_stamps_restart_is_read_to_its_end(page, astronaut, tmp_path):
     with Image.open(astronaut) as image:
         face = Image.new("RGB", (320, 240), "gray")
         face.paste(image.crop((140, 40, 310, 210)), (70, 30))

@@ -14,14 +14,14 @@ from fer.labels import EMOTIONS
 from fer.models.model_folder import BUNDLED
 
 
-def test_predict_says_what_it_sees(astronaut, capsys):
+def test_predict_prints_the_faces(astronaut, capsys):
     assert main(["predict", str(astronaut)]) == 0
     out = capsys.readouterr().out
     assert "1 face" in out
     assert "1. happy" in out
 
 
-def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
+def test_predict_prints_one_json_document_per_photo(astronaut, tmp_path, capsys):
     from PIL import Image
 
     wall = tmp_path / "wall.png"
@@ -36,7 +36,7 @@ def test_predict_writes_one_json_document_a_photo(astronaut, tmp_path, capsys):
     assert second == {**facts, "faces": [], "faces_left_out": 0}
 
 
-def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_path, capsys):
+def test_unreadable_photos_print_one_line_each_and_the_others_are_recognized(astronaut, tmp_path, capsys):
     broken = tmp_path / "broken.jpg"
     broken.write_text("hello")
     assert main(["predict", str(broken), str(astronaut), str(tmp_path / "missing.jpg")]) == 2
@@ -46,7 +46,7 @@ def test_a_broken_photo_costs_one_sentence_and_no_other_photo(astronaut, tmp_pat
     assert "Traceback" not in captured.err
 
 
-def test_video_says_what_it_sees_and_writes_it_down(astronaut, tmp_path, capsys):
+def test_video_prints_a_summary_and_writes_csv_video_and_json(astronaut, tmp_path, capsys):
     from PIL import Image
 
     clip = write_clip(tmp_path / "clip.mp4", [Image.open(astronaut)] * 15)
@@ -72,7 +72,7 @@ def test_video_says_what_it_sees_and_writes_it_down(astronaut, tmp_path, capsys)
     assert "rows" not in document
 
 
-def test_a_clip_that_is_interrupted_leaves_its_table_and_no_half_video(astronaut, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_clip_leaves_its_csv_and_no_half_video(astronaut, tmp_path, monkeypatch, capsys):
     from PIL import Image
 
     from fer.recognition import clip_reading
@@ -99,14 +99,14 @@ def test_a_clip_that_is_interrupted_leaves_its_table_and_no_half_video(astronaut
         (["evaluate", "--data", "nowhere", "--classes", "happy", "happy"], "two different classes"),
     ],
 )
-def test_a_mistake_ends_with_code_2_and_a_sentence(arguments, message, capsys):
+def test_a_user_error_ends_with_code_2_and_one_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
 
 
-def test_evaluate_reports_to_people_and_programs(draw_dataset, tmp_path, capsys):
+def test_evaluate_prints_a_summary_and_writes_json_and_figure(draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", per_class=2)
     report, picture = tmp_path / "report.json", tmp_path / "matrix.png"
     assert main(["evaluate", "--data", str(data), "--json", str(report), "--figure", str(picture)]) == 0
@@ -125,7 +125,7 @@ def test_evaluate_reports_to_people_and_programs(draw_dataset, tmp_path, capsys)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_evaluate_on_two_classes_chooses_between_the_two(draw_dataset, tmp_path, capsys):
+def test_evaluate_can_be_restricted_to_two_classes(draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", per_class=2)
     report = tmp_path / "report.json"
     main(["evaluate", "--data", str(data), "--split", "test", "--classes", "sad", "happy", "--json", str(report)])
@@ -134,7 +134,7 @@ def test_evaluate_on_two_classes_chooses_between_the_two(draw_dataset, tmp_path,
     assert metrics["n"] == sum(map(sum, metrics["confusion_matrix"])) == 4
 
 
-def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_dataset, tmp_path, capsys):
+def test_evaluate_measures_agreement_with_votes_and_accuracy_without_duplicates(draw_dataset, tmp_path, capsys):
     data, votes, report = draw_dataset(tmp_path / "data", per_class=2), tmp_path / "votes.csv", tmp_path / "report.json"
     names = [path.relative_to(data).as_posix() for path in sorted(data.rglob("PublicTest_*"))]
     votes.write_text("file,neutral,happiness\n" + "".join(f"{name},8,2\n" for name in names))
@@ -150,7 +150,7 @@ def test_evaluate_compares_with_people_and_leaves_near_duplicates_out(draw_datas
         main(["evaluate", "--data", str(data), "--split", "train", "--duplicates"])
 
 
-def test_a_split_cut_from_a_copy_of_training_is_not_measured_unless_it_is_asked_for(draw_dataset, tmp_path, capsys):
+def test_a_split_that_copies_training_pictures_is_only_measured_on_request(draw_dataset, tmp_path, capsys):
     data, folder = draw_dataset(tmp_path / "data", per_class=2), tmp_path / "model"
     for original, copy in list(zip(*map(sorted, map(data.rglob, ("Training_*", "PublicTest_*"))), strict=True))[:10]:
         shutil.copy(original, copy)
@@ -168,7 +168,7 @@ def test_a_split_cut_from_a_copy_of_training_is_not_measured_unless_it_is_asked_
     assert "of these 10 are training pictures to the pixel, such as test/angry/PublicTest_" in capsys.readouterr().out
 
 
-def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset, tmp_path, monkeypatch):
+def test_calibrate_rewrites_metrics_and_card_but_not_the_weights(draw_dataset, tmp_path, monkeypatch):
     data, folder = draw_dataset(tmp_path / "data", per_class=3), tmp_path / "model"
     shutil.copytree(BUNDLED, folder)
     weights = (folder / "model.weights.h5").read_bytes()
@@ -191,7 +191,7 @@ def test_calibrate_completes_a_model_folder_and_leaves_its_weights(draw_dataset,
 
 
 INSTALLED = "import sys; from fer.cli import main; sys.argv[0] = 'fer'; sys.exit(main())"
-"""What the console script `fer` does."""
+"""Program that does what the console script `fer` does."""
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ INSTALLED = "import sys; from fer.cli import main; sys.argv[0] = 'fer'; sys.exit
         (["-c", INSTALLED], "fer"),
     ],
 )
-def test_messages_name_the_program_as_it_was_started(start, program, tmp_path):
+def test_messages_begin_with_the_program_as_it_was_started(start, program, tmp_path):
     def run(*words):
         return subprocess.run([sys.executable, *start, *words], cwd=ROOT, capture_output=True, text=True)
 
@@ -212,7 +212,7 @@ def test_messages_name_the_program_as_it_was_started(start, program, tmp_path):
     assert usage.stderr.startswith(f"usage: {program} predict ")
 
 
-def test_the_app_is_a_command(monkeypatch, capsys):
+def test_fer_app_starts_the_app(monkeypatch, capsys):
     monkeypatch.setenv("GRADIO_SERVER_PORT", "0")
     with pytest.raises(SystemExit, match="2"):
         main(["app"])
@@ -220,14 +220,14 @@ def test_the_app_is_a_command(monkeypatch, capsys):
     assert capsys.readouterr().err == f"python -m fer app: {rule}\n"
 
 
-def test_the_app_without_gradio_names_what_installs_it(monkeypatch, capsys):
+def test_without_gradio_fer_app_prints_the_command_that_installs_it(monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SystemExit, match="2"):
         main(["app"])
     assert capsys.readouterr().err == 'python -m fer app: needs gradio, not installed here: pip install ".[app]"\n'
 
 
-def test_a_command_imports_what_it_needs(astronaut):
+def test_predict_and_the_help_do_not_import_unneeded_libraries(astronaut):
     program = (
         "import sys\nfrom fer.cli.commands import build_parser, main\nbuild_parser('fer').format_help()\n"
         "assert not {'numpy', 'PIL', 'huggingface_hub', 'keras', 'gradio'} & set(sys.modules)\n"
@@ -240,7 +240,7 @@ def test_a_command_imports_what_it_needs(astronaut):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "calibrate"])
-def test_groups_go_with_photos(command, capsys):
+def test_groups_requires_photos(command, capsys):
     folder = ["bundled"] if command == "calibrate" else []
     with pytest.raises(SystemExit) as end:
         main([command, *folder, "--data", str(ROOT), "--groups", "A(.)"])

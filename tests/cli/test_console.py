@@ -16,7 +16,7 @@ from fer.recognition.recognizer import Recognizer
 
 
 @pytest.mark.parametrize("command", [["train.py", "--output", "never"], ["-m", "fer", "evaluate"]])
-def test_a_backend_that_keras_does_not_have_is_no_traceback(command, draw_dataset, tmp_path):
+def test_an_unknown_backend_is_refused_without_a_traceback(command, draw_dataset, tmp_path):
     environment, data = {**os.environ, "KERAS_BACKEND": "theano"}, draw_dataset(tmp_path, per_class=1)
     run = subprocess.run(
         [sys.executable, *command, "--data", data], cwd=ROOT, env=environment, capture_output=True, text=True
@@ -27,14 +27,14 @@ def test_a_backend_that_keras_does_not_have_is_no_traceback(command, draw_datase
     assert "Traceback" not in run.stderr
 
 
-def test_a_backend_that_is_not_installed_is_no_traceback(monkeypatch, capsys):
+def test_a_backend_that_is_not_installed_is_refused(monkeypatch, capsys):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     with pytest.raises(SystemExit), exit_on_user_error("python train.py"):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     assert capsys.readouterr().err.endswith("and installed. Received: torch\n")
 
 
-def test_a_package_of_an_extra_that_is_not_installed_is_named_with_the_command(capsys):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(capsys):
     with pytest.raises(SystemExit) as end, exit_on_user_error("fer evaluate"):
         raise ModuleNotFoundError("No module named 'sklearn.metrics'", name="sklearn.metrics")
     assert end.value.code == 2
@@ -42,25 +42,26 @@ def test_a_package_of_an_extra_that_is_not_installed_is_named_with_the_command(c
 
 
 @pytest.mark.parametrize("backend", ["", "theano"])
-def test_what_no_backend_is_to_blame_for_stays_what_it_is(monkeypatch, backend):
+def test_errors_that_are_not_about_the_backend_are_not_changed(monkeypatch, backend):
     monkeypatch.setenv("KERAS_BACKEND", backend)
     with pytest.raises(ValueError, match="a defect"), exit_on_user_error("python train.py"):
         raise ValueError("a defect")
 
 
-def run_as_people_do(*command):
+def run_as_users_do(*command):
+    """Run Python with the verbosity of libraries as it is outside of tests."""
     environment = {name: value for name, value in os.environ.items() if name != VERBOSITY}
     return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
-def test_predict_says_nothing_but_its_own(astronaut):
-    run = run_as_people_do("-m", "fer", "predict", astronaut, "nowhere.jpg")
+def test_predict_prints_no_messages_of_libraries(astronaut):
+    run = run_as_users_do("-m", "fer", "predict", astronaut, "nowhere.jpg")
     assert run.stderr.splitlines() == ["nowhere.jpg: no such file."]
     assert run.returncode == 2
 
 
 @pytest.mark.slow
-def test_training_says_nothing_but_its_own(draw_dataset, tmp_path):
+def test_training_prints_no_messages_of_libraries(draw_dataset, tmp_path):
     data = draw_dataset(tmp_path / "data", per_class=1)
     command = [
         "--data",
@@ -74,12 +75,12 @@ def test_training_says_nothing_but_its_own(draw_dataset, tmp_path):
         "happy",
         "--from-scratch",
     ]
-    run = run_as_people_do("tests/training/train_small.py", *command, "--export", "litert")
+    run = run_as_users_do("tests/training/train_small.py", *command, "--export", "litert")
     assert run.stderr == ""
     assert run.returncode == 0
 
 
-REFUSED = """
+CHECK_REFUSALS = """
 import json, os, sys
 import train
 from fer.cli.commands import main
@@ -101,7 +102,7 @@ for command, *words in json.loads(sys.argv[1]):
 """
 
 
-def test_mistakes_are_told_before_keras_loads(draw_dataset, tmp_path, hub_server):
+def test_user_errors_are_reported_before_keras_is_imported(draw_dataset, tmp_path, hub_server):
     data, taken = str(draw_dataset(tmp_path / "data", per_class=1)), tmp_path / "taken"
     taken.mkdir()
     (taken / "file").touch()
@@ -146,7 +147,11 @@ def test_mistakes_are_told_before_keras_loads(draw_dataset, tmp_path, hub_server
     ]
     environment = {**hub_environment(), "HF_TOKEN": ""}
     run = subprocess.run(
-        [sys.executable, "-c", REFUSED, json.dumps(commands)], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-c", CHECK_REFUSALS, json.dumps(commands)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert run.returncode == 0, run.stderr
     assert len(run.stderr.splitlines()) == len(commands), run.stderr
@@ -154,7 +159,7 @@ def test_mistakes_are_told_before_keras_loads(draw_dataset, tmp_path, hub_server
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_training_that_is_interrupted_says_how_to_go_on(draw_dataset, tmp_path, monkeypatch, capsys, number, code):
+def test_an_interrupted_training_prints_how_to_resume(draw_dataset, tmp_path, monkeypatch, capsys, number, code):
     from fer.training import fit as training
 
     def interrupted(*arguments, **more):
@@ -177,8 +182,8 @@ def test_training_that_is_interrupted_says_how_to_go_on(draw_dataset, tmp_path, 
 
 
 @pytest.fixture
-def to(monkeypatch):
-    """Sends standard output to an open file for the time of a program."""
+def redirect_stdout(monkeypatch):
+    """Function that redirects standard output to an open file during the test."""
 
     def send(file):
         monkeypatch.setattr(sys, "stdout", file)
@@ -188,18 +193,21 @@ def to(monkeypatch):
 
 
 def closed_pipe():
+    """Return the writing end of a pipe that nobody reads."""
     reader, writer = os.pipe()
     os.close(reader)
     return os.fdopen(writer, "w")
 
 
-def test_where_nobody_reads_the_rest_is_done(draw_dataset, astronaut, tmp_path, monkeypatch, to, capsys):
+def test_a_closed_standard_output_ends_predict_early_but_evaluate_writes_its_files(
+    draw_dataset, astronaut, tmp_path, monkeypatch, redirect_stdout, capsys
+):
     read, recognize = [], Recognizer.recognize_batch
     monkeypatch.setattr(Recognizer, "recognize_batch", lambda self, *rest: read.append(rest) or recognize(self, *rest))
-    to(closed_pipe())
+    redirect_stdout(closed_pipe())
     with own_terminal():
         assert main(["predict", *[str(astronaut)] * 3]) == 0
-    assert len(read) == 1  # Of what comes after nobody would learn.
+    assert len(read) == 1  # The others are not recognized, since nobody would read the results.
 
     data, report = draw_dataset(tmp_path / "data", per_class=1), tmp_path / "report.json"
     with own_terminal():
@@ -208,9 +216,9 @@ def test_where_nobody_reads_the_rest_is_done(draw_dataset, astronaut, tmp_path, 
     assert capsys.readouterr().err == f"Written: {report}\n"
 
 
-def test_a_full_disk_is_one_sentence(astronaut, to, capsys):
+def test_a_full_disk_behind_standard_output_is_reported_in_one_sentence(astronaut, redirect_stdout, capsys):
     with open("/dev/full", "w") as full:
-        to(full)
+        redirect_stdout(full)
         with pytest.raises(SystemExit) as end, own_terminal():
             main(["predict", str(astronaut), "nowhere.jpg"])
     assert end.value.code == 2
@@ -218,11 +226,11 @@ def test_a_full_disk_is_one_sentence(astronaut, to, capsys):
     assert capsys.readouterr().err.splitlines() == told
 
 
-def test_a_name_that_is_no_text_is_printed_as_it_is(astronaut, tmp_path, to):
+def test_a_file_name_that_is_not_utf8_is_printed_unchanged(astronaut, tmp_path, redirect_stdout):
     photo = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.jpg"))
     photo.write_bytes(astronaut.read_bytes())
     with open(tmp_path / "out", "w") as file:
-        to(file)
+        redirect_stdout(file)
         with own_terminal():
             assert main(["predict", str(photo)]) == 0
             assert main(["predict", "--json", str(photo)]) == 0
@@ -231,11 +239,11 @@ def test_a_name_that_is_no_text_is_printed_as_it_is(astronaut, tmp_path, to):
     assert json.loads(document)["image"] == str(photo)
 
 
-def test_an_error_of_a_library_that_ends_the_process_is_shown():
+def test_a_fatal_error_of_a_library_is_printed_and_its_notes_are_not():
     program = (
         "import os\nfrom fer.cli.console import own_terminal\nwith own_terminal():\n"
         "    os.write(2, b'I0000 00:00:1.1    7 a.cc:1] a note\\nF0000 00:00:1.1    7 a.cc:1] the end\\n')\n"
         "    os.abort()"
     )
-    run = run_as_people_do("-c", program)
+    run = run_as_users_do("-c", program)
     assert run.stderr.splitlines() == ["F0000 00:00:1.1    7 a.cc:1] the end"]

@@ -15,7 +15,7 @@ from fer.images.loading import load_image
 
 @pytest.fixture
 def photos(astronaut, tmp_path):
-    """A folder with a face, a wall, a cut photo, what is none and a text."""
+    """A folder with a face, a picture without a face, a truncated photo, a broken one and a text file."""
     folder = tmp_path / "photos"
     (folder / "more").mkdir(parents=True)
     shutil.copy(astronaut, folder / "face.jpg")
@@ -27,13 +27,14 @@ def photos(astronaut, tmp_path):
 
 
 def refused(arguments, capsys):
+    """Run `fer predict`, which must end with code 2, and return its standard error."""
     with pytest.raises(SystemExit) as end:
         main(["predict", *map(str, arguments)])
     assert end.value.code == 2
     return capsys.readouterr().err
 
 
-def test_a_folder_is_read_to_the_last_and_what_cannot_be_read_is_said(photos, capsys):
+def test_a_folder_is_read_to_its_end_and_unreadable_files_are_reported(photos, capsys):
     assert main(["predict", str(photos)]) == 2
     captured = capsys.readouterr()
     lines = [line for line in captured.out.splitlines() if not line.startswith("  1.")]
@@ -48,7 +49,7 @@ def test_a_folder_is_read_to_the_last_and_what_cannot_be_read_is_said(photos, ca
     assert left_out == f"{photos}: 1 file left out: 1 .txt."
 
 
-def test_what_cannot_be_read_is_a_document_and_a_row_too(photos, tmp_path, capsys):
+def test_unreadable_files_have_a_json_document_and_a_csv_row(photos, tmp_path, capsys):
     table = tmp_path / "faces.csv"
     assert main(["predict", "--json", "--csv", str(table), str(photos)]) == 2
     captured = capsys.readouterr()
@@ -68,12 +69,12 @@ def test_what_cannot_be_read_is_a_document_and_a_row_too(photos, tmp_path, capsy
     assert captured.err.splitlines()[-2:] == ["4 pictures, 1 of them unreadable; 2 faces", f"Written: {table}"]
 
 
-def test_with_a_table_a_summary_is_printed_alone(photos, tmp_path, capsys):
+def test_with_csv_only_a_summary_is_printed(photos, tmp_path, capsys):
     assert main(["predict", "--csv", str(tmp_path / "faces.csv"), str(photos / "face.jpg")]) == 0
     assert capsys.readouterr().out == "1 picture; 1 face\n"
 
 
-def test_a_table_goes_into_a_pipe(astronaut, tmp_path, capsys):
+def test_the_csv_can_be_a_pipe(astronaut, tmp_path, capsys):
     pipe, content = tmp_path / "rows", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: content.append(pipe.read_text()), daemon=True)
@@ -84,13 +85,13 @@ def test_a_table_goes_into_a_pipe(astronaut, tmp_path, capsys):
     assert "Written" not in capsys.readouterr().err
 
 
-def test_what_was_written_and_where_is_said(astronaut, tmp_path, capsys):
+def test_the_written_paths_are_printed(astronaut, tmp_path, capsys):
     table, drawn = tmp_path / "faces.csv", tmp_path / "drawn"
     assert main(["predict", str(astronaut), "--csv", str(table), "--annotated", str(drawn)]) == 0
     assert f"Written: {table}, {drawn}" in capsys.readouterr().err
 
 
-def test_pictures_are_drawn_under_their_own_names_and_none_twice(photos, tmp_path, capsys):
+def test_annotated_pictures_have_distinct_names_below_the_folder(photos, tmp_path, capsys):
     packed, other = tmp_path / "packed.zip", tmp_path / "other" / "face.jpg"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(photos / "face.jpg", "../../face.jpg")
@@ -110,7 +111,7 @@ def test_pictures_are_drawn_under_their_own_names_and_none_twice(photos, tmp_pat
     assert not [path for path in tmp_path.rglob(".fer-*")]
 
 
-def test_an_output_that_would_replace_what_is_read_is_refused(photos, tmp_path, capsys):
+def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, capsys):
     face = photos / "face.jpg"
     rule = "`--csv` must be another file than those that are read"
     assert rule in refused([photos, "--csv", face], capsys)
@@ -122,12 +123,12 @@ def test_an_output_that_would_replace_what_is_read_is_refused(photos, tmp_path, 
     assert "Standard input (`-`) can be read once" in refused(["-", "-"], capsys)
 
 
-def test_a_table_that_cannot_be_written_is_one_sentence(photos, capsys):
+def test_a_csv_that_cannot_be_written_is_reported_in_one_sentence(photos, capsys):
     err = refused([photos / "face.jpg", "--csv", "/dev/full"], capsys)
     assert err.splitlines()[-1] == "python -m fer predict: /dev/full: cannot be written: No space left on device"
 
 
-def test_a_table_is_whole_or_not_there(photos, tmp_path, monkeypatch, capsys):
+def test_an_interrupted_predict_leaves_no_csv(photos, tmp_path, monkeypatch, capsys):
     from fer.recognition.recognizer import Recognizer
 
     def interrupted(*arguments):
@@ -139,12 +140,12 @@ def test_a_table_is_whole_or_not_there(photos, tmp_path, monkeypatch, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
-def test_a_folder_without_pictures_is_code_2_and_a_sentence(tmp_path, capsys):
+def test_a_folder_without_pictures_ends_with_code_2_and_one_sentence(tmp_path, capsys):
     assert main(["predict", str(tmp_path)]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"{tmp_path}: no pictures in this folder."
 
 
-def test_names_that_are_no_text_are_read_from_folders_and_written_down(astronaut, tmp_path, capsys):
+def test_file_names_that_are_not_utf8_are_read_and_written(astronaut, tmp_path, capsys):
     folder, table = tmp_path / "photos", tmp_path / "faces.csv"
     folder.mkdir()
     shutil.copy(astronaut, os.fsdecode(os.fsencode(folder) + b"/\xff.jpg"))
@@ -154,7 +155,7 @@ def test_names_that_are_no_text_are_read_from_folders_and_written_down(astronaut
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_the_bar_is_shown_on_a_terminal_alone(photos, terminal, monkeypatch, capsys):
+def test_the_progress_bar_is_only_shown_on_a_terminal(photos, terminal, monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     main(["predict", str(photos)])
     captured = capsys.readouterr()

@@ -11,12 +11,13 @@ from fer.errors import UserError
 
 
 def recompressed(pixels):
+    """Return pixels after compression as a JPEG of low quality."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=60)
     return np.asarray(Image.open(file))
 
 
-def test_copies_are_found_recompressed_brightened_or_mirrored_and_others_are_not():
+def test_copies_are_found_even_if_recompressed_brightened_or_mirrored():
     rng = np.random.default_rng(0)
     # Coarse patterns: as different from each other as photos are, and as smooth.
     patterns = [
@@ -29,22 +30,23 @@ def test_copies_are_found_recompressed_brightened_or_mirrored_and_others_are_not
     assert list(find_duplicates(faces, train)) == [True] * 3 + [False] * 5
 
 
-def test_one_face_with_new_grain_is_the_same_photo():
+def test_a_copy_with_other_noise_is_found():
     one, other = (np.asarray(draw_face("happy", number))[None, ..., None] for number in (1, 2))
     assert find_duplicates(one, other).all()
 
 
-def test_pictures_of_an_odd_side_are_compared_too():
+def test_pictures_with_an_odd_side_are_compared():
     faces = np.random.default_rng(0).integers(0, 256, (3, 107, 107, 1), np.uint8)
     assert list(find_duplicates(faces, faces[1:2])) == [False, True, False]
 
 
 def pictures(values, prefix):
+    """Return `Faces` of one grey value each."""
     images = np.stack([np.full((8, 8, 1), value, np.uint8) for value in values])
     return Faces(images, np.zeros(len(values), int), ("happy",), tuple(f"{prefix}{value}" for value in values))
 
 
-def test_a_few_pictures_that_are_training_pictures_are_told_and_most_are_refused():
+def test_some_training_pictures_give_a_note_and_a_majority_is_refused():
     train = pictures(range(10), "train/")
     assert check_copies(pictures([20, 21], "test/"), train) == ""
     some, most = pictures([3, 20, 21], "test/"), pictures([3, 4, 20], "test/")
@@ -57,5 +59,5 @@ def test_a_few_pictures_that_are_training_pictures_are_told_and_most_are_refused
     assert "2 of 3" in check_copies(most, train, allowed=True)
 
 
-def test_of_several_training_pictures_that_are_the_same_the_first_is_named():
+def test_of_several_identical_training_pictures_the_first_is_named():
     assert find_copies(pictures([1], "test/"), pictures([1, 1], "train/")) == [("test/1", "train/1")]

@@ -23,6 +23,7 @@ def dataset(tmp_path, draw_dataset):
 
 
 def pack(folder, target, below=""):
+    """Write the files of a folder into a zip, with `below` before their paths, and return the path of the zip."""
     with zipfile.ZipFile(target, "w") as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, below + file.relative_to(folder).as_posix())
@@ -34,7 +35,7 @@ def pixels(value):
 
 
 def rows(per_class=2, usages=("Training", "PublicTest", "PrivateTest")):
-    """Rows whose pixels all have the value ten times the emotion's code."""
+    """Return rows of a CSV; all pixels of a picture are ten times the code of its emotion."""
     return [
         {"emotion": code, "pixels": pixels(10 * code), "usage": usage}
         for usage in usages
@@ -53,7 +54,7 @@ def write_csv(path, rows, header=KAGGLE_HEADER):
     return path
 
 
-def test_folder_in_kaggles_layout(dataset):
+def test_a_folder_in_kaggles_layout_is_read(dataset):
     faces = load_faces(dataset, "train")
     assert (faces.images.shape, faces.images.dtype) == ((21, 48, 48, 1), np.uint8)
     assert faces.classes == EMOTIONS
@@ -73,7 +74,7 @@ def test_prefixes_tell_validation_from_test(dataset):
 
 
 @pytest.mark.parametrize("below", ["", "fer2013/", "download/fer2013/"])
-def test_folder_and_zip_give_the_same(tmp_path, dataset, below):
+def test_a_folder_and_a_zip_give_the_same_faces(tmp_path, dataset, below):
     packed = pack(dataset, tmp_path / "faces.zip", below)
     unpacked = tmp_path / "unpacked"
     shutil.copytree(dataset, unpacked / below)
@@ -86,7 +87,7 @@ def test_folder_and_zip_give_the_same(tmp_path, dataset, below):
             np.testing.assert_array_equal(faces.labels, expected.labels)
 
 
-def test_hidden_and_other_files_are_passed_over(tmp_path, dataset):
+def test_hidden_and_other_files_are_ignored(tmp_path, dataset):
     (dataset / "train" / "happy" / ".DS_Store").write_bytes(b"x")
     (dataset / "train" / "happy" / "._Training_1.jpg").write_bytes(b"x")
     (dataset / "README.md").write_text("about")
@@ -97,7 +98,7 @@ def test_hidden_and_other_files_are_passed_over(tmp_path, dataset):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp_path, dataset, packed):
+def test_pictures_are_recognized_by_content_and_other_files_are_counted(tmp_path, dataset, packed):
     whole = load_faces(dataset, "train")
     assert whole.left_out == ""
     for file, suffix in zip(sorted(dataset.glob("train/happy/*")), ("", ".jfif", ".JPEG", ".data"), strict=False):
@@ -110,7 +111,7 @@ def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp
     assert faces.left_out == f"{path}: 2 files left out: 1 .md, 1 .mov."
 
 
-def test_a_member_that_cannot_be_unpacked_is_named_or_skipped(tmp_path, dataset):
+def test_a_file_with_unsupported_compression_is_reported_or_skipped(tmp_path, dataset):
     path, odd = tmp_path / "faces.zip", next(dataset.rglob("PublicTest_*"))
     with zipfile.ZipFile(path, "w") as archive:
         for file in dataset.rglob("*.jpg"):
@@ -121,18 +122,18 @@ def test_a_member_that_cannot_be_unpacked_is_named_or_skipped(tmp_path, dataset)
     assert len(load_faces(path, "validation", skip_bad=True).skipped) == 1
 
 
-def test_a_zip_whose_names_cannot_be_read_is_one_sentence(tmp_path, dataset):
+def test_a_zip_with_invalid_names_is_refused_in_one_sentence(tmp_path, dataset):
     path = pack(dataset, tmp_path / "faces.zip")
     content = bytearray(path.read_bytes())
     start = content.index(b"PK\x01\x02")
-    content[start + 8 : start + 10] = b"\x00\x08"  # Its name is UTF-8, it says.
+    content[start + 8 : start + 10] = b"\x00\x08"  # The flag for a name in UTF-8.
     content[start + 46] = 0xFF
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"faces\.zip: neither a folder, a zip nor a CSV that can be read: not a zip"):
         load_faces(path, "train")
 
 
-def test_layout_with_a_validation_folder(tmp_path, draw_dataset):
+def test_a_validation_folder_is_read(tmp_path, draw_dataset):
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=2)
     for file in folder.glob("test/*/PublicTest_*"):
         target = folder / "validation" / file.parent.name / file.name
@@ -144,8 +145,8 @@ def test_layout_with_a_validation_folder(tmp_path, draw_dataset):
     assert all(name.startswith("validation/") for name in load_faces(folder, "validation", classes).names)
 
 
-def test_test_folder_never_feeds_training(tmp_path, draw_dataset):
-    """Somebody's own test split, made of training pictures under their old names."""
+def test_pictures_in_the_test_folder_are_never_trained_on(tmp_path, draw_dataset):
+    """A user may make a test split of training pictures without renaming them."""
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=20)
     moved = next((folder / "train" / "happy").iterdir())
     moved.rename(folder / "test" / "happy" / moved.name)
@@ -153,14 +154,14 @@ def test_test_folder_never_feeds_training(tmp_path, draw_dataset):
     assert f"test/happy/{moved.name}" in load_faces(folder, "test", ("happy", "sad")).names
 
 
-def test_classes_are_a_subset_in_the_one_order(dataset):
+def test_a_subset_of_classes_is_in_the_fixed_order(dataset):
     faces = load_faces(dataset, "test", classes=("surprise", "angry", "happy"))
     assert faces.classes == ("angry", "happy", "surprise")
     assert [name.split("/")[1] for name in faces.names] == [faces.classes[label] for label in faces.labels]
     assert Counter(faces.labels.tolist()) == {0: 3, 1: 3, 2: 3}
 
 
-def test_image_size(dataset, tmp_path):
+def test_pictures_have_the_requested_size(dataset, tmp_path):
     assert load_faces(dataset, "train", image_size=24).images.shape == (21, 24, 24, 1)
     faces = load_faces(write_csv(tmp_path / "faces.csv", rows()), "train", image_size=64)
     assert faces.images.shape == (14, 64, 64, 1)
@@ -168,6 +169,7 @@ def test_image_size(dataset, tmp_path):
 
 
 def without_validation(folder):
+    """Delete the validation pictures of a data set, and return its folder."""
     for file in folder.glob("test/*/PublicTest_*"):
         file.unlink()
     return folder
@@ -189,7 +191,7 @@ def test_without_a_validation_split_a_stratified_tenth_is_held_out(tmp_path, dra
     assert fewer.names == tuple(name for name in validation.names if name.split("/")[1] in ("happy", "sad"))
 
 
-def test_what_is_the_same_to_the_byte_is_held_out_together_or_not_at_all(tmp_path, draw_dataset):
+def test_identical_files_are_held_out_together(tmp_path, draw_dataset):
     folder = without_validation(draw_dataset(tmp_path / "faces", per_class=20))
     before = load_faces(folder, "validation").names
     for file in sorted(folder.glob("train/*/*")):
@@ -203,7 +205,7 @@ def test_what_is_the_same_to_the_byte_is_held_out_together_or_not_at_all(tmp_pat
     assert load_faces(pack(folder, tmp_path / "faces.zip"), "validation").names == validation.names
 
 
-def test_rows_that_are_the_same_are_held_out_together_or_not_at_all(tmp_path):
+def test_identical_rows_are_held_out_together(tmp_path):
     twice = [{"emotion": code, "pixels": pixels(10 * code + value), "usage": "Training"}
              for value in range(10) for code in range(7) for _ in range(2)]  # fmt: skip
     path = write_csv(tmp_path / "fer2013.csv", twice)
@@ -213,7 +215,7 @@ def test_rows_that_are_the_same_are_held_out_together_or_not_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_data_set_that_holds_a_copy_of_itself_is_refused_with_both_places(tmp_path, dataset, packed):
+def test_a_data_set_with_a_copy_of_itself_is_refused_with_both_paths(tmp_path, dataset, packed):
     images = tmp_path / "images"
     shutil.copytree(dataset, images)
     shutil.copytree(dataset, images / "images")
@@ -224,20 +226,20 @@ def test_a_data_set_that_holds_a_copy_of_itself_is_refused_with_both_places(tmp_
     assert places[1] == f"images/{places[0]}"
 
 
-def test_of_few_pictures_one_of_each_class_is_held_out(dataset):
+def test_of_few_pictures_one_per_class_is_held_out(dataset):
     train, validation = (load_faces(without_validation(dataset), split) for split in ("train", "validation"))
     assert Counter(train.labels.tolist()) == dict.fromkeys(range(7), 2)
     assert Counter(validation.labels.tolist()) == dict.fromkeys(range(7), 1)
     assert not set(train.names) & set(validation.names)
 
 
-def test_too_few_pictures_for_a_stratified_tenth(tmp_path, draw_dataset):
+def test_too_few_pictures_for_a_held_out_tenth_are_refused(tmp_path, draw_dataset):
     folder = without_validation(draw_dataset(tmp_path, per_class=1))
     with pytest.raises(DataError, match=r"a stratified tenth of training cannot be taken \(class angry has 1 picture"):
         load_faces(folder, "train")
 
 
-def test_limit_keeps_shares_and_at_least_one_of_each_class(tmp_path, draw_dataset):
+def test_limit_keeps_class_shares_and_at_least_one_picture_per_class(tmp_path, draw_dataset):
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=40)
     draw_dataset(tmp_path, emotions=("disgust",), per_class=2)
     classes = ("happy", "disgust", "sad")
@@ -253,7 +255,7 @@ def test_limit_keeps_shares_and_at_least_one_of_each_class(tmp_path, draw_datase
             load_faces(folder, "train", classes, limit=limit)
 
 
-def test_each_draw_takes_other_pictures_and_a_smaller_sample_is_part_of_a_larger_one(tmp_path, draw_dataset):
+def test_draws_differ_and_a_smaller_sample_is_part_of_a_larger_one(tmp_path, draw_dataset):
     folder, classes = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=40), ("happy", "sad")
     few, more, other = (
         set(load_faces(folder, "train", classes, limit=limit, draw=draw).names)
@@ -270,7 +272,7 @@ def test_each_draw_takes_other_pictures_and_a_smaller_sample_is_part_of_a_larger
 
 @pytest.mark.parametrize("header", [KAGGLE_HEADER, COMPETITION_HEADER, ("Usage", "pixels", "emotion")])
 @pytest.mark.parametrize("place", ["fer2013.csv", "folder", "folder above", "zip"])
-def test_csv_with_columns_in_any_order(tmp_path, header, place):
+def test_a_csv_is_read_with_its_columns_in_any_order(tmp_path, header, place):
     path = write_csv(tmp_path / "data" / "fer2013" / "fer2013.csv", rows(), header)
     if place == "folder":
         path = path.parent
@@ -285,13 +287,13 @@ def test_csv_with_columns_in_any_order(tmp_path, header, place):
             assert set(image.ravel().tolist()) == {10 * CSV_EMOTIONS.index(EMOTIONS[label])}
 
 
-def test_csv_codes(tmp_path):
+def test_csv_codes_are_mapped_to_emotions(tmp_path):
     faces = load_faces(write_csv(tmp_path / "fer2013.csv", rows()), "train")
     value = {EMOTIONS[label]: int(image[0, 0, 0]) for image, label in zip(faces.images, faces.labels, strict=True)}
     assert value == {"angry": 0, "disgust": 10, "fear": 20, "happy": 30, "sad": 40, "surprise": 50, "neutral": 60}
 
 
-def test_csv_without_validation_rows_holds_a_tenth_out(tmp_path):
+def test_a_tenth_of_a_csv_without_validation_rows_is_held_out(tmp_path):
     different = rows(per_class=20, usages=("Training", "PrivateTest"))
     for number, row in enumerate(different):
         row["pixels"] = f"{number % 256} {number // 256} " + row["pixels"].split(" ", 2)[2]
@@ -301,7 +303,7 @@ def test_csv_without_validation_rows_holds_a_tenth_out(tmp_path):
     assert not set(train.names) & set(validation.names)
 
 
-def test_pictures_go_before_a_csv_beside_them(tmp_path, dataset):
+def test_pictures_take_precedence_over_a_csv_beside_them(tmp_path, dataset):
     write_csv(dataset / "fer2013.csv", rows())
     assert len(load_faces(dataset, "train")) == 21
     assert len(load_faces(pack(dataset, tmp_path / "faces.zip"), "train")) == 21
@@ -325,7 +327,7 @@ BROKEN_ROWS = {
 
 
 @pytest.mark.parametrize("kind", BROKEN_ROWS)
-def test_broken_row_is_named_or_skipped(tmp_path, kind):
+def test_a_broken_row_is_reported_or_skipped(tmp_path, kind):
     row, message = BROKEN_ROWS[kind]
     good = rows()
     path = write_csv(tmp_path / "fer2013.csv", [*good[:5], row, *good[5:]])
@@ -338,7 +340,7 @@ def test_broken_row_is_named_or_skipped(tmp_path, kind):
     assert "row 7: " in faces.skipped[0]
 
 
-def test_blank_lines_are_no_rows(tmp_path):
+def test_blank_lines_are_ignored(tmp_path):
     path = write_csv(tmp_path / "fer2013.csv", [*rows(), [], ["", " ", ""]])
     faces = load_faces(path, "train")
     assert (len(faces), faces.skipped) == (14, ())
@@ -354,7 +356,7 @@ def test_blank_lines_are_no_rows(tmp_path):
         (b'emotion,pixels,Usage\n0,"' + b"1 " * 100_000, "not a CSV that can be read"),
     ],
 )
-def test_file_that_is_no_such_csv(tmp_path, content, message):
+def test_other_csv_files_are_refused(tmp_path, content, message):
     path = tmp_path / "fer2013.csv"
     path.write_bytes(content)
     for source in (path, pack(tmp_path, tmp_path.with_suffix(".zip"))):
@@ -362,7 +364,7 @@ def test_file_that_is_no_such_csv(tmp_path, content, message):
             load_faces(source, "train", skip_bad=True)
 
 
-def test_path_that_does_not_fit(tmp_path):
+def test_other_paths_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: no such file or folder\. Expected train/<class>/"):
         load_faces(tmp_path / "nowhere", "train")
     with pytest.raises(DataError, match=r"no pictures found\. Expected train/<class>/"):
@@ -372,33 +374,33 @@ def test_path_that_does_not_fit(tmp_path):
         load_faces(tmp_path / "notes.txt", "train")
 
 
-def test_truncated_zip(tmp_path, dataset):
+def test_a_truncated_zip_is_refused(tmp_path, dataset):
     path = pack(dataset, tmp_path / "faces.zip")
     path.write_bytes(path.read_bytes()[:-500])
     with pytest.raises(DataError, match=r"faces\.zip: neither a folder, a zip nor a CSV that can be read"):
         load_faces(path, "train")
 
 
-def test_unknown_split(dataset):
+def test_an_unknown_split_is_refused(dataset):
     with pytest.raises(ValueError, match=r"`split` must be 'train', 'validation' or 'test'\. Received: split='dev'"):
         load_faces(dataset, "dev")
 
 
-def test_unknown_class_folder(dataset):
+def test_an_unknown_class_folder_is_refused(dataset):
     (dataset / "train" / "happy").rename(dataset / "train" / "glee")
     with pytest.raises(DataError, match=r"unknown class folder train/glee\. .* such as --classes angry disgust "):
         load_faces(dataset, "train")
 
 
 @pytest.mark.parametrize("place", ["stray.jpg", "train/stray.jpg", "extra/happy/stray.jpg"])
-def test_picture_outside_the_splits(dataset, place):
+def test_a_picture_outside_the_splits_is_refused(dataset, place):
     (dataset / place).parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", (48, 48)).save(dataset / place)
     with pytest.raises(DataError, match=f"{place} stands in no split"):
         load_faces(dataset, "train")
 
 
-def test_class_without_pictures(tmp_path, draw_dataset):
+def test_a_class_without_pictures_is_refused(tmp_path, draw_dataset):
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"))
     with pytest.raises(DataError, match="the train split has no picture of class angry"):
         load_faces(folder, "train", classes=("angry", "happy", "sad"))
@@ -406,7 +408,7 @@ def test_class_without_pictures(tmp_path, draw_dataset):
         load_faces(folder, "train", classes=("angry", "fear"))
 
 
-def test_split_without_pictures(dataset):
+def test_a_split_without_pictures_is_refused(dataset):
     shutil.rmtree(dataset / "test")
     with pytest.raises(DataError, match="no pictures of the test split"):
         load_faces(dataset, "test")
@@ -416,7 +418,7 @@ def test_split_without_pictures(dataset):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_unreadable_picture_is_named_or_skipped(tmp_path, dataset, packed):
+def test_an_unreadable_picture_is_reported_or_skipped(tmp_path, dataset, packed):
     broken = sorted((dataset / "train" / "sad").iterdir())[0]
     broken.write_bytes(broken.read_bytes()[:300])
     path = pack(dataset, tmp_path / "faces.zip") if packed else dataset
@@ -430,7 +432,7 @@ def test_unreadable_picture_is_named_or_skipped(tmp_path, dataset, packed):
     assert load_faces(path, "validation").skipped == ()
 
 
-def test_damaged_member_of_a_zip_is_named_or_skipped(tmp_path, dataset):
+def test_a_damaged_file_in_a_zip_is_reported_or_skipped(tmp_path, dataset):
     path = pack(dataset, tmp_path / "faces.zip")
     with zipfile.ZipFile(path) as archive:
         member = next(info for info in archive.infolist() if "PublicTest_" in info.filename)
@@ -442,7 +444,7 @@ def test_damaged_member_of_a_zip_is_named_or_skipped(tmp_path, dataset):
     assert len(load_faces(path, "validation", skip_bad=True).skipped) == 1
 
 
-def test_nothing_readable(dataset):
+def test_a_split_without_readable_pictures_is_refused(dataset):
     for file in dataset.glob("train/*/*"):
         file.write_bytes(b"x")
     with pytest.raises(DataError, match="none of the 21 pictures of the train split could be read"):
@@ -450,7 +452,7 @@ def test_nothing_readable(dataset):
 
 
 def record_opened(monkeypatch):
-    """Names of the files and zip members that are opened from here on."""
+    """Return a list to which the name of each file or zip member that is opened from now on is added."""
     opened = []
     open_file, open_member = builtins.open, zipfile.ZipFile.open
 
@@ -497,7 +499,7 @@ def test_training_and_validation_never_read_a_test_row(tmp_path):
         load_faces(path, "test")
 
 
-def test_votes_are_shares_in_the_order_of_the_pictures(tmp_path):
+def test_votes_become_shares_in_the_order_of_the_pictures(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text(
         "file,happiness,sadness,NF\ntrain/sad/b.jpg,1,9,0\ntrain/happy/a.jpg,6,0,2\ntrain/sad/c.jpg,0,0,0\n"
@@ -530,7 +532,7 @@ def test_the_file_of_ferplus_follows_the_rows_of_fer2013_csv(tmp_path):
         ("file,happiness\nb,1\n", "no votes for any picture. Expected names like a"),
     ],
 )
-def test_votes_that_do_not_fit_are_told(tmp_path, text, message):
+def test_invalid_votes_are_refused(tmp_path, text, message):
     path = tmp_path / "votes.csv"
     path.write_text(text)
     with pytest.raises(DataError, match=message):
@@ -539,7 +541,7 @@ def test_votes_that_do_not_fit_are_told(tmp_path, text, message):
         load_votes(tmp_path / "missing.csv", ("a",))
 
 
-def test_pictures_are_resized_as_they_are_loaded(dataset):
+def test_resize_gives_the_pictures_that_loading_at_that_size_gives(dataset):
     small = load_faces(dataset, "validation")
     large = load_faces(dataset, "validation", image_size=64)
     np.testing.assert_array_equal(small.resize(64).images, large.images)

@@ -1,4 +1,4 @@
-"""Data sets of other shapes than Kaggle's FER2013: class folders alone, other names, published layouts, tables."""
+"""Tests of other layouts of data sets: class folders without splits, other names, published layouts, tables."""
 
 import io
 import shutil
@@ -18,13 +18,14 @@ OWN = ("wink", "Yawn")
 
 
 def draw(path, number=0, emotion="happy", size=48, mode="L"):
+    """Draw a face into a file, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draw_face(emotion, number).resize((size, size)).convert(mode).save(path)
     return path
 
 
 def draw_folders(folder, places, per_class=4):
-    """Draws different pictures into each of some folders."""
+    """Draw `per_class` different pictures into each of the folders `places`, and return the folder above."""
     for number, place in enumerate(places):
         for index in range(per_class):
             draw(folder / place / f"{index}.png", 100 * number + index)
@@ -32,12 +33,13 @@ def draw_folders(folder, places, per_class=4):
 
 
 def counted(faces):
+    """Return the number of pictures by class."""
     return Counter(faces.classes[label] for label in faces.labels)
 
 
 @pytest.mark.parametrize("below", ["", "mine/", "a/b/"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_class_folders_alone_are_training_pictures_of_which_a_tenth_is_held_out(tmp_path, below, packed):
+def test_a_tenth_of_class_folders_without_splits_is_held_out(tmp_path, below, packed):
     folder = draw_folders(tmp_path / "data", [f"{below}wink", f"{below}yawn", f"{below}other"], per_class=10)
     path = pack(folder, tmp_path / "data.zip") if packed else folder
     train, validation = (load_faces(path, split, OWN) for split in ("train", "validation"))
@@ -52,7 +54,7 @@ def test_class_folders_alone_are_training_pictures_of_which_a_tenth_is_held_out(
         load_faces(path, "test", OWN)
 
 
-def test_few_pictures_a_class_can_be_held_out_beside_many(tmp_path):
+def test_a_small_class_has_a_held_out_picture_beside_a_large_one(tmp_path):
     folder = draw_folders(tmp_path, OWN, 30)
     for file in sorted((folder / "Yawn").iterdir())[3:]:
         file.unlink()
@@ -61,7 +63,7 @@ def test_few_pictures_a_class_can_be_held_out_beside_many(tmp_path):
 
 @pytest.mark.parametrize("train", ["Train", "training", "TRAIN"])
 @pytest.mark.parametrize("validation", ["val", "Valid", "dev"])
-def test_splits_go_by_other_names(tmp_path, train, validation):
+def test_splits_may_have_other_names(tmp_path, train, validation):
     places = [f"{split}/{name}" for split in (train, validation, "Test") for name in ("Wink", "yawn")]
     folder = draw_folders(tmp_path, places, 2)
     for split in ("train", "validation", "test"):
@@ -69,12 +71,12 @@ def test_splits_go_by_other_names(tmp_path, train, validation):
         assert (counted(faces), faces.held_out) == (dict.fromkeys(OWN, 2), False)
 
 
-def test_folders_in_a_class_folder_belong_to_the_class(tmp_path):
+def test_folders_within_a_class_folder_belong_to_the_class(tmp_path):
     folder = draw_folders(tmp_path, ["train/wink/ann", "train/wink/bob", "train/yawn", "val/wink", "val/yawn"], 2)
     assert counted(load_faces(folder, "train", OWN)) == {"wink": 4, "Yawn": 2}
 
 
-def test_emotions_go_by_other_names_and_contempt_may_be_there(tmp_path):
+def test_emotions_may_have_other_names_and_contempt_is_known(tmp_path):
     names = ("Anger", "disgusted", "FEARFUL", "Happiness", "calm", "sadness", "surprised", "contempt")
     folder = draw_folders(tmp_path, [f"train/{name}" for name in names] + [f"val/{name}" for name in names], 1)
     seven = load_faces(folder, "train")
@@ -86,7 +88,7 @@ def test_emotions_go_by_other_names_and_contempt_may_be_there(tmp_path):
     assert joy.names == ("train/Anger/0.png", "train/Happiness/0.png")
 
 
-def test_what_has_no_class_is_told_with_what_was_found(tmp_path):
+def test_errors_about_classes_list_the_found_folders(tmp_path):
     folder = draw_folders(tmp_path / "own", OWN)
     rule = r"unknown class folder Yawn\. Classes of your own are named, such as --classes Yawn wink\. Expected train/"
     with pytest.raises(DataError, match=rule):
@@ -100,7 +102,7 @@ def test_what_has_no_class_is_told_with_what_was_found(tmp_path):
         load_faces(folder, "train", OWN)
 
 
-def test_numbers_are_never_guessed(tmp_path):
+def test_numbered_folders_need_a_layout(tmp_path):
     folder = draw_folders(tmp_path, [f"train/{number}" for number in range(1, 8)], 2)
     with pytest.raises(DataError, match=r"unknown class folder train/1\. Numbers mean other classes .*--layout raf-db"):
         load_faces(folder, "train")
@@ -124,7 +126,7 @@ def test_numbers_are_never_guessed(tmp_path):
         ("fer2013", range(7), "angry disgust fear happy sad surprise neutral"),
     ],
 )
-def test_numbered_folders_of_other_data_sets(tmp_path, layout, numbers, names):
+def test_numbered_folders_are_read_by_layout(tmp_path, layout, numbers, names):
     folder = draw_folders(tmp_path, [f"{split}/{number}" for split in ("train", "val") for number in numbers], 1)
     faces = load_faces(folder, "validation", names.split(), layout=layout)
     by_folder = sorted(zip(faces.names, faces.labels, strict=True))
@@ -132,7 +134,7 @@ def test_numbered_folders_of_other_data_sets(tmp_path, layout, numbers, names):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_raf_db_with_its_label_file(tmp_path, packed):
+def test_raf_db_is_read_with_its_label_file(tmp_path, packed):
     basic, lines = tmp_path / "data" / "basic", []
     for split in ("train", "test"):
         for number in range(14):
@@ -161,7 +163,7 @@ def test_raf_db_with_its_label_file(tmp_path, packed):
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_affectnet_with_its_annotations(tmp_path, packed):
+def test_affectnet_is_read_with_its_annotations(tmp_path, packed):
     data = tmp_path / "data"
     for split in ("train_set", "val_set"):
         for number in range(9):
@@ -185,7 +187,7 @@ def test_affectnet_with_its_annotations(tmp_path, packed):
             load_faces(data, "train", layout="affectnet")
 
 
-def test_affectnet_with_its_tables(tmp_path):
+def test_affectnet_is_read_with_its_tables(tmp_path):
     for number in range(4):
         draw(tmp_path / "Manually_Annotated_Images" / str(number) / "abc.jpg", number)
     header = "subDirectory_filePath,face_x,expression,valence\n"
@@ -202,7 +204,7 @@ def test_affectnet_with_its_tables(tmp_path):
         load_faces(tmp_path, "train", layout="affectnet")
 
 
-def test_ck_plus_keeps_the_pictures_of_a_person_together(tmp_path):
+def test_pictures_of_a_person_in_ck_plus_are_held_out_together(tmp_path):
     number = 0
     for person in range(20):
         for sequence, code in (("001", 5), ("002", 7)):
@@ -227,6 +229,7 @@ def test_ck_plus_keeps_the_pictures_of_a_person_together(tmp_path):
 
 
 def encoded(path, encoding):
+    """Write a text file again in an encoding, and return its path."""
     path.write_bytes(path.read_text().encode(encoding))
     return path
 
@@ -234,7 +237,7 @@ def encoded(path, encoding):
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", ["faces.csv", "data.TSV", "faces.txt"])
-def test_tables_of_any_separator_and_encoding_and_name(tmp_path, separator, encoding, name):
+def test_tables_may_have_any_separator_encoding_and_name(tmp_path, separator, encoding, name):
     path = write_csv(tmp_path / "data" / "sub" / name, rows(per_class=1))
     path.write_text(path.read_text().replace(",", separator))
     encoded(path, encoding)
@@ -247,7 +250,7 @@ def test_tables_of_any_separator_and_encoding_and_name(tmp_path, separator, enco
         assert found == {10 * code: EMOTIONS.index(name) for code, name in enumerate(CSV_EMOTIONS)}
 
 
-def test_a_table_without_usage_holds_a_tenth_out(tmp_path):
+def test_a_tenth_of_a_table_without_usage_is_held_out(tmp_path):
     many = rows(per_class=10, usages=("Training",))
     for number, row in enumerate(many):
         row["pixels"] = f"{number} " + row["pixels"].split(" ", 1)[1]
@@ -257,7 +260,7 @@ def test_a_table_without_usage_holds_a_tenth_out(tmp_path):
     assert validation.held_out
 
 
-def test_a_table_of_ck_plus_has_contempt(tmp_path):
+def test_a_table_in_the_layout_ckplus_has_contempt(tmp_path):
     both = [[code, pixels(f"{code}0"), usage] for usage in ("Training", "PublicTest") for code in "37"]
     path = write_csv(tmp_path / "ckextended.csv", both)
     faces = load_faces(path, "train", ["contempt", "happy"], layout="ckplus")
@@ -268,7 +271,7 @@ def test_a_table_of_ck_plus_has_contempt(tmp_path):
         load_faces(path, "train", layout="raf-db")
 
 
-def test_larger_and_coloured_pictures_are_read_at_any_size(tmp_path):
+def test_larger_and_coloured_pictures_are_read_as_grey_at_any_size(tmp_path):
     for name in OWN:
         for split in ("train", "val"):
             draw(tmp_path / split / name / "0.png", 1, size=300, mode="RGB")

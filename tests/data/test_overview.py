@@ -1,4 +1,4 @@
-"""`fer data` tells what would be read of a data set before anything is trained."""
+"""Tests of `fer data`, which describes a data set before a training."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from fer.errors import UserError
 
 @pytest.fixture
 def messy(tmp_path):
-    """Own classes and an emotion by another name, with a note, a broken picture, and copies."""
+    """A data set of two own classes and an emotion under an alias, with a text file, a broken picture and copies."""
     data = draw_folders(tmp_path / "mine", ["train/wink", "train/Yawn", "train/Joy", "val/wink", "val/Yawn"], 4)
     draw(data / "val" / "Joy" / "9.png", 999)
     (data / "notes.txt").write_text("about")
@@ -28,7 +28,7 @@ def messy(tmp_path):
     return data
 
 
-def test_all_that_would_be_read_is_counted(messy):
+def test_pictures_copies_and_other_files_are_counted(messy):
     found = survey(messy)
     assert found.classes == ("happy", "Yawn", "wink")
     assert found.counts == {
@@ -51,7 +51,7 @@ def test_all_that_would_be_read_is_counted(messy):
     assert "6 pictures of other classes left out: 6 happy." in format_overview(some, most=0)
 
 
-def test_a_split_that_cannot_be_read_is_told(tmp_path):
+def test_a_split_that_cannot_be_read_is_reported(tmp_path):
     found = survey(draw_folders(tmp_path, OWN, 1))
     assert found.counts == {}
     assert "a stratified tenth of training cannot be taken (class Yawn has 1 picture" in found.problem
@@ -60,7 +60,7 @@ def test_a_split_that_cannot_be_read_is_told(tmp_path):
         survey(tmp_path / "nowhere")
 
 
-def test_labels_that_a_model_contradicts_come_first(tmp_path, monkeypatch):
+def test_labels_that_a_model_contradicts_are_ranked(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH", 3)
     data = draw_folders(tmp_path, [f"{split}/{name}" for split in ("train", "val") for name in (*OWN, "third")], 2)
     sizes = []
@@ -93,7 +93,7 @@ def test_a_contact_sheet_has_a_row_for_each_class(tmp_path):
     assert narrow.width == sheet.width
 
 
-def test_the_command_prints_and_writes(messy, tmp_path, capsys):
+def test_the_command_prints_text_or_json_and_writes_a_sheet(messy, tmp_path, capsys):
     sheet = tmp_path / "sheet.png"
     assert fer_main(["data", str(messy), "--sheet", str(sheet)]) == 2  # A picture is broken.
     assert Image.open(sheet).size[0] > 12 * SIDE
@@ -108,6 +108,6 @@ def test_the_command_prints_and_writes(messy, tmp_path, capsys):
             fer_main(["data", str(messy), *wrong])
 
 
-def test_the_command_asks_a_model(trained, capsys):
+def test_the_command_ranks_labels_with_a_model(trained, capsys):
     assert fer_main(["data", str(trained.data), "--classes", "happy", "sad", "--model", str(trained.folder)]) == 2
     assert "labels; the most doubtful ones:" in capsys.readouterr().out

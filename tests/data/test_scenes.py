@@ -16,7 +16,7 @@ def face(astronaut):
     return np.asarray(load_image(astronaut).crop((160, 45, 290, 175)).convert("L").resize((48, 48)))
 
 
-def test_a_scene_holds_the_face_where_it_says():
+def test_a_scene_has_the_face_in_its_square():
     areas = set()
     for seed in range(20):
         dark, light = (
@@ -33,14 +33,14 @@ def test_a_scene_holds_the_face_where_it_says():
     assert 0.9 * SIDES[0] < min(areas) ** 0.5 < max(areas) ** 0.5 < 1.02 * SIDES[1]
 
 
-def test_cut_where_it_was_pasted_a_scene_gives_the_face_back(face):
+def test_a_crop_of_the_square_is_the_pasted_face(face):
     for seed in range(10):
         scene = build_scene(face, np.random.default_rng(seed))
         crop = cut_square(scene.image, *scene.square, 48)
         assert np.corrcoef(crop.ravel(), face.ravel())[0, 1] > 0.98
 
 
-def test_faces_are_found_in_their_scenes_and_nothing_else_is(recognizer, face):
+def test_only_faces_are_found_in_scenes(recognizer, face):
     images = np.stack([face, np.full_like(face, 128), face])[..., None]
     found, faces = find_pasted(recognizer, images)
     crops = np.stack([face.crop for face in faces])
@@ -52,7 +52,7 @@ def test_faces_are_found_in_their_scenes_and_nothing_else_is(recognizer, face):
     np.testing.assert_array_equal([face.crop for face in again], crops)
 
 
-def test_evaluate_end_to_end_with_votes_for_the_faces_found(tmp_path, face, capsys):
+def test_evaluate_end_to_end_measures_the_faces_that_were_found(tmp_path, face, capsys):
     for split, prefix in (("train", "Training"), ("test", "PublicTest")):
         for emotion in ("happy", "sad"):
             folder = tmp_path / "data" / split / emotion
@@ -72,7 +72,7 @@ def test_evaluate_end_to_end_with_votes_for_the_faces_found(tmp_path, face, caps
     assert "faces found in their scenes  75.00%  (of 8)" in capsys.readouterr().out
 
 
-def test_nothing_found_is_said(tmp_path, capsys):
+def test_scenes_without_a_found_face_end_with_an_error(tmp_path, capsys):
     for split, prefix in (("train", "Training"), ("test", "PublicTest")):
         for emotion in ("happy", "sad"):
             folder = tmp_path / "data" / split / emotion

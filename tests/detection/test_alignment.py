@@ -11,11 +11,11 @@ def correlation(one, other):
 
 
 POINTS = ((-0.22, -0.22), (0.22, -0.22), (0, 0.01), (0, 0.22), (-0.44, -0.11), (0.44, -0.11))
-"""Of a face seen from the front, in sides of its box from the box's centre; rounded medians of FER2013's faces."""
+"""Landmarks of a frontal face relative to the centre of its box, in sides of the box; rounded medians of FER2013."""
 
 
 def upright_face(left, top, right, bottom):
-    """A detection in a drawn picture, seen from the front."""
+    """Return the detection of a frontal face with a box."""
     side, middle = right - left, np.array([(left + right) / 2, (top + bottom) / 2])
     return DetectedFace((left, top, right, bottom), (middle + side * np.array(POINTS)).astype(np.float32), 0.9)
 
@@ -33,7 +33,7 @@ def test_crop_shows_the_face_as_fer2013_does(photo, face, detector):
 @pytest.mark.parametrize("angle", [-60, -20, 0, 20, 45, 180])
 @pytest.mark.parametrize("scale", [4, 16])
 def test_crop_puts_the_eyes_on_one_level(angle, scale):
-    """A grey picture, black where the right eye is and white where the left one is."""
+    """The picture is grey with a black disc at the right eye and a white one at the left eye."""
     turn, middle, side = np.radians(angle), 80 * scale, 85 * scale
     across, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
     points = middle + side * np.array([x * across + y * down for x, y in POINTS])
@@ -47,7 +47,7 @@ def test_crop_puts_the_eyes_on_one_level(angle, scale):
         np.testing.assert_allclose((columns.mean() + 0.5, rows.mean() + 0.5), expected, atol=2.5)
 
 
-def test_points_that_no_face_has_do_not_carry_the_crop_away():
+def test_impossible_landmarks_do_not_move_the_crop_far_away():
     picture = Image.new("RGB", (300, 300), "grey")
     picture.paste("white", (100, 100, 200, 200))
     scattered = np.array([(-900, 80), (900, -700), (500, 900), (-800, 0), (0, 2000), (90, 90)], np.float32)
@@ -55,7 +55,7 @@ def test_points_that_no_face_has_do_not_carry_the_crop_away():
 
 
 @pytest.mark.parametrize("angle", [-40, -20, 20, 40])
-def test_crop_of_a_tilted_head_is_upright_within_what_training_varies(photo, detector, angle):
+def test_the_crop_of_a_tilted_head_is_upright_within_12_degrees(photo, detector, angle):
     turned = photo.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor="grey")
     crop = Image.fromarray(crop_face(turned, detector.detect(turned)[0], 200)).convert("RGB")
     right_eye, left_eye = detector.detect(crop)[0].points[:2]
@@ -80,7 +80,7 @@ def test_crop_repeats_the_pixels_of_the_edge():
 
 @pytest.mark.parametrize("box", [(-50, -50, 50, 50), (60, 60, 140, 140), (-300, -300, 400, 400), (150, 150, 190, 190)])
 @pytest.mark.parametrize("size", [(100, 100), (1, 1), (3, 100)])
-def test_crop_beyond_the_edge_has_no_foreign_pixels(box, size):
+def test_a_crop_beyond_the_edge_has_only_pixels_of_the_picture(box, size):
     crop = crop_face(Image.new("RGB", size, (200, 200, 200)), upright_face(*box), 48)
     assert crop.shape == (48, 48)
     assert set(crop.ravel().tolist()) == {200}

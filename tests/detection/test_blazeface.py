@@ -10,7 +10,7 @@ from fer.errors import UserError
 
 
 def overlap(one, other):
-    """Intersection over union."""
+    """Return the intersection over union of two boxes."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     common = max(0, width) * max(0, height)
@@ -18,7 +18,7 @@ def overlap(one, other):
     return common / (areas - common)
 
 
-def test_networks_are_those_of_the_notice():
+def test_weights_have_the_digests_in_the_notice():
     sums = dict(
         reversed(line.split()[:2])
         for line in (NETWORKS / "NOTICE").read_text().splitlines()
@@ -83,7 +83,7 @@ def test_detector_may_be_shared_between_threads(photo, detector):
     [(1, 1), (48, 48), (599, 599), (600, 600), (640, 480), (1920, 1080), (4000, 3000), (8000, 6000)]
     + [(30_000, 100), (100, 30_000), (30_000, 1), (50_000, 1000)],
 )
-def test_looks_are_as_close_as_faces_are_small_within_the_budget(size):
+def test_large_pictures_are_searched_at_more_scales_within_the_budget(size):
     sides = look_sides(*size)
     assert sides == [sides[0] * 2**step for step in range(len(sides))]
     assert sides[0] == (256 if max(size) < 500 else 384 if max(size) < 800 else 512)
@@ -94,7 +94,7 @@ def test_looks_are_as_close_as_faces_are_small_within_the_budget(size):
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640), (2000, 700)])
-def test_small_faces_are_found_at_the_edges_where_they_are(photo, face, detector, size):
+def test_small_faces_are_found_at_the_edges(photo, face, detector, size):
     small = photo.crop((140, 30, 340, 230)).resize((100, 100), Image.Resampling.LANCZOS)
     expected = (np.array(face.box) - (140, 30, 140, 30)) / 2
     places = [(0, 0), (size[0] - 100, 0), (0, size[1] - 100), (size[0] - 100, size[1] - 100)]
@@ -107,12 +107,12 @@ def test_small_faces_are_found_at_the_edges_where_they_are(photo, face, detector
         assert max(overlap(found.box, expected + (left, top, left, top)) for found in faces) > 0.6
 
 
-def test_boxes_without_an_area_end():
+def test_boxes_without_an_area_are_merged_without_an_error():
     flat = DetectedFace((10.0, 10.0, 10.0, 30.0), np.zeros((6, 2), np.float32), 0.9)
     assert [face.score for face in _merge([flat, flat])] == [0.9, 0.9]
 
 
-def test_changed_bytes_of_a_detectors_file_are_refused(tmp_path):
+def test_a_changed_weights_file_is_refused(tmp_path):
     content = bytearray(NEAR.read_bytes())
     content[1000] ^= 1
     (tmp_path / NEAR.name).write_bytes(content)

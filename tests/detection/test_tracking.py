@@ -16,7 +16,7 @@ HAPPY, SAD = {"happy": 0.9, "sad": 0.1}, {"happy": 0.1, "sad": 0.9}
 
 @dataclass(frozen=True)
 class Seen:
-    """What the tracker reads of a `fer.recognition.recognizer.Face`, without Keras."""
+    """The fields of a `fer.recognition.recognizer.Face` that the tracker reads."""
 
     box: tuple
     probabilities: dict
@@ -31,7 +31,7 @@ def numbers(faces):
     return [face.number for face in faces]
 
 
-def test_faces_keep_their_numbers_while_they_move_whatever_their_order():
+def test_moving_faces_keep_their_numbers_in_any_order():
     tracker = FaceTracker(UNCALIBRATED)
     assert numbers(tracker.update([seen(0), seen(400)], 0.0)) == [1, 2]
     for step in range(1, 11):
@@ -41,20 +41,20 @@ def test_faces_keep_their_numbers_while_they_move_whatever_their_order():
         assert faces[0].box == (right if step % 2 else left).box
 
 
-def test_a_step_of_its_own_width_is_the_same_face_and_a_jump_across_the_picture_another():
+def test_a_step_of_one_width_keeps_the_number_and_a_long_jump_does_not():
     tracker = FaceTracker(UNCALIBRATED)
     tracker.update([seen(0)], 0.0)
     assert numbers(tracker.update([seen(80)], 0.1)) == [1]
     assert numbers(tracker.update([seen(400)], 0.2)) == [2]
 
 
-def test_two_faces_are_never_one():
+def test_two_faces_never_have_the_same_number():
     tracker = FaceTracker(UNCALIBRATED)
     tracker.update([seen(0)], 0.0)
     assert numbers(tracker.update([seen(5), seen(50)], 0.1)) == [1, 2]
 
 
-def test_a_face_unseen_for_a_short_time_keeps_its_number_and_for_longer_it_gets_a_new_one():
+def test_a_face_keeps_its_number_over_a_short_gap_but_not_over_a_long_one():
     tracker = FaceTracker(UNCALIBRATED)
     tracker.update([seen(0)], 0.0)
     assert tracker.update([], LOST_SECONDS / 2) == []
@@ -63,7 +63,16 @@ def test_a_face_unseen_for_a_short_time_keeps_its_number_and_for_longer_it_gets_
 
 
 def follow(positions, every=0.2, side=80):
-    """Numbers of faces that move: of each frame, the left edge of each face by its name, or None where it is hidden."""
+    """Track moving faces.
+
+    Args:
+        positions: for each frame, the left edges of the faces by name; None for a hidden face.
+        every: seconds between frames.
+        side: side of the boxes in pixels.
+
+    Returns:
+        The sorted numbers that each face got, by name.
+    """
     tracker, found = FaceTracker(UNCALIBRATED), {}
     for frame, places in enumerate(positions):
         names = [name for name, left in places.items() if left is not None]
@@ -83,7 +92,7 @@ def test_faces_that_cross_keep_their_numbers(step, hidden):
     assert {len(numbers) for numbers in follow(positions).values()} == {1}
 
 
-def test_a_face_that_passes_one_that_stands_takes_nothing_from_it():
+def test_a_passing_face_does_not_take_the_number_of_a_standing_one():
     positions = [{"stands": None if abs(30 * k) < 40 else 300, "passes": 300 + 30 * k} for k in range(-7, 8)]
     assert {len(numbers) for numbers in follow(positions).values()} == {1}
 
@@ -93,17 +102,17 @@ def test_faces_that_meet_and_turn_back_keep_their_numbers():
     assert {len(numbers) for numbers in follow(positions).values()} == {1}
 
 
-def test_a_face_that_is_hidden_while_it_moves_comes_back_under_its_number():
+def test_a_moving_face_keeps_its_number_while_it_is_hidden():
     positions = [{"one": None if 5 <= k < 8 else 20 * k} for k in range(16)]
     assert follow(positions) == {"one": [1]}
 
 
-def test_where_pictures_are_rare_a_face_is_looked_for_for_longer():
+def test_lost_seconds_sets_how_long_a_face_may_be_unseen():
     tracker = FaceTracker(UNCALIBRATED, lost_seconds=120)
     assert [numbers(tracker.update([seen(5 * minute)], 60.0 * minute)) for minute in range(3)] == [[1]] * 3
 
 
-def test_the_best_pairs_are_found():
+def test_the_assignment_is_optimal():
     random = np.random.default_rng(0)
     for _ in range(60):
         values = np.round(random.random(random.integers(1, 6, 2)) * 4)
@@ -126,7 +135,7 @@ def test_smoothing_does_not_depend_on_the_frame_rate(rate):
     assert sum(face.probabilities.values()) == pytest.approx(1)
 
 
-def test_one_other_frame_does_not_change_the_label_but_a_second_of_them_does():
+def test_one_frame_does_not_change_the_label_but_a_second_does():
     tracker = FaceTracker(UNCALIBRATED)
     tracker.update([seen(0, probabilities=HAPPY)], 0.0)
     (face,) = tracker.update([seen(0, probabilities=SAD)], 0.1)
@@ -135,7 +144,7 @@ def test_one_other_frame_does_not_change_the_label_but_a_second_of_them_does():
     assert face.label == "sad"
 
 
-def test_the_threshold_judges_the_smoothed_probability():
+def test_the_threshold_applies_to_the_smoothed_probability():
     tracker = FaceTracker(Calibration(threshold=0.8))
     (face,) = tracker.update([seen(0, probabilities=HAPPY)], 0.0)
     assert face.confident
@@ -145,14 +154,14 @@ def test_the_threshold_judges_the_smoothed_probability():
     assert face.confident
 
 
-def test_what_is_hardly_a_face_is_no_sure_answer():
+def test_a_low_detection_score_is_never_confident():
     tracker = FaceTracker(UNCALIBRATED)
     faces = [Seen((0, 0, 80, 80), HAPPY, score) for score in (MIN_SURE_SCORE - 0.01, MIN_SURE_SCORE, None)]
     confident = [tracker.update([face], second)[0].confident for second, face in enumerate(faces)]
     assert confident == [False, True, True]
 
 
-def test_a_copy_goes_its_own_way():
+def test_a_deep_copy_is_independent():
     tracker = FaceTracker(UNCALIBRATED)
     tracker.update([seen(0)], 0.0)
     other = copy.deepcopy(tracker)

@@ -1,4 +1,4 @@
-"""The documents, their fenced blocks, and the commands of their shell blocks."""
+"""Reading of documents: their fenced blocks, their prose, and the commands of shell blocks."""
 
 import re
 import shlex
@@ -16,10 +16,10 @@ SETTING = re.compile(r"[A-Z_]+=")
 class Block:
     """A fenced block of a document.
 
-    language: what stands behind the first fence; "" for an output.
-    text: all between the fences.
-    output: text of a block without a language that follows without a line between; None without one.
-    span: begin and end of the output in the document.
+    language: word after the opening fence.
+    text: text between the fences.
+    output: text of the block without a language that follows directly; None if there is none.
+    span: begin and end of the output in the document; None without an output.
     """
 
     language: str
@@ -29,6 +29,7 @@ class Block:
 
 
 def name_of(document):
+    """Return the path of a document below the top of the repository, for test ids."""
     return document.relative_to(ROOT).as_posix()
 
 

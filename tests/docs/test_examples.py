@@ -1,4 +1,4 @@
-"""The documents' commands are understood by the programs, and their outputs are what the programs answer."""
+"""Tests that the programs accept the commands in the documents and print the outputs that the documents show."""
 
 import importlib
 import math
@@ -35,13 +35,14 @@ INLINE = re.compile(
 
 
 def training_parser():
+    """Return the parser of `train.py`."""
     parser = ArgumentParser("python train.py")
     add_options(parser)
     return parser
 
 
 def read_benchmark(module, arguments):
-    """Let a benchmark read its arguments, and end it then."""
+    """Let a benchmark parse its arguments, and end it then; raise `SystemExit` if they are wrong."""
     found = importlib.import_module(module if module != "benchmarks" else "benchmarks.__main__")
     if "argparse" not in vars(found):
         assert not arguments, module
@@ -62,7 +63,7 @@ def read_benchmark(module, arguments):
 
 
 def check_command(words):
-    """Raise `SystemExit` or an `AssertionError` if a program of this project does not understand a command."""
+    """Raise `SystemExit` or an `AssertionError` if a program of this project does not accept a command."""
     match words:
         case ["fer", *arguments] | ["python", "-m", "fer", *arguments]:
             build_parser("fer").parse_args(arguments)
@@ -78,7 +79,7 @@ def check_command(words):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_commands_in_blocks_are_understood(document, capsys):
+def test_commands_in_blocks_are_accepted(document, capsys):
     for block in read_blocks(document):
         for words in split_commands(block.text) if block.language == "sh" else ():
             try:
@@ -88,7 +89,7 @@ def test_commands_in_blocks_are_understood(document, capsys):
 
 
 def options_of(words):
-    """Return the option strings that the program of a command knows; None where it has no parser of its own."""
+    """Return the option strings that the program of a command knows; None if it has no own parser."""
     match words:
         case ["fer", name, *_] | ["python", "-m", "fer", name, *_] if not name.isupper():  # fer COMMAND
             parser = ArgumentParser()
@@ -104,7 +105,7 @@ def options_of(words):
 
 
 @pytest.mark.parametrize("document", [one for one in DOCUMENTS if one.stem != "CHANGELOG"], ids=name_of)
-def test_commands_in_sentences_have_the_options_that_they_name(document):
+def test_options_of_commands_in_sentences_exist(document):
     for span in INLINE.findall(read_prose(document)):
         for words in split_commands(" ".join(span.split())):
             if words[0] == "make":
@@ -113,7 +114,7 @@ def test_commands_in_sentences_have_the_options_that_they_name(document):
                 assert {word for word in words if word.startswith("--")} <= known, span
 
 
-def test_python_and_javascript_are_well_formed(tmp_path):
+def test_python_and_javascript_blocks_have_no_syntax_errors(tmp_path):
     node = shutil.which("node")
     for document in DOCUMENTS:
         for block in read_blocks(document):
@@ -127,7 +128,7 @@ def test_python_and_javascript_are_well_formed(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path, astronaut):
-    """A folder with all that the examples read, and the programs `fer` and `python`."""
+    """A folder with the files that the examples read, and `bin/` with the programs `fer` and `python`."""
     (tmp_path / "bin").mkdir()
     for name, arguments in {"python": "", "fer": " -m fer"}.items():
         program = tmp_path / "bin" / name
@@ -144,11 +145,11 @@ def folder(tmp_path, astronaut):
 def run_block(block, folder, url):
     """Return what a block prints, without progress bars and LiteRT's notes."""
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    # Commands that ran in this process have left settings of Ray and TensorFlow in its environment.
+    # Other tests in this process have left settings of Ray and TensorFlow in its environment.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "TF_"))}
     environment = {**inherited, "PATH": path, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     command = [*PROGRAMS[block.language], block.text.replace(ADDRESS, url)]
-    # Both streams into one file, in the order in which a person sees them.
+    # One pipe for both streams keeps the order in which a terminal shows them.
     run = subprocess.run(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -158,8 +159,10 @@ def run_block(block, folder, url):
 
 
 def check_output(printed, written):
-    """Compare what was printed with what a document shows of it: the words, and the numbers roughly, since the last
-    digits differ by processor; lines may be wrapped."""
+    """Compare an output with that in a document.
+
+    Numbers may differ slightly, since their last digits depend on the processor; lines may be wrapped differently.
+    """
     printed, written = (" ".join(text.split()) for text in (printed, written))
     assert NUMBER.sub("0", printed) == NUMBER.sub("0", written)
     for one, other in zip(NUMBER.findall(printed), NUMBER.findall(written), strict=True):
@@ -167,7 +170,7 @@ def check_output(printed, written):
 
 
 def replace_outputs(document, printed):
-    """Write what the blocks printed into a document; `printed` has the outputs by their spans."""
+    """Replace outputs in a document; `printed` has the new ones by their spans."""
     text = document.read_text()
     for (begin, end), output in sorted(printed.items(), reverse=True):
         lines = [
@@ -178,18 +181,18 @@ def replace_outputs(document, printed):
     document.write_text(text)
 
 
-def shown(document):
-    """Return the blocks of a document whose output is shown, and which can run with what the repository has."""
+def blocks_with_output(document):
+    """Return the blocks of a document that can be run and whose output is blocks_with_output."""
     return [block for block in read_blocks(document) if block.output is not None and block.language in PROGRAMS]
 
 
-@pytest.mark.slow  # Runs the programs of all documents, each in a process of its own; one of them starts Ray.
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if shown(one)], ids=name_of)
-def test_outputs_are_what_the_programs_answer(document, folder, app_url):
+@pytest.mark.slow  # Runs the programs of all documents, each in its own process; one of them starts Ray.
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if blocks_with_output(one)], ids=name_of)
+def test_outputs_in_documents_are_those_of_the_programs(document, folder, app_url):
     drawing = "python -m benchmarks.small_sets draw mine --per-class 30"
     if drawing in document.read_text():
         subprocess.run([sys.executable, *drawing.split()[1:]], cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    printed = {block.span: (run_block(block, folder, app_url), block.output) for block in shown(document)}
+    printed = {block.span: (run_block(block, folder, app_url), block.output) for block in blocks_with_output(document)}
     if UPDATE:
         replace_outputs(document, {span: output for span, (output, _) in printed.items()})
     for output, written in () if UPDATE else printed.values():

@@ -1,4 +1,4 @@
-"""What the documents point to exists, and they are as short as they promise."""
+"""Tests of the documents' links, lengths and lists of packages and files."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 README, ARCHITECTURE = ROOT / "README.md", ROOT / "docs" / "architecture.md"
 PAGES = [document for document in DOCUMENTS if document.parent == ROOT / "docs"]
 PACKAGES = [name for floor in FLOORS[1:] for name in floor if (ROOT / "fer" / name).is_dir()]
-"""Those of `fer`, from the ground."""
+"""Packages of `fer`, the lowest floor first."""
 
 
 def anchors(document):
@@ -27,7 +27,7 @@ def anchors(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
-def test_links_lead_somewhere(document):
+def test_links_have_targets(document):
     prose = re.sub(r"`[^`]*`", "", read_prose(document))
     for link in LINK.findall(prose):
         if re.match("https?:", link):
@@ -59,13 +59,13 @@ def test_lines_are_short(document):
 
 
 @pytest.mark.parametrize("document", PAGES, ids=name_of)
-def test_a_page_says_for_whom_it_is(document):
+def test_a_page_states_its_readers(document):
     title, *lines = document.read_text().splitlines()
     assert title.startswith("# ")
     assert [line for line in lines[:5] if line.startswith("For ")]
 
 
-def test_the_readme_and_the_architecture_show_the_floors_in_their_order():
+def test_readme_and_architecture_list_the_packages_by_floor():
     tree = FENCE.findall(README.read_text())[-1][1]
     assert re.findall(r"(\w+)/", tree.partition("app.py")[0])[1:] == PACKAGES
     rows = re.findall(r"^\| `(\w+)` \|", read_prose(ARCHITECTURE), re.MULTILINE)

@@ -16,7 +16,7 @@ def test_multiply_adds_are_those_of_convolutions_and_dense_layers():
     assert count_multiply_adds(network) == 16 * 16 * (9 * 32 + 9 * 32 * 16) + 8 * 8 * 16 * 200 + 200 * 2
 
 
-def test_the_default_network_has_the_documented_work():
+def test_the_default_network_has_the_documented_number_of_multiply_adds():
     assert round(count_multiply_adds(build_network("se_resnet", 48, 7)) / 1e6) == 206
 
 
@@ -25,7 +25,7 @@ def test_depthwise_convolutions_are_counted():
     assert round(count_multiply_adds(applications.MobileNet(weights=None)) / 1e6) == 569
 
 
-def test_models_are_compared_in_a_document_that_keeps_its_prose(untrained, tmp_path, capsys):
+def test_compare_replaces_only_its_table_in_the_document(untrained, tmp_path, capsys):
     run, output = untrained, tmp_path / "comparison.md"
     (run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n1,0.6\n")
     output.write_text(f"# Ours\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
@@ -43,7 +43,7 @@ def test_models_are_compared_in_a_document_that_keeps_its_prose(untrained, tmp_p
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_what_cannot_be_compared_is_said(tmp_path, capsys):
+def test_models_and_documents_that_cannot_be_compared_are_refused(tmp_path, capsys):
     prose = tmp_path / "prose.md"
     prose.write_text("no place\n")
     incomplete = shutil.copytree(BUNDLED, tmp_path / "incomplete")

@@ -23,7 +23,7 @@ def overconfident():
     return true**2 / (true**2).sum(axis=1, keepdims=True), labels
 
 
-def test_the_temperature_undoes_too_much_confidence(overconfident):
+def test_the_temperature_corrects_overconfidence(overconfident):
     probabilities, labels = overconfident
     temperature = fit_temperature(probabilities, labels)
     assert temperature == pytest.approx(2, abs=0.15)
@@ -32,7 +32,7 @@ def test_the_temperature_undoes_too_much_confidence(overconfident):
     assert expected_calibration_error(temper_held_out(probabilities, labels), labels) < 0.3 * before
 
 
-def test_held_out_pictures_do_not_choose_their_own_temperature(overconfident):
+def test_held_out_temperatures_are_fitted_on_other_pictures(overconfident):
     probabilities, labels = overconfident
     held_out = temper_held_out(probabilities, labels)
     one = temper(probabilities, fit_temperature(probabilities, labels))
@@ -40,7 +40,7 @@ def test_held_out_pictures_do_not_choose_their_own_temperature(overconfident):
     np.testing.assert_allclose(held_out, one, atol=0.05)
 
 
-def test_a_temperature_keeps_the_order_and_one_changes_nothing():
+def test_a_temperature_keeps_the_order_and_1_changes_nothing():
     probabilities = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]], np.float32)
     np.testing.assert_allclose(temper(probabilities, 1.0), probabilities, atol=1e-6)
     for temperature in TEMPERATURES:
@@ -51,7 +51,7 @@ def test_a_temperature_keeps_the_order_and_one_changes_nothing():
     assert temper(probabilities, 2.0)[0].max() < 0.7 < temper(probabilities, 0.5)[0].max()
 
 
-def test_risk_falls_as_coverage_does():
+def test_accuracy_rises_as_coverage_falls():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
     thresholds, coverages, accuracies = risk_coverage(probabilities, np.array([0, 0, 1, 1]))
     np.testing.assert_allclose(thresholds, [0.9, 0.8, 0.6])
@@ -60,7 +60,7 @@ def test_risk_falls_as_coverage_does():
 
 
 @pytest.mark.parametrize(("target", "threshold"), [(0.5, 0.6), (0.6, 0.8), (0.9, 0.9), (1.1, 1.0)])
-def test_the_threshold_answers_as_much_as_the_target_allows(target, threshold):
+def test_the_threshold_gives_the_largest_coverage_that_reaches_the_target(target, threshold):
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.8, 0.2], [0.6, 0.4]])
     chosen = choose_threshold(probabilities, np.array([0, 0, 1, 1]), target)
     assert chosen == pytest.approx(threshold, abs=1e-4)
@@ -91,11 +91,11 @@ def test_the_prior_divides_by_the_class_shares_before_the_temperature():
         ((0.5, ("a", 1)), "must be above 0 and sum to 1"),
     ],
 )
-def test_a_prior_that_does_not_fit_is_refused(prior, message):
+def test_an_invalid_prior_is_refused(prior, message):
     with pytest.raises(UserError, match=message):
         Calibration(1.0, 0.0, *prior)
 
 
-def test_a_larger_exponent_must_earn_half_a_point():
+def test_a_larger_exponent_must_gain_half_a_point():
     assert choose_prior_exponent({0.0: 0.70, 0.25: 0.72, 0.5: 0.741, 0.75: 0.744, 1.0: 0.7445}.get) == 0.5
     assert choose_prior_exponent({0.0: 0.70, 0.25: 0.60, 0.5: 0.60, 0.75: 0.60, 1.0: 0.71}.get) == 1.0

@@ -28,14 +28,14 @@ def test_harmful_answers_to_neutral_faces_are_counted_by_group():
     glad = photo_set("AF03.jpg", label="happy")
     figures = measure_fairness([read, [answer("angry")]], [neutral, glad], LABELS, compile_pattern(r"A([FM])\d\d"))
     assert list(figures) == ["F", "M"]
-    assert figures["F"]["n"] == figures["M"]["n"] == 2  # The face that was not found belongs to nobody's share.
+    assert figures["F"]["n"] == figures["M"]["n"] == 2  # The face that was not found is not counted.
     assert [figures["F"][key]["count"] for key in ("angry", "disgust", "sad", "any")] == [0, 0, 1, 1]
     assert figures["M"]["angry"] == {"count": 1, "share": 0.5, "interval": wilson_interval(1, 2)}
     assert "sad 50.0%" in format_fairness(figures)
 
 
 @pytest.mark.parametrize(("pattern", "received"), [("(", "missing"), ("A", "which has 0"), ("(A)(B)", "which has 2")])
-def test_a_pattern_that_names_no_group_is_refused(pattern, received):
+def test_a_pattern_without_exactly_one_group_is_refused(pattern, received):
     with pytest.raises(UserError, match="`groups` must be a regular expression with one group") as error:
         compile_pattern(pattern)
     assert received in str(error.value)

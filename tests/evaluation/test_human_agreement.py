@@ -11,7 +11,7 @@ from fer.evaluation.summary import _format_agreement
 CATEGORIES = ["neutral", "happiness", "sadness", "contempt"]
 
 
-def test_without_votes_there_is_nothing_to_agree_with():
+def test_without_votes_the_agreement_is_none():
     faces = Faces(np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1]), ("happy", "sad"), ())
     measured = compare_with_votes(np.array([0, 1]), faces, np.full((2, 4), np.nan), CATEGORIES)
     assert measured == {
@@ -25,7 +25,7 @@ def test_without_votes_there_is_nothing_to_agree_with():
     assert "none" in _format_agreement(measured)[0]
 
 
-def test_people_and_network_are_compared_where_people_decide():
+def test_the_network_is_compared_with_the_majority_of_votes():
     votes = np.array(
         [
             [0.0, 0.8, 0.2, 0.0],  # clearly happy: right label, right majority

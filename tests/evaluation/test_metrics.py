@@ -8,7 +8,7 @@ from fer.evaluation.metrics import accuracy_interval, evaluate, expected_calibra
 CLASSES = ("happy", "neutral", "sad")
 
 
-def test_figures_of_a_worked_example():
+def test_metrics_of_a_worked_example():
     probabilities = [[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.2, 0.3]]
     metrics = evaluate(probabilities, np.array([0, 1, 2, 2]), CLASSES)
     assert metrics["n"] == 4
@@ -28,14 +28,14 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     assert expected_calibration_error(np.eye(2), np.array([0, 1])) == 0
 
 
-def test_calibration_error_keeps_bins_apart():
+def test_calibration_errors_of_bins_do_not_cancel():
     # One bin is overconfident by 0.1 and one is underconfident by 0.1: they must not cancel.
     probabilities = np.array([[0.9, 0.1]] * 10 + [[0.6, 0.4]] * 10)
     labels = np.array([0] * 8 + [1] * 2 + [0] * 7 + [1] * 3)
     assert expected_calibration_error(probabilities, labels) == pytest.approx(0.1)
 
 
-def test_restrict_asks_which_of_a_few():
+def test_restrict_renormalizes_to_a_subset_of_classes():
     probabilities = np.array([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
     chosen = restrict(probabilities, CLASSES, ("happy", "sad"))
     np.testing.assert_allclose(chosen[0], [0.4, 0.6])
@@ -49,7 +49,7 @@ def test_the_interval_narrows_with_the_square_root_of_the_pictures():
 
 
 @pytest.mark.parametrize("right", [0, 5])
-def test_five_answers_all_right_or_all_wrong_leave_the_accuracy_open(right):
+def test_the_interval_of_five_equal_outcomes_is_that_of_wilson(right):
     low, high = accuracy_interval(np.arange(5) < right)
     # Wilson, 1927: z² / (n + z²) with z = 1.96 is 0.434 away from the share seen.
     assert (low, high) == (pytest.approx(0.566, abs=0.001), 1) if right else (0, pytest.approx(0.434, abs=0.001))
@@ -57,7 +57,7 @@ def test_five_answers_all_right_or_all_wrong_leave_the_accuracy_open(right):
     assert metrics["accuracy_interval"] == [low, high]
 
 
-def test_a_difference_of_models_that_disagree_on_nothing_is_not_known_to_be_none():
+def test_the_interval_of_a_difference_without_disagreements_is_not_zero():
     from benchmarks.ablation import difference
 
     right = np.arange(20) < 15
@@ -70,6 +70,6 @@ def test_a_difference_of_models_that_disagree_on_nothing_is_not_known_to_be_none
     assert difference(many, other)[1] == pytest.approx(196 * gained.std() / 1000**0.5)
 
 
-def test_the_two_intervals_meet_where_one_takes_over_from_the_other():
+def test_the_two_intervals_agree_where_one_replaces_the_other():
     few, enough = (accuracy_interval(np.arange(400) < 400 - wrong) for wrong in (9, 10))
     assert few == pytest.approx(enough, abs=0.01)

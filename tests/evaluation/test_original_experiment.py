@@ -1,4 +1,4 @@
-"""The plan of the original experiment can be carried out, in parts and after an interruption, and reported."""
+"""Tests of the plan, the execution and the report of the original experiment."""
 
 import argparse
 import json
@@ -32,7 +32,7 @@ if {condition}:
     sys.exit(3)
 (folder / "README.md").write_text("")
 """
-"""Stands for `train.py`: notes its options, and finishes or fails."""
+"""Program that replaces `train.py`: it writes its options to a file, and then finishes or fails."""
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def document(tmp_path):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch, document):
-    """A function that lets a script stand for `train.py`, and returns the options of the experiment."""
+    """Function that replaces `train.py` by `FAKE`, and returns the options of the experiment."""
 
     def replace(condition="False"):
         (tmp_path / "train.py").write_text(FAKE.format(condition=condition))
@@ -83,7 +83,7 @@ def finish(runs, name, accuracy=0.9, pictures=None):
 
 
 @pytest.mark.parametrize("row", PLAN, ids=NAMES)
-def test_every_row_is_a_training_that_can_be_planned(row, tmp_path):
+def test_the_options_of_every_row_are_valid(row, tmp_path):
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"")
     options = argparse.Namespace(data="fer2013.zip", imagenet=weights, runs=tmp_path)
@@ -104,7 +104,7 @@ def test_every_row_is_a_training_that_can_be_planned(row, tmp_path):
     assert row.minutes > 0
 
 
-def test_names_are_unique_and_what_a_row_needs_comes_before_it():
+def test_names_are_unique_and_rows_follow_those_that_they_need():
     assert len(set(NAMES)) == len(NAMES)
     for number, row in enumerate(PLAN):
         assert not row.needs or row.needs in NAMES[:number]
@@ -118,7 +118,7 @@ def test_every_curve_has_all_ways_and_numbers_of_pictures():
         assert points == {(way, pictures) for way in WAYS for pictures in SCHEDULES}
 
 
-def test_rows_are_picked_by_pattern_with_what_they_need(tmp_path):
+def test_rows_are_selected_by_pattern_with_those_that_they_need(tmp_path):
     assert select_rows(None, tmp_path) == PLAN
     picked = [row.name for row in select_rows(["resnet50-head-100", "original_cnn-48"], tmp_path)]
     assert picked == ["original_cnn-48", "resnet50-five", "resnet50-head-100"]
@@ -132,7 +132,7 @@ def test_rows_are_picked_by_pattern_with_what_they_need(tmp_path):
         select_rows(["nothing"], tmp_path)
 
 
-def test_finished_rows_are_skipped_and_those_that_cannot_be_trained_are_told(fake, tmp_path, capsys):
+def test_finished_rows_are_skipped_and_rows_that_cannot_be_trained_are_reported(fake, tmp_path, capsys):
     options = [*fake("'resnet50-five' in sys.argv[4]"), "--only", "original_cnn-48", "resnet50-head-100"]
     assert main([*options, "--only", "original_cnn-48"]) == 0
     words = json.loads((tmp_path / "runs" / "original_cnn-48" / "words.json").read_text())
@@ -157,7 +157,7 @@ def test_finished_rows_are_skipped_and_those_that_cannot_be_trained_are_told(fak
 
 
 @pytest.mark.slow  # Starts an interpreter that imports what the experiment needs.
-def test_an_interruption_reaches_the_training_and_ends_the_experiment(fake, tmp_path):
+def test_a_signal_ends_the_training_and_the_experiment(fake, tmp_path):
     options = fake()
     slow = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
     (tmp_path / "train.py").write_text(f"{slow}open('started', 'w').close()\ntime.sleep(60)\n")
@@ -179,7 +179,7 @@ def test_an_interruption_reaches_the_training_and_ends_the_experiment(fake, tmp_
     assert not is_finished(tmp_path / "runs" / "original_cnn-48")
 
 
-def test_the_plan_is_listed_with_its_commands(capsys, tmp_path):
+def test_list_prints_the_rows_with_their_commands(capsys, tmp_path):
     finish(tmp_path, "original_cnn-48")
     assert (
         main(["--list", "--runs", str(tmp_path), "--data", "fer2013.zip", "--only", "original_cnn-48", "resnet50"]) == 0
@@ -242,7 +242,7 @@ def test_without_the_four_curves_there_is_no_figure(document, tmp_path):
     assert f"{BEGIN}\n{END}" in document.read_text()
 
 
-def test_make_experiment_fetches_the_weights_and_goes_on():
+def test_make_experiment_downloads_the_weights_and_resumes():
     make = ["make", "--no-print-directory", "--always-make", "--dry-run", "experiment"]
     command = [*make, "DATA=fer2013.zip", "ONLY='resnet50*' vgg16"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()

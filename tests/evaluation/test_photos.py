@@ -1,4 +1,4 @@
-"""Evaluation on folders of labelled photos, with a recognizer that answers by the colour of the photo."""
+"""Tests of the evaluation on folders of labelled photos, with a recognizer that goes by the colour of a photo."""
 
 import json
 
@@ -44,6 +44,7 @@ class Reader:
 
 @pytest.fixture
 def folder(tmp_path):
+    """A folder with two sets of photos of one colour each, with other files and folders among them."""
     photos = {
         "lab/happy": ["red", "red", "blue"],
         "lab/sad": ["blue", "gray"],
@@ -60,7 +61,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_sets_and_labels_are_read_from_the_folders_and_the_rest_is_counted(folder):
+def test_sets_and_labels_come_from_the_folders_and_other_files_are_counted(folder):
     lab, street = list_photo_sets(folder, LABELS)
     assert (lab.name, lab.labels, lab.left_out) == ("lab", ("happy",) * 3 + ("sad",) * 2, {"contempt": 1})
     assert (street.name, street.labels, street.left_out) == ("street", ("happy", "neutral", "neutral"), {})
@@ -69,12 +70,12 @@ def test_sets_and_labels_are_read_from_the_folders_and_the_rest_is_counted(folde
 
 
 @pytest.mark.parametrize("wrong", ["nowhere", "lab/happy"])
-def test_a_folder_without_sets_is_told(folder, wrong):
+def test_a_folder_without_labels_is_refused(folder, wrong):
     with pytest.raises(UserError, match="Expected <label>/.* or <set>/<label>/"):
         list_photo_sets(folder / wrong, LABELS)
 
 
-def test_a_photo_without_a_face_and_one_that_cannot_be_read_count_as_wrong(folder):
+def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     seen = []
 
     def progress(answers, total):
@@ -120,7 +121,7 @@ def test_confident_answers_are_those_that_the_app_gives(tmp_path):
     assert (row["confident"]["n"], row["confident"]["coverage"], row["confident"]["accuracy"]) == (1, 1 / 4, 1)
 
 
-def test_files_that_are_no_pictures_are_counted_apart(folder):
+def test_files_that_are_not_pictures_are_counted_separately(folder):
     (folder / "lab" / "sad" / "notes.txt").write_text("where these are from")
     lab, _ = list_photo_sets(folder, LABELS)
     assert (len(lab.paths), lab.left_out) == (5, {"contempt": 1, "sad (no pictures)": 1})

@@ -16,7 +16,7 @@ from fer.publishing.card import render_card
 from fer.recognition.classification import classify
 
 
-def always_right_and_never_sure(probabilities, labels):
+def always_right_with_low_confidence(probabilities, labels):
     """Return probabilities with a lower negative log-likelihood than any temperature gives, and an ECE of 40 %."""
     return 0.6 * np.eye(len(EMOTIONS))[labels] + 0.4 / 6 * (1 - np.eye(len(EMOTIONS))[labels])
 
@@ -27,9 +27,9 @@ def always_right_and_never_sure(probabilities, labels):
         (2.0, None, True),
         # Without a real effect, chance decides.
         (1.0, lambda probabilities, labels: temper(probabilities, 3.0), False),
-        (1.0, always_right_and_never_sure, True),
+        (1.0, always_right_with_low_confidence, True),
     ],
-    ids=["too sure of itself", "right as it is", "the likelihood decides"],
+    ids=["overconfident", "calibrated", "likelihood decides"],
 )
 def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharpness, held_out, helps):
     if held_out:
@@ -56,7 +56,7 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     assert "Not measured: " in render_card(folder, "mine")
 
 
-def test_two_expressions_and_the_end_to_end_accuracy_are_measured_too(tmp_path, astronaut):
+def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astronaut):
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     smile = np.asarray(load_image(astronaut).crop((160, 45, 290, 175)).convert("L").resize((48, 48)))
     images = np.stack([smile, smile, np.full_like(smile, 90), smile])[..., None]
@@ -74,13 +74,13 @@ def test_two_expressions_and_the_end_to_end_accuracy_are_measured_too(tmp_path, 
 
 
 @pytest.fixture
-def rare(tmp_path, monkeypatch):
-    """A model of two classes whose probabilities have the bias of its training pictures, nine happy to one sad.
+def biased(tmp_path, monkeypatch):
+    """A model of two classes whose probabilities are biased like its training pictures, nine happy to one sad.
 
     Returns the model folder, its training pictures, 200 validation pictures of which half are happy, and the biased
     probabilities of these.
     """
-    folder = tmp_path / "rare"
+    folder = tmp_path / "biased"
     folder.mkdir()
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
     save_model(folder, config.build(), config)
@@ -98,8 +98,8 @@ def rare(tmp_path, monkeypatch):
     return folder, train, validation, leaning
 
 
-def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_kept_until_another_is_asked_for(rare):
-    folder, train, validation, leaning = rare
+def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(biased):
+    folder, train, validation, leaning = biased
     plain = save_report(folder, train, validation, "mine")
     assert load_config(folder)[0].calibration.prior_exponent == 0
     metrics = save_report(folder, train, validation, "mine", prior=1.0)
@@ -112,8 +112,8 @@ def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_kept_until_
     assert save_report(folder, train, validation, "mine")["accuracy"] == metrics["accuracy"]
 
 
-def test_photos_choose_the_prior_and_are_measured(rare, tmp_path, monkeypatch):
-    folder, train, validation, leaning = rare
+def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, monkeypatch):
+    folder, train, validation, leaning = biased
     for label in ("happy", "sad"):
         (tmp_path / "lab" / label).mkdir(parents=True)
         for number in range(100):

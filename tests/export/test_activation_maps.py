@@ -10,7 +10,7 @@ def network():
     return build_network("se_resnet", 32, 3, stem=8, widths=(8, 16), depth=1)
 
 
-def test_the_maps_add_up_to_what_the_network_answered(network):
+def test_the_means_of_the_maps_are_the_logits_without_bias(network):
     crops = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype("float32")
     probabilities, maps = with_maps(network).predict_on_batch(crops)
     assert maps.shape == (2, 8, 8, 3)
@@ -21,6 +21,6 @@ def test_the_maps_add_up_to_what_the_network_answered(network):
     assert not np.allclose(maps[0], maps[1])
 
 
-def test_a_network_that_ends_otherwise_has_none(network):
+def test_a_network_without_global_average_pooling_has_no_maps(network):
     assert has_maps(network)
     assert not has_maps(build_network("original_cnn", 16, 2))

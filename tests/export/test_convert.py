@@ -30,7 +30,7 @@ MODEL = "fer-bot/model"
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
-    """Paths of exports of the bundled model by name, written by the command line."""
+    """Paths of exports of the bundled model by name, which `fer export` has written."""
     folder = tmp_path_factory.mktemp("exported")
     files = {name: folder / EXPORTS[name] for name in EXPORTS} | {"quantised": folder / "half.tflite"}
     for name, path in files.items():
@@ -42,12 +42,13 @@ def bundled(tmp_path_factory):
 
 @pytest.fixture
 def small(calibrated, tmp_path):
+    """A copy of `calibrated` that a test may change."""
     return shutil.copytree(calibrated, tmp_path / "small")
 
 
 @pytest.mark.slow  # Converts the network of 2 million parameters.
 @pytest.mark.parametrize(("name", "limit"), [("onnx", 1e-4), ("litert", 1e-4), ("quantised", 1e-2)])
-def test_files_answer_as_keras_does_whatever_the_batch(bundled, name, limit):
+def test_exports_agree_with_keras_at_any_batch_size(bundled, name, limit):
     classify_crops = open_export(bundled[name], "onnx" if name == "onnx" else "litert")
     crops = np.stack([np.asarray(draw_face(emotion, number)) for number, emotion in enumerate(EMOTIONS)])
     network, config = load_model("bundled")
@@ -59,13 +60,13 @@ def test_files_answer_as_keras_does_whatever_the_batch(bundled, name, limit):
 
 
 @pytest.mark.slow  # Converts the network of 2 million parameters.
-def test_quantised_is_half_the_size(bundled):
+def test_a_quantised_export_has_half_the_size(bundled):
     assert bundled["quantised"].stat().st_size < 0.51 * bundled["litert"].stat().st_size
 
 
 @pytest.mark.slow  # Converts the network of 2 million parameters, and starts two interpreters.
-def test_the_cards_lines_run_the_files(hub, bundled, monkeypatch, tmp_path):
-    # The files exist already; another test has the push make them.
+def test_the_code_in_the_card_runs_the_exports(hub, bundled, monkeypatch, tmp_path):
+    # Copies the exports instead of making them again; another test covers exports during a push.
     monkeypatch.setattr(fer.export.convert, "export_model", lambda _, name, output: shutil.copy(bundled[name], output))
     push_model("bundled", MODEL, exports=("onnx", "litert"))
     files = hub.model(MODEL).head.files
@@ -84,7 +85,7 @@ def test_the_cards_lines_run_the_files(hub, bundled, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_enlargement_temperature_and_prior_are_inside(exported, name):
+def test_exports_include_enlargement_temperature_and_prior(exported, name):
     network, config = load_model(exported)
     crops = build_crops(16)
     received = open_export(exported / EXPORTS[name], name)(crops)
@@ -94,7 +95,7 @@ def test_enlargement_temperature_and_prior_are_inside(exported, name):
 
 
 @pytest.mark.usefixtures("converted")
-def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, capsys):
+def test_an_export_that_disagrees_with_keras_is_not_written(small, tmp_path, capsys):
     save_calibration(small, Calibration(temperature=1.0))
     output = tmp_path / "out" / "model.tflite"
     output.parent.mkdir()
@@ -107,14 +108,14 @@ def test_a_file_that_answers_otherwise_is_not_written(small, tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("converted")
-def test_no_number_is_no_parity(small, tmp_path, monkeypatch):
+def test_an_export_that_answers_nan_is_refused(small, tmp_path, monkeypatch):
     monkeypatch.setattr(fer.export.convert, "open_export", lambda *_: lambda crops: np.full((len(crops), 2), np.nan))
     with pytest.raises(UserError, match="Received: a difference of nan"):
         export_model(small, "litert", tmp_path / "model.tflite")
 
 
 @pytest.mark.usefixtures("converted")
-def test_accuracy_stands_beside_keras(small, draw_dataset, tmp_path, capsys):
+def test_the_accuracies_of_keras_and_the_export_are_printed(small, draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
     arguments = ["export", str(small), "--format", "litert", "--quantize", "--output", str(tmp_path / "half.tflite")]
     assert main([*arguments, "--data", str(data)]) == 0
@@ -136,7 +137,7 @@ def test_accuracy_stands_beside_keras(small, draw_dataset, tmp_path, capsys):
         (["nowhere"], "nowhere: a model folder holds config.json and model.weights.h5; config.json is missing."),
     ],
 )
-def test_a_mistake_ends_with_code_2_and_a_sentence(changes, message, tmp_path, monkeypatch, capsys):
+def test_a_user_error_ends_with_code_2_and_one_sentence(changes, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     model, changes = (changes, []) if changes == ["nowhere"] else (["bundled"], changes)
     with pytest.raises(SystemExit) as end:
@@ -154,13 +155,13 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
         check_formats(["litert", "onnx"])
 
 
-def test_an_unknown_format_is_told_before_training(tmp_path):
+def test_an_unknown_format_is_refused_before_training(tmp_path):
     with pytest.raises(UserError, match="`format` must be onnx or litert. Received: 'coreml'"):
         train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--export", "onnx", "coreml"])
 
 
 @pytest.mark.usefixtures("converted")
-def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
+def test_a_push_makes_the_requested_exports(hub, small, tmp_path):
     (small / "model.onnx").write_text("of an earlier calibration")
     assert main(["push", str(small), MODEL, "--export", "onnx", "litert"]) == 0
     files = hub.read(MODEL)
@@ -173,7 +174,7 @@ def test_a_push_makes_the_exports_that_it_is_asked_for(hub, small, tmp_path):
 
 
 @pytest.mark.usefixtures("converted")
-def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, small, capsys):
+def test_valid_exports_are_always_pushed_and_the_changes_are_printed(hub, small, capsys):
     def push():
         assert main(["push", str(small), MODEL]) == 0
         return capsys.readouterr().out.splitlines()[2:]
@@ -193,7 +194,7 @@ def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, 
     pushed = hub.read(MODEL)
     kept = "kept, of the same weights and calibration: model.onnx"
 
-    # The folder has no valid export any more. That on the Hub was made from the same weights, and stays.
+    # The folder has no valid export any more. The one on the Hub was made of the same weights, so it stays.
     file.unlink()
     assert push() == ["nothing has changed", kept]
     change_document(small, exports={"litert": json.loads((small / CONFIG).read_text())["exports"]["litert"]})
@@ -206,7 +207,7 @@ def test_fitting_exports_are_always_published_and_what_a_push_does_is_said(hub, 
 
 
 @pytest.mark.usefixtures("conversion_of_another")
-def test_exports_of_another_calibration_go_and_a_damaged_one_is_not_published(hub, small, exported):
+def test_exports_of_another_calibration_are_removed_and_a_damaged_one_is_refused(hub, small, exported):
     push_model(exported, MODEL)
     assert set(EXPORTS.values()) < set(hub.read(MODEL))
     before = load_config(small)[0].calibration
@@ -220,14 +221,14 @@ def test_exports_of_another_calibration_go_and_a_damaged_one_is_not_published(hu
         push_model(small, MODEL)
 
 
-def test_a_push_without_tensorflow_says_where_its_file_is_made(hub, small, monkeypatch):
+def test_a_push_without_tensorflow_prints_the_command_that_makes_the_export(hub, small, monkeypatch):
     monkeypatch.setattr("fer.export.litert_file.find_missing", lambda: ["tensorflow"])
     with pytest.raises(UserError, match="model.tflite: not written, since it needs tensorflow, .* python -m fer"):
         push_model(small, MODEL)
     assert not hub.repos
 
 
-def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, small):
+def test_a_quantised_export_is_used_and_described_in_the_card(hub, small):
     export_model(small, "litert", small / EXPORTS["litert"], quantize=True)
     assert isinstance(load_litert_network(small)[0], LiteRTNetwork)
     push_model(small, MODEL)
@@ -237,9 +238,7 @@ def test_a_quantised_export_in_the_folder_answers_and_is_published_as_such(hub, 
 
 
 @pytest.mark.usefixtures("conversion_of_another")
-def test_calibrate_writes_the_file_of_its_calibration_and_tells_which_others_are_not(
-    small, draw_dataset, tmp_path, capsys
-):
+def test_calibrate_writes_the_litert_file_and_reports_outdated_exports(small, draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"))
     for name in EXPORTS.values():
         (small / name).touch()

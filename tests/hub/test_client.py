@@ -1,4 +1,4 @@
-"""Pull and push with the real huggingface_hub, over HTTP, against a stand-in for the Hub."""
+"""Tests of pull and push with the real huggingface_hub, over HTTP, against the double of the Hub."""
 
 import ast
 import json
@@ -34,19 +34,19 @@ MODEL = "fer-bot/model"
 
 @pytest.fixture
 def model(tmp_path):
-    """A copy of the bundled model folder, to be changed."""
+    """A copy of the bundled model folder that a test may change."""
     return shutil.copytree(BUNDLED, tmp_path / "model")
 
 
 @pytest.fixture
 def small(whole_small, tmp_path):
-    """A copy of the model folder that a test may change."""
+    """A copy of `whole_small` that a test may change."""
     return shutil.copytree(whole_small, tmp_path / "small")
 
 
 @pytest.fixture(scope="module")
 def whole_small(tmp_path_factory):
-    """A model folder with a small, untrained network and the metrics of another model."""
+    """A model folder of a small, untrained network with the metrics of the bundled model."""
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
     options = {"stem": 8, "widths": [8], "depth": 1}
@@ -57,12 +57,12 @@ def whole_small(tmp_path_factory):
     return folder
 
 
-def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
+def test_a_pushed_model_can_be_pulled_at_its_commit(hub, monkeypatch):
     push = push_model("bundled", MODEL, tag="v1.0")
     repository = hub.model(MODEL)
     assert push.revision == repository.head.sha
     assert push.url == f"{hub.url}/{MODEL}/tree/{push.revision}"
-    assert len(repository.commits) == 2  # the first one makes the repository
+    assert len(repository.commits) == 2  # The first one creates the repository.
     files = repository.head.files
     assert {CONFIG, METRICS, WEIGHTS, CARD, "figures/curves.png", "figures/confusion_matrix.png"} < set(files)
     assert f'Recognizer.load("{MODEL}@v1.0")' in files[CARD].content.decode()
@@ -77,14 +77,14 @@ def test_a_pushed_model_is_pulled_again_at_its_commit(hub, monkeypatch):
     assert names == {CONFIG, WEIGHTS, METRICS, EXPORTS["litert"]}
     load_model(source.folder)
 
-    # What is in the cache works without the Hub.
+    # Cached models can be used without the Hub.
     requests = len(hub.requests)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert pull_model(MODEL, push.revision) == pull_model(MODEL) == source
     assert len(hub.requests) == requests
 
 
-def test_a_published_litert_file_answers_and_a_changed_one_is_refused(hub, model):
+def test_a_pushed_litert_file_is_used_and_a_changed_one_is_refused(hub, model):
     push_model("bundled", MODEL)
     assert isinstance(load_litert_network(pull_model(MODEL).folder)[0], LiteRTNetwork)
     content = bytearray((model / EXPORTS["litert"]).read_bytes())
@@ -101,7 +101,7 @@ def test_pushing_again_without_a_change_makes_no_commit(hub):
     assert len(hub.model(MODEL).commits) == 2
 
 
-def test_a_tag_that_stands_elsewhere_is_refused_before_anything_is_uploaded(hub, small):
+def test_an_existing_tag_is_refused_before_anything_is_uploaded(hub, small):
     first = push_model(small, MODEL, tag="v1.0")
     (small / "history.csv").write_text("epoch\n0\n")
     elsewhere = f"nothing was pushed, since the tag v1.0 is at {first.revision} already"
@@ -109,12 +109,12 @@ def test_a_tag_that_stands_elsewhere_is_refused_before_anything_is_uploaded(hub,
         push_model(small, MODEL, tag="v1.0")
     assert hub.model(MODEL).head.sha == hub.model(MODEL).find("v1.0").sha == first.revision
     head = push_model(small, MODEL).revision
-    with pytest.raises(HubError, match=elsewhere):  # Though the folder is what is there.
+    with pytest.raises(HubError, match=elsewhere):  # Although the folder is unchanged.
         push_model(small, MODEL, tag="v1.0")
     assert hub.model(MODEL).head.sha == head != first.revision
 
 
-def test_curves_of_an_earlier_push_go(hub, small):
+def test_logs_of_an_earlier_push_are_removed(hub, small):
     for name in ("one", "two"):
         shutil.rmtree(small / "logs", ignore_errors=True)
         (small / "logs" / "train").mkdir(parents=True)
@@ -124,20 +124,20 @@ def test_curves_of_an_earlier_push_go(hub, small):
     assert logs == ["logs/train/events.out.tfevents.two"]
 
 
-def test_a_pull_request_leaves_main_alone(hub):
+def test_a_pull_request_does_not_change_main(hub):
     head = hub.put(BUNDLED, "other/model")
     push = push_model("bundled", "other/model", create_pr=True)
     assert push.url == f"{hub.url}/other/model/discussions/1"
     assert hub.model("other/model").head.sha == head
 
 
-def test_a_new_repository_is_private_where_asked(hub):
+def test_a_new_repository_is_private_if_requested(hub):
     push_model("bundled", MODEL, private=True)
     assert hub.model(MODEL).private
 
 
 @pytest.mark.parametrize("create_pr", [False, True])
-def test_a_public_repository_is_not_taken_for_a_private_one(hub, tmp_path, capsys, create_pr):
+def test_private_is_refused_for_an_existing_public_repository(hub, tmp_path, capsys, create_pr):
     head = hub.put(BUNDLED, MODEL)
     options = ["--private", *["--create-pr"] * create_pr]
     with pytest.raises(SystemExit) as end:
@@ -153,7 +153,7 @@ def test_a_public_repository_is_not_taken_for_a_private_one(hub, tmp_path, capsy
     check_push("fer-bot/private", private=True)
 
 
-def test_a_login_by_browser_pushes_where_the_hub_lets_it(hub, small, monkeypatch):
+def test_a_token_of_a_browser_login_can_push_where_the_hub_allows_it(hub, small, monkeypatch):
     hub.state.tokens |= {"hf_oauth": "fer-bot", "hf_looks": "fer-bot"}
     hub.state.oauth |= {"hf_oauth", "hf_looks"}
     hub.state.read_only.add("hf_looks")
@@ -169,7 +169,7 @@ def test_a_login_by_browser_pushes_where_the_hub_lets_it(hub, small, monkeypatch
 
 
 @pytest.mark.parametrize("token", ["hf_é", "hf_\u2028x"])
-def test_a_token_with_a_character_that_none_has_is_said(hub, monkeypatch, token):
+def test_a_token_with_an_invalid_character_is_refused(hub, monkeypatch, token):
     hub.put(BUNDLED, MODEL)
     monkeypatch.setenv("HF_TOKEN", token)
     for ask in (lambda: pull_model(MODEL), lambda: check_push(MODEL), lambda: check_push(MODEL, create_pr=True)):
@@ -188,7 +188,7 @@ def no_pauses(monkeypatch):
     ("part", "status", "times"),
     [("/preupload/", 503, 1), ("/_lfs/", 500, 2), ("/commit/", 503, 1), ("/commit/", 412, 2)],
 )
-def test_a_push_survives_errors_in_its_middle(hub, small, part, status, times):
+def test_a_push_is_repeated_after_errors(hub, small, part, status, times):
     hub.fail(part, status, times)
     push_model(small, MODEL)
     assert WEIGHTS in hub.model(MODEL).head.files
@@ -206,7 +206,7 @@ def test_a_push_survives_errors_in_its_middle(hub, small, part, status, times):
         (f"{MODEL}@v1", "hf_write", "must be OWNER/NAME. Received: fer-bot/model@v1"),
     ],
 )
-def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypatch, repository, token, message):
+def test_a_push_without_permission_is_reported_before_training(hub, tmp_path, monkeypatch, repository, token, message):
     hub.state.tokens["hf_read"] = "fer-bot"
     hub.state.read_only.add("hf_read")
     monkeypatch.setenv("HF_TOKEN", token) if token else monkeypatch.delenv("HF_TOKEN")
@@ -217,7 +217,7 @@ def test_a_push_that_may_not_be_is_told_before_training(hub, tmp_path, monkeypat
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
-def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_it(hub, draw_dataset, tmp_path):
+def test_if_a_push_fails_after_training_the_model_is_kept_and_the_command_printed(hub, draw_dataset, tmp_path):
     data, run = draw_dataset(tmp_path / "data", ("happy", "sad")), tmp_path / "run"
     hub.fail("/preupload/", 403)
     command = ["--data", str(data), "--output", str(run), "--classes", "happy", "sad", "--epochs", "1"]
@@ -231,7 +231,7 @@ def test_a_push_that_fails_after_training_loses_nothing_and_says_how_to_repeat_i
     assert {WEIGHTS, "model.tflite"} < set(hub.model(MODEL).find("v1.0").files)
 
 
-def test_the_cards_lines_load_the_model_from_a_copy_of_fer_alone(hub, tmp_path, astronaut):
+def test_the_code_in_the_card_runs_with_the_package_alone(hub, tmp_path, astronaut):
     push = push_model("bundled", MODEL)
     card = hub.model(MODEL).head.files[CARD].content.decode().replace(f'"{MODEL}"', f'"{MODEL}@{push.revision}"')
     lines, *_ = re.findall(r"```python\n(.+?)```", card, re.DOTALL)
@@ -245,18 +245,18 @@ def test_the_cards_lines_load_the_model_from_a_copy_of_fer_alone(hub, tmp_path, 
     assert max(probabilities, key=probabilities.get) == "happy"
 
 
-def test_a_pull_request_needs_a_repository_to_ask(hub):
+def test_a_pull_request_needs_an_existing_repository(hub):
     with pytest.raises(HubError, match="no such repository"):
         check_push("other/model", create_pr=True)
 
 
-def test_what_only_concerns_the_hub_needs_a_repository(tmp_path):
+def test_options_of_a_push_require_push_to_hub(tmp_path):
     for option in (["--private"], ["--create-pr"], ["--tag", "v1"]):
         with pytest.raises(UserError, match="go with --push-to-hub"):
             train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), *option])
 
 
-def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
+def test_an_interrupted_download_is_resumed(hub, monkeypatch):
     hub.put(BUNDLED, MODEL)
     # huggingface_hub resumes after the last complete chunk, and this network is smaller than one chunk.
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1_000_000)
@@ -268,8 +268,8 @@ def test_a_connection_cut_during_download_is_resumed(hub, monkeypatch):
     assert not hub.state.faults
 
 
-@pytest.mark.slow(reason="two interpreters")
-def test_two_processes_pull_at_once(hub):
+@pytest.mark.slow(reason="starts two interpreters")
+def test_two_processes_can_pull_at_the_same_time(hub):
     hub.put(BUNDLED, MODEL)
     program = f"from fer.hub.client import resolve_model; print(resolve_model('{MODEL}').folder)"
     command = [sys.executable, "-c", program]
@@ -292,7 +292,7 @@ def test_two_processes_pull_at_once(hub):
         ("fer-bot/model", "hf_wrong", "the token is not valid"),
     ],
 )
-def test_what_cannot_be_pulled_is_said_in_one_sentence(hub, tmp_path, monkeypatch, capsys, name, token, message):
+def test_errors_of_a_pull_are_one_sentence(hub, tmp_path, monkeypatch, capsys, name, token, message):
     hub.put(BUNDLED, MODEL)
     hub.put(BUNDLED, "fer-bot/private", private=True)
     hub.put(BUNDLED, "other/gated", gated=True)
@@ -311,7 +311,7 @@ def test_what_cannot_be_pulled_is_said_in_one_sentence(hub, tmp_path, monkeypatc
 
 def test_private_and_gated_models_are_pulled_with_a_token(hub):
     hub.put(BUNDLED, MODEL, private=True, gated=True)
-    pull_model(MODEL)  # The double's other host refuses a request that brings the token along.
+    pull_model(MODEL)  # The double's CDN refuses requests that have the token.
 
 
 def test_a_renamed_model_is_found_by_its_old_name(hub):
@@ -320,26 +320,26 @@ def test_a_renamed_model_is_found_by_its_old_name(hub):
     assert pull_model(MODEL).revision == sha
 
 
-def test_without_the_hub_and_a_cache_the_reason_is_said(hub, monkeypatch):
+def test_offline_without_a_cached_model_is_an_error(hub, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(HubError, match="not in the cache, and HF_HUB_OFFLINE forbids"):
         pull_model(MODEL)
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_a_hub_that_does_not_answer_is_said(hub, monkeypatch):
+def test_an_unreachable_hub_is_reported(hub, monkeypatch):
     url = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(hub.url, "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", url)
     with pytest.raises(HubError, match="the Hub cannot be reached, and the model is not in the cache"):
         pull_model(MODEL)
 
 
-def test_an_error_is_explained_by_its_own_class_before_a_wider_one():
+def test_explanations_of_error_classes_precede_those_of_their_base_classes():
     kinds = list(EXPLANATIONS)
     assert not [(kind, wider) for index, kind in enumerate(kinds) for wider in kinds[:index] if issubclass(kind, wider)]
 
 
-def test_a_server_error_is_said(hub):
+def test_a_server_error_is_reported(hub):
     hub.put(BUNDLED, MODEL)
     hub.fail("/_cdn/", 500)
     with pytest.raises(HubError, match=r"the Hub answered with an error \(500\)"):
@@ -354,7 +354,7 @@ def test_a_server_error_is_said(hub):
         ({"weights": {"file": "../../x.h5", "size": 1, "sha256": "0"}}, "`weights` must give file model.weights.h5"),
     ],
 )
-def test_a_config_that_does_not_fit_is_refused_before_the_weights_are_downloaded(hub, model, changes, message):
+def test_an_invalid_config_is_refused_before_the_weights_are_downloaded(hub, model, changes, message):
     document = json.loads((model / CONFIG).read_text())
     (model / CONFIG).write_text(json.dumps(document | changes))
     hub.put(model, MODEL)
@@ -363,7 +363,7 @@ def test_a_config_that_does_not_fit_is_refused_before_the_weights_are_downloaded
     assert not any(path.endswith(WEIGHTS) for _, path, _ in hub.requests)
 
 
-def test_weights_swapped_for_others_of_the_same_size_are_refused(hub, model):
+def test_changed_weights_of_the_same_size_are_refused(hub, model):
     content = bytearray((model / WEIGHTS).read_bytes())
     content[len(content) // 2] ^= 255
     (model / WEIGHTS).write_bytes(content)
@@ -372,9 +372,9 @@ def test_weights_swapped_for_others_of_the_same_size_are_refused(hub, model):
         load_model(pull_model(MODEL).folder)
 
 
-def test_a_full_disk_is_said_and_leaves_no_half_file(hub, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_no_half_file(hub, monkeypatch):
     hub.put(BUNDLED, MODEL)
-    # No file may grow beyond a limit, which the system reports much as it reports a full disk.
+    # A limit on the size of files causes almost the same error as a full disk.
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))

@@ -7,14 +7,13 @@
         hub.fail("commit", 503)
 
     state           repositories, commits and faults, in memory
-    repositories    who one is, creating, reading about and tagging repositories
+    repositories    identity of a user; creating, describing and tagging repositories
     uploads         preupload, LFS, Xet tokens, commits
     downloads       files of a revision, with redirects to a "CDN" on another origin
     spaces          secrets, variables, runtime
-    card_rules      the documented part of what the Hub asks of a card's metadata
+    card_rules      the documented rules for a card's metadata
 
-It follows the client's requests and the Hub's public documentation; what the real Hub does beyond
-them it does not know.
+It implements what the client requests and the Hub's public documentation describes, and nothing else of the real Hub.
 """
 
 from hub_double.server import HubDouble

@@ -1,4 +1,4 @@
-"""Rules of the Hub for the metadata of a card, as far as they are documented."""
+"""Documented rules of the Hub for the metadata of a card."""
 
 import re
 

@@ -62,7 +62,7 @@ def _ranged(request, content, headers):
 
 
 def xet_hashes(folder):
-    """Xet's hash of each file by its sha256, read from the shards that a client wrote to a local store.
+    """Return Xet's hash of each file by its sha256, read from the shards that a client wrote to a local store.
 
     A shard has a header of 48 bytes, then for each file an entry of 48 bytes (hash 32, flags and count of segments as
     uint32), its segments, as many verification entries where the highest flag says so, and where the next flag says so

@@ -14,9 +14,9 @@ from hub_double.state import Fault, RefusedError, Repository, State, StoredFile,
 
 
 class HubDouble:
-    """A context manager: serves on a free port of 127.0.0.1, large files from `localhost`, which is another origin.
+    """Context manager that serves the Hub on a free port of 127.0.0.1, and its CDN on `localhost`, another origin.
 
-    A test sets the rules in `state`, of `State`: tokens, read_only, fine_grained, oauth, paid, xet.
+    Tests set the rules of access in `state`, a `State`: tokens, read_only, fine_grained, oauth, paid, xet.
     """
 
     def __init__(self):
@@ -27,7 +27,7 @@ class HubDouble:
         self._cdn = f"http://localhost:{port}"
         self.app = _build_app()
         self.reset()
-        # A cut answer is an error to uvicorn, which would print it.
+        # uvicorn would print an error for each answer that a test cuts.
         config = uvicorn.Config(self.app, log_level="critical", lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
@@ -69,12 +69,12 @@ class HubDouble:
         return {path: file.content or self.state.large.get(file.sha256, b"") for path, file in files.items()}
 
     def put(self, folder, name, **rules):
-        """A model's repository with the files of a folder, as after a push; returns the commit's sha.
+        """Create or replace a model's repository with the files of a folder, and return the commit's sha.
 
         Args:
-            folder: its files go, its folders do not.
+            folder: folder of the files; folders within it are left out.
             name: `owner/name`.
-            rules: of `Repository`: private, gated.
+            rules: `private` and `gated` of `Repository`.
         """
         files = {}
         for path in folder.iterdir():

@@ -101,10 +101,10 @@ class Repository:
 class State:
     """All data of the stand-in, and the rules of access.
 
-    tokens: names of the users by token; a name may own repositories `name/…`. One may write, but for the next two.
+    tokens: names of users by token; a user owns the repositories `name/…`, and may write unless the next two say no.
     read_only: tokens with the role `read`.
-    fine_grained: what others may do, by token: `global` and `scoped`, as `whoami` tells it.
-    oauth: tokens of a login by browser, of which `whoami` tells no role.
+    fine_grained: permissions of fine-grained tokens, `global` and `scoped`, as `whoami` returns them.
+    oauth: tokens of a login by browser, for which `whoami` returns no role.
     paid: whether Spaces on plain CPUs may be created.
     cdn: origin of large files; None serves them from the endpoint itself.
     xet: folder of a local Xet store; None speaks LFS only.
@@ -140,6 +140,7 @@ class State:
         return token not in self.read_only and any("repo.write" in scope["permissions"] for scope in scopes)
 
     def user(self, request, required=False):
+        """Return the name of the user of a request, or None."""
         return self.tokens.get(self.token(request, required))
 
     def repository(self, request, kind, owner, name, write=False, content=False):
@@ -158,8 +159,10 @@ class State:
 
 
 def goes_to_lfs(path, size, sample=b""):
+    """Return whether a file goes through LFS, by its name, its size in bytes or its first bytes."""
     return size > LFS_SIZE or b"\0" in sample or any(fnmatch.fnmatch(path, name) for name in LFS_NAMES)
 
 
 def now():
+    """Return the current time as the Hub writes it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")

@@ -14,6 +14,7 @@ SIZE = (320, 240)
 
 
 def still(count, size=SIZE):
+    """Return `count` equal grey pictures."""
     return [Image.new("RGB", size, "gray")] * count
 
 
@@ -21,7 +22,7 @@ def read(path, every=0.2, **options):
     return list(clips.read_frames(clips.open_clip(path, path.name, **options), every))
 
 
-def test_a_frame_is_taken_every_so_many_seconds_with_its_own_time(tmp_path):
+def test_frames_are_sampled_every_so_many_seconds_with_their_own_times(tmp_path):
     path = write_clip(tmp_path / "clip.mp4", still(30))
     assert [frame.seconds for frame in read(path, 0.2)] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert [frame.seconds for frame in read(path, 0.5)] == [0, 0.52, 1.0]
@@ -30,13 +31,13 @@ def test_a_frame_is_taken_every_so_many_seconds_with_its_own_time(tmp_path):
 
 @pytest.mark.parametrize(("name", "codec"), [("clip.webm", "libvpx"), ("clip.mkv", "libx264"), ("clip.avi", "mpeg4"),
                                              ("clip.ts", "libx264"), ("clip.mov", "libx264")])  # fmt: skip
-def test_each_container_gives_the_same_frames(tmp_path, name, codec):
+def test_all_containers_give_the_same_frames(tmp_path, name, codec):
     frames = read(write_clip(tmp_path / name, still(26), codec=codec))
     assert [frame.seconds for frame in frames] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]
     assert {frame.image.size for frame in frames} == {SIZE}
 
 
-def test_a_single_frame_without_a_length_is_a_clip(tmp_path):
+def test_a_clip_may_have_a_single_frame_without_a_duration(tmp_path):
     clip = clips.open_clip(write_clip(tmp_path / "one.webm", still(1), codec="libvpx"))
     assert clip.seconds > 0
     assert [frame.seconds for frame in clips.read_frames(clip, 0.2)] == [0]
@@ -44,7 +45,7 @@ def test_a_single_frame_without_a_length_is_a_clip(tmp_path):
 
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, -90])
-def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
+def test_frames_are_rotated_and_mirrored_as_the_clip_says(tmp_path, rotation, mirrored):
     upright = Image.new("RGB", SIZE, "black")
     upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
     stored = upright
@@ -58,7 +59,7 @@ def test_a_turned_clip_is_upright(tmp_path, rotation, mirrored):
 
 @pytest.mark.parametrize("rotation", [0, 90])
 @pytest.mark.parametrize(("pixel", "stored"), [(Fraction(2), (160, 240)), (Fraction(1, 2), (320, 120))])
-def test_pixels_that_are_not_square_are_shown_in_their_proportions(tmp_path, pixel, stored, rotation):
+def test_frames_with_non_square_pixels_have_the_right_proportions(tmp_path, pixel, stored, rotation):
     upright = Image.new("RGB", SIZE, "black")
     upright.paste("red", (0, 0, SIZE[0] // 2, SIZE[1] // 4))
     path = write_clip(tmp_path / "clip.mp4", [upright.resize(stored)] * 2, pixel=pixel, rotation=rotation)
@@ -69,15 +70,15 @@ def test_pixels_that_are_not_square_are_shown_in_their_proportions(tmp_path, pix
 
 
 @pytest.mark.parametrize("depth", ["yuv420p", "yuv420p10le"])
-def test_colours_of_8_and_10_bits_are_the_same(tmp_path, depth):
-    (frame,) = read(write_deep(tmp_path / "deep.mp4", (40, 200, 90), depth))
+def test_8_and_10_bits_give_the_same_colours(tmp_path, depth):
+    (frame,) = read(write_one_colour(tmp_path / "deep.mp4", (40, 200, 90), depth))
     assert np.abs(np.asarray(frame.image, int) - (40, 200, 90)).max() < 6
 
 
-def test_hdr_is_shown_as_bright_as_an_ordinary_clip(tmp_path):
-    # By ST 2084 203 nits, the white of HDR, are 58 % of the range, and a tenth of it 35 %.
+def test_hdr_is_mapped_to_the_brightness_of_ordinary_clips(tmp_path):
+    # In ST 2084, 203 nits, the white of HDR, are 58 % of the range, and a tenth of that 35 %.
     white, dark, light = (
-        np.asarray(read(write_deep(tmp_path / "hdr.mp4", (value,) * 3, "yuv420p10le", trc=16))[0].image).mean()
+        np.asarray(read(write_one_colour(tmp_path / "hdr.mp4", (value,) * 3, "yuv420p10le", trc=16))[0].image).mean()
         for value in (148, 89, 230)
     )
     assert white == pytest.approx(255, abs=12)
@@ -86,7 +87,7 @@ def test_hdr_is_shown_as_bright_as_an_ordinary_clip(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["rare.mkv", "rare.mp4"])
-def test_every_may_be_a_minute_and_the_clip_of_any_rate(tmp_path, name):
+def test_clips_may_have_any_frame_rate_and_be_sampled_once_a_minute(tmp_path, name):
     times = [0, 1, 2, 10, 30, 31, 90, 91, 150, 151]
     path = write_clip(tmp_path / name, still(10, (64, 64)), rate=1, times=times)
     assert [frame.seconds for frame in read(path, 0.5)] == times
@@ -97,8 +98,13 @@ def test_every_may_be_a_minute_and_the_clip_of_any_rate(tmp_path, name):
     assert [frame.seconds for frame in read(tmp_path / "annotated.mp4", 0.5)] == [0, 90, 150]
 
 
-def write_deep(path, colour, depth, trc=None):
-    """A clip of one frame of one colour, with so many bits, and with the number of a transfer characteristic."""
+def write_one_colour(path, colour, depth, trc=None):
+    """Write a clip of one frame of one colour.
+
+    Args:
+        depth: pixel format, of 8 or 10 bits.
+        trc: number of the transfer characteristic.
+    """
     with av.open(str(path), "w") as file:
         stream = file.add_stream("libx264", rate=25)
         (stream.width, stream.height), stream.pix_fmt = SIZE, depth
@@ -111,7 +117,7 @@ def write_deep(path, colour, depth, trc=None):
     return path
 
 
-def test_the_annotated_video_has_the_proportions_of_what_is_shown(tmp_path):
+def test_the_annotated_video_has_the_proportions_of_the_frames(tmp_path):
     wide = write_clip(tmp_path / "wide.mp4", still(10, (160, 240)), pixel=Fraction(2))
     with clips.write_video(tmp_path / "annotated.mp4", 0.2) as add:
         for frame in read(wide):
@@ -120,17 +126,17 @@ def test_the_annotated_video_has_the_proportions_of_what_is_shown(tmp_path):
     assert first.image.size == first.size == SIZE
 
 
-def joined(path, *parts):
-    """A clip of others' bytes one after the other, as recorders and `cat` join them."""
+def concatenate(path, *parts):
+    """Write the bytes of clips one after the other, as `cat` does, and return the path."""
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path
 
 
 @pytest.mark.parametrize(("name", "codec"), [("clip.ts", "libx264"), ("clip.webm", "libvpx"), ("clip.mkv", "libx264")])
-def test_time_goes_on_where_a_joined_clip_starts_its_clock_again(tmp_path, name, codec):
+def test_times_continue_where_the_time_stamps_of_a_clip_restart(tmp_path, name, codec):
     black = write_clip(tmp_path / f"1{name}", [Image.new("RGB", SIZE, "black")] * 30, codec=codec)
     white = write_clip(tmp_path / f"2{name}", [Image.new("RGB", SIZE, "white")] * 30, codec=codec)
-    frames = read(joined(tmp_path / name, black, white))
+    frames = read(concatenate(tmp_path / name, black, white))
     assert [frame.seconds for frame in frames] == pytest.approx([number / 5 for number in range(12)], abs=0.05)
     bright = [np.asarray(frame.image).mean() > 128 for frame in frames]
     assert bright == [False] * 6 + [True] * 6
@@ -138,12 +144,12 @@ def test_time_goes_on_where_a_joined_clip_starts_its_clock_again(tmp_path, name,
 
 
 @pytest.mark.parametrize("starts", [(0, 0, 0), (90_000, 0, 0), (0, 90_000, 0), (0, 2_500, 90_000)])
-def test_parts_of_any_clock_are_as_long_as_they_are_together(tmp_path, starts):
+def test_the_duration_of_a_concatenated_clip_is_the_sum_of_its_parts(tmp_path, starts):
     parts = [
         write_clip(tmp_path / f"{number}.ts", still(30, (64, 64)), times=range(start, start + 30))
         for number, start in enumerate(starts)
     ]
-    path = joined(tmp_path / "clip.ts", *parts)
+    path = concatenate(tmp_path / "clip.ts", *parts)
     assert clips.open_clip(path).seconds == pytest.approx(3.6, abs=0.05)
     seconds = [frame.seconds for frame in read(path)]
     assert seconds == pytest.approx([number / 5 for number in range(18)], abs=0.05)
@@ -151,7 +157,7 @@ def test_parts_of_any_clock_are_as_long_as_they_are_together(tmp_path, starts):
         read(path, longest=2)
 
 
-def test_a_clock_that_jumps_far_ahead_leaves_no_gap_and_a_pause_does(tmp_path):
+def test_a_large_jump_of_time_stamps_leaves_no_gap_but_a_pause_does(tmp_path):
     def seconds(ahead):
         times = [*range(15), *range(15 + ahead, 30 + ahead)]
         path = write_clip(tmp_path / "clip.ts", still(30, (64, 64)), times=times)
@@ -162,13 +168,13 @@ def test_a_clock_that_jumps_far_ahead_leaves_no_gap_and_a_pause_does(tmp_path):
     assert seconds(25 * 5) == pytest.approx((6.2, 6.0), abs=0.05)
 
 
-def test_large_frames_are_made_smaller_and_their_boxes_are_not(tmp_path):
+def test_large_frames_are_reduced_but_keep_their_original_size(tmp_path):
     (frame,) = read(write_clip(tmp_path / "large.mp4", still(1, (1920, 1080))))
     assert (frame.image.size, frame.size) == ((960, 540), (1920, 1080))
 
 
-def test_a_size_that_changes_within_the_clip_is_fitted_to_the_first(tmp_path):
-    # As a browser's recording of a phone that is turned: WebM may change size from one key frame to the next.
+def test_frames_of_another_size_are_fitted_to_the_first(tmp_path):
+    # Browsers record this when a phone is rotated: WebM may change its size at a key frame.
     path = tmp_path / "turned.mkv"
     with av.open(str(path), "w") as file:
         stream, one = file.add_stream("mjpeg", rate=1), Fraction(1)
@@ -196,7 +202,7 @@ def test_a_clip_is_never_in_memory_as_a_whole(tmp_path):
         gc.enable()
 
 
-def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
+def test_clips_beyond_a_limit_are_refused_in_one_sentence(tmp_path, monkeypatch):
     path = write_clip(tmp_path / "clip.mp4", still(75))
     assert len(read(path, 0.5, longest=2)) == 6
     with pytest.raises(UserError, match=r"^clip\.mp4: clips may last at most 1 s\. Received: 3\.0 s$"):
@@ -216,13 +222,13 @@ def test_limits_are_told_in_a_sentence(tmp_path, monkeypatch):
         read(packed)
 
 
-def test_a_title_in_another_encoding_is_no_matter(tmp_path):
+def test_metadata_in_another_encoding_is_ignored(tmp_path):
     path = write_clip(tmp_path / "clip.mkv", still(1))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
     assert len(read(path)) == 1
 
 
-def test_a_bad_file_costs_a_sentence(tmp_path, astronaut):
+def test_unreadable_clips_are_refused_in_one_sentence(tmp_path, astronaut):
     whole = write_clip(tmp_path / "whole.mp4", still(100), container={"movflags": "faststart"}).read_bytes()
     late = write_clip(tmp_path / "late.mp4", still(100)).read_bytes()
     with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as file:

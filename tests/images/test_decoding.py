@@ -25,14 +25,14 @@ JPEG = encode(PHOTO, "JPEG")
 
 
 def slow_jpeg():
-    """A JPEG of 590 scans of a megapixel, as many as it may have; not of the usual kind, by a byte of padding."""
+    """Return a JPEG of a megapixel with almost as many scans as allowed; a byte of padding makes it an unusual file."""
     content = encode(Image.new("RGB", (1000, 1000), "gray"), "JPEG", progressive=True)
     return content[:2] + b"\xff" + content[2:-2] + content[content.rindex(b"\xff\xda") : -2] * 580 + b"\xff\xd9"
 
 
 @pytest.fixture
 def pool():
-    """Makes pools, which end with the test."""
+    """Function that makes a `DecodingPool`; all are closed after the test."""
     pools = []
 
     def make(**limits):
@@ -45,10 +45,11 @@ def pool():
 
 
 def processes(pool):
+    """Return the idle decoder processes of a pool."""
     return [worker._process for worker in pool._idle]
 
 
-def test_it_answers_and_refuses_as_load_image_does(pool, tmp_path):
+def test_the_pool_has_the_results_and_errors_of_load_image(pool, tmp_path):
     pool, path = pool(workers=1), tmp_path / "photo.png"
     path.write_bytes(PNG)
     pictures = [PNG, encode(PHOTO.convert("RGBA"), "WEBP"), encode(PHOTO, "AVIF"), encode(PHOTO, "GIF"), JPEG]
@@ -74,16 +75,16 @@ def test_it_answers_and_refuses_as_load_image_does(pool, tmp_path):
     assert len(processes(pool)) == 1
 
 
-def test_an_ordinary_photo_starts_no_process_and_one_that_needs_more_does(pool):
+def test_only_unusual_files_start_a_process(pool):
     pool = pool()
     pool.load_image(io.BytesIO(JPEG), "photo.jpg")
     assert not processes(pool)
-    # Between its segments Pillow goes on byte by byte.
+    # With padding between segments, Pillow reads byte by byte.
     pool.load_image(io.BytesIO(JPEG[:2] + b"\xff" * 1000 + JPEG[2:]), "odd.jpg")
     assert len(processes(pool)) == 1
 
 
-def test_a_note_comes_with_the_picture_out_of_a_process_too(pool):
+def test_notes_are_returned_from_processes(pool):
     pool = pool()
     for content in (JPEG[:-2], JPEG[:2] + b"\xff" * 1000 + JPEG[2:-2]):
         assert note_of(pool.load_image(io.BytesIO(content), "short.jpg")) == "The file lacks its last bytes."
@@ -91,11 +92,11 @@ def test_a_note_comes_with_the_picture_out_of_a_process_too(pool):
     assert not note_of(pool.load_image(io.BytesIO(PNG), "a.png"))
 
 
-def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwhile(pool):
+def test_a_picture_that_takes_too_long_is_refused_and_others_are_decoded_meanwhile(pool):
     pool = pool(seconds=0.2)
     pool.warm_up()
     (first,) = processes(pool)
-    first.send_signal(signal.SIGSTOP)  # So that it takes as long as this test wants it to.
+    first.send_signal(signal.SIGSTOP)  # Stopped, so that decoding takes as long as the test needs.
     errors = []
 
     def attack():
@@ -105,7 +106,7 @@ def test_a_picture_that_takes_too_long_is_refused_and_others_are_answered_meanwh
 
     thread = threading.Thread(target=attack)
     thread.start()
-    wait_for(lambda: not processes(pool))  # Until it is taken.
+    wait_for(lambda: not processes(pool))  # The process is in use.
     assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
     assert not errors
     first.send_signal(signal.SIGCONT)
@@ -123,9 +124,10 @@ def test_a_picture_that_takes_too_much_memory_is_refused(pool):
     assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
 
 
-def test_large_pictures_come_one_at_a_time_and_others_in_between(pool, monkeypatch):
+def test_large_pictures_are_decoded_one_at_a_time_and_small_ones_meanwhile(pool, monkeypatch):
     monkeypatch.setattr("fer.images.decoding.LARGE_PIXELS", 10_000)
-    large = [encode(PHOTO.resize((200, 100)), kind) for kind in ("JPEG", "PNG")]  # Decoded here, and in a process.
+    # The JPEG is decoded in this process, the PNG in a decoder process.
+    large = [encode(PHOTO.resize((200, 100)), kind) for kind in ("JPEG", "PNG")]
     pool, read, second = pool(), [], threading.Event()
 
     def another():
@@ -134,7 +136,7 @@ def test_large_pictures_come_one_at_a_time_and_others_in_between(pool, monkeypat
 
     for content in large:
         image = pool.load_image(io.BytesIO(content), "a")
-        again = pool.load_image(io.BytesIO(content), "a")  # The thread that has one does not wait for itself.
+        again = pool.load_image(io.BytesIO(content), "a")  # A thread that holds a large picture may load another one.
         thread = threading.Thread(target=another)
         thread.start()
         second.wait()
@@ -151,7 +153,7 @@ def test_large_pictures_come_one_at_a_time_and_others_in_between(pool, monkeypat
     assert pool.load_image(io.BytesIO(large[1]), "b").size == (200, 100)
 
 
-def test_a_process_that_was_ended_is_replaced(pool):
+def test_a_killed_process_is_replaced(pool):
     pool = pool()
     pool.warm_up()
     (process,) = processes(pool)

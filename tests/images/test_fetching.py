@@ -1,4 +1,4 @@
-"""Tests of pictures fetched by address. A table resolves the host names, and the only server is on this machine."""
+"""Tests of fetching by address. A table resolves host names, and the only server is on this machine."""
 
 import asyncio
 import threading
@@ -31,12 +31,12 @@ from fer.images.fetching import is_public
         )),
     ],
 )  # fmt: skip
-def test_an_address_is_public_or_not(address, public):
+def test_public_addresses_are_distinguished_from_others(address, public):
     assert is_public(address) is public
 
 
 class Server(BaseHTTPRequestHandler):
-    def do_GET(self):  # noqa: N802 - the base class calls it so
+    def do_GET(self):  # noqa: N802 - name in the base class
         self.server.hosts.append(self.headers["Host"])
         moved = {
             "/moved.jpg": "/photo.jpg",
@@ -68,7 +68,7 @@ NAMES = {
 
 @pytest.fixture
 def server(monkeypatch):
-    """The server, whose addresses are taken for public ones; it answers on the first of its addresses alone."""
+    """A server on 127.0.0.1; all loopback addresses count as public."""
     monkeypatch.setattr(fetching, "is_public", lambda address: address.startswith("127."))
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         server.hosts = []
@@ -96,18 +96,18 @@ def fetch(url, asked=None):
 
 
 @pytest.mark.parametrize("path", ["/photo.jpg", "/moved.jpg", "/away.jpg"])
-def test_a_file_arrives_as_it_is_even_if_it_calls_itself_packed(server, path):
+def test_content_is_not_decompressed_even_if_declared_as_gzip(server, path):
     assert fetch(f"http://public:{server.server_port}{path}") == bytes(1000)
 
 
-def test_the_server_is_asked_by_its_name_and_each_redirect_is_resolved_once(server):
+def test_each_host_name_is_resolved_once_and_sent_as_host(server):
     asked = []
     fetch(f"http://public:{server.server_port}/away.jpg", asked)
     assert asked == ["public", "other"]
     assert server.hosts == [f"{name}:{server.server_port}" for name in asked]
 
 
-def test_the_next_address_is_tried_where_one_does_not_answer(server):
+def test_the_next_address_is_tried_if_one_does_not_answer(server):
     assert fetch(f"http://two:{server.server_port}/photo.jpg") == bytes(1000)
 
 
@@ -129,7 +129,7 @@ def test_the_next_address_is_tried_where_one_does_not_answer(server):
         "ftp://public:{port}/photo.jpg",
     ],
 )
-def test_what_cannot_be_had_is_one_and_the_same_sentence(server, url):
+def test_all_failures_have_the_same_message(server, url):
     url = url.format(port=server.server_port)
     with pytest.raises(UserError) as error:
         fetch(url)
@@ -139,13 +139,13 @@ def test_what_cannot_be_had_is_one_and_the_same_sentence(server, url):
     )
 
 
-def test_a_server_that_takes_too_long_is_given_up(server, monkeypatch):
+def test_a_server_that_takes_too_long_is_abandoned(server, monkeypatch):
     monkeypatch.setattr(fetching, "FETCH_SECONDS", 0)
     with pytest.raises(UserError, match="could not be fetched"):
         fetch(f"http://public:{server.server_port}/photo.jpg")
 
 
-def test_certificates_are_checked_for_the_name_and_connections_go_to_the_judged_address(monkeypatch):
+def test_https_connects_to_the_checked_address_and_verifies_the_host_name(monkeypatch):
     seen = []
 
     async def note(transport, request):
@@ -163,7 +163,7 @@ def test_certificates_are_checked_for_the_name_and_connections_go_to_the_judged_
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
 )
-def test_this_machine_has_no_name_that_is_fetched(host):
-    """By the system's own resolver, which needs no network for these."""
+def test_no_name_of_this_machine_is_fetched(host):
+    """The resolver of the system needs no network for these names."""
     with pytest.raises(UserError, match="could not be fetched"):
         fetching.fetch_file(f"http://{host}/photo.jpg", 1500)

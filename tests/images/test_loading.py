@@ -22,7 +22,7 @@ def encode(image, image_format, **options):
 
 
 def png_header(width, height):
-    """A PNG that promises a 1-bit picture of that size and holds none of it."""
+    """Return a PNG whose header declares a 1-bit picture of that size, and which has no pixels."""
 
     def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
@@ -58,7 +58,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_unreadable_file_is_one_sentence_with_its_name(tmp_path, name):
+def test_an_unreadable_file_is_refused_in_one_sentence_with_its_name(tmp_path, name):
     content, reason = UNREADABLE[name]
     path = tmp_path / name
     path.write_bytes(content)
@@ -69,25 +69,25 @@ def test_unreadable_file_is_one_sentence_with_its_name(tmp_path, name):
     assert "\n" not in str(error.value)
 
 
-def test_what_a_library_says_on_two_lines_is_one_sentence():
+def test_a_message_of_a_library_in_two_lines_becomes_one_sentence():
     with pytest.raises(ImageError, match=r"^cut\.heic: the picture is damaged or incomplete \(.*bounds.*\)\.$"):
         load_image(io.BytesIO(encode(PHOTO, "HEIF")[:-50]), "cut.heic")
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_unreadable_file_object_is_called_by_the_given_name(name):
+def test_an_unreadable_file_object_is_refused_with_the_given_name(name):
     with pytest.raises(ImageError, match=f"^{name}: .*\\.$"):
         load_image(io.BytesIO(UNREADABLE[name][0]), name)
 
 
 def smooth(size=(320, 240)):
-    """A picture without two rows alike, which a decoder's filling is."""
+    """Return a picture whose rows all differ, unlike the rows with which decoders fill missing data."""
     across, down = np.meshgrid(np.arange(size[0]), np.arange(size[1]))
     return Image.fromarray(np.stack([across % 256, down % 256, (across + down) % 256], axis=-1).astype(np.uint8))
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_without_its_last_bytes_is_answered_with_a_note(progressive):
+def test_a_jpeg_without_its_last_bytes_is_loaded_with_a_note(progressive):
     whole = encode(smooth(), "JPEG", quality=90, progressive=progressive)
     image, short = load_image(io.BytesIO(whole), "a"), load_image(io.BytesIO(whole[:-2]), "a")
     assert note_of(image) == ""
@@ -95,22 +95,23 @@ def test_a_jpeg_without_its_last_bytes_is_answered_with_a_note(progressive):
     np.testing.assert_array_equal(np.asarray(short), np.asarray(image))
 
 
-def test_how_much_of_a_jpeg_is_missing_is_told_and_no_more_than_half_may_be():
+def test_the_note_says_how_much_of_a_jpeg_is_missing_up_to_half():
     whole = encode(smooth(), "JPEG", quality=90, exif=turned(6))
     image = load_image(io.BytesIO(whole[: len(whole) * 4 // 5]), "a")
-    assert image.size == (240, 320)  # Upright as ever.
+    assert image.size == (240, 320)  # Rotated by its EXIF orientation.
     assert re.fullmatch(r"The file lacks its last bytes, and with them (1\d|2\d)% of the picture\.", note_of(image))
     with pytest.raises(ImageError, match=r"^a: the picture is damaged or incomplete \(.*\)\.$"):
         load_image(io.BytesIO(whole[: len(whole) // 4]), "a")
 
 
 def turned(orientation):
+    """Return EXIF data with an orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
 
 
-def test_missing_file_and_folder(tmp_path):
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.jpg: no such file\.$"):
         load_image(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match="a folder, not a picture"):
@@ -118,12 +119,12 @@ def test_missing_file_and_folder(tmp_path):
 
 
 @pytest.mark.parametrize("size", [(7100, 7100), (10_000, 10_000), (30_000, 30_000), (1_000_000, 1_000_000)])
-def test_huge_picture_is_refused_before_it_is_decoded(size):
+def test_a_huge_picture_is_refused_before_it_is_decoded(size):
     with pytest.raises(ImageError, match=r"bomb\.png: pictures may have at most 50 megapixels"):
         load_image(io.BytesIO(png_header(*size)), "bomb.png")
 
 
-def test_garbled_files_are_read_or_refused_but_never_crash():
+def test_damaged_files_are_loaded_or_refused_without_a_crash():
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     small = PHOTO.resize((16, 16))
@@ -145,14 +146,14 @@ def test_garbled_files_are_read_or_refused_but_never_crash():
     assert refused > 20
 
 
-def test_one_pixel(tmp_path):
+def test_a_picture_of_one_pixel_is_loaded(tmp_path):
     path = tmp_path / "pixel.png"
     Image.new("RGB", (1, 1), (10, 20, 30)).save(path)
     image = load_image(path)
     assert (image.mode, image.size, image.getpixel((0, 0))) == ("RGB", (1, 1), (10, 20, 30))
 
 
-def test_path_as_text_path_and_file_give_the_same(tmp_path):
+def test_paths_and_files_give_the_same_picture(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(PNG)
     with path.open("rb") as file:
@@ -162,23 +163,24 @@ def test_path_as_text_path_and_file_give_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP", "TIFF"])
-def test_a_format_is_known_by_its_content(kind):
+def test_a_format_is_recognized_by_its_content(kind):
     options = {"save_all": True, "append_images": [PHOTO]} if kind == "MPO" else {}
     content = encode(PHOTO, kind, **options)
     assert find_formats(content[:32])
     image = load_image(io.BytesIO(content), "without a suffix")
     assert (image.mode, image.size) == ("RGB", PHOTO.size)
-    assert np.abs(np.asarray(image, float) - np.asarray(PHOTO)).mean() < 90
+    # Lossy formats change noise by up to 48; a mirrored picture would differ by 75 to 86.
+    assert np.abs(np.asarray(image, float) - np.asarray(PHOTO)).mean() < 60
 
 
 @pytest.mark.parametrize(
     "head", [b"", b"BM is how this text begins, not a bitmap", b"....ftypqt  ", b"....ftypisom", EPS]
 )
-def test_other_files_are_no_pictures(head):
+def test_other_files_are_not_recognized_as_pictures(head):
     assert not find_formats(head[:32])
 
 
-def test_pictures_are_picked_by_content_and_the_others_counted():
+def test_pictures_are_selected_by_content_and_other_files_are_counted():
     heads = {
         "a": PNG,
         "b.dat": JPEG,
@@ -201,7 +203,7 @@ def test_pictures_are_picked_by_content_and_the_others_counted():
 
 
 def many_scans(size, count, before=b""):
-    """A progressive JPEG whose last scan comes again and again."""
+    """Return a progressive JPEG that repeats its last scan."""
     content = encode(Image.new("RGB", size, "gray"), "JPEG", progressive=True)
     return content[:-2] + before + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
 
@@ -209,7 +211,7 @@ def many_scans(size, count, before=b""):
 GIF = encode(PHOTO.convert("P"), "GIF")
 FRAME = 13 + 3 * 256
 BMP_START = struct.pack("<2sIHHIIiiHHI", b"BM", 0, 0, 0, 1078, 40, 7000, 7000, 1, 8, 1) + bytes(1044)
-LABORIOUS = {
+EXPENSIVE = {
     "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG of this size may have at most 2000 scans"),
     "scans of a large one": (many_scans((1000, 1000), 700), "a JPEG of this size may have at most 600 scans"),
     "scans after an end in a comment": (
@@ -231,21 +233,21 @@ LABORIOUS = {
 }
 
 
-@pytest.mark.parametrize("kind", LABORIOUS)
-def test_a_picture_that_is_too_much_work_is_refused_before_it_is_decoded(kind, monkeypatch):
-    content, rule = LABORIOUS[kind]
+@pytest.mark.parametrize("kind", EXPENSIVE)
+def test_a_picture_that_is_expensive_to_decode_is_refused_before_decoding(kind, monkeypatch):
+    content, rule = EXPENSIVE[kind]
     monkeypatch.setattr(Image, "open", None)
     with pytest.raises(ImageError, match=f"^a: {rule}.*\\. Received: "):
         load_image(io.BytesIO(content), "a")
 
 
-def test_the_same_blocks_in_reasonable_numbers_are_read():
+def test_reasonable_numbers_of_blocks_are_accepted():
     gif = GIF[:FRAME] + (b"!\xfe\x01c\0") * 1000 + GIF[FRAME:]
     for content in (gif, PNG[:33] + PNG_CHUNK * 1000 + PNG[33:], JPEG[:2] + b"\xff" * 1000 + JPEG[2:]):
         assert load_image(io.BytesIO(content), "a").size == PHOTO.size
 
 
-def test_the_usual_progressive_jpeg_of_the_largest_size_is_not_refused():
+def test_an_ordinary_progressive_jpeg_of_the_largest_size_is_accepted():
     outline = outline_jpeg(encode(PHOTO, "JPEG", progressive=True))
     assert outline.pixels == 64 * 96
     assert outline.scans * MAX_PIXELS <= MAX_SCAN_PIXELS
@@ -267,14 +269,14 @@ COLOURS = {
 
 
 @pytest.mark.parametrize("kind", COLOURS)
-def test_every_mode_becomes_rgb_on_white(kind):
+def test_all_modes_become_rgb_on_white(kind):
     content, expected = COLOURS[kind]
     image = load_image(io.BytesIO(content), kind)
     assert image.mode == "RGB"
     np.testing.assert_allclose(image.getpixel((1, 1)), expected, atol=2)
 
 
-def test_transparent_colour_of_a_palette_becomes_white():
+def test_a_transparent_colour_of_a_palette_becomes_white():
     image = Image.new("P", (2, 1))
     image.putpalette([255, 0, 0, 0, 0, 255])
     image.putpixel((1, 0), 1)
@@ -283,7 +285,7 @@ def test_transparent_colour_of_a_palette_becomes_white():
 
 
 @pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
-def test_16_bit_grey_is_scaled_by_its_format_not_by_its_content(image_format):
+def test_16_bit_grey_is_scaled_by_its_format_and_not_by_its_content(image_format):
     bright = Image.fromarray(np.array([[0, 200, 32_768, 65_535]], np.uint16))
     dark = Image.fromarray(np.array([[0, 200, 250, 255]], np.uint16))
     bright, dark = (load_image(io.BytesIO(encode(image, image_format)), "grey") for image in (bright, dark))
@@ -291,14 +293,14 @@ def test_16_bit_grey_is_scaled_by_its_format_not_by_its_content(image_format):
     assert [dark.getpixel((x, 0)) for x in range(4)] == [(0, 0, 0)] * 4
 
 
-def test_float_tiff():
+def test_values_of_a_float_tiff_are_clipped():
     image = Image.fromarray(np.array([[0, 100, 300, np.nan]], np.float32))
     image = load_image(io.BytesIO(encode(image, "TIFF")), "float.tif")
     assert [image.getpixel((x, 0))[0] for x in range(4)] == [0, 100, 255, 0]
 
 
 @pytest.mark.parametrize(("image_format", "options"), [("GIF", {}), ("WEBP", {"lossless": True})])
-def test_animation_gives_its_first_frame(image_format, options):
+def test_the_first_frame_of_an_animation_is_loaded(image_format, options):
     red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
     content = encode(red, image_format, save_all=True, append_images=[blue], **options)
     with Image.open(io.BytesIO(content)) as animation:
@@ -308,7 +310,7 @@ def test_animation_gives_its_first_frame(image_format, options):
 
 def test_exif_orientation_is_applied():
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera stood upright, so the stored rows run down the right side
+    exif[0x0112] = 6  # The picture is to be rotated by 90 degrees clockwise.
     image = Image.new("RGB", (32, 16), "black")
     image.paste("white", (0, 0, 16, 16))
     image = load_image(io.BytesIO(encode(image, "JPEG", exif=exif)), "upright.jpg")
@@ -317,7 +319,7 @@ def test_exif_orientation_is_applied():
     assert image.getpixel((8, 28))[0] < 5
 
 
-def test_load_grey_is_a_square_of_the_size(tmp_path):
+def test_load_grey_returns_a_square_of_the_requested_size(tmp_path):
     path = tmp_path / "photo.png"
     path.write_bytes(PNG)
     grey = load_grey(path, 48)
@@ -326,7 +328,7 @@ def test_load_grey_is_a_square_of_the_size(tmp_path):
     np.testing.assert_array_equal(load_grey(io.BytesIO(encode(Image.fromarray(drawn), "PNG")), 48, "same"), drawn)
 
 
-def test_what_other_threads_do_about_warnings_meanwhile_stays():
+def test_filters_for_warnings_of_other_threads_are_kept():
     class Source(io.BytesIO):
         def read(self, *size):
             warnings.filterwarnings("ignore", "of another thread")

@@ -23,13 +23,14 @@ PNG = encode()
 
 
 def find(*paths):
-    """The pictures, and what is said of the others."""
+    """Return the pictures below paths, and the notes about other files."""
     notes = []
     return list(find_pictures([str(path) for path in paths], notes.append)), notes
 
 
 @pytest.fixture
 def folder(tmp_path):
+    """A folder with pictures at several depths, hidden and other files, a loop of links and a pipe."""
     folder = tmp_path / "photos"
     (folder / "b" / "c").mkdir(parents=True)
     (folder / ".hidden").mkdir()
@@ -43,7 +44,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_a_folder_is_read_with_all_folders_in_it_and_the_rest_is_counted(folder):
+def test_folders_are_searched_recursively_and_other_files_are_counted(folder):
     found, notes = find(folder)
     places = [str(picture.place) for picture in found]
     assert places == ["z.png", "b/A.JPG", "b/photo.jfif", "b/c/without_a_suffix"]
@@ -53,7 +54,7 @@ def test_a_folder_is_read_with_all_folders_in_it_and_the_rest_is_counted(folder)
     assert count_pictures([str(folder)]) == 4
 
 
-def test_a_zip_of_any_name_is_read_and_none_of_its_paths_counts(tmp_path):
+def test_a_zip_of_any_name_is_read_without_following_its_paths(tmp_path):
     path = tmp_path / "photos"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("../../a.png", PNG)
@@ -73,11 +74,11 @@ def test_a_zip_of_any_name_is_read_and_none_of_its_paths_counts(tmp_path):
         broken.load()
 
 
-def test_a_folder_without_pictures_is_told(tmp_path):
+def test_a_folder_without_pictures_has_a_note(tmp_path):
     assert find(tmp_path) == ([], [f"{tmp_path}: no pictures in this folder."])
 
 
-def test_what_is_not_there_is_a_picture_with_its_reason(tmp_path):
+def test_a_missing_file_is_reported_when_it_is_loaded(tmp_path):
     (found,), _ = find(tmp_path / "gone.jpg")
     with pytest.raises(UserError, match=r"gone\.jpg: no such file\.$"):
         found.load()
@@ -97,7 +98,7 @@ def test_standard_input_is_a_picture_or_a_zip(tmp_path, monkeypatch, packed):
     assert found.load().size == (8, 6)
 
 
-def test_a_pipe_is_read_to_its_end_and_not_without_end(tmp_path, monkeypatch):
+def test_a_pipe_is_read_up_to_a_limit(tmp_path, monkeypatch):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
 
@@ -125,13 +126,13 @@ def test_an_address_is_fetched(monkeypatch):
     assert found.load().size == (8, 6)
 
 
-def test_an_address_that_cannot_be_fetched_is_a_picture_with_its_reason():
+def test_an_address_that_cannot_be_fetched_is_reported_when_it_is_loaded():
     (found,), _ = find("http://127.0.0.1/a.png")
     with pytest.raises(UserError, match=r"^http://127\.0\.0\.1/a\.png: could not be fetched\."):
         found.load()
 
 
-def test_nothing_is_left_behind(tmp_path, monkeypatch):
+def test_no_temporary_files_are_left(tmp_path, monkeypatch):
     monkeypatch.setattr(sources.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(sources, "fetch_file", lambda url, most: PNG)
     assert len(find("http://a/b", "http://a/c")[0]) == 2

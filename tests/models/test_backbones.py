@@ -74,7 +74,7 @@ def data(draw_dataset, tmp_path_factory):
 
 
 def build_thin(include_top, weights, input_tensor=None, convolutions=(2, 2, 3, 3, 3)):
-    """Build VGG16 without its top, with 4 to 20 filters per layer, perhaps with other `convolutions` per block."""
+    """Build VGG16 without its top and with 4 to 20 filters per layer; `convolutions` are the layers per block."""
     x = keras.Input((None, None, 3)) if input_tensor is None else input_tensor
     for block, count in enumerate(convolutions, start=1):
         for number in range(1, count + 1):
@@ -93,7 +93,7 @@ def replace_base(monkeypatch, name, build):
 
 @pytest.fixture
 def vgg16(tmp_path, monkeypatch):
-    """A thin VGG16 without its top, and the file that Keras writes of it; `vgg16` is thin during the test."""
+    """A thin VGG16 without its top, and its weights file; the network `vgg16` is replaced by it during the test."""
     replace_base(monkeypatch, "vgg16", build_thin)
     base, path = build_thin(include_top=False, weights=None), tmp_path / "base.weights.h5"
     base.save_weights(path)
@@ -108,7 +108,7 @@ def networks():
 
 @pytest.fixture
 def network(networks, name):
-    """Return the backbone of a name with the weights with which it was built."""
+    """The backbone with the test's parameter `name`; its weights are restored after the test."""
     network = networks(name)
     before = network.get_weights()
     yield network
@@ -126,7 +126,7 @@ def pictures(size, count=2):
 
 
 @pytest.mark.parametrize("name", each_backbone())
-def test_the_base_sees_and_answers_what_keras_own_does(network, name):
+def test_the_base_preprocesses_and_answers_as_keras_applications_do(network, name):
     size = LEAST[name]
     base = BUILD[name](include_top=False, weights=None)
     network.set_weights(base.get_weights() + network.get_weights()[-2:])
@@ -145,14 +145,14 @@ def test_the_base_sees_and_answers_what_keras_own_does(network, name):
 @pytest.mark.parametrize(
     ("name", "size", "billions"), [("inception_v3", 299, 5.7), ("resnet50", 224, 3.9), ("vgg16", 224, 15.3)]
 )
-def test_the_work_is_the_published_one(name, size, billions):
+def test_the_number_of_multiply_adds_is_the_published_one(name, size, billions):
     assert round(count_multiply_adds(build_network(name, size, 2)) / 1e9, 1) == billions
 
 
-@pytest.mark.slow  # Of its full depth each is built, stored and loaded.
+@pytest.mark.slow  # Builds, saves and loads each backbone in full depth.
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", LEAST)
-def test_each_trains_a_step_and_is_loaded_as_it_was_saved(name, data, tmp_path):
+def test_each_backbone_can_be_trained_saved_and_loaded(name, data, tmp_path):
     size = LEAST[name]
     config = ModelConfig(name, CLASSES, size)
     network, (faces, validation) = config.build(), load_both(data, size)
@@ -172,18 +172,18 @@ def test_each_trains_a_step_and_is_loaded_as_it_was_saved(name, data, tmp_path):
     np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), probabilities[0], atol=1e-4)
 
 
-def test_every_backbone_is_tested():
+def test_all_backbones_are_in_these_tests():
     assert {name for name, network in NETWORKS.items() if network.backbone} == set(LEAST)
 
 
 @pytest.mark.parametrize("name", LEAST)
-def test_a_picture_below_the_least_size_is_refused(name):
+def test_a_size_below_the_smallest_is_refused(name):
     least = LEAST[name]
     with pytest.raises(UserError, match=f"`image_size` must be at least {least} for {name}. Received: {least - 1}"):
         build_network(name, least - 1, 2)
 
 
-def test_files_that_keras_wrote_of_the_base_are_loaded(vgg16, tmp_path):
+def test_weights_files_of_keras_are_loaded(vgg16, tmp_path):
     base, path = vgg16
     base.save(tmp_path / "model.h5")
     # The files that keras.applications publishes have only these groups.
@@ -241,11 +241,11 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
 
 
 class Files(BaseHTTPRequestHandler):
-    """Answers with the files in `published`, by path, and notes what was asked for."""
+    """Handler that serves the files in `published`, by path, and appends requested paths to `asked`."""
 
     published, asked = {}, []
 
-    def do_GET(self):  # noqa: N802  Name of the library.
+    def do_GET(self):  # noqa: N802 - name in the base class
         self.asked.append(self.path)
         content = self.published.get(self.path)
         self.send_response(404 if content is None else 200)
@@ -259,7 +259,7 @@ class Files(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def downloads(tmp_path, monkeypatch):
-    """A class whose `published` files are what Keras downloads, from a server of this machine, into an empty cache."""
+    """Handler class of a server on this machine from which Keras downloads into an empty cache; see `Files`."""
     handler = type("Handler", (Files,), {"published": {}, "asked": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
@@ -269,14 +269,14 @@ def downloads(tmp_path, monkeypatch):
             assert url.startswith(f"{PUBLISHER}/tensorflow/keras-applications/")
             return fetch(url.replace(PUBLISHER, place), *rest)
 
-        (tmp_path / "keras").mkdir()  # Keras takes another folder where it cannot write to its own.
+        (tmp_path / "keras").mkdir()  # Keras uses another folder if it cannot write to this one.
         monkeypatch.setattr(file_utils, "urlretrieve", retrieve)
         monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path / "keras"))
         yield handler
         server.shutdown()
 
 
-@pytest.mark.slow  # Builds and stores each of the three in full.
+@pytest.mark.slow  # Builds and saves each of the three in full.
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_imagenet_weights_are_downloaded_once_checked_and_kept(name, downloads, tmp_path, monkeypatch):
     path, digest = PUBLISHED[name]
@@ -285,7 +285,7 @@ def test_imagenet_weights_are_downloaded_once_checked_and_kept(name, downloads, 
     downloads.published[path] = file.read_bytes()
     with pytest.raises(UserError, match=f"The ImageNet weights of {name} could not .* hash does not match"):
         load_base(name, "imagenet")
-    # The published file itself cannot be here: one with its digest stands for it.
+    # Instead of the published file, another one is served, which is given its digest.
     sums, own = [], hashlib.md5(file.read_bytes()).hexdigest()
 
     def hash_as_published(path, hasher, chunk_size=65535, original=file_utils.hash_file):
@@ -298,20 +298,20 @@ def test_imagenet_weights_are_downloaded_once_checked_and_kept(name, downloads, 
         assert facts == {"name": "imagenet", "sha256": None}
         for array, expected in zip(loaded, base.get_weights(), strict=True):
             np.testing.assert_array_equal(array, expected)
-    # The refused file is downloaded again if Keras can tell it, and what was checked is not.
+    # At most the refused file is downloaded again.
     assert set(downloads.asked) == {path}
     assert len(downloads.asked) <= 2
     assert set(sums) == {own}
     assert [kept.name for kept in (tmp_path / "keras" / "models").iterdir()] == [Path(path).name]
 
 
-def test_weights_that_are_not_there_are_told(downloads):
+def test_a_missing_file_of_weights_is_reported(downloads):
     with pytest.raises(UserError, match="of vgg16 could not be downloaded: .* 404 .*. `--weights PATH` takes a local"):
         load_base("vgg16", "imagenet")
     assert downloads.asked == [PUBLISHED["vgg16"][0]]
 
 
-def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
+def test_a_failed_download_is_reported_with_the_address_and_an_alternative(monkeypatch):
     def fail(include_top, weights):
         raise Exception("URL fetch failure on https://somewhere/vgg16.h5: None -- [Errno -2] Name or service not known")
 
@@ -332,7 +332,7 @@ def test_a_failed_download_says_what_failed_and_what_helps(monkeypatch):
         vgg16=[("block5",)],
     ),
 )
-def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learns(network, name, blocks):
+def test_freeze_base_freezes_batch_normalization_and_all_but_the_last_block(network, name, blocks):
     images = pictures(LEAST[name])
     norms = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     for layer in norms:
@@ -357,6 +357,7 @@ def test_in_fine_tuning_batch_norm_infers_and_what_follows_the_joint_alone_learn
 
 
 def run(data, base, folder, resume=False, teachers=(), **recipe):
+    """Train `vgg16` from the weights of `base`, and return the network and its history."""
     keras.utils.set_random_seed(7)
     network = build_network("vgg16", 32, len(CLASSES))
     network.set_weights(base.get_weights() + network.get_weights()[-2:])
@@ -368,7 +369,7 @@ def run(data, base, folder, resume=False, teachers=(), **recipe):
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_path, monkeypatch):
+def test_the_head_is_trained_first_and_then_the_last_block_with_it(data, vgg16, tmp_path, monkeypatch):
     base, _ = vgg16
     between, batches = [], []
 
@@ -399,7 +400,7 @@ def test_the_head_learns_alone_and_then_the_last_block_with_it(data, vgg16, tmp_
 @pytest.mark.parametrize(
     ("tune", "heads", "learnt"), [("head", 2, "prob"), ("block", 1, ("prob", "block5")), ("all", 1, ("prob", "block"))]
 )
-def test_what_is_tuned_of_the_base_is_what_the_recipe_says(data, vgg16, tmp_path, tune, heads, learnt):
+def test_the_recipe_chooses_the_layers_that_are_tuned(data, vgg16, tmp_path, tune, heads, learnt):
     base, _ = vgg16
     network, history = run(data, base, tmp_path, epochs=2, head_epochs=heads, batch_size=12, tune=tune)
     assert [row["epoch"] for row in history] == [0, 1]
@@ -409,7 +410,7 @@ def test_what_is_tuned_of_the_base_is_what_the_recipe_says(data, vgg16, tmp_path
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_head_that_was_trained_to_its_end_is_resumed_as_it_is(data, vgg16, tmp_path):
+def test_resuming_a_finished_head_changes_nothing(data, vgg16, tmp_path):
     base, _ = vgg16
     how = {"epochs": 1, "head_epochs": 1, "batch_size": 12, "tune": "head"}
     network, history = run(data, base, tmp_path, **how)
@@ -419,7 +420,7 @@ def test_a_head_that_was_trained_to_its_end_is_resumed_as_it_is(data, vgg16, tmp
         np.testing.assert_allclose(weights, expected, atol=1e-6)
 
 
-def test_everything_is_tuned_but_batch_norm(networks):
+def test_tune_all_tunes_all_layers_but_batch_normalization(networks):
     network = networks("mobilenet")
     try:
         freeze_base(network, "all")
@@ -431,10 +432,10 @@ def test_everything_is_tuned_but_batch_norm(networks):
 
 
 @pytest.mark.usefixtures("eager")
-def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_path):
+def test_distillation_begins_with_the_tuning_and_not_with_the_head(data, vgg16, tmp_path):
     base, _ = vgg16
     last = base.get_layer("block5_conv3")
-    last.set_weights([array / 100 for array in last.get_weights()])  # So that a head's first answers are even.
+    last.set_weights([array / 100 for array in last.get_weights()])  # So that the first answers of a head are uniform.
     teacher = build_network("se_resnet", 32, len(CLASSES), stem=8, widths=(8,), depth=1)
     teacher.get_layer("probabilities").bias.assign([9.0, 0.0])
     # With one batch per epoch, a loss is that of the weights at the start of the epoch.
@@ -449,7 +450,7 @@ def test_teachers_teach_what_is_tuned_and_not_the_head_alone(data, vgg16, tmp_pa
 
 @pytest.mark.slow  # Five runs of two trainings each.
 @pytest.mark.usefixtures("eager")
-def test_a_run_killed_in_either_training_goes_on_as_if_it_had_not_been(data, vgg16, tmp_path, monkeypatch):
+def test_a_run_interrupted_in_either_stage_is_resumed_with_the_same_result(data, vgg16, tmp_path, monkeypatch):
     base, _ = vgg16
     whole, expected = run(data, base, tmp_path / "whole", batch_size=6)
     for cut in (1, 2, 3):
@@ -469,8 +470,8 @@ def test_a_run_killed_in_either_training_goes_on_as_if_it_had_not_been(data, vgg
         np.testing.assert_allclose(weights, same, atol=1e-6)
 
 
-@pytest.mark.slow  # A whole run of VGG16, in graphs, as people start it.
-def test_transfer_by_the_command_line_gives_a_model_that_is_served(data, tmp_path, astronaut):
+@pytest.mark.slow  # A complete training of VGG16, with graphs.
+def test_a_model_trained_from_weights_by_the_command_line_recognizes_a_photo(data, tmp_path, astronaut):
     path = tmp_path / "base.weights.h5"
     applications.VGG16(include_top=False, weights=None).save_weights(path)
     output = tmp_path / "run"

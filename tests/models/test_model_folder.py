@@ -16,6 +16,7 @@ SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
 
 
 def make_folder(folder, labels=("happy", "sad"), **options):
+    """Save an untrained network as a model folder, and return the network."""
     config = ModelConfig("se_resnet", labels, 16, {**SMALL, **options})
     network = config.build()
     folder.mkdir(exist_ok=True)
@@ -32,16 +33,17 @@ def saved(tmp_path_factory):
 
 @pytest.fixture
 def folder(saved, tmp_path):
-    """A model folder to be changed."""
+    """A model folder that a test may change."""
     return shutil.copytree(saved, tmp_path / "model")
 
 
 def edit_config(folder, **changes):
+    """Replace values in the `config.json` of a model folder."""
     path = folder / CONFIG
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def test_a_saved_model_loads_and_answers_the_same(tmp_path):
+def test_a_saved_model_answers_the_same_after_loading(tmp_path):
     network = make_folder(tmp_path)
     loaded, config = load_model(tmp_path)
     assert config.labels == ("happy", "sad")
@@ -52,11 +54,11 @@ def test_a_saved_model_loads_and_answers_the_same(tmp_path):
     np.testing.assert_array_equal(again.predict_on_batch(pixels), loaded.predict_on_batch(pixels))
 
 
-def test_the_bundled_model_is_meant_by_a_text_alone():
+def test_the_text_bundled_names_the_bundled_model_and_a_path_does_not():
     assert (find_model("bundled"), find_model(Path("bundled"))) == (BUNDLED, Path("bundled"))
 
 
-def test_a_model_trained_in_mixed_precision_is_served_in_full(tmp_path):
+def test_a_model_trained_in_mixed_precision_is_loaded_in_full_precision(tmp_path):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         make_folder(tmp_path)
@@ -72,7 +74,7 @@ def test_weights_are_stored_in_half_precision_without_optimizer_state(tmp_path):
     assert (tmp_path / WEIGHTS).stat().st_size < 2 * network.count_params() + 200_000
 
 
-def test_weights_too_large_for_half_precision_are_stored_in_full(tmp_path):
+def test_weights_beyond_half_precision_are_stored_in_full_precision(tmp_path):
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL)
     network = config.build()
     norm = next(layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization))
@@ -109,7 +111,7 @@ def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
         ({"weights": {"file": "../model.weights.h5", "size": 1, "sha256": "0"}}, "must give file model.weights.h5"),
     ],
 )
-def test_a_config_that_does_not_fit_is_refused(folder, changes, message):
+def test_an_invalid_config_is_refused(folder, changes, message):
     edit_config(folder, **changes)
     with pytest.raises(ModelFolderError, match=message):
         load_model(folder)
@@ -145,7 +147,7 @@ def test_weights_of_another_network_are_refused(tmp_path):
         load_model(tmp_path / "small")
 
 
-def test_weights_that_leave_layers_out_are_refused(tmp_path):
+def test_weights_without_some_layers_are_refused(tmp_path):
     make_folder(tmp_path)
     with h5py.File(tmp_path / WEIGHTS, "a") as file:
         del file["layers/batch_normalization"]
@@ -158,7 +160,7 @@ def test_weights_that_leave_layers_out_are_refused(tmp_path):
         load_model(tmp_path)
 
 
-def test_a_folder_of_the_network_by_its_former_name_is_loaded(tmp_path):
+def test_a_model_folder_with_the_former_network_name_is_loaded(tmp_path):
     config = ModelConfig("original_cnn", ("happy", "sad"), 8)
     network = config.build()
     save_model(tmp_path, network, config)

@@ -20,7 +20,7 @@ def test_default_network_has_the_documented_size():
     assert network.get_layer("features").output.shape == (None, 6, 6, 192)
 
 
-def test_an_enlarging_network_is_the_one_of_that_size_on_enlarged_pictures():
+def test_an_enlarging_network_answers_as_a_larger_one_on_enlarged_pictures():
     enlarging = build_network("se_resnet", image_size=16, classes=3, stem=8, widths=(8, 16), depth=1, enlarged=32)
     large = build_network("se_resnet", image_size=32, classes=3, stem=8, widths=(8, 16), depth=1)
     large.set_weights(enlarging.get_weights())
@@ -33,7 +33,7 @@ def test_an_enlarging_network_is_the_one_of_that_size_on_enlarged_pictures():
     np.testing.assert_allclose(classify(enlarging, crops), classify(large, pictures), atol=0.01)
 
 
-def test_original_cnn_is_the_original_experiments_network_to_the_last_parameter():
+def test_original_cnn_has_the_layers_and_parameters_of_the_original_experiment():
     network = build_network("original_cnn", NETWORKS["original_cnn"].size.usual, classes=2)
     assert network.input_shape == (None, 244, 244, 1)
     rescaling, *rest = network.layers[1:]
@@ -65,19 +65,19 @@ def test_each_network_has_a_recipe_and_each_backbone_one_for_given_weights():
         find_recipe("transformer")
 
 
-def test_a_network_is_found_by_the_name_that_it_had():
+def test_a_network_is_found_by_its_former_name():
     assert find_network("seed") is find_network("original_cnn") is NETWORKS["original_cnn"]
     assert build_network("seed", 16, 2).name == "original_cnn"
 
 
-def test_names_and_sizes_are_known_without_keras():
+def test_names_and_sizes_can_be_read_without_keras():
     program = "import sys\nfrom fer.models.networks import find_network\n"
     program += "print(find_network('vgg16').size.least, 'keras' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["32", "False"]
 
 
-def test_answers_probabilities_for_pixels_of_0_to_255():
+def test_networks_return_probabilities_for_pixels_of_0_to_255():
     network = build_network("se_resnet", image_size=16, classes=3, stem=8, widths=(8, 16), depth=1)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 1)).astype("float32")
     probabilities = network.predict_on_batch(pixels)
@@ -87,7 +87,7 @@ def test_answers_probabilities_for_pixels_of_0_to_255():
     assert not np.allclose(probabilities[0], probabilities[1])
 
 
-def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
+def test_crops_are_classified_in_batches_of_at_most_64(monkeypatch):
     network = build_network("se_resnet", image_size=16, classes=3, stem=8, widths=(8, 16), depth=1)
     crops = np.random.default_rng(0).integers(0, 256, (300, 16, 16)).astype(np.uint8)
     alone = classify(network, crops[299:])
@@ -110,7 +110,7 @@ def test_many_crops_are_classified_in_bounded_batches(monkeypatch):
         (("se_resnet", 48, 1), "at least two classes"),
     ],
 )
-def test_refuses_what_it_cannot_build(arguments, message):
+def test_networks_that_cannot_be_built_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):
         build_network(*arguments)
 
@@ -118,13 +118,13 @@ def test_refuses_what_it_cannot_build(arguments, message):
 @pytest.mark.parametrize(
     "options", [{"stem": 10**6}, {"widths": [64, 10**6]}, {"widths": [8] * 1000}, {"widths": []}, {"depth": 10**9}]
 )
-def test_refuses_options_that_would_use_up_the_memory(options):
+def test_options_that_need_too_much_memory_are_refused(options):
     with pytest.raises(UserError, match="Received"):
         build_network("se_resnet", 48, 7, **options)
 
 
 @pytest.mark.parametrize("side", [16, 48, 60, 520])
-def test_refuses_a_side_that_it_cannot_enlarge_to(side):
+def test_invalid_sides_for_the_enlargement_are_refused(side):
     message = f"`enlarged` must be a multiple of 8 above the input's 48, at most 512. Received: {side}"
     with pytest.raises(UserError, match=message):
         build_network("se_resnet", 48, 7, enlarged=side)

@@ -15,6 +15,7 @@ from fer.models.pretrained import LAYERS, MEANS, SOURCE
 WIDTHS = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 """Filters of MobileNet's first convolution and of the pointwise ones behind it (Howard et al., 2017, table 1)."""
 HALVING = ("conv1", "conv_dw_2", "conv_dw_4", "conv_dw_6", "conv_dw_12")
+"""Layers with stride 2."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def answer(arrays, faces):
     """Return the last feature map of the published network for grey faces `(n, 48, 48, 1)`."""
     x = ops.image.resize(faces, (128, 128), interpolation="bilinear")
     x = np.repeat(np.asarray(x), 3, axis=-1) - np.array(MEANS, "float32")
-    # Where Keras' MobileNet has zeros beyond the border, this one has the grey that is zero there.
+    # Keras' MobileNet pads its preprocessed input with zeros, which stand for pixels of 127.5.
     beyond = np.broadcast_to((127.5 - np.array(MEANS, "float32")), (len(x), 129, 129, 3)).copy()
     beyond[:, :128, :128] = x
     x, padding = beyond, "valid"
@@ -90,10 +91,10 @@ def test_the_network_answers_as_the_published_one(arrays, file):
     assert facts == {"name": "faceres.json", "sha256": hashlib.sha256(content).hexdigest(), "source": SOURCE}
 
 
-def test_files_that_do_not_fit_are_refused(arrays, file, monkeypatch):
+def test_other_files_are_refused(arrays, file, monkeypatch):
     base = applications.MobileNet(include_top=False, weights=None)
     entry = NETWORKS["mobilenet"]
-    same = replace(entry.backbone, load=lambda: (lambda **how: base, None))  # Not a new one for each file.
+    same = replace(entry.backbone, load=lambda: (lambda **how: base, None))  # One network for all files.
     monkeypatch.setitem(NETWORKS, "mobilenet", replace(entry, backbone=same))
     whole = "must be a TensorFlow.js model that is whole. Received: .*faceres.json"
     numbers = file.with_name("faceres.bin")
@@ -124,7 +125,7 @@ def test_files_that_do_not_fit_are_refused(arrays, file, monkeypatch):
         load_base("vgg16", file)
 
 
-def test_a_file_is_never_read_from_elsewhere(arrays, tmp_path):
+def test_only_files_beside_the_manifest_are_read(arrays, tmp_path):
     (tmp_path / "model").mkdir()
     file = write(tmp_path / "model" / "faceres.json", arrays)
     document = json.loads(file.read_text())

@@ -36,7 +36,7 @@ def test_arrays_are_read_with_their_shapes_types_and_strides(tmp_path, write):
 
 @pytest.mark.slow  # Imports PyTorch, where it is installed.
 @pytest.mark.parametrize("zipped", [False, True])
-def test_what_pytorch_writes_is_read(tmp_path, zipped):
+def test_files_of_pytorch_are_read(tmp_path, zipped):
     torch = pytest.importorskip("torch")
     tensors = {name: torch.tensor(array) for name, array in ARRAYS.items()}
     tensors["turned"] = tensors["kernel"].permute(2, 0, 1)
@@ -48,7 +48,7 @@ def test_what_pytorch_writes_is_read(tmp_path, zipped):
 
 @pytest.mark.parametrize("write", [write_legacy, write_zip])
 @pytest.mark.parametrize("name", [b"os\nsystem", b"builtins\neval", b"torch\nload", b"pathlib\nPath"])
-def test_a_file_that_names_anything_else_is_refused_and_nothing_is_called(tmp_path, write, name):
+def test_a_file_that_names_other_functions_is_refused_without_calling_them(tmp_path, write, name):
     touched = tmp_path / "touched"
     pickled = b"\x80\x02c" + name + b"\n" + code(f"touch {touched}") + b"\x85R."
     with pytest.raises(UserError, match=f"it names {name.decode().replace(chr(10), '.')}, which is no part of weights"):
@@ -56,7 +56,7 @@ def test_a_file_that_names_anything_else_is_refused_and_nothing_is_called(tmp_pa
     assert not touched.exists()
 
 
-def test_no_pickle_changes_how_the_next_file_is_read(tmp_path):
+def test_a_malicious_file_does_not_change_how_the_next_one_is_read(tmp_path):
     change = b"ctorch._utils\n_rebuild_tensor_v2\nN" + code({"__call__": 1}) + b"\x86b"
     for pickled in (b"\x80\x02" + change + b".", pickle_names({"a": change})):
         with pytest.raises(UserError, match="must be a file of weights that PyTorch wrote"):

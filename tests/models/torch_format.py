@@ -1,4 +1,4 @@
-"""Writes weights as PyTorch does, in both of its formats, without PyTorch."""
+"""Write weights in both formats of PyTorch, without PyTorch."""
 
 import io
 import pickle
@@ -13,7 +13,7 @@ STORAGE = {"float32": "FloatStorage", "float16": "HalfStorage", "int64": "LongSt
 
 
 def pickle_tensor(array, key, offset=0, shape=None, strides=None, count=None):
-    """Return the pickle code of a tensor, as long as nothing else is asked for that of a whole array."""
+    """Return the pickle code of a tensor; by default, it has the shape, strides and size of the array."""
     shape = array.shape if shape is None else shape
     strides = tuple(step // array.itemsize for step in array.strides) if strides is None else strides
     pid = code("storage") + b"ctorch\n%s\n" % STORAGE[str(array.dtype)].encode() + code(key) + code("cpu")
@@ -42,7 +42,7 @@ def write_legacy(path, pickled, blocks):
 
 
 def write_zip(path, pickled, blocks, byteorder=b"little", compression=zipfile.ZIP_STORED):
-    """Write a file in the format of today."""
+    """Write a file in the format since version 1.6, a zip."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickled)
@@ -54,7 +54,7 @@ def write_zip(path, pickled, blocks, byteorder=b"little", compression=zipfile.ZI
 
 
 def save(path, arrays, write=write_legacy):
-    """Write arrays by name, each with a storage of its own."""
+    """Write arrays by name, each into its own storage."""
     blocks = {str(number): np.array(array, order="C") for number, array in enumerate(arrays.values())}
     tensors = {name: pickle_tensor(blocks[str(number)], str(number)) for number, name in enumerate(arrays)}
     return write(path, pickle_names(tensors), blocks)

@@ -29,11 +29,11 @@ def change(path, place, key, value):
     path.write_text(json.dumps(document))
 
 
-def test_the_bundled_card_is_true_to_its_metrics():
+def test_the_bundled_card_is_up_to_date():
     assert (BUNDLED / CARD).read_text() == render_card(BUNDLED, "bundled")
 
 
-def test_the_cards_lines_answer_a_photo(monkeypatch, tmp_path, astronaut, capsys):
+def test_the_code_in_the_card_recognizes_a_photo(monkeypatch, tmp_path, astronaut, capsys):
     shutil.copy(astronaut, tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     lines = re.search(r"```python\n(.+?)```", render_card(BUNDLED, "bundled"), re.DOTALL)[1]
@@ -41,7 +41,7 @@ def test_the_cards_lines_answer_a_photo(monkeypatch, tmp_path, astronaut, capsys
     assert "'happy': 0.9" in capsys.readouterr().out
 
 
-def test_the_card_carries_its_figures_for_the_hub():
+def test_the_metadata_has_the_metrics_for_the_hub():
     metrics = json.loads((BUNDLED / METRICS).read_text())
     results = {row.metric_type: row for row in ModelCard(render_card(BUNDLED, "bundled")).data.eval_results}
     assert results["accuracy"].metric_value == round(metrics["accuracy"], 4)
@@ -61,7 +61,7 @@ NEEDED = {
         training.seconds training.command training.votes training.teachers training.start.epochs
         training.start.seconds""",
 }
-"""Facts that the bundled model's card states, by file: at least one for each sentence and row."""
+"""Facts in the bundled model's card, by file: at least one for each sentence and row."""
 
 
 @pytest.mark.parametrize(("file", "fact"), [(file, fact) for file in NEEDED for fact in NEEDED[file].split()])
@@ -78,7 +78,7 @@ def test_the_bundled_card_is_short():
     assert (BUNDLED / CARD).read_text().count("\n") <= 120
 
 
-def test_each_model_has_a_title_of_its_own(folder):
+def test_the_title_names_the_model(folder):
     def title(source):
         text = render_card(folder, source)
         assert f"\n# {ModelCard(text).data.model_name}\n" in text
@@ -96,7 +96,7 @@ def test_the_metadata_names_language_and_data_set():
 
 
 @pytest.mark.parametrize("address", [None, "https://example.org/fer"])
-def test_the_address_of_the_project_comes_from_one_place(monkeypatch, tmp_path, folder, address):
+def test_the_address_of_the_project_comes_from_pyproject_toml(monkeypatch, tmp_path, folder, address):
     urls = f'urls = {{ Repository = "{address}" }}' if address else ""
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "fer"\n{urls}\n')
     monkeypatch.setattr("fer.publishing.card.find_resource", lambda name: tmp_path / name)
@@ -110,13 +110,13 @@ def test_the_address_of_the_project_comes_from_one_place(monkeypatch, tmp_path, 
         assert "`docs/results.md` in the project has more." in card
 
 
-def test_the_bundled_card_links_to_a_document_that_is_there():
+def test_links_in_the_bundled_card_have_targets():
     links = re.findall(r"\]\(([^)]+\.md)\)", (BUNDLED / CARD).read_text())
     assert links
     assert all((BUNDLED / link).is_file() for link in links)
 
 
-def test_all_runs_before_are_told_in_order(folder):
+def test_earlier_runs_are_listed_in_order(folder):
     first = {"epochs": 24, "seconds": 5160, "command": "python train.py first"}
     change(folder / CONFIG, "training", "teachers", None)
     change(folder / CONFIG, "training", "start", first)
@@ -133,13 +133,13 @@ def test_all_runs_before_are_told_in_order(folder):
     assert f"``` python train.py first python train.py second {last} ```" in both
     small = {"name": "small", "sha256": "0", "training": {"command": "python train.py small", "start": second}}
     change(folder / CONFIG, "training", "teachers", {"models": [small], "weight": 0.9, "temperature": 2.0})
-    taught = " ".join(render_card(folder, "mine").split())
-    assert f"``` python train.py first python train.py second python train.py small {last} ```" in taught
+    distilled = " ".join(render_card(folder, "mine").split())
+    assert f"``` python train.py first python train.py second python train.py small {last} ```" in distilled
 
 
-def test_teachers_are_told(folder):
-    taught = {"models": [{"name": "runs-a", "sha256": "0123abc"}], "weight": 0.9, "temperature": 2.0}
-    change(folder / CONFIG, "training", "teachers", taught)
+def test_teachers_are_described(folder):
+    distilled = {"models": [{"name": "runs-a", "sha256": "0123abc"}], "weight": 0.9, "temperature": 2.0}
+    change(folder / CONFIG, "training", "teachers", distilled)
     card = " ".join(render_card(folder, "mine").split())
     assert "It was distilled from one teacher on the same augmented pictures" in card
     assert "at temperature 2.0 and with 90% of the loss" in card
@@ -149,14 +149,14 @@ def test_teachers_are_told(folder):
     assert "teachers" not in render_card(folder, "mine")
 
 
-def test_an_enlarging_network_is_told(folder):
+def test_an_enlarging_network_is_described(folder):
     change(folder / CONFIG, "options", "enlarged", 96)
     assert "; it enlarges the crop to 96x96 pixels first." in " ".join(render_card(folder, "mine").split())
     change(folder / CONFIG, "options", "enlarged", None)
     assert "enlarges" not in render_card(folder, "mine")
 
 
-def test_photos_and_the_prior_stand_in_the_card_where_they_were_measured(folder):
+def test_accuracy_on_photos_and_the_prior_are_in_the_card_if_measured(folder):
     document = json.loads((folder / METRICS).read_text())
     (folder / METRICS).write_text(json.dumps(document | {"photos": None, "prior": None}))
     assert "Not measured: the accuracy on whole photos." in render_card(folder, "mine")

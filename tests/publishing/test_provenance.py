@@ -1,4 +1,4 @@
-"""What is published contains no paths and no name of the machine that trained the model."""
+"""Tests that nothing that is published contains paths or the name of the machine that trained the model."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ SMALL = {"stem": 8, "widths": (8,), "depth": 1}
         (".", "."),
     ],
 )
-def test_a_path_is_known_by_its_last_part(path, name):
+def test_last_part_is_the_name_of_a_file_or_folder(path, name):
     assert last_part(path) == name
 
 
@@ -43,11 +43,11 @@ def test_a_path_is_known_by_its_last_part(path, name):
         ("python train.py --data 'never closed /home/alice/x", "python train.py --data ''\"'\"'never' closed x"),
     ],
 )
-def test_commands_of_earlier_versions_are_cleaned(command, cleaned):
+def test_paths_are_removed_from_commands_of_earlier_versions(command, cleaned):
     assert clean_command(command) == cleaned
 
 
-def test_the_published_command_is_made_of_the_options(tmp_path):
+def test_the_published_command_has_options_without_paths(tmp_path):
     given = [
         *(
             f"--data={tmp_path}/fer2013.zip",
@@ -74,7 +74,7 @@ def test_the_published_command_is_made_of_the_options(tmp_path):
 
 @pytest.fixture
 def home(tmp_path):
-    """A folder with a name that can be searched for in what is published."""
+    """A folder with a distinctive name, to be searched for in published files."""
     folder = tmp_path / "alice-at-home"
     folder.mkdir()
     return folder
@@ -87,9 +87,9 @@ def save_small(folder, training):
     save_model(folder, config.build(), config)
 
 
-@pytest.mark.slow(reason="trains, and writes an export of each format")
+@pytest.mark.slow(reason="trains, and exports in each format")
 @pytest.mark.usefixtures("small_network", "eager")
-def test_nothing_that_is_pushed_names_a_folder_or_the_host(hub, draw_dataset, home):
+def test_pushed_files_contain_no_folder_and_no_host_name(hub, draw_dataset, home):
     data, run, first = draw_dataset(home / "data", ("happy", "sad"), 2), home / "runs" / "taught", home / "first"
     save_small(first, {"command": f"python train.py --data={data} --output {first}", "epochs": 1, "seconds": 1})
     command = [f"--data={data}", f"--output={run}", f"--start={first}", "--teacher", str(first), "--epochs", "1"]
@@ -104,7 +104,7 @@ def test_nothing_that_is_pushed_names_a_folder_or_the_host(hub, draw_dataset, ho
     assert not find_private(pushed, home)
 
 
-def test_what_runs_of_earlier_versions_recorded_is_cleaned_in_a_push(hub, home):
+def test_paths_that_earlier_versions_recorded_are_removed_in_a_push(hub, home):
     dirty = {"command": f"python train.py --data={home}/data --output {home}/first", "epochs": 1, "seconds": 60}
     facts = load_config(BUNDLED)[0].training
     teachers = {"models": [{"name": "first", "sha256": "0", "training": dirty}], "weight": 0.9, "temperature": 2.0}
@@ -129,7 +129,7 @@ def test_what_runs_of_earlier_versions_recorded_is_cleaned_in_a_push(hub, home):
 
 
 def find_private(files, home):
-    """Return pairs of a path and the name of a folder or of this host that the path or content contains."""
+    """Return pairs of the path of a published file and a private word in its path or content."""
     words = [home.name, str(home.parent), tempfile.gettempdir() + "/"]
     found = [(path, word) for path, content in files.items() for word in words if word.encode() in content]
     host = re.compile(rb"\b%b\b" % re.escape(socket.gethostname()).encode())

@@ -1,4 +1,4 @@
-"""Train, push, deploy, serve and query: from the data set to a Space that answers, each step a process of its own."""
+"""Tests of the whole path: train, push, deploy, serve and query, each step in its own process."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from fer.publishing.space_card import SERVERS
 MODEL = "fer-bot/two"
 SPACE = "fer-bot/space"
 UID = 1000
-"""User id under which a Space runs; that user does not own the folder of the app."""
+"""User id of the process of a Space; this user does not own the folder of the app."""
 
 pytestmark = [
     pytest.mark.nightly,
@@ -31,7 +31,7 @@ pytestmark = [
 
 
 @pytest.fixture
-def public_path():
+def shared_folder():
     """A folder that the Space's user may enter."""
     with tempfile.TemporaryDirectory(prefix="fer-space-") as folder:
         Path(folder).chmod(0o755)
@@ -39,30 +39,30 @@ def public_path():
 
 
 @pytest.mark.parametrize("xet", [False, True], ids=["lfs", "xet"])
-def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, astronaut, xet):
+def test_a_trained_model_is_served_by_a_space(hub, draw_dataset, shared_folder, astronaut, xet):
     if xet:
-        hub.state.xet = str(public_path / "xet")
+        hub.state.xet = str(shared_folder / "xet")
     environment = hub_environment(HF_HUB_DISABLE_XET="0" if xet else "1")
-    data, run = draw_dataset(public_path / "data", ("happy", "sad")), public_path / "run"
+    data, run = draw_dataset(shared_folder / "data", ("happy", "sad")), shared_folder / "run"
     training = ["train.py", "--data", data, "--output", run, "--classes", "happy", "sad", "--epochs", "1"]
     out = call(*training, "--batch-size", "8", "--export", "litert", "--push-to-hub", MODEL, environment=environment)
     sha = re.search("commit ([0-9a-f]{40})", out)[1]
     files = hub.model(MODEL).find(sha).files
     assert any("tfevents" in path for path in files)
-    assert (not hub.state.large) == xet  # what went through Xet did not go through LFS
+    assert (not hub.state.large) == xet  # Files went through either Xet or LFS.
 
     call("-m", "fer", "deploy", SPACE, "--model", f"{MODEL}@{sha}", environment=environment)
     space = hub.repos["spaces", SPACE]
     assert space.variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
 
-    app = public_path / "app"
+    app = shared_folder / "app"
     download = (
         f"from huggingface_hub import snapshot_download as get; get('{SPACE}', repo_type='space', local_dir='{app}')"
     )
     call("-c", download, environment=environment)
     if xet:
-        hand_over(public_path / "xet")  # A store of files, which Xet opens for writing even to read.
-    with serve_as_a_space(app, public_path, space, environment) as (client, log):
+        hand_over(shared_folder / "xet")  # Xet opens the files of its store for writing even to read them.
+    with serve_as_a_space(app, shared_folder, space, environment) as (client, log):
         record = client.predict(handle_file(astronaut), api_name="/analyze")
         assert record["model"] == f"{MODEL}@{sha}"
         assert set(record["faces"][0]["probabilities"]) == {"happy", "sad"}
@@ -72,18 +72,18 @@ def test_from_training_to_an_answering_space(hub, draw_dataset, public_path, ast
 
 @pytest.mark.live
 @pytest.mark.skipif(not LIVE_TOKEN, reason="needs HF_TOKEN, a token that may write")
-def test_the_same_on_the_real_hub(draw_dataset, public_path, astronaut):
+def test_a_trained_model_is_served_by_a_space_on_the_real_hub(draw_dataset, shared_folder, astronaut):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment["HF_TOKEN"] = LIVE_TOKEN
     api = HfApi("https://huggingface.co", LIVE_TOKEN)
     name = f"{api.whoami()['name']}/fer-live-test"
-    data = draw_dataset(public_path / "data", ("happy", "sad"))
+    data = draw_dataset(shared_folder / "data", ("happy", "sad"))
     training = [
         "train.py",
         "--data",
         data,
         "--output",
-        public_path / "run",
+        shared_folder / "run",
         "--classes",
         "happy",
         "sad",
@@ -103,7 +103,7 @@ def test_the_same_on_the_real_hub(draw_dataset, public_path, astronaut):
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12"])
-def test_the_requirements_resolve_with_what_a_space_adds(tmp_path, python):
+def test_the_requirements_resolve_with_those_that_a_space_adds(tmp_path, python):
     requirements = tmp_path / "requirements.txt"
     requirements.write_text(write_requirements((ROOT / "pyproject.toml").read_text()))
     command = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--disable-pip-version-check"]
@@ -135,12 +135,12 @@ def call(*arguments, environment, patience=180):
 
 
 @contextlib.contextmanager
-def serve_as_a_space(app, public_path, space, environment):
-    """Starts the app as the platform does: in a folder that is not its user's, with the platform's variables.
+def serve_as_a_space(app, shared_folder, space, environment):
+    """Start the app as a Space does, in another user's folder and with its variables; yield a client and the log.
 
-    But on loopback and a free port: the platform serves 0.0.0.0:7860.
+    Unlike a Space, which listens on 0.0.0.0:7860, it listens on loopback and a free port.
     """
-    home = public_path / "home"
+    home = shared_folder / "home"
     home.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -159,8 +159,8 @@ def serve_as_a_space(app, public_path, space, environment):
         "FER_MODEL": space.variables["FER_MODEL"]["value"],
     }
     del environment["HF_TOKEN"]
-    command = [*as_the_spaces_user(home), sys.executable, "app.py"]
-    log = public_path / "log"
+    command = [*as_space_user(home), sys.executable, "app.py"]
+    log = shared_folder / "log"
     with (
         log.open("w") as output,
         subprocess.Popen(command, cwd=app, env=environment, stdout=output, stderr=output) as process,
@@ -172,10 +172,10 @@ def serve_as_a_space(app, public_path, space, environment):
             print(log.read_text())  # pytest shows it where a test fails.
 
 
-def as_the_spaces_user(home):
-    """The words before a command that start it as a Space's user, where this user may: it reads all and writes `home`.
+def as_space_user(home):
+    """Return the words before a command that run it as the user of a Space, or [] if this user may not do that.
 
-    (The capability to read is for a Python that lies in a private folder.)
+    The user may write to `home`. It has the capability to read all files, since Python may be in a private folder.
     """
     if os.geteuid() != 0 or not shutil.which("setpriv"):
         return []
@@ -185,17 +185,18 @@ def as_the_spaces_user(home):
 
 
 def hand_over(folder):
-    """Gives a folder and what is in it to a Space's user, where this user may."""
+    """Make the user of a Space the owner of a folder and its contents, if this user may do that."""
     if os.geteuid() == 0:
         for path in (folder, *folder.rglob("*")):
             os.chown(path, UID, UID)
 
 
 def connect(url, process, log, patience=90):
+    """Return a client of the app once it answers; fail if its process ends."""
     for _ in range(patience * 5):
         try:
             return Client(url, verbose=False)
-        except Exception:  # noqa: BLE001 - whatever a server that is not up yet makes of it
+        except Exception:  # noqa: BLE001 - any error of a server that is not up yet
             assert process.poll() is None, log.read_text()
             time.sleep(0.2)
     raise AssertionError(f"no answer within {patience} seconds: {log.read_text()}")

@@ -1,4 +1,4 @@
-"""Deploying against the Hub's double, and what the Hub is known to ask of a Space."""
+"""Tests of `fer deploy` against the double of the Hub, and of the metadata of a Space."""
 
 import shutil
 import subprocess
@@ -23,7 +23,7 @@ SPACE = "fer-bot/space"
 pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a deploy takes the files of a git clone")
 
 
-def the_space(hub):
+def find_space(hub):
     return hub.repos["spaces", SPACE]
 
 
@@ -31,27 +31,25 @@ def test_a_space_serves_the_model_at_its_commit(hub, capsys):
     sha = hub.put(BUNDLED, MODEL)
     assert main(["deploy", SPACE, "--model", MODEL, "--wait"]) == 0
     assert capsys.readouterr().out.strip() == f"{hub.url}/spaces/{SPACE}"
-    assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
-    assert the_space(hub).runtime["hardware"]["requested"] == "zero-a10g"
-    assert not the_space(hub).secrets
-    readme = the_space(hub).head.files["README.md"].content.decode()
+    assert find_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+    assert find_space(hub).runtime["hardware"]["requested"] == "zero-a10g"
+    assert not find_space(hub).secrets
+    readme = find_space(hub).head.files["README.md"].content.decode()
     metadata = metadata_of(readme)
-    assert complaints(metadata, "space") == []
     assert metadata["models"] == [MODEL]
     files = "config.json,model.weights.h5,metrics.json,model.tflite"
     assert metadata["preload_from_hub"] == [f"{MODEL} {files} {sha}"]
-    assert (metadata["sdk_version"], metadata["python_version"]) == (gradio.__version__, "3.12")
     assert f"{MODEL}/tree/{sha}" in readme
 
 
 def test_only_committed_files_that_the_app_needs_are_deployed(hub):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
-    files = set(the_space(hub).head.files) - {".gitattributes", "README.md"}
+    files = set(find_space(hub).head.files) - {".gitattributes", "README.md"}
     assert {"app.py", "fer/app/pages/photo.py", "requirements.txt", "fer/models/bundled/model.weights.h5"} < files
     committed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert files - {"requirements.txt"} <= set(committed.splitlines())
-    requirements = the_space(hub).head.files["requirements.txt"].content.decode()
+    requirements = find_space(hub).head.files["requirements.txt"].content.decode()
     assert "gradio[mcp]" in requirements
     assert "tensorflow" not in requirements
     assert not [path for path in files if path.startswith(("tests/", "runs/", "benchmarks/", "docs/", "."))]
@@ -60,12 +58,12 @@ def test_only_committed_files_that_the_app_needs_are_deployed(hub):
 def test_deploying_again_moves_the_space_to_the_new_commit(hub):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
-    the_space(hub).head.files["stale.py"] = the_space(hub).head.files["app.py"]
+    find_space(hub).head.files["stale.py"] = find_space(hub).head.files["app.py"]
     sha = hub.model(MODEL).commit("main", dict(hub.model(MODEL).head.files), "again").sha
     deploy(SPACE, MODEL, hardware="t4-small")
-    assert the_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
-    assert the_space(hub).runtime["hardware"]["requested"] == "t4-small"
-    assert "stale.py" not in the_space(hub).head.files
+    assert find_space(hub).variables["FER_MODEL"]["value"] == f"{MODEL}@{sha}"
+    assert find_space(hub).runtime["hardware"]["requested"] == "t4-small"
+    assert "stale.py" not in find_space(hub).head.files
 
 
 READS = {"scoped": [{"entity": {"name": MODEL}, "permissions": ["repo.content.read"]}], "global": []}
@@ -75,7 +73,7 @@ DISCUSSES = {**READS, "global": ["discussion.write"]}
 
 @pytest.fixture
 def tokens(hub):
-    """Tokens of each kind, by what they are called; all but a stranger's belong to the model's owner."""
+    """Add a token of each kind to the Hub; all but `hf_stranger` belong to the owner of the model."""
     state = hub.state
     state.tokens |= {f"hf_{name}": "fer-bot" for name in ("read", "reads", "writes", "discusses", "oauth")}
     state.tokens["hf_stranger"] = "stranger"
@@ -86,14 +84,14 @@ def tokens(hub):
 
 @pytest.mark.usefixtures("tokens")
 @pytest.mark.parametrize("token", ["hf_read", "hf_reads"])
-def test_a_private_model_comes_with_a_token_that_reads_and_without_preloading(hub, monkeypatch, token):
+def test_a_private_model_is_deployed_with_a_read_token_and_without_preloading(hub, monkeypatch, token):
     hub.put(BUNDLED, MODEL, private=True)
     monkeypatch.setenv("FER_SPACE_TOKEN", token)
     deploy(SPACE, MODEL, private=True)
-    assert the_space(hub).private
-    assert the_space(hub).secrets["HF_TOKEN"]["value"] == token
-    assert the_space(hub).variables["FER_ON_DEVICE"]["value"] == "0"
-    assert "preload_from_hub" not in metadata_of(the_space(hub).head.files["README.md"].content.decode())
+    assert find_space(hub).private
+    assert find_space(hub).secrets["HF_TOKEN"]["value"] == token
+    assert find_space(hub).variables["FER_ON_DEVICE"]["value"] == "0"
+    assert "preload_from_hub" not in metadata_of(find_space(hub).head.files["README.md"].content.decode())
 
 
 @pytest.mark.usefixtures("tokens")
@@ -111,7 +109,7 @@ def test_a_private_model_comes_with_a_token_that_reads_and_without_preloading(hu
         ("hf_é", "one of which the Hub says: the token holds a character that no token has"),
     ],
 )
-def test_a_token_that_can_write_is_never_handed_on(hub, monkeypatch, token, received, rules):
+def test_only_a_token_that_can_only_read_is_given_to_a_space(hub, monkeypatch, token, received, rules):
     hub.put(BUNDLED, MODEL, **rules)
     if token:
         monkeypatch.setenv("FER_SPACE_TOKEN", token)
@@ -122,27 +120,27 @@ def test_a_token_that_can_write_is_never_handed_on(hub, monkeypatch, token, rece
     assert ("spaces", SPACE) not in hub.repos
 
 
-def test_a_public_space_is_not_taken_for_a_private_one(hub, capsys):
+def test_private_is_refused_for_an_existing_public_space(hub, capsys):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
-    head = the_space(hub).head
+    head = find_space(hub).head
     with pytest.raises(SystemExit) as end:
         main(["deploy", SPACE, "--model", MODEL, "--private"])
     assert end.value.code == 2
     assert f"Make it private first, with `hf repos settings {SPACE} --type space --private`" in capsys.readouterr().err
-    assert the_space(hub).head is head
+    assert find_space(hub).head is head
 
 
-def test_hardware_that_the_account_may_not_have_is_explained(hub):
+def test_hardware_that_needs_a_paid_plan_is_explained(hub):
     hub.put(BUNDLED, MODEL)
     with pytest.raises(HubError, match="cpu-basic needs a paid plan. Free accounts .* --hardware zero-a10g"):
         deploy(SPACE, MODEL, hardware="cpu-basic")
 
 
-def test_a_space_that_does_not_come_up_is_said(hub, monkeypatch):
+def test_a_space_that_does_not_start_is_reported(hub, monkeypatch):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
-    the_space(hub).runtime["stage"] = "BUILD_ERROR"
+    find_space(hub).runtime["stage"] = "BUILD_ERROR"
     monkeypatch.setattr(space, "upload", lambda *_, **__: None)
     with pytest.raises(HubError, match=r"did not come up \(BUILD_ERROR\)"):
         deploy(SPACE, MODEL, wait=True)
@@ -165,21 +163,21 @@ def test_a_model_without_a_litert_file_is_refused(hub, tmp_path):
     assert ("spaces", SPACE) not in hub.repos
 
 
-def test_a_space_of_others_is_refused_first(hub):
+def test_a_space_of_another_user_is_refused(hub):
     hub.put(BUNDLED, MODEL)
     with pytest.raises(HubError, match="the token belongs to fer-bot"):
         deploy("other/space", MODEL)
     assert ("spaces", "other/space") not in hub.repos
 
 
-def test_outside_of_a_clone_a_deploy_says_what_it_needs(hub, monkeypatch, tmp_path):
+def test_a_deploy_needs_a_git_clone(hub, monkeypatch, tmp_path):
     hub.put(BUNDLED, MODEL)
     monkeypatch.setattr(space, "PROJECT", tmp_path)
     with pytest.raises(UserError, match="takes the committed files of a git clone"):
         deploy(SPACE, MODEL)
 
 
-def test_changes_that_are_not_committed_are_named(tmp_path, monkeypatch):
+def test_uncommitted_files_are_listed(tmp_path, monkeypatch):
     monkeypatch.setattr(space, "PROJECT", tmp_path)
     for name in ("app.py", "notes.txt"):
         (tmp_path / name).write_text("")
@@ -198,21 +196,21 @@ import app
 """
 
 
-def test_the_app_has_a_function_for_zerogpu_where_it_must_and_starts_where_there_is_none():
+def test_the_app_has_a_zerogpu_function_only_if_spaces_is_installed():
     run = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "use_no_gpu"
 
 
-def test_the_front_matter_is_what_the_hub_builds_the_app_from(hub):
+def test_the_metadata_of_a_space_is_complete_and_valid(hub):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)
-    metadata = metadata_of(the_space(hub).head.files["README.md"].content.decode())
+    metadata = metadata_of(find_space(hub).head.files["README.md"].content.decode())
     assert complaints(metadata, "space") == []
     assert (metadata["sdk"], metadata["sdk_version"]) == ("gradio", gradio.__version__)
     assert metadata["python_version"] == "3.12"
     assert metadata["app_file"] == "app.py"
-    assert "app.py" in the_space(hub).head.files
+    assert "app.py" in find_space(hub).head.files
     assert metadata["title"] == "Facial expression recognition"
     assert (metadata["emoji"], metadata["colorFrom"], metadata["colorTo"]) == ("🙂", "blue", "yellow")
     assert 0 < len(metadata["short_description"]) <= 60
@@ -220,5 +218,5 @@ def test_the_front_matter_is_what_the_hub_builds_the_app_from(hub):
     assert "facial-expression-recognition" in metadata["tags"]
 
 
-def test_the_readme_of_the_project_is_no_card_of_a_space():
+def test_the_readme_of_the_project_has_no_metadata():
     assert metadata_of((ROOT / "README.md").read_text()) == {}

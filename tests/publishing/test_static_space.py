@@ -1,4 +1,4 @@
-"""Deploying static Spaces against the Hub's double."""
+"""Tests of the deployment of static Spaces against the double of the Hub."""
 
 import json
 
@@ -14,7 +14,7 @@ from fer.web.site import write_site
 MODEL, SPACE = "fer-bot/model", "fer-bot/space"
 
 
-def test_a_static_space_has_the_model_at_its_commit_and_what_reads_it(hub, capsys):
+def test_a_static_space_has_the_model_at_its_commit_and_the_site(hub, capsys):
     sha = hub.put(BUNDLED, MODEL)
     assert main(["deploy", SPACE, "--model", MODEL, "--static", "--wait"]) == 0
     assert capsys.readouterr().out.strip() == f"{hub.url}/spaces/{SPACE}"
@@ -34,7 +34,7 @@ def test_a_static_space_has_the_model_at_its_commit_and_what_reads_it(hub, capsy
 
 
 @pytest.mark.parametrize("rules", [{"private": True}, {"gated": True}], ids=["private", "gated"])
-def test_a_model_that_not_everybody_may_have_is_handed_out_by_a_private_space_alone(hub, rules):
+def test_a_private_or_gated_model_needs_a_private_space(hub, rules):
     hub.put(BUNDLED, MODEL, **rules)
     with pytest.raises(UserError, match="hands its model to every visitor, so the Space must be private: --private"):
         deploy_static(SPACE, MODEL, write_site)
@@ -43,7 +43,7 @@ def test_a_model_that_not_everybody_may_have_is_handed_out_by_a_private_space_al
     assert hub.repos["spaces", SPACE].private
 
 
-def test_a_static_space_has_no_hardware_and_a_model_of_the_hub(hub, capsys):
+def test_a_static_space_needs_a_hub_model_and_refuses_hardware(hub, capsys):
     with pytest.raises(SystemExit):
         main(["deploy", SPACE, "--model", MODEL, "--static", "--hardware", "t4-small"])
     assert "`--hardware` must be left out with --static" in capsys.readouterr().err

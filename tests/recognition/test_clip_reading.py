@@ -18,7 +18,7 @@ RATE = 25
 
 @pytest.fixture(scope="module")
 def panned(astronaut):
-    """A clip of two seconds with two moving faces: one moves right; a second one, below, moves left from 0.5 s on."""
+    """Pictures of two seconds: one face moves right; from 0.5 s on, a second one below it moves left."""
     photo = Image.open(astronaut).crop((140, 40, 310, 210))
     pictures = []
     for index in range(2 * RATE):
@@ -30,7 +30,7 @@ def panned(astronaut):
     return pictures
 
 
-def test_faces_keep_their_numbers_and_have_a_row_in_each_frame(tmp_path, panned, recognizer):
+def test_faces_keep_their_numbers_and_have_a_row_per_frame(tmp_path, panned, recognizer):
     clip = open_clip(write_clip(tmp_path / "clip.mp4", panned), "clip.mp4")
     readings = list(video.read_faces(read_frames(clip, 0.25), recognizer))
     rows = [row for reading in readings for row in reading.rows]
@@ -52,7 +52,7 @@ def row(seconds, face, label="happy", confident=True):
     return {"seconds": seconds, "face": face, "label": label, "confident": confident}
 
 
-def test_each_face_is_summed_up():
+def test_each_face_has_a_summary():
     frames = [
         [row(0.0, 1), row(0.0, 2, "sad")],
         [row(0.5, 1)],
@@ -76,11 +76,11 @@ def test_each_face_is_summed_up():
     assert second["episodes"] == [{"label": "sad", "start": 3.0, "end": 4.2}]
 
 
-def test_a_summary_of_nothing_is_empty():
+def test_without_faces_the_summary_is_empty():
     assert video.sum_up([], 1.0) == video.sum_up([row(0.0, None)], 1.0) == []
 
 
-def test_a_summary_does_not_grow_with_the_frames():
+def test_the_size_of_a_summary_does_not_grow_with_the_frames():
     summary = video.ClipSummary()
     for number in range(20_000):
         summary.add([row(number / 5, 1), row(number / 5, 2, confident=number % 2)])
@@ -88,7 +88,7 @@ def test_a_summary_does_not_grow_with_the_frames():
     assert [len(face["episodes"]) for face in summary.faces(4_000.0)] == [1, 0]
 
 
-def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(panned, recognizer):
+def test_boxes_are_in_pixels_of_the_clip_and_a_frame_without_a_face_has_a_row(panned, recognizer):
     faces = recognizer.recognize(panned[0])
     frame = Frame(0.4, panned[0], (1280, 960))
     (row,) = records.clip_rows(frame, faces, [3])
@@ -108,7 +108,7 @@ def test_boxes_are_in_the_clips_own_pixels_and_a_frame_without_a_face_is_a_row(p
     assert (table[1]["seconds"], table[1]["face"], table[1]["label"], table[1]["left"]) == ("0.4", "", "", "")
 
 
-def test_the_annotated_video_has_a_frame_a_reading_its_boxes_and_no_sound(tmp_path, panned, recognizer):
+def test_the_annotated_video_has_a_frame_with_boxes_per_reading_and_no_sound(tmp_path, panned, recognizer):
     clip = open_clip(write_clip(tmp_path / "clip.mp4", panned, sound=True))
     path, drawn = tmp_path / "annotated.mp4", []
     with write_video(path, 0.25) as add:

@@ -1,4 +1,4 @@
-"""Limits for a picture with very many faces: memory, number of answers, and waiting time of other users."""
+"""Tests of limits for pictures with very many faces: memory, number of results, waiting time of others."""
 
 import threading
 import tracemalloc
@@ -21,7 +21,7 @@ from fer.recognition.recognizer import MAX_FACES, Face, FaceList, Recognizer
 from fer.recognition.records import photo_record, photo_rows
 
 
-class Crowd:
+class CrowdDetector:
     """Detector that finds `count` faces, side by side, each smaller than the one before."""
 
     def __init__(self, count):
@@ -37,7 +37,7 @@ class Crowd:
         ]
 
 
-class Even:
+class UniformNetwork:
     """Network that returns uniform probabilities, and records the number of faces in each pass."""
 
     input_shape = (None, 48, 48, 1)
@@ -52,10 +52,11 @@ class Even:
 
 @pytest.fixture
 def crowd():
-    return Recognizer(Even(), EMOTIONS, Crowd(300), "even")
+    """A recognizer that finds 300 faces in every picture."""
+    return Recognizer(UniformNetwork(), EMOTIONS, CrowdDetector(300), "even")
 
 
-def test_the_largest_faces_are_read_in_small_batches_and_the_others_are_counted(crowd):
+def test_the_largest_faces_are_classified_in_batches_and_the_others_are_counted(crowd):
     image = Image.new("RGB", (200, 200))
     faces = crowd.recognize(image)
     assert (len(faces), faces.left_out) == (MAX_FACES, 300 - MAX_FACES)
@@ -67,7 +68,7 @@ def test_the_largest_faces_are_read_in_small_batches_and_the_others_are_counted(
     assert len(wide) < 50
 
 
-def test_every_answer_says_what_was_left_out(crowd, tmp_path, monkeypatch, capsys):
+def test_all_outputs_say_how_many_faces_were_left_out(crowd, tmp_path, monkeypatch, capsys):
     from fer.app.pages.photo import _summary
 
     path = tmp_path / "crowd.png"
@@ -81,16 +82,16 @@ def test_every_answer_says_what_was_left_out(crowd, tmp_path, monkeypatch, capsy
     assert "left out" not in _summary("en", FaceList(faces), 0)
 
 
-def test_a_clip_follows_the_largest_faces_of_a_frame(crowd):
+def test_the_largest_faces_of_a_frame_are_tracked(crowd):
     frames = [Frame(0.1 * number, Image.new("RGB", (200, 200)), (200, 200)) for number in range(3)]
     readings = list(read_faces(frames, crowd))
     assert [reading.numbers for reading in readings] == [list(range(1, MAX_TRACKED + 1))] * 3
     assert {reading.faces.left_out for reading in readings} == {300 - MAX_TRACKED}
 
 
-def test_a_second_of_many_faces_is_followed():
+def test_many_new_faces_per_frame_are_tracked():
     tracker, answer = FaceTracker(UNCALIBRATED), dict.fromkeys(EMOTIONS, 1 / len(EMOTIONS))
-    for frame in range(20):  # Each frame has other faces, so that 1,216 known ones are compared with the last 64.
+    for frame in range(20):  # Each frame has new faces, so that the last 64 are compared with 1,216 known ones.
         places = [1000 * frame + 12 * number for number in range(MAX_TRACKED)]
         faces = [Face((left, 0, left + 10, 10), "happy", answer, 0.9, True, None) for left in places]
         tracked = tracker.update(faces, frame / 20)
@@ -118,7 +119,7 @@ def test_only_the_best_boxes_are_merged(monkeypatch):
     assert [face.score for face in _merge(boxes)] == pytest.approx([0.59, 0.58, 0.57])
 
 
-def test_a_waiting_thread_gets_in_between_two_parts_of_anothers_work():
+def test_a_waiting_thread_gets_the_lock_before_it_is_acquired_again():
     turns, order = FairLock(), []
 
     def other():
@@ -128,7 +129,7 @@ def test_a_waiting_thread_gets_in_between_two_parts_of_anothers_work():
     thread = threading.Thread(target=other)
     with turns:
         thread.start()
-        while not turns._next.locked():  # Until it waits.
+        while not turns._next.locked():  # Busy-wait until the other thread waits.
             pass
         order.append("first part")
     with turns:
@@ -137,7 +138,7 @@ def test_a_waiting_thread_gets_in_between_two_parts_of_anothers_work():
     assert order == ["first part", "other", "second part"]
 
 
-def test_classify_answers_the_same_however_many_faces_there_are(recognizer):
+def test_results_of_classify_do_not_depend_on_the_number_of_faces(recognizer):
     crops = np.random.default_rng(0).integers(0, 256, (70, 48, 48), np.uint8)
     together = classify(recognizer.network, crops)
     np.testing.assert_allclose(together[64:], classify(recognizer.network, crops[64:]), atol=1e-5)

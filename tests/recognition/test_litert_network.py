@@ -1,8 +1,6 @@
 import json
 import shlex
 import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -25,10 +23,11 @@ from fer.recognition.recognizer import Recognizer
 
 @pytest.fixture
 def small(exported, tmp_path):
+    """A copy of `exported` that a test may change."""
     return shutil.copytree(exported, tmp_path / "small")
 
 
-def test_the_bundled_model_is_answered_from_its_file():
+def test_the_litert_file_of_the_bundled_model_agrees_with_keras():
     served, labels, calibration = load_litert_network("bundled")
     assert isinstance(served, LiteRTNetwork)
     network, config = load_model("bundled")
@@ -45,21 +44,7 @@ def test_the_bundled_model_is_answered_from_its_file():
         np.testing.assert_allclose(mapped, maps[0, ..., index], atol=1e-3)
 
 
-def test_the_command_line_reads_a_photo_without_keras(astronaut):
-    program = (
-        "import sys\n"
-        "from fer.cli.commands import main\n"
-        "code = main(['predict', '--json', sys.argv[1]])\n"
-        "print([name for name in ('keras', 'tensorflow', 'sklearn') if name in sys.modules])\n"
-    )
-    command = [sys.executable, "-c", program, str(astronaut)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    record, loaded = run.stdout.splitlines()
-    assert json.loads(record)["faces"][0]["label"] == "happy"
-    assert loaded == "[]"
-
-
-def test_the_temperature_is_in_the_file_and_the_threshold_is_not(small):
+def test_the_temperature_is_in_the_litert_file_and_the_threshold_is_not(small):
     served, _, calibration = load_litert_network(small)
     assert isinstance(served, LiteRTNetwork)
     assert calibration == Calibration(temperature=1.0, threshold=0.6)
@@ -79,7 +64,7 @@ def record_again(folder):
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut", "end", "other"])
-def test_a_file_that_is_no_export_or_not_whole_is_told(small, damage):
+def test_a_damaged_litert_file_is_refused(small, damage):
     file = small / EXPORTS["litert"]
     content = file.read_bytes()
     other = (NEAR).read_bytes()
@@ -113,14 +98,14 @@ def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_p
         ),
     ],
 )
-def test_a_file_of_other_labels_or_another_size_is_refused(small, changes, message):
+def test_a_litert_file_with_other_labels_or_another_size_is_refused(small, changes, message):
     change_document(small, **changes)
     with pytest.raises(ModelFolderError, match=message):
         load_litert_network(small)
 
 
 @pytest.mark.usefixtures("converted", "conversion_here")
-def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_it_is_said(small, capsys):
+def test_a_litert_file_that_is_not_recorded_is_not_opened_and_the_command_printed(small, capsys):
     document = json.loads((small / CONFIG).read_text())
     del document["exports"]
     (small / CONFIG).write_text(json.dumps(document))
@@ -144,14 +129,14 @@ def test_a_file_that_is_not_recorded_is_not_opened_and_the_command_that_records_
         [],
     ],
 )
-def test_a_record_that_is_none_is_refused(small, entry):
+def test_an_invalid_record_of_an_export_is_refused(small, entry):
     change_document(small, exports={"litert": entry})
     with pytest.raises(ModelFolderError, match="`exports` must give file, size, sha256, made_of and quantized"):
         load_litert_network(small)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_answers_that_are_no_numbers_are_an_error(astronaut, detector, photo, value):
+def test_answers_that_are_not_finite_are_an_error(astronaut, detector, photo, value):
     class Broken:
         input_shape = (None, 16, 16, 1)
 
@@ -163,13 +148,13 @@ def test_answers_that_are_no_numbers_are_an_error(astronaut, detector, photo, va
         recognizer.recognize(photo)
 
 
-def test_weights_that_are_not_those_of_the_folder_are_told_all_the_same(small):
+def test_damaged_weights_are_refused_even_if_only_the_litert_file_is_used(small):
     (small / WEIGHTS).write_bytes(b"cut short")
     with pytest.raises(ModelFolderError, match="bytes expected. Received: 9"):
         load_litert_network(small)
 
 
-def test_threads_get_their_own_answers(exported):
+def test_a_network_can_be_shared_between_threads(exported):
     served = load_litert_network(exported)[0]
     crops = build_crops(16)
     alone = [classify(served, crops[number : number + 1 + number % 3]) for number in range(60)]

@@ -10,7 +10,7 @@ from fer.recognition.parallel import recognize_in_parallel
 
 
 class Counted:
-    """A recognizer that finds as many faces as a picture is wide, and notes its batches."""
+    """Recognizer that finds as many faces as a picture is wide, and records the sizes of its batches."""
 
     def __init__(self, batches):
         self.batches = batches
@@ -22,7 +22,7 @@ class Counted:
 
 
 class Drawn(Found):
-    """A picture of so many pixels; None cannot be read."""
+    """Picture of one row whose width is `content`; with None it cannot be read."""
 
     def load(self):
         if self.content is None:
@@ -35,7 +35,7 @@ def drawn(*widths):
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 15, 16, 40, 200])
-def test_answers_come_in_order_whatever_their_number(count):
+def test_results_are_in_order_for_any_number_of_pictures(count):
     pictures = drawn(*(None if number % 7 == 3 else number + 1 for number in range(count)))
     answers = list(recognize_in_parallel(pictures, lambda threads: Counted([])))
     assert [answer.found for answer in answers] == pictures
@@ -46,7 +46,7 @@ def test_answers_come_in_order_whatever_their_number(count):
         assert answer.image is None
 
 
-def test_the_first_answers_come_at_once_and_few_pictures_are_taken_ahead():
+def test_the_first_result_is_immediate_and_few_pictures_are_read_ahead():
     batches, taken = [], []
 
     def pictures():
@@ -65,12 +65,12 @@ def test_the_first_answers_come_at_once_and_few_pictures_are_taken_ahead():
     assert set(batches[4:]) == {parallel.BATCH}
 
 
-def test_pictures_are_kept_where_they_are_needed():
+def test_pictures_are_kept_on_request():
     answers = list(recognize_in_parallel(drawn(*[3] * 20), lambda threads: Counted([]), keep=True))
     assert [answer.image.size for answer in answers] == [(3, 1)] * 20
 
 
-def test_a_batch_that_fails_fails_all():
+def test_an_error_of_one_batch_is_raised():
     class Broken:
         def recognize_batch(self, images, already_cropped):
             raise UserError("A network must answer finite numbers")

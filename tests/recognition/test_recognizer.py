@@ -37,7 +37,7 @@ def test_the_astronaut_is_happy(recognizer, astronaut):
     assert face.probabilities["happy"] > 0.85
 
 
-def test_all_faces_of_a_picture_take_one_forward_pass(recognizer, four_faces, monkeypatch):
+def test_all_faces_of_a_picture_are_classified_in_one_forward_pass(recognizer, four_faces, monkeypatch):
     passes = []
     forward = recognizer.network.predict_on_batch
     monkeypatch.setattr(
@@ -50,7 +50,7 @@ def test_all_faces_of_a_picture_take_one_forward_pass(recognizer, four_faces, mo
     assert {face.label for face in faces} == {"happy"}
 
 
-def test_faces_below_the_smallest_are_left_out(recognizer, four_faces):
+def test_faces_below_smallest_face_are_left_out(recognizer, four_faces):
     widths = [face.box[2] - face.box[0] for face in recognizer.recognize(four_faces)]
     smallest = (widths[1] + widths[2]) / 2 / four_faces.width
     kept = recognizer.recognize(four_faces, smallest_face=smallest)
@@ -67,7 +67,7 @@ def test_a_face_keeps_the_crop_that_the_network_saw(recognizer, astronaut):
     np.testing.assert_array_equal(recognizer.explain(face), recognizer.network.map(face.crop, happy))
 
 
-def test_no_face_is_an_answer(recognizer):
+def test_a_picture_without_a_face_gives_an_empty_list(recognizer):
     image = Image.new("RGB", (320, 240), "white")
     assert recognizer.recognize(image) == []
     assert photo_record("wall.png", image, [], "bundled") == {
@@ -80,7 +80,7 @@ def test_no_face_is_an_answer(recognizer):
     }
 
 
-def test_a_face_crop_is_read_when_the_caller_says_so(recognizer, astronaut):
+def test_a_face_crop_is_classified_without_detection_if_declared(recognizer, astronaut):
     crop = load_image(astronaut).crop((165, 62, 285, 182)).convert("L").resize((48, 48)).convert("RGB")
     (face,) = recognizer.recognize(crop, already_cropped=True)
     assert face.box == (0, 0, 48, 48)
@@ -97,7 +97,7 @@ def test_boxes_are_whole_pixels_within_the_picture(recognizer, astronaut):
         assert 0 <= top < bottom <= cut.height
 
 
-def test_threads_get_the_answers_of_one(recognizer, four_faces, astronaut):
+def test_a_recognizer_can_be_shared_between_threads(recognizer, four_faces, astronaut):
     pictures = [four_faces, load_image(astronaut)] * 8
     alone = [recognizer.recognize(picture) for picture in pictures[:2]] * 8
     with ThreadPoolExecutor(8) as pool:
@@ -108,7 +108,7 @@ def test_threads_get_the_answers_of_one(recognizer, four_faces, astronaut):
             np.testing.assert_allclose(list(face.probabilities.values()), list(same.probabilities.values()), atol=1e-5)
 
 
-def test_calibration_changes_how_sure_an_answer_is_and_not_what_it_is(recognizer, astronaut):
+def test_calibration_changes_probabilities_and_not_the_label(recognizer, astronaut):
     image = load_image(astronaut)
     (plain,) = Recognizer(recognizer.network, EMOTIONS, recognizer.detector, "plain").recognize(image)
     doubt = Calibration(temperature=5.0, threshold=0.9)
@@ -119,7 +119,7 @@ def test_calibration_changes_how_sure_an_answer_is_and_not_what_it_is(recognizer
     assert photo_record("photo.jpg", image, [face], "doubt")["faces"][0]["confident"] is False
 
 
-def test_what_is_hardly_a_face_is_no_sure_answer(recognizer, photo, monkeypatch):
+def test_a_low_detection_score_is_never_confident(recognizer, photo, monkeypatch):
     (face,) = recognizer.recognize(photo)
     assert face.confident
     monkeypatch.setattr(blazeface, "MIN_SURE_SCORE", face.detection_score + 0.01)
@@ -128,7 +128,7 @@ def test_what_is_hardly_a_face_is_no_sure_answer(recognizer, photo, monkeypatch)
     assert recognizer.recognize(photo, already_cropped=True)[0].detection_score is None
 
 
-def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recognizer, astronaut):
+def test_a_network_without_activation_maps_can_be_used(recognizer, astronaut):
     image = load_image(astronaut)
 
     class Original:
@@ -148,12 +148,12 @@ def test_a_network_that_cannot_say_where_it_looked_answers_all_the_same(recogniz
 
 
 @pytest.mark.parametrize("share", [float("nan"), -0.1, 1.1])
-def test_a_smallest_face_that_is_no_share_of_the_picture_is_refused(recognizer, share):
+def test_a_smallest_face_that_is_not_a_share_is_refused(recognizer, share):
     with pytest.raises(UserError, match=r"^`smallest_face` must be from 0 to 1\. Received: "):
         recognizer.recognize(Image.new("RGB", (40, 30)), smallest_face=share)
 
 
-def test_several_pictures_are_read_as_each_alone(recognizer, photo):
+def test_a_batch_gives_the_results_of_single_pictures(recognizer, photo):
     wall = Image.new("RGB", (100, 80), "gray")
     smaller = photo.resize((300, 300))
     batch = recognizer.recognize_batch([photo, wall, smaller])
@@ -165,7 +165,7 @@ def test_several_pictures_are_read_as_each_alone(recognizer, photo):
     assert recognizer.recognize_batch([]) == []
 
 
-def test_a_photo_is_taken_in_every_form_that_a_caller_has(recognizer, astronaut, photo):
+def test_a_photo_may_be_a_path_bytes_a_file_an_image_or_an_array(recognizer, astronaut, photo):
     content = astronaut.read_bytes()
     forms = [astronaut, str(astronaut), content, io.BytesIO(content), Image.open(astronaut), photo, np.asarray(photo)]
     batch = recognizer.recognize_batch(forms)
@@ -191,18 +191,18 @@ def test_a_pil_image_may_have_any_mode(recognizer, photo, mode):
         (7, "^A photo must be a path, bytes, a binary file, a PIL image or an RGB array. Received: int$"),
     ],
 )
-def test_what_is_no_photo_is_refused_in_a_sentence(recognizer, photo, message):
+def test_other_inputs_are_refused_in_one_sentence(recognizer, photo, message):
     with pytest.raises(UserError, match=message):
         recognizer.recognize(photo)
 
 
-def test_a_pil_image_that_turns_out_to_be_damaged_is_told(recognizer, astronaut):
+def test_a_damaged_pil_image_is_refused(recognizer, astronaut):
     image = Image.open(io.BytesIO(astronaut.read_bytes()[:5000]))
     with pytest.raises(UserError, match="^picture: damaged or incomplete"):
         recognizer.recognize(image)
 
 
-def test_a_model_of_the_hub_is_loaded_by_its_name(hub, photo):
+def test_a_hub_model_is_loaded_by_its_name(hub, photo):
     sha = hub.put(BUNDLED, "fer-bot/model")
     recognizer = Recognizer.load("fer-bot/model@main")
     assert recognizer.model == f"fer-bot/model@{sha}"

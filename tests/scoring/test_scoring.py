@@ -35,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("ray")
 
 @pytest.fixture(scope="module", autouse=True)
 def offline():
-    """Name a proxy that does not exist: Ray's request to the metadata servers of clouds ends on this machine."""
+    """Set a proxy that does not exist, so that Ray's requests to metadata servers of clouds fail on this machine."""
     with pytest.MonkeyPatch.context() as patch:
         for scheme in ("http", "https"):
             patch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
@@ -44,7 +44,7 @@ def offline():
 
 @pytest.fixture(scope="module")
 def cluster(offline):
-    """Head and another node of a cluster, each with processes of its own and one CPU."""
+    """A Ray cluster of two nodes, each with its own processes and one CPU."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
@@ -61,7 +61,7 @@ def cluster(offline):
 
 @pytest.fixture
 def faces(tmp_path):
-    """Draws so many pictures of one face each into a folder, in folders of it."""
+    """Function that draws `count` pictures of one face each into subfolders of a folder, and returns the folder."""
 
     def draw(count):
         folder = tmp_path / "faces"
@@ -81,11 +81,12 @@ def to_png(emotion, number):
 
 
 def read_output(output):
+    """Return the rows of an output folder, sorted by path and face."""
     return pq.read_table(output).sort_by([("path", "ascending"), ("face", "ascending")]).to_pylist()
 
 
-@pytest.mark.slow(reason="processes of Ray")
-def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tmp_path, capsys):
+@pytest.mark.slow(reason="starts Ray")
+def test_a_folder_is_scored_and_then_only_new_pictures(cluster, astronaut, tmp_path, capsys):
     folder, output = tmp_path / "pictures", tmp_path / "scored"
     (folder / "deep").mkdir(parents=True)
     photo = folder / "deep" / "astronaut.JPG"
@@ -120,18 +121,18 @@ def test_a_folder_is_scored_and_then_only_what_is_missing(cluster, astronaut, tm
     assert [path.name for path in output.glob(".*")] == [".left.tmp"]
 
 
-@pytest.mark.slow(reason="a cluster of Ray, of two nodes")
-def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, faces, tmp_path, monkeypatch):
+@pytest.mark.slow(reason="starts a Ray cluster of two nodes")
+def test_each_picture_is_scored_once_even_if_a_worker_is_killed(cluster, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "SHARD_SIZE", (4, 4))
     output, listed, waited_for = tmp_path / "scored", tmp_path / "list.txt", tmp_path / "pipe.png"
-    os.mkfifo(waited_for)  # Whoever reads it waits until somebody writes.
+    os.mkfifo(waited_for)  # A reader waits until somebody writes.
     paths = [*sorted(faces(30).rglob("*.png")), waited_for]
     listed.write_text("\n".join(map(str, paths)))
     killed = []
 
     def kill():
         try:
-            wait_for(lambda: len(list(output.glob("*.parquet"))) == 7, 240)  # So the eighth waits, or will.
+            wait_for(lambda: len(list(output.glob("*.parquet"))) == 7, 240)  # The eighth shard waits, or will.
             killed.extend(pid for node in cluster.list_all_nodes() for pid in find_scorers(node))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
@@ -139,7 +140,7 @@ def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, face
             draw_face("happy", 30).save(tmp_path / "face.png")
             os.link(waited_for, tmp_path / "pipe")
             (tmp_path / "face.png").replace(waited_for)  # For the next worker.
-            os.close(os.open(tmp_path / "pipe", os.O_RDWR))  # And nobody waits any more.
+            os.close(os.open(tmp_path / "pipe", os.O_RDWR))  # This releases those who wait.
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -151,8 +152,8 @@ def test_each_picture_is_answered_once_although_a_worker_is_killed(cluster, face
     assert written["error"].null_count == len(paths)
 
 
-def test_the_note_of_a_picture_is_in_its_rows(monkeypatch, astronaut, tmp_path):
-    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda reference: reference))  # For one actor.
+def test_rows_have_the_note_of_their_picture(monkeypatch, astronaut, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda reference: reference))  # Enough for one actor.
     folder, output = tmp_path / "pictures", tmp_path / "scored"
     folder.mkdir()
     (folder / "cut.jpg").write_bytes(astronaut.read_bytes()[:-400])
@@ -174,7 +175,7 @@ def test_the_note_of_a_picture_is_in_its_rows(monkeypatch, astronaut, tmp_path):
 
 
 def find_scorers(node):
-    """Process ids of the actors of a node."""
+    """Return the process ids of the scoring actors of a node."""
     raylet, found = node.all_processes["raylet"][0].process.pid, []
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -184,8 +185,8 @@ def find_scorers(node):
     return found
 
 
-@pytest.mark.slow(reason="processes of Ray")
-def test_alone_it_starts_ray_on_the_loopback_and_ends_it(faces, tmp_path):
+@pytest.mark.slow(reason="starts Ray")
+def test_without_a_cluster_a_local_ray_is_started_and_ended(faces, tmp_path):
     folder, output, listed = faces(2), tmp_path / "scored", tmp_path / "list.txt"
     lines = [
         *sorted(folder.rglob("*.png")),
@@ -227,7 +228,7 @@ def test_rows_of_parquet_are_pictures(tmp_path):
         ("faces", ["--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers there"),
     ],
 )
-def test_what_cannot_be_scored_is_one_sentence(tmp_path, monkeypatch, capsys, source, more, message):
+def test_other_sources_are_refused_in_one_sentence(tmp_path, monkeypatch, capsys, source, more, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "faces").mkdir()
@@ -237,7 +238,7 @@ def test_what_cannot_be_scored_is_one_sentence(tmp_path, monkeypatch, capsys, so
     check_refusal(["score", source, "scored", *more], message, capsys)
 
 
-def test_an_output_that_cannot_be_written_or_is_another_models_is_refused(tmp_path, faces, capsys):
+def test_an_output_that_is_not_writable_or_has_other_results_is_refused(tmp_path, faces, capsys):
     source, taken, scored = str(faces(1)), tmp_path / "taken", tmp_path / "scored"
     taken.write_text("a file")
     check_refusal(["score", source, str(taken)], "cannot be written", capsys)
@@ -263,23 +264,23 @@ def test_two_runs_into_one_output_share_the_pictures_and_keep_their_files(tmp_pa
     assert {path.name for path in output.iterdir()} == {"_scoring.json", "thesis.tmp"}
 
 
-def test_what_a_killed_run_left_goes_where_it_is_certain_that_it_is_dead(tmp_path, faces):
+def test_files_of_a_killed_run_are_deleted_only_on_its_own_host(tmp_path, faces):
     source, output = str(faces(1)), tmp_path / "scored"
     killed, elsewhere = (scoring.plan_scoring(source, str(output)) for _ in range(2))
     dead, unknown = (output / plan.run.destination.folder for plan in (killed, elsewhere))
     (unknown / "lock").write_text("another host")
     for plan in (killed, elsewhere):
-        plan.run._lock.close()  # As the system does with a process' files.
+        plan.run._lock.close()  # The system does this when a process ends.
     (output / ".scoring-mine").mkdir()
     plan = scoring.plan_scoring(source, str(output))
     assert not dead.exists()
     assert unknown.exists()
     assert (output / ".scoring-mine").exists()
-    assert len(plan.names) == 1  # That the second was to answer none is in its claim.
+    assert len(plan.names) == 1  # The claim of the second run says that it scores no pictures.
     plan.run.close()
 
 
-def test_answers_appear_whole(tmp_path, faces):
+def test_output_files_appear_completely(tmp_path, faces):
     output = tmp_path / "scored"
     plan = scoring.plan_scoring(str(faces(2)), str(output), already_cropped=True)
     destination = plan.run.destination
@@ -291,19 +292,19 @@ def test_answers_appear_whole(tmp_path, faces):
     plan.run.close()
 
 
-def test_a_name_that_is_no_text_is_left_out_and_told(tmp_path, faces):
+def test_a_file_name_that_is_not_utf8_is_left_out_and_counted(tmp_path, faces):
     folder = Path(faces(1).parent, "faces")
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).write_bytes(to_png("happy", 1))
     plan = scoring.plan_scoring(str(folder), str(folder / "scored"))
     assert plan.names.to_pylist() == [str(folder / "0" / "0 a#b.png")]
     assert plan.left_out == f"{folder}: 1 file left out: 1 whose name is no UTF-8."
-    again = scoring.plan_scoring(str(folder), str(folder / "scored"))  # What the first has there is no picture.
+    again = scoring.plan_scoring(str(folder), str(folder / "scored"))  # The output of the first run is not scored.
     assert (len(again.names), again.claimed) == (0, 1)
     for each in (plan, again):
         each.run.close()
 
 
-def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):
+def test_without_ray_the_command_that_installs_it_is_printed(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
     for module in [name for name in sys.modules if name.startswith("fer.scoring")]:
@@ -312,6 +313,7 @@ def test_ray_is_asked_for_where_it_is_missing(monkeypatch, capsys):
 
 
 def check_refusal(command, message, capsys):
+    """Run a command that must end with code 2 and one line on standard error that contains a message."""
     with pytest.raises(SystemExit) as end:
         main(command)
     assert end.value.code == 2
@@ -321,7 +323,7 @@ def check_refusal(command, message, capsys):
     assert error.count("\n") == 1
 
 
-def test_a_changed_litert_file_is_told_before_anything_is_scored(faces, tmp_path):
+def test_a_changed_litert_file_is_refused_before_the_scoring(faces, tmp_path):
     model = shutil.copytree(BUNDLED, tmp_path / "model")
     with (model / EXPORTS["litert"]).open("r+b") as file:
         file.seek(4_000_000)
@@ -332,7 +334,7 @@ def test_a_changed_litert_file_is_told_before_anything_is_scored(faces, tmp_path
 
 
 @pytest.mark.usefixtures("conversion_here", "conversion_of_another")
-def test_recording_an_export_is_no_other_model(faces, tmp_path):
+def test_a_new_export_does_not_make_another_model(faces, tmp_path):
     model, output = tmp_path / "model", tmp_path / "scored"
     model.mkdir()
     config = ModelConfig("se_resnet", ("happy", "sad"), 16, {"stem": 8, "widths": [8], "depth": 1})
@@ -344,7 +346,7 @@ def test_recording_an_export_is_no_other_model(faces, tmp_path):
     scoring.plan_scoring(str(faces(1)), str(output), model)
 
 
-def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp_path):
+def test_pictures_are_recognized_by_content_and_other_files_are_counted(tmp_path):
     folder = tmp_path / "faces"
     folder.mkdir()
     for name in ("saved.jfif", "suffixless", "odd.data", ".hidden"):
@@ -356,13 +358,13 @@ def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp
     assert plan.left_out == f"{folder}: 3 files left out: 2 .txt, 1 .mov."
 
 
-def test_a_folder_without_pictures_says_what_there_is(tmp_path):
+def test_a_folder_without_pictures_is_refused_with_what_it_has(tmp_path):
     (tmp_path / "clip.mov").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"holds no pictures; 1 file left out: 1 \.mov\.$"):
         scoring.plan_scoring(str(tmp_path), str(tmp_path / "scored"))
 
 
-def test_parquet_is_scored_and_the_files_beside_it_are_counted(tmp_path):
+def test_other_files_beside_parquet_are_counted(tmp_path):
     folder = tmp_path / "table"
     folder.mkdir()
     pq.write_table(pa.table({"image": [to_png("happy", 0)]}), folder / "a.parquet")

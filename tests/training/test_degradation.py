@@ -1,4 +1,4 @@
-"""Tests of the random loss of quality."""
+"""Tests of the augmentation that degrades the quality of pictures."""
 
 import io
 
@@ -13,7 +13,7 @@ from fer.training.degradation import BLURS, QUALITIES, RandomDegradation, build_
 
 @pytest.fixture(scope="module")
 def pictures():
-    """Grey cuts of the example photo, float32 `(40, 48, 48, 1)`."""
+    """Grey crops of the example photo, float32 `(40, 48, 48, 1)`."""
     with Image.open("examples/astronaut.jpg") as photo:
         grey = np.asarray(photo.convert("L").resize((240, 240)), "float32")
     return np.stack(
@@ -25,7 +25,7 @@ def degrade(pictures, share, seed=1, training=True):
     return keras.ops.convert_to_numpy(RandomDegradation(share, seed)(pictures, training=training))
 
 
-def test_each_picture_loses_quality_by_itself_and_in_training_only(pictures):
+def test_pictures_are_degraded_independently_and_only_in_training(pictures):
     np.testing.assert_array_equal(degrade(pictures, 1.0, training=False), pictures)
     np.testing.assert_allclose(degrade(pictures, 0.0), pictures, atol=1e-3)
     changes = np.abs(degrade(pictures, 1.0) - pictures).mean(axis=(1, 2, 3))
@@ -42,7 +42,7 @@ def test_each_picture_loses_quality_by_itself_and_in_training_only(pictures):
 
 @pytest.mark.parametrize("quality", [*map(int, QUALITIES), 90])
 @pytest.mark.parametrize("size", [48, 44])
-def test_compression_is_that_of_a_jpeg_file(pictures, quality, size):
+def test_compress_agrees_with_jpeg_files(pictures, quality, size):
     pictures = pictures[:8, :size, :size, 0].round()
     ours = keras.ops.convert_to_numpy(compress(pictures, np.full((8, 1, 1), float(quality), "float32")))
     for picture, answer in zip(pictures, ours, strict=True):
@@ -54,7 +54,7 @@ def test_compression_is_that_of_a_jpeg_file(pictures, quality, size):
 
 
 @pytest.mark.parametrize("size", [48, 64])
-def test_operators_keep_brightness_and_take_away_detail(size):
+def test_operators_keep_brightness_and_reduce_detail(size):
     operators = build_operators(size)
     np.testing.assert_allclose(operators.sum(axis=2), 1, atol=1e-5)
     wave = 100 * np.sin(np.arange(size) * 2 * np.pi / 16)
@@ -65,6 +65,6 @@ def test_operators_keep_brightness_and_take_away_detail(size):
     assert (np.diff(sides) < 0).all()
 
 
-def test_a_recipe_without_degradation_augments_as_before():
+def test_without_degrade_there_is_no_degradation_layer():
     assert len(augmentation(1, 0.25)) == len(augmentation(1, 0.25, 0.3)) - 1
     assert not any(isinstance(layer, RandomDegradation) for layer in augmentation(1, 0.25))

@@ -28,7 +28,7 @@ def faces(draw_dataset, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Model folders of two teachers who answer `angry`, and `angry` or `happy`, whatever they see."""
+    """Model folders of two teachers with constant answers: `angry`, and `angry` or `happy` with equal probability."""
     folders = []
     for name, bias in (("a", [4, 0, 0]), ("b", [4, 4, 0])):
         config = ModelConfig("se_resnet", CLASSES, 16, SMALL)
@@ -41,6 +41,7 @@ def folders(tmp_path_factory):
 
 
 def run(faces, teachers, folder, epochs, resume=False, policy="float32", batch_size=8):
+    """Train a small network, and return it and its history."""
     keras.utils.set_random_seed(7)
     keras.config.set_dtype_policy(policy)
     try:
@@ -54,14 +55,15 @@ def run(faces, teachers, folder, epochs, resume=False, policy="float32", batch_s
 
 
 @pytest.fixture(scope="module")
-def alone(faces, tmp_path_factory):
-    """A network that has no teacher, and its folder."""
+def untaught(faces, tmp_path_factory):
+    """A network that was trained without teachers, and its folder."""
     folder = tmp_path_factory.mktemp("alone")
     with eager_training():
         return run(faces, (), folder, epochs=2)[0], folder
 
 
 def figures(history):
+    """Return the rows of a history without the seconds."""
     return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
@@ -80,8 +82,8 @@ def test_the_loss_is_the_divergence_at_the_temperature():
     "policy",
     ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
 )
-def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(
-    faces, folders, alone, tmp_path, monkeypatch, policy
+def test_a_student_learns_the_mean_of_its_teachers_and_does_not_change_them(
+    faces, folders, untaught, tmp_path, monkeypatch, policy
 ):
     monkeypatch.setattr(distillation, "WEIGHT", 0.999)
     teachers, _ = load_teachers(folders, CLASSES, 16)
@@ -92,18 +94,18 @@ def test_a_student_learns_the_mean_of_its_teachers_and_leaves_them_alone(
     def distance(network):
         return float(distillation_loss(mean, classify(network, pictures)))
 
-    taught, _ = run(faces, teachers, tmp_path, epochs=2, policy=policy)
-    untaught, folder = alone
-    assert distance(taught) < 0.5 * distance(untaught)
+    student, _ = run(faces, teachers, tmp_path, epochs=2, policy=policy)
+    without_teachers, folder = untaught
+    assert distance(student) < 0.5 * distance(without_teachers)
     for teacher, weights in zip(teachers, before, strict=True):
         for new, old in zip(teacher.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(new, old)
-    # Nothing of the teachers is kept beside the student, so the files are no larger than without them.
+    # Checkpoints do not contain the teachers, so they are as large as without them.
     for file in (BEST, "checkpoint/latest.weights.h5"):
         assert (tmp_path / file).stat().st_size < 1.2 * (folder / file).stat().st_size
 
 
-def test_teachers_see_the_pictures_that_the_student_sees(faces):
+def test_teachers_get_the_augmented_pictures_of_the_student(faces):
     teacher = build_network("se_resnet", 16, len(CLASSES), **SMALL)
     darker = keras.layers.Rescaling(0.2)
     student = distillation.build_student(teacher, [teacher], [darker])
@@ -120,7 +122,7 @@ def test_teachers_see_the_pictures_that_the_student_sees(faces):
     assert float(loss) != pytest.approx(share(pictures), rel=1e-3)
 
 
-def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
+def test_teachers_are_part_of_the_loss_only_in_training(faces, folders):
     teachers, _ = load_teachers(folders, CLASSES, 16)
     student = distillation.build_student(build_network("se_resnet", 16, 3, **SMALL), teachers, [])
     student.compile(loss="categorical_crossentropy")
@@ -136,7 +138,7 @@ def test_labels_and_teachers_share_the_loss_in_training_alone(faces, folders):
 
 
 @pytest.mark.slow  # Three trainings with teachers.
-def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_path, monkeypatch):
+def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(faces, folders, tmp_path, monkeypatch):
     teachers, _ = load_teachers(folders, CLASSES, 16)
     whole, expected = run(faces, teachers, tmp_path / "whole", epochs=2, batch_size=24)
 
@@ -156,6 +158,6 @@ def test_a_resumed_student_is_that_of_an_uninterrupted_run(faces, folders, tmp_p
 
 
 @pytest.mark.parametrize(("labels", "size"), [(CLASSES, 64), (EMOTIONS, 16), (CLASSES[:2], 16)])
-def test_teachers_of_another_kind_are_refused(folders, labels, size):
+def test_teachers_with_other_labels_or_another_size_are_refused(folders, labels, size):
     with pytest.raises(UserError, match="`--teacher` must tell .* apart in .* pixels. Received: "):
         load_teachers(folders, labels, size)

@@ -25,7 +25,7 @@ EPOCHS = 5
 
 @pytest.fixture(scope="module")
 def data(draw_dataset, tmp_path_factory):
-    """A folder with 48 pictures to train, three batches of 16, and 27 to validate, a number that two do not divide."""
+    """A data set with 48 training pictures, three batches of 16, and 27 validation pictures, an odd number."""
     folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=16)
     for path in folder.rglob("PublicTest_*"):
         if int(path.stem.split("_")[1]) % 16 > 8:
@@ -34,27 +34,27 @@ def data(draw_dataset, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
-    """Where JAX keeps what it compiled, which the runs share."""
-    return tmp_path_factory.mktemp("compiled")
+def jax_cache(tmp_path_factory):
+    """Folder of JAX's compilation cache, which all runs share."""
+    return tmp_path_factory.mktemp("jax_cache")
 
 
 @pytest.fixture(scope="module")
-def one(data, compiled, tmp_path_factory):
-    """The log of one process."""
+def single_process(data, jax_cache, tmp_path_factory):
+    """Losses and accuracies of a run with one process."""
     folder = tmp_path_factory.mktemp("one") / "run"
-    process = start(data, compiled, folder)
+    process = start(data, jax_cache, folder)
     assert process.wait(300) == 0, errors(process)
     return read(folder)
 
 
-def start(data, compiled, folder, *more):
-    """Starts `train.py` with a small network on JAX; what it writes to standard error goes beside `folder`."""
+def start(data, jax_cache, folder, *more):
+    """Start `train.py` with a small network on JAX; its standard error goes into a file beside `folder`."""
     command = ["tests/training/train_small.py", "--data", data, "--output", folder, "--classes", *CLASSES]
     command += ["--image-size", "16", "--batch-size", "16", "--epochs", str(EPOCHS), "--from-scratch", *more]
     environment = hub_environment(
         KERAS_BACKEND="jax",
-        JAX_COMPILATION_CACHE_DIR=str(compiled),
+        JAX_COMPILATION_CACHE_DIR=str(jax_cache),
         JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
     )
     error_file = Path(folder).parent / f"{Path(folder).name}.stderr"
@@ -70,40 +70,41 @@ def start(data, compiled, folder, *more):
     return process
 
 
-def start_two(data, compiled, folder, *more):
-    """Starts two processes that train together; they share no folder."""
+def start_two(data, jax_cache, folder, *more):
+    """Start two processes that train together, each with its own output folder."""
     hosts = ["--hosts", f"127.0.0.1:{free_port()}", "--processes", "2", "--process-id"]
-    return [start(data, compiled, folder / name, *hosts, str(i), *more) for i, name in enumerate(("first", "second"))]
+    return [start(data, jax_cache, folder / name, *hosts, str(i), *more) for i, name in enumerate(("first", "second"))]
 
 
 def errors(process):
+    """Return what a process of `start` has written to standard error."""
     return process.error_file.read_text()
 
 
 def read(folder):
-    """The losses and accuracies of a run, as a float array `(epochs, 4)`."""
+    """Return the losses and accuracies of a run, float `(epochs, 4)`."""
     with (folder / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     return np.array([[float(row[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")] for row in rows])
 
 
 @pytest.mark.nightly
-def test_two_processes_compute_what_one_does_and_the_first_alone_writes(data, compiled, one, tmp_path):
-    processes = start_two(data, compiled, tmp_path)
+def test_two_processes_train_as_one_does_and_only_the_first_writes_files(data, jax_cache, single_process, tmp_path):
+    processes = start_two(data, jax_cache, tmp_path)
     assert [process.wait(300) for process in processes] == [0, 0], "\n".join(map(errors, processes))
-    np.testing.assert_allclose(read(tmp_path / "first"), one, atol=1e-5)
-    assert len(one) == EPOCHS
+    np.testing.assert_allclose(read(tmp_path / "first"), single_process, atol=1e-5)
+    assert len(single_process) == EPOCHS
     assert (tmp_path / "first" / "README.md").exists()
     assert "--hosts" not in (tmp_path / "first" / "config.json").read_text()
     assert not (tmp_path / "second").exists()
 
 
 @pytest.mark.nightly
-def test_a_process_that_dies_ends_the_others_and_resuming_goes_on(data, compiled, one, tmp_path):
+def test_a_killed_process_ends_the_other_and_the_run_can_be_resumed(data, jax_cache, single_process, tmp_path):
     saved = tmp_path / "first" / "checkpoint" / "training_metadata.json"
     for victim, resume in ((1, []), (0, ["--resume"])):
         before = saved.stat().st_mtime_ns if saved.exists() else 0
-        processes = start_two(data, compiled, tmp_path, *resume)
+        processes = start_two(data, jax_cache, tmp_path, *resume)
         wait_for(lambda before=before: saved.exists() and saved.stat().st_mtime_ns > before, 300)
         processes[victim].kill()
         processes[victim].wait()
@@ -113,21 +114,21 @@ def test_a_process_that_dies_ends_the_others_and_resuming_goes_on(data, compiled
         assert "--resume" in errors(survivor)
         assert "Traceback" not in errors(survivor)
         assert len(read(tmp_path / "first")) < EPOCHS
-    processes = start_two(data, compiled, tmp_path, "--resume")
+    processes = start_two(data, jax_cache, tmp_path, "--resume")
     assert [process.wait(300) for process in processes] == [0, 0], "\n".join(map(errors, processes))
-    np.testing.assert_allclose(read(tmp_path / "first"), one, atol=1e-5)
+    np.testing.assert_allclose(read(tmp_path / "first"), single_process, atol=1e-5)
 
 
 @pytest.fixture
-def meet_nobody(monkeypatch):
-    """Lets `join` start a group without other processes, and leaves this one alone at its end."""
+def fake_group(monkeypatch):
+    """Let `join` start a group without other processes and without an exit handler."""
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(jax.distributed, "initialize", lambda *arguments, **timeouts: None)
     monkeypatch.setattr(distributed.atexit, "register", lambda function, code: None)
 
 
 @pytest.mark.parametrize("error", [JaxRuntimeError, ValueError])
-def test_a_lost_connection_is_told_whatever_error_brings_it(meet_nobody, error):
+def test_a_lost_connection_is_reported_for_any_class_of_error(fake_group, error):
     said = "UNKNOWN: Gloo AllGather failed: [external/gloo/pair.cc:538] Read error [127.0.0.1]:1: Connection reset"
     with pytest.raises(UserError, match="the connection to another process is lost"), join("a:1", 2, 0, 16):
         raise error(said)
@@ -143,18 +144,18 @@ def test_a_lost_connection_is_told_whatever_error_brings_it(meet_nobody, error):
         KeyboardInterrupt("gloo"),
     ],
 )
-def test_other_errors_stay_what_they_are(meet_nobody, error):
+def test_other_errors_are_not_changed(fake_group, error):
     with pytest.raises(type(error)) as raised, join("a:1", 2, 0, 16):
         raise error
     assert raised.value is error
 
 
 @pytest.mark.nightly
-def test_processes_with_different_options_are_refused(data, compiled, tmp_path):
+def test_processes_with_different_options_are_refused(data, jax_cache, tmp_path):
     hosts = ["--hosts", f"127.0.0.1:{free_port()}", "--processes", "2", "--process-id"]
-    processes = [start(data, compiled, tmp_path / str(i), *hosts, str(i), "--seed", str(i)) for i in range(2)]
+    processes = [start(data, jax_cache, tmp_path / str(i), *hosts, str(i), "--seed", str(i)) for i in range(2)]
     assert [process.wait(120) for process in processes] == [2, 2]
-    # One may hear that the other has ended before it can say why it ends itself.
+    # One process may lose the connection to the other before it can report the reason.
     assert any("All processes must train with the same options" in errors(process) for process in processes)
     assert not any((tmp_path / str(i)).exists() for i in range(2))
 
@@ -172,17 +173,17 @@ def test_processes_with_different_options_are_refused(data, compiled, tmp_path):
         ("a:1,b:1", 3, 0, "or one for each of the 3 processes. Received: 2"),
     ],
 )
-def test_hosts_that_do_not_fit_are_told(hosts, processes, process_id, message):
+def test_invalid_hosts_are_refused(hosts, processes, process_id, message):
     with pytest.raises(UserError, match=re.escape(message)):
         check_hosts(hosts, processes, process_id)
 
 
 @pytest.mark.parametrize("hosts", ["a:1", "host-1.example:65535,10.0.0.2:1", "[::1]:1234"])
-def test_hosts_that_fit_are_taken(hosts):
+def test_valid_hosts_are_accepted(hosts):
     check_hosts(hosts, 2, 1)
 
 
-def test_a_mistake_ends_with_a_sentence_and_exit_code_2():
+def test_a_user_error_ends_with_code_2_and_one_sentence():
     command = ["train.py", "--data", "x", "--output", "y", "--hosts", "a:1", "--processes", "2"]
     ended = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, env=dict(os.environ))
     assert ended.returncode == 2
@@ -191,7 +192,7 @@ def test_a_mistake_ends_with_a_sentence_and_exit_code_2():
     )
 
 
-def test_jax_is_asked_for_where_it_is_missing(monkeypatch):
+def test_without_jax_the_command_that_installs_it_is_printed(monkeypatch):
     monkeypatch.setattr(distributed.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r'--hosts needs JAX: pip install "\.\[jax\]"'):
         check_hosts("a:1", 2, 0)
@@ -203,7 +204,7 @@ def test_another_backend_is_refused(monkeypatch):
         pass
 
 
-def test_a_batch_that_the_processes_do_not_divide_is_refused(monkeypatch):
+def test_a_batch_size_that_is_not_a_multiple_of_the_processes_is_refused(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with (
         pytest.raises(UserError, match="`batch_size` must be a multiple of the 3 processes. Received: 16"),
@@ -212,7 +213,7 @@ def test_a_batch_that_the_processes_do_not_divide_is_refused(monkeypatch):
         pass
 
 
-def test_a_first_process_that_is_not_there_is_told(monkeypatch):
+def test_an_unreachable_first_process_is_reported(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(distributed, "MEETING_SECONDS", 1)
     with (
@@ -222,7 +223,7 @@ def test_a_first_process_that_is_not_there_is_told(monkeypatch):
         pass
 
 
-def test_weights_are_refused(tmp_path):
+def test_hosts_with_weights_are_refused(tmp_path):
     command = ["--data", "x", "--output", str(tmp_path / "run"), "--network", "vgg16", "--weights", "imagenet"]
     with pytest.raises(UserError, match="--hosts goes without --weights. Received: --weights imagenet"):
         train.main([*command, "--hosts", "a:1", "--processes", "2", "--process-id", "0"])
@@ -230,7 +231,7 @@ def test_weights_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("size", "devices"), [(2, 2), (3, 3), (2, 8)])
 @pytest.mark.parametrize("count", [1, 5, 23, 24])
-def test_the_rows_of_all_processes_are_the_batch(size, devices, count):
+def test_the_rows_of_all_processes_make_up_the_batch(size, devices, count):
     groups = [Group(index, size, devices) for index in range(size)]
     rows = [group.rows(count) for group in groups]
     assert len({len(own) for own in rows}) == 1

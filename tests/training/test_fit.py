@@ -22,14 +22,14 @@ CLASSES = ("angry", "happy", "surprise")
 
 @pytest.fixture(scope="module")
 def faces(draw_dataset, tmp_path_factory):
-    """48 pictures of 16 pixels to train and 12 to validate."""
+    """`Faces` of 48 training pictures and of 12 validation pictures, of 16 pixels."""
     folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=16)
     train, validation = (load_faces(folder, split, CLASSES, 16) for split in ("train", "validation"))
     return train, validation.take(np.arange(0, 48, 4))
 
 
 def build_linear():
-    """The least that can be trained: for what has nothing to do with the network."""
+    """Build a linear classifier, for tests that do not depend on the network."""
     x = image = keras.Input((16, 16, 1))
     for layer in (keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")):
         x = layer(x)
@@ -37,6 +37,7 @@ def build_linear():
 
 
 def run(faces, folder, resume=False, **recipe):
+    """Train a small network, and return it and its history."""
     keras.utils.set_random_seed(7)
     network = build_network("se_resnet", 16, len(CLASSES), **SMALL)
     folder.mkdir(exist_ok=True)
@@ -44,6 +45,7 @@ def run(faces, folder, resume=False, **recipe):
 
 
 def figures(history):
+    """Return the rows of a history without the seconds."""
     return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
@@ -70,7 +72,7 @@ def test_random_affine_without_strength_only_mirrors():
 
 
 @pytest.mark.parametrize("zoom", [0.15, 0.5])
-def test_zoom_makes_pictures_so_much_larger_and_smaller_and_no_more(zoom):
+def test_zoom_enlarges_and_reduces_pictures_by_at_most_that_share(zoom):
     pictures = np.zeros((100, 48, 48, 1), "float32")
     pictures[:, 16:32, 16:32] = 255
     answers = keras.ops.convert_to_numpy(RandomAffine(0, zoom, 0, seed=3)(pictures, training=True))
@@ -80,14 +82,14 @@ def test_zoom_makes_pictures_so_much_larger_and_smaller_and_no_more(zoom):
 
 
 @pytest.mark.usefixtures("eager")
-def test_training_zooms_as_its_recipe_says(faces, tmp_path):
+def test_training_uses_the_zoom_of_the_recipe(faces, tmp_path):
     little, much = (
         figures(run(faces, tmp_path / str(zoom), epochs=1, batch_size=48, zoom=zoom)[1]) for zoom in (0.0, 1.0)
     )
     assert little != much
 
 
-def test_each_epoch_has_its_own_order_of_all_pictures(faces):
+def test_each_epoch_has_all_pictures_in_its_own_order(faces):
     batches = FaceBatches(faces[0], batch_size=5, seed=7, shuffle=True)
     orders = []
     for epoch in (0, 1, 0):
@@ -98,7 +100,7 @@ def test_each_epoch_has_its_own_order_of_all_pictures(faces):
     assert sorted(picture.sum() for picture in orders[1]) == sorted(float(p.sum()) for p in faces[0].images)
 
 
-def test_mixup_lays_pictures_and_targets_over_each_other_alike(faces):
+def test_mixup_mixes_pictures_and_targets_with_the_same_shares(faces):
     def all_batches(epoch, **how):
         batches = FaceBatches(faces[0], batch_size=16, seed=7, shuffle=True, **how)
         batches.start_epoch(epoch)
@@ -123,7 +125,7 @@ def test_mixup_lays_pictures_and_targets_over_each_other_alike(faces):
 
 
 @pytest.mark.usefixtures("eager")
-def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights(faces, tmp_path, monkeypatch):
+def test_the_moving_average_of_the_weights_is_validated_and_kept(faces, tmp_path, monkeypatch):
     network = build_linear()
     steps, validated = [], []
 
@@ -138,7 +140,7 @@ def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights(faces, 
         return [recorder, *original(*arguments, **how)]
 
     monkeypatch.setattr(training, "build_callbacks", recorded)
-    # 12 batches an epoch to train, 2 to validate.
+    # 12 batches of training pictures per epoch.
     recipe = Recipe(epochs=2, batch_size=4, learning_rate=2e-2, augment=False, seed=7)
     fit(network, TrainingData(*faces), recipe, Run(tmp_path, keep="last"))
     momentum = 1 - 20 / len(steps)
@@ -151,9 +153,9 @@ def test_what_is_validated_and_kept_is_the_moving_average_of_the_weights(faces, 
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path):
+def test_keep_chooses_the_best_or_the_last_epoch(faces, tmp_path):
     train, validation = faces
-    # The better it knows the one class that it is taught, the worse it knows the other.
+    # Training knows one class and validation only another, so the validation loss rises with each epoch.
     taught, asked = replace(train, labels=np.full(48, 1)), replace(validation, labels=np.full(12, 0))
     recipe = Recipe(epochs=3, batch_size=16, learning_rate=1e-3, augment=False, seed=7)
     network = build_linear()
@@ -170,7 +172,7 @@ def test_the_best_or_the_last_epoch_is_kept(faces, tmp_path):
 
 
 @pytest.mark.usefixtures("eager")
-def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, tmp_path, monkeypatch):
+def test_the_original_recipe_has_whole_batches_without_augmentation(faces, tmp_path, monkeypatch):
     train, validation = faces
     monkeypatch.setattr(training, "augmentation", lambda *how: pytest.fail("varied"))
     batches = []
@@ -195,7 +197,7 @@ def test_the_original_recipe_shows_whole_batches_of_pictures_as_they_are(faces, 
 
 @pytest.mark.slow  # Three trainings.
 @pytest.mark.usefixtures("eager")
-def test_a_run_killed_at_any_epoch_goes_on_as_if_it_had_not_been(faces, tmp_path, monkeypatch):
+def test_an_interrupted_run_is_resumed_with_the_same_result(faces, tmp_path, monkeypatch):
     recipe = {"epochs": 2, "batch_size": 48}
     whole, expected = run(faces, tmp_path / "whole", **recipe)
 
@@ -207,18 +209,18 @@ def test_a_run_killed_at_any_epoch_goes_on_as_if_it_had_not_been(faces, tmp_path
         patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(faces, tmp_path / "cut", **recipe)
-    # The same seed gives the same numbers.
+    # The same seed gives the same history.
     assert figures(read_history(tmp_path / "cut")) == figures(expected)[:1]
     resumed, history = run(faces, tmp_path / "cut", resume=True, **recipe)
     assert figures(history) == figures(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
-    # Nothing is left to do: the log stays as it is.
+    # A finished run is not changed.
     assert run(faces, tmp_path / "cut", resume=True, **recipe)[1] == history
 
 
-@pytest.mark.slow  # Two hundred steps, and in a graph, as networks are trained.
-def test_it_learns(draw_dataset, tmp_path):
+@pytest.mark.slow  # Two hundred steps, with a graph.
+def test_training_reduces_the_validation_loss(draw_dataset, tmp_path):
     data = draw_dataset(tmp_path / "faces", CLASSES, per_class=16)
     faces = [load_faces(data, split, CLASSES) for split in ("train", "validation")]
     keras.utils.set_random_seed(7)
@@ -231,7 +233,7 @@ def test_it_learns(draw_dataset, tmp_path):
 
 
 @pytest.mark.usefixtures("eager")
-def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
+def test_a_loss_that_is_not_finite_is_reported(faces, tmp_path):
     with pytest.raises(UserError, match="lower learning rate"):
         run(faces, tmp_path / "run", epochs=1, batch_size=16, learning_rate=1e30)
 
@@ -257,15 +259,15 @@ def test_a_loss_that_is_no_number_is_said(faces, tmp_path):
         {"average": True, "optimizer": "sgd"},
     ],
 )
-def test_a_recipe_states_its_rules(wrong):
+def test_invalid_values_of_a_recipe_are_refused(wrong):
     with pytest.raises(UserError, match=f"`{next(iter(wrong))}` must be"):
         Recipe(**wrong)
 
 
-def test_soft_targets_say_how_sure_people_are():
+def test_soft_targets_estimate_classes_from_votes():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 600)
-    # The others' votes follow the labels, but mistake the second class for the third every other time.
+    # The votes follow the labels, but half of those for the second class go to the third.
     seen = np.where((labels == 1) & (rng.random(600) < 0.5), 2, labels)
     votes = 0.8 * np.eye(3)[seen] + 0.1
     votes[:10] = np.nan
@@ -278,10 +280,10 @@ def test_soft_targets_say_how_sure_people_are():
     doubtful = targets[known & (seen == 2) & (labels == 2)].mean(axis=0)
     share = (labels[seen == 2] == 1).mean()
     assert doubtful[1] == pytest.approx(Recipe.votes_share * share, abs=0.05)
-    # The labels alone, the votes alone, and what is between.
+    # Share 0 gives the labels, share 1 the votes, and other shares a mean of both.
     np.testing.assert_array_equal(soft_targets(faces, votes, 0), one_hot(faces))
     said = soft_targets(faces, votes, 1)
     np.testing.assert_array_equal(said[known & (seen == 2)].std(axis=0).round(6), 0)
     np.testing.assert_allclose(targets[known], 0.3 * one_hot(faces)[known] + 0.7 * said[known])
-    # Nothing is favoured: on average the targets are the labels.
+    # The targets are unbiased: their mean is that of the labels.
     np.testing.assert_allclose(targets.mean(axis=0), np.eye(3)[labels].mean(axis=0), atol=0.02)

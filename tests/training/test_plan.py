@@ -1,4 +1,4 @@
-"""A training is planned from its options, and resumed with its own settings."""
+"""Tests of the plan of a training, and of its settings when it is resumed."""
 
 import argparse
 import json
@@ -39,18 +39,19 @@ BEFORE = {
     "weight_decay": 0.05,
     "whole_batches": False,
 }
-"""Settings of a run that version 0.1.0 began."""
+"""Settings that version 0.1.0 saved for a run."""
 COMMAND = "--start bundled --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --seed 1 --resume"
 
 
 def plan(output, *more):
+    """Return the plan of a training with options."""
     parser = argparse.ArgumentParser()
     parser.set_defaults(program="python train.py", command="train", own_process=False)
     add_options(parser)
     return make_plan(parser.parse_args(["--data", "fer2013.zip", "--output", str(output), *more]))
 
 
-def test_each_field_of_the_recipe_that_has_a_help_text_is_an_option(tmp_path):
+def test_each_field_of_the_recipe_with_a_help_text_is_an_option(tmp_path):
     given = [("--no-" if field.type is bool else "--") + field.name.replace("_", "-") for field in fields(Recipe)]
     known = argparse.ArgumentParser()
     add_options(known)
@@ -62,7 +63,7 @@ def test_each_field_of_the_recipe_that_has_a_help_text_is_an_option(tmp_path):
     assert plan(tmp_path).recipe == RECIPES["se_resnet"]
 
 
-def test_the_share_of_the_votes_goes_with_votes(tmp_path):
+def test_votes_share_requires_votes(tmp_path):
     assert plan(tmp_path, "--votes", "v.csv").recipe.votes_share == 0.7
     shared = plan(tmp_path, "--votes", "v.csv", "--votes-share", "0")
     assert shared.recipe.votes_share == 0
@@ -75,7 +76,7 @@ def test_the_share_of_the_votes_goes_with_votes(tmp_path):
 
 
 @pytest.mark.parametrize("share", [[], ["--votes-share", "0.7"]])
-def test_a_run_that_was_begun_before_the_votes_had_a_share_is_resumed(tmp_path, share):
+def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
     (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
     check_output(resumed)
@@ -86,7 +87,7 @@ def test_a_run_that_was_begun_before_the_votes_had_a_share_is_resumed(tmp_path, 
     check_resumption(resumed, settings)
 
 
-def test_a_run_is_not_resumed_with_another_share(tmp_path):
+def test_a_run_is_not_resumed_with_another_votes_share(tmp_path):
     (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
     other = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1")
     with pytest.raises(UserError, match=r"votes_share=0\.7\. Received: votes_share=1\.0"):

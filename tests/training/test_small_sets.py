@@ -1,4 +1,4 @@
-"""Small data sets of one's own: how they are trained, and what is said of it."""
+"""Tests of trainings on small data sets: their settings, messages and cards."""
 
 import argparse
 import json
@@ -31,6 +31,7 @@ OWN = ("wink", "Yawn")
 
 
 def plan(*more):
+    """Return the plan of a training with options."""
     parser = argparse.ArgumentParser()
     parser.set_defaults(program="python train.py", command="train", own_process=False)
     add_options(parser)
@@ -39,7 +40,7 @@ def plan(*more):
 
 @pytest.fixture
 def own_data(tmp_path):
-    """Different faces in folders of two own classes."""
+    """A data set of two own classes, ten drawn faces each, without splits."""
     for number, name in enumerate(OWN):
         folder = tmp_path / "mine" / name
         folder.mkdir(parents=True)
@@ -49,8 +50,8 @@ def own_data(tmp_path):
 
 
 @pytest.fixture
-def seven(tmp_path):
-    """A model folder of a small network that knows the seven emotions."""
+def seven_emotions(tmp_path):
+    """A model folder of a small network with the seven emotions."""
     folder = tmp_path / "seven"
     folder.mkdir()
     config = ModelConfig(
@@ -61,7 +62,7 @@ def seven(tmp_path):
     return folder
 
 
-def test_small_sets_start_from_the_bundled_network_with_a_schedule_of_their_size():
+def test_small_sets_are_fine_tuned_from_the_bundled_network_with_their_own_schedule():
     settled, notes = settle(plan("--classes", *OWN), 60)
     assert (settled.start, settled.keep) == ("bundled", "last")
     assert settled.recipe == fit_recipe(RECIPES["se_resnet"], 60)
@@ -90,7 +91,7 @@ def test_small_sets_start_from_the_bundled_network_with_a_schedule_of_their_size
         (["--hosts", "localhost:1", "--processes", "2", "--process-id", "0"], 60),
     ],
 )
-def test_other_trainings_stay_as_they_were(options, pictures):
+def test_other_trainings_are_not_changed(options, pictures):
     before = plan(*options)
     after, notes = settle(before, pictures)
     assert after == before
@@ -101,7 +102,7 @@ def test_other_trainings_stay_as_they_were(options, pictures):
         assert re.match(r"Warning: \d+ steps are few to train from scratch, where some 1000 are needed; ", notes[0])
 
 
-def test_a_model_that_has_learnt_nothing_is_told():
+def test_a_model_that_is_no_better_than_a_constant_answer_is_reported():
     metrics = {"accuracy": 0.4, "n": 10, "per_class": {"wink": {"support": 4}, "Yawn": {"support": 3}}}
     note = judge(metrics, from_scratch=True)
     assert note.startswith(
@@ -113,25 +114,28 @@ def test_a_model_that_has_learnt_nothing_is_told():
 
 
 @pytest.mark.usefixtures("small_network")
-def test_a_head_keeps_the_classes_that_it_knows(seven):
-    made = plan("--classes", "yawn", "sad", "happy", "--image-size", "16", "--start", str(seven))
+def test_the_new_head_keeps_the_weights_of_known_classes(seven_emotions):
+    made = plan("--classes", "yawn", "sad", "happy", "--image-size", "16", "--start", str(seven_emotions))
     origins = load_origins(made)
     assert made.config.labels == ("happy", "sad", "yawn")
     assert origins.columns == [EMOTIONS.index("happy"), EMOTIONS.index("sad"), None]
     network = made.config.build()
     fresh = network.get_weights()
     origins.begin(network)
-    earlier, (kernel, bias) = load_model(seven)[0].get_weights(), network.get_weights()[-2:]
+    earlier, (kernel, bias) = load_model(seven_emotions)[0].get_weights(), network.get_weights()[-2:]
     for place, column in enumerate(origins.columns[:2]):
         np.testing.assert_array_equal(kernel[:, place], earlier[-2][:, column])
         assert bias[place] == earlier[-1][column]
     np.testing.assert_array_equal(kernel[:, 2], fresh[-2][:, 2])
     for mine, theirs in zip(network.get_weights()[:-2], earlier[:-2], strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert origins.start_facts["model"] == {"name": "seven", "sha256": load_config(seven)[1]["sha256"]}
+    assert origins.start_facts["model"] == {
+        "name": "seven",
+        "sha256": load_config(seven_emotions)[1]["sha256"],
+    }
 
 
-def test_statistics_are_those_of_all_pictures():
+def test_statistics_are_measured_on_all_pictures():
     images = np.random.default_rng(1).integers(0, 255, (100, 4, 4, 1), np.uint8)
     layer, frozen = keras.layers.BatchNormalization(), keras.layers.BatchNormalization(trainable=False)
     network = keras.Sequential([keras.Input((4, 4, 1)), layer, keras.Sequential([frozen])])
@@ -144,10 +148,10 @@ def test_statistics_are_those_of_all_pictures():
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
-def test_a_model_of_own_data_says_so(own_data, seven, tmp_path, capsys):
+def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotions, tmp_path, capsys):
     run = tmp_path / "run"
     command = ["--data", str(own_data), "--classes", *OWN, "--image-size", "16", "--epochs", "1", "--output", str(run)]
-    train.main([*command, "--start", str(seven), "--license", "cc-by-4.0"])
+    train.main([*command, "--start", str(seven_emotions), "--license", "cc-by-4.0"])
     said = capsys.readouterr().out
     assert "18 training pictures are few: fine-tuning from" in said
     config = load_config(run)[0]
@@ -183,7 +187,7 @@ def test_a_model_of_own_data_says_so(own_data, seven, tmp_path, capsys):
     assert 'own data, "mine": its validation split' in " ".join(text.split())
 
 
-def test_fer2013_is_known_by_its_numbers(own_data):
+def test_fer2013_is_recognized_by_its_numbers_of_pictures(own_data):
     faces = load_faces(own_data, "train", OWN)
     options = SimpleNamespace(data="mine", license=None)
     assert not faces.is_fer2013
@@ -193,11 +197,11 @@ def test_fer2013_is_known_by_its_numbers(own_data):
     assert sum(PICTURES.values()) == 28_709
 
 
-def test_a_start_is_a_folder_or_a_model_of_the_hub(seven, monkeypatch):
-    assert find_start(str(seven)) == (seven, "seven")
+def test_start_is_a_folder_or_a_hub_model(seven_emotions, monkeypatch):
+    assert find_start(str(seven_emotions)) == (seven_emotions, "seven")
     assert find_start("bundled")[1] == "bundled"
-    source = SimpleNamespace(name="someone/model", folder=seven, revision="abc")
+    source = SimpleNamespace(name="someone/model", folder=seven_emotions, revision="abc")
     monkeypatch.setattr("fer.hub.client.resolve_model", lambda name: source)
-    assert find_start("someone/model@v1") == (seven, "someone/model")
+    assert find_start("someone/model@v1") == (seven_emotions, "someone/model")
     with pytest.raises(UserError, match="a model folder holds"):
         load_config(find_start("nowhere")[0])

@@ -27,18 +27,20 @@ from fer.training.targets import one_hot
 
 @pytest.fixture(scope="module")
 def data(trained):
+    """Folder of the data set of `trained`."""
     return trained.data
 
 
 TRANSFER = ["--network", "vgg16", "--weights", "imagenet"]
-"""Options of a training that starts from weights, of which nothing is downloaded before they are checked."""
+"""Options of a training from ImageNet weights; wrong options are refused before the download."""
 
 
 def without_seconds(folder):
+    """Return the history of a run without the seconds."""
     return [{**row, "seconds": None} for row in read_history(folder)]
 
 
-def test_a_run_writes_a_whole_model_folder(trained):
+def test_a_run_writes_a_complete_model_folder(trained):
     folder = trained.folder
     assert {path.name for path in folder.iterdir()} >= {
         "model.weights.h5", "model.tflite", "config.json", "metrics.json", "history.csv", "logs", "figures", "README.md"
@@ -56,13 +58,13 @@ def test_a_run_writes_a_whole_model_folder(trained):
     assert (metrics["n"], metrics["split"], metrics["skipped"]) == (24, "validation", 0)
 
 
-def test_what_was_trained_reads_a_photo(trained, astronaut, capsys):
+def test_a_trained_model_recognizes_a_photo(trained, astronaut, capsys):
     assert fer_main(["predict", "--model", str(trained.folder), "--json", str(astronaut)]) == 0
     (face,) = json.loads(capsys.readouterr().out.splitlines()[-1])["faces"]
     assert set(face["probabilities"]) == {"happy", "sad"}
 
 
-def test_a_folder_that_is_taken_or_trained_otherwise_is_refused(trained, tmp_path):
+def test_a_folder_that_is_not_empty_or_has_other_settings_is_refused(trained, tmp_path):
     there = [*trained.command, "--output", str(trained.folder)]
     with pytest.raises(UserError, match="new or empty folder"):
         train.main(there)
@@ -74,7 +76,7 @@ def test_a_folder_that_is_taken_or_trained_otherwise_is_refused(trained, tmp_pat
 
 
 @pytest.mark.usefixtures("small_network")
-def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anything_is_trained(
+def test_a_validation_split_that_copies_training_pictures_is_refused_before_training(
     draw_dataset, tmp_path, monkeypatch, capsys
 ):
     data = draw_dataset(tmp_path / "data", ["happy", "sad"], per_class=4)
@@ -94,7 +96,7 @@ def test_a_validation_split_cut_from_a_copy_of_training_is_refused_before_anythi
 
 @pytest.mark.slow  # Traces the graph of a training twice.
 @pytest.mark.usefixtures("small_network")
-def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monkeypatch):
+def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
@@ -105,7 +107,7 @@ def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monk
         patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
         with pytest.raises(KeyboardInterrupt, match="interrupted. The same command with --resume goes on"):
             train.main(command)
-    # The same seed gives the same numbers.
+    # The same seed gives the same history.
     assert without_seconds(folder) == without_seconds(trained.folder)[:1]
     train.main([*command, "--resume"])
     assert without_seconds(folder) == without_seconds(trained.folder)
@@ -114,7 +116,7 @@ def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monk
         network.load_weights(run / callbacks.BEST)
     for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
-    # Nothing is left to do: the log and the figures stay as they are, and the export is of the weights.
+    # A finished run is not changed, and its export fits the weights.
     history, metrics = ((folder / name).read_text() for name in ("history.csv", "metrics.json"))
     train.main([*command, "--resume"])
     assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
@@ -122,8 +124,9 @@ def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(trained, tmp_path, monk
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
-def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("fer.training.small_sets.FEW_STEPS", 0)  # What is saved is what the epoch was measured with.
+def test_an_enlarging_network_has_the_validation_loss_of_its_training_after_loading(trained, tmp_path, monkeypatch):
+    # Else the statistics of batch normalization would be measured again after so few steps.
+    monkeypatch.setattr("fer.training.small_sets.FEW_STEPS", 0)
     train.main(
         [*trained.command, "--output", str(tmp_path / "run"), "--enlarged", "32", "--epochs", "1", "--batch-size", "24"]
     )
@@ -133,12 +136,12 @@ def test_an_enlarging_network_learns_from_large_pictures_and_reads_small_ones(tr
     answers = classify(network, faces.images[..., 0])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=RECIPES["se_resnet"].label_smoothing)
     (epoch,) = read_history(tmp_path / "run")
-    # float16 weights, and an enlargement that does not round.
+    # Differences come from float16 weights, and from an enlargement without rounding.
     assert float(loss(one_hot(faces), answers)) == pytest.approx(epoch["val_loss"], abs=1e-3)
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
-def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monkeypatch):
+def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, monkeypatch):
     def interrupt(self, epoch, logs=None):
         raise KeyboardInterrupt
 
@@ -160,7 +163,7 @@ def test_a_taught_run_keeps_how_its_teacher_was_trained(trained, tmp_path, monke
     assert facts["models"] == [kept]
     card = (output / "README.md").read_text()
     assert f"```\n{teacher['training']['command']}\npython train.py" in card
-    # That their answers are right is another test.
+    # Other tests compare the exports' answers.
     assert set(load_config(output)[0].exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
     assert 'Interpreter("model.tflite")' in card
@@ -227,20 +230,20 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
     ],
 )
 @pytest.mark.usefixtures("small_network")
-def test_mistakes_are_told_before_training(data, tmp_path, arguments, message):
+def test_user_errors_are_reported_before_training(data, tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         train.main(["--data", str(data), "--output", str(tmp_path / "run"), *arguments])
 
 
-def test_a_class_without_pictures_is_told_before_training(draw_dataset, tmp_path):
+def test_a_class_without_pictures_is_refused_before_training(draw_dataset, tmp_path):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
     with pytest.raises(UserError, match="the train split has no picture of class angry"):
         train.main(["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad", "angry"])
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow  # In an interpreter of its own, which imports JAX, and another for the conversion.
-def test_training_with_jax_writes_the_file_that_answers_in_a_process_of_its_own(trained, tmp_path):
+@pytest.mark.slow  # Starts an interpreter that imports JAX, and another one for the conversion.
+def test_training_with_jax_writes_the_litert_file_in_a_subprocess(trained, tmp_path):
     script = Path(__file__).parent / "train_small.py"
     run = subprocess.run(
         [sys.executable, script, *trained.command, "--output", tmp_path / "run"],
@@ -253,9 +256,9 @@ def test_training_with_jax_writes_the_file_that_answers_in_a_process_of_its_own(
     assert read_litert_file(tmp_path / "run").path == tmp_path / "run" / "model.tflite"
 
 
-@pytest.mark.slow  # In an interpreter of its own, which imports JAX and compiles.
-def test_training_runs_with_jax_alone(trained, tmp_path):
-    """As on a machine for training, which has no use for what only the app and its tools need."""
+@pytest.mark.slow  # Starts an interpreter that imports JAX and compiles.
+def test_training_runs_with_jax_and_without_tensorflow_and_app_packages(trained, tmp_path):
+    """As on a training machine that lacks the packages of the app and of exports."""
     program = (
         "import runpy, sys\n"
         "from importlib.machinery import PathFinder\n"
@@ -280,7 +283,7 @@ def test_training_runs_with_jax_alone(trained, tmp_path):
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["n"] == 24
 
 
-def test_make_recipe_runs_the_bundled_networks_commands():
+def test_make_recipe_runs_the_commands_of_the_bundled_network():
     make = ["make", "--always-make", "--dry-run", "recipe"]
     told = subprocess.run(
         [*make, "DATA=fer2013.zip", "VOTES=ferplus.csv"], cwd=ROOT, capture_output=True, text=True, check=True

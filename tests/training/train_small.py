@@ -1,4 +1,4 @@
-"""`train.py` with a smaller `se_resnet`, for tests that start it in processes of their own."""
+"""`train.py` with a small `se_resnet`, for tests that start it in a subprocess."""
 
 import sys
 from dataclasses import replace

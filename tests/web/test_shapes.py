@@ -9,7 +9,7 @@ from fer.web.shapes import find_shapes
 
 
 def write_shape(content, shapes, height, width):
-    """Do what `reshape` of `runtime.js` does."""
+    """Return a LiteRT file with another input size, as `reshape` in `runtime.js` writes it."""
     content = bytearray(content)
     _, own_height, own_width, _ = shapes["input"]
     for place in shapes["batches"]:
@@ -28,7 +28,7 @@ def run(interpreter, values):
 
 
 @pytest.mark.parametrize("file", [NEAR, FAR])
-def test_a_detector_whose_shapes_were_written_answers_as_one_that_was_resized(file):
+def test_a_detector_with_written_shapes_agrees_with_a_resized_one(file):
     content = file.read_bytes()
     shapes = find_shapes(content)
     side = shapes["input"][1]

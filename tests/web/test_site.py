@@ -18,12 +18,13 @@ from fer.web.vendor import MANIFEST, PACKAGE, RUNTIME, VERSION
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
+    """Folder of a site that `fer web` has written."""
     folder = tmp_path_factory.mktemp("web") / "site"
     assert main(["web", str(folder)]) == 0
     return folder
 
 
-def test_the_folder_has_all_that_its_settings_name_and_each_file_is_the_recorded_one(site):
+def test_the_site_has_all_files_in_its_settings_with_their_digests(site):
     settings = json.loads((site / "settings.json").read_text())
     files = {f"runtime/{name}": record for name, record in settings["runtime"]["files"].items()}
     files |= {record["file"]: record for record in settings["networks"].values()}
@@ -37,7 +38,7 @@ def test_the_folder_has_all_that_its_settings_name_and_each_file_is_the_recorded
     assert {f"runtime/{name}" for build in builds for name in build.values()} <= set(files)
 
 
-def test_the_settings_are_pythons_own_numbers(site):
+def test_the_settings_have_the_values_of_the_python_code(site):
     settings = json.loads((site / "settings.json").read_text())
     assert settings["model"]["labels"] == list(EMOTIONS)
     assert (
@@ -54,7 +55,7 @@ def test_every_setting_is_read_by_the_module(site):
     assert {name for name in names if not re.search(rf"\b{name}\b", scripts)} == set()
 
 
-def test_the_page_and_the_module_ask_no_other_server():
+def test_the_page_and_the_module_contain_no_addresses():
     for path in [PAGE, *MODULE.glob("*.js")]:
         assert not re.search(r"https?://[a-z]", path.read_text()), path
 
@@ -63,14 +64,14 @@ def test_the_page_is_short_enough_to_copy():
     assert len(PAGE.read_text().splitlines()) <= 65
 
 
-def test_the_runtime_is_the_one_that_its_notice_names():
+def test_the_runtime_has_the_version_in_its_notice():
     assert json.loads(MANIFEST.read_text())["version"] == VERSION
     notice = (RUNTIME / "NOTICE").read_text()
     assert f"{PACKAGE} {VERSION}" in notice
     assert {path.name for path in RUNTIME.iterdir() if path.name not in notice} <= {"NOTICE"}
 
 
-def test_a_folder_is_written_again_but_one_of_something_else_is_refused(tmp_path):
+def test_a_site_is_written_again_but_other_folders_are_refused(tmp_path):
     folder = tmp_path / "site"
     assert write_site(folder, model="mine") == write_site(folder, model="mine") > 10_000_000
     assert json.loads((folder / "settings.json").read_text())["model"]["name"] == "mine"
@@ -79,7 +80,7 @@ def test_a_folder_is_written_again_but_one_of_something_else_is_refused(tmp_path
         write_site(tmp_path)
 
 
-def test_a_model_without_its_litert_file_is_refused_with_the_command_that_makes_it(tmp_path):
+def test_a_model_without_a_litert_file_is_refused_with_the_command(tmp_path):
     folder = shutil.copytree(BUNDLED, tmp_path / "model")
     (folder / EXPORTS["litert"]).unlink()
     with pytest.raises(ModelFolderError, match="python -m fer export .*model --format litert"):

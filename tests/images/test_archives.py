@@ -1,15 +1,11 @@
-import csv
 import io
 import zipfile
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from fer.errors import UserError
-from fer.images import archives as batch
-from fer.recognition import records
-from fer.recognition.recognizer import Face
+from fer.images import archives
 
 
 def write_zip(path, entries):
@@ -27,26 +23,26 @@ def png():
 
 
 def messages(listing):
-    """Reasons of the pictures of a listing that cannot be read."""
+    """Return the error messages of the pictures of a listing that cannot be opened."""
     found = []
     for picture in listing.pictures:
         try:
-            batch.open_picture(picture)
+            archives.open_picture(picture)
         except UserError as error:
             found.append(str(error))
     return found
 
 
-def test_a_zip_gives_its_pictures_alone_and_writes_nothing(tmp_path, png):
+def test_only_pictures_of_a_zip_are_listed_and_nothing_is_unpacked_to_disk(tmp_path, png):
     names = ("a.png", "../../b.PNG", "__MACOSX/a.png", "deep/.c.png")
     path = write_zip(tmp_path / "many.zip", {**dict.fromkeys(names, png), "notes.txt": b"text", "run.exe": b"MZ"})
-    listing = batch.list_pictures([path])
+    listing = archives.list_pictures([path])
     assert [picture.name for picture in listing.pictures] == ["many.zip/a.png", "many.zip/../../b.PNG"]
-    assert {batch.open_picture(picture).size for picture in listing.pictures} == {(20, 10)}
+    assert {archives.open_picture(picture).size for picture in listing.pictures} == {(20, 10)}
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp_path, png):
+def test_pictures_are_recognized_by_content_and_other_files_are_counted(tmp_path, png):
     files = {
         "IMG_1.HEIC": b"broken",
         "saved.jfif": png,
@@ -57,7 +53,7 @@ def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp
     }
     others = {"clip.mov": b"\0\0\0 ftypqt  ", "a.MOV": b"x", "notes.txt": b"BM is no picture", "LICENSE": b"text"}
     path = write_zip(tmp_path / "phone.zip", {**files, **others})
-    listing = batch.list_pictures([path])
+    listing = archives.list_pictures([path])
     assert [picture.name for picture in listing.pictures] == [f"phone.zip/{name}" for name in files]
     assert [message[:21] for message in messages(listing)] == ["phone.zip/IMG_1.HEIC:"]
     assert listing.left_out == {".mov": 2, ".txt": 1, "": 1}
@@ -65,9 +61,9 @@ def test_pictures_are_known_by_their_content_and_what_is_left_out_is_counted(tmp
     assert note[1] == "phone.zip: 4 files left out: 2 .mov, 1 .txt, 1 without a suffix."
 
 
-def test_a_zip_without_pictures_says_so(tmp_path):
+def test_a_zip_without_pictures_has_a_note(tmp_path):
     paths = [write_zip(tmp_path / "a.zip", {"notes.txt": b"text"}), write_zip(tmp_path / "b.zip", {})]
-    listing = batch.list_pictures(paths)
+    listing = archives.list_pictures(paths)
     assert not listing.pictures
     assert [message for _, message in listing.notes] == [
         "a.zip: no pictures in this zip; 1 file left out: 1 .txt.",
@@ -75,21 +71,21 @@ def test_a_zip_without_pictures_says_so(tmp_path):
     ]
 
 
-def test_a_zip_is_known_by_its_content(tmp_path, png):
+def test_a_zip_is_recognized_by_its_content(tmp_path, png):
     path = write_zip(tmp_path / "album", {"a.png": png})
-    (picture,) = batch.list_pictures([path]).pictures
-    assert batch.open_picture(picture).size == (20, 10)
+    (picture,) = archives.list_pictures([path]).pictures
+    assert archives.open_picture(picture).size == (20, 10)
 
 
-def test_two_files_of_one_name_are_two_pictures(tmp_path, png):
+def test_two_files_with_the_same_name_are_two_pictures(tmp_path, png):
     path = write_zip(tmp_path / "twice.zip", {"a.png": png, "b.png": b"another"})
     path.write_bytes(path.read_bytes().replace(b"b.png", b"a.png"))
-    listing = batch.list_pictures([tmp_path / "twice.zip"])
+    listing = archives.list_pictures([tmp_path / "twice.zip"])
     assert len(listing.pictures) == 2
     assert len(messages(listing)) == 1
 
 
-def test_files_without_a_name_and_with_a_line_break_in_it_are_pictures_with_reasons_of_one_line(tmp_path, png):
+def test_names_that_are_empty_or_have_a_line_break_are_handled(tmp_path, png):
     path = tmp_path / "odd.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (("", png), ("two\nlines.png", b"broken")):
@@ -97,48 +93,48 @@ def test_files_without_a_name_and_with_a_line_break_in_it_are_pictures_with_reas
             info.filename = name
             with archive.open(info, "w") as file:
                 file.write(content)
-    listing = batch.list_pictures([path])
+    listing = archives.list_pictures([path])
     assert len(listing.pictures) == 2
     (message,) = messages(listing)
     assert message.startswith("odd.zip/two lines.png: not a picture")
 
 
-def test_a_bomb_is_read_no_further_than_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "MAX_BYTES", 1_000_000)
-    listing = batch.list_pictures([write_zip(tmp_path / "bomb.zip", {"a.png": bytes(50_000_000)})])
+def test_a_zip_bomb_is_read_only_up_to_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_BYTES", 1_000_000)
+    listing = archives.list_pictures([write_zip(tmp_path / "bomb.zip", {"a.png": bytes(50_000_000)})])
     assert messages(listing) == ["bomb.zip/a.png: pictures in a zip may have at most 1 MB."]
 
 
 @pytest.mark.parametrize(("method", "received"), [(zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "LZMA"), (99, "99")])
-def test_what_is_packed_in_another_way_is_a_row_and_is_not_unpacked(tmp_path, png, method, received):
+def test_unsupported_compression_is_an_error_of_that_file(tmp_path, png, method, received):
     path = tmp_path / "small.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a.png", bytes(10_000_000), method if method < 99 else zipfile.ZIP_DEFLATED)
         archive.writestr("b.png", png)
     if method == 99:
         patch(path, 10, (99).to_bytes(2, "little"))
-    listing = batch.list_pictures([path])
+    listing = archives.list_pictures([path])
     rule = "files in a zip must be stored or deflated"
     assert messages(listing) == [f"small.zip/a.png: {rule}. Received: {received}."]
     assert len(listing.pictures) == 2
 
 
-def test_an_encrypted_file_is_a_row(tmp_path, png):
+def test_encryption_is_an_error_of_that_file(tmp_path, png):
     path = write_zip(tmp_path / "secret.zip", {"a.png": png, "b.png": png})
     patch(path, 8, b"\1\0")
-    assert messages(batch.list_pictures([path])) == ["secret.zip/a.png: encrypted; send it without a password."]
+    assert messages(archives.list_pictures([path])) == ["secret.zip/a.png: encrypted; send it without a password."]
 
 
 @pytest.mark.parametrize(
     ("offset", "value"),
     [(6, b"\xff\0"), (8, b"\0\x08"), (42, b"\xff\xff\xff\x7f"), (20, b"\xff\xff\xff\x7f"), (0, b"PKxx")],
-    ids=["unknown version", "a name that is not UTF-8", "no such place", "longer than the zip", "no entry"],
+    ids=["unknown version", "name is not UTF-8", "offset beyond the end", "size beyond the end", "no signature"],
 )
-def test_what_is_wrong_with_a_zip_is_a_row_and_the_other_files_are_read(tmp_path, png, offset, value):
+def test_a_damaged_zip_is_an_error_and_other_files_are_read(tmp_path, png, offset, value):
     (tmp_path / "alone.png").write_bytes(png)
     path = write_zip(tmp_path / "odd.zip", {"\xe4.png".encode("cp437").decode("latin-1"): png})
     patch(path, offset, value, name=b"\xff.png")
-    listing = batch.list_pictures([path, tmp_path / "alone.png"])
+    listing = archives.list_pictures([path, tmp_path / "alone.png"])
     (message,) = messages(listing)
     assert message.startswith("odd.zip")
     assert "\n" not in message
@@ -146,7 +142,7 @@ def test_what_is_wrong_with_a_zip_is_a_row_and_the_other_files_are_read(tmp_path
 
 
 def patch(path, offset, value, name=None):
-    """Changes bytes of the first entry of a zip's directory, and with `name` the name of its only file."""
+    """Overwrite bytes of the first entry of a zip's directory, and with `name` the name in it."""
     content = bytearray(path.read_bytes())
     start = content.index(b"PK\x01\x02")
     content[start + offset : start + offset + len(value)] = value
@@ -156,57 +152,47 @@ def patch(path, offset, value, name=None):
     path.write_bytes(content)
 
 
-def test_a_zip_of_too_many_files_is_a_row(tmp_path):
+def test_a_zip_with_too_many_files_is_an_error(tmp_path):
     path = write_zip(tmp_path / "many.zip", {f"{number}.txt": b"" for number in range(2_001)})
-    assert messages(batch.list_pictures([path])) == ["many.zip: a zip may have at most 2000 files. Received: 2001"]
+    assert messages(archives.list_pictures([path])) == ["many.zip: a zip may have at most 2000 files. Received: 2001"]
 
 
-def test_a_long_list_of_files_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
+def test_a_directory_that_is_too_long_is_not_parsed(tmp_path, monkeypatch):
     entry = b"PK\x01\x02" + bytes(24) + (10).to_bytes(2, "little") + bytes(16) + b"0123456789"
     ending = b"PK\x05\x06" + bytes(8) + (200_000 * len(entry)).to_bytes(4, "little") + bytes(6)
     path = tmp_path / "long.zip"
     path.write_bytes(entry * 200_000 + ending)
-    monkeypatch.setattr(zipfile, "ZipInfo", None)  # Of each file that is parsed.
-    assert messages(batch.list_pictures([path])) == ["long.zip: a zip's list of files may have at most 1 MB."]
+    monkeypatch.setattr(zipfile, "ZipInfo", None)  # Parsing an entry would fail.
+    assert messages(archives.list_pictures([path])) == ["long.zip: a zip's list of files may have at most 1 MB."]
 
 
-def test_a_zip_of_too_large_pictures_is_a_row_and_none_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "MAX_UNPACKED", 5_000_000)
+def test_a_zip_with_too_many_bytes_is_an_error_and_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_UNPACKED", 5_000_000)
     path = write_zip(tmp_path / "large.zip", {f"{number}.png": bytes(1_000_000) for number in range(6)})
-    assert messages(batch.list_pictures([path])) == ["large.zip: a zip may have at most 5 MB of pictures, unpacked."]
+    assert messages(archives.list_pictures([path])) == ["large.zip: a zip may have at most 5 MB of pictures, unpacked."]
 
 
-def test_a_zip_that_lies_about_a_size_is_a_picture_that_cannot_be_opened(tmp_path, png):
+def test_a_wrong_size_in_the_directory_is_an_error_of_that_file(tmp_path, png):
     path = write_zip(tmp_path / "liar.zip", {"a.png": png + bytes(100_000)})
     patch(path, 24, (10).to_bytes(4, "little"))
-    (message,) = messages(batch.list_pictures([path]))
+    (message,) = messages(archives.list_pictures([path]))
     assert message.startswith("liar.zip/a.png: damaged")
 
 
-def test_a_picture_that_comes_alone_has_the_same_limit(tmp_path, monkeypatch, png):
-    monkeypatch.setattr(batch, "MAX_BYTES", len(png) - 1)
+def test_a_picture_outside_of_a_zip_has_the_same_limit(tmp_path, monkeypatch, png):
+    monkeypatch.setattr(archives, "MAX_BYTES", len(png) - 1)
     (tmp_path / "a.png").write_bytes(png)
-    (message,) = messages(batch.list_pictures([tmp_path / "a.png"]))
+    (message,) = messages(archives.list_pictures([tmp_path / "a.png"]))
     assert message.startswith("a.png: pictures may have at most")
 
 
-def test_a_broken_zip_is_a_picture_that_cannot_be_opened(tmp_path):
+def test_a_file_that_only_begins_like_a_zip_is_an_error(tmp_path):
     path = tmp_path / "broken.zip"
     path.write_bytes(b"PK not really")
-    (message,) = messages(batch.list_pictures([path]))
+    (message,) = messages(archives.list_pictures([path]))
     assert message.startswith("broken.zip: not a zip that can be read")
 
 
 def test_too_many_pictures_are_refused(tmp_path):
     with pytest.raises(UserError, match="at most 200 pictures. Received: 201"):
-        batch.list_pictures([tmp_path / "a.png"] * 201)
-
-
-def test_rows_and_csv():
-    face = Face((0, 0, 9, 9), "sad", {"happy": 0.25, "sad": 0.75}, 0.9, True, np.zeros((48, 48), np.uint8))
-    rows = records.photo_rows("=a.png", [face, face]) + records.photo_rows("b.png", [], "b.png: broken.")
-    assert [row["face"] for row in rows] == [1, 2, None]
-    table = list(csv.DictReader(io.StringIO(records.photos_csv(rows, ("happy", "sad")))))
-    assert table[0]["file"] == "'=a.png"
-    assert (table[1]["happy"], table[1]["sad"], table[1]["confident"]) == ("0.25", "0.75", "True")
-    assert (table[2]["label"], table[2]["message"]) == ("", "b.png: broken.")
+        archives.list_pictures([tmp_path / "a.png"] * 201)
