@@ -108,7 +108,7 @@ def measure_contest(data, peer, astronaut, folder):
 
     sizes = dict.fromkeys(WAYS, install_size(peer, "fer")) | {OURS: install_size(sys.executable, *read_requirements())}
     accuracy = table(
-        ["", "right on the crops", "faces found in scenes", "right of all scenes"],
+        ["", "accuracy on crops", "faces found in scenes", "accuracy on all scenes"],
         rows,
     )
     speed = table(

@@ -42,7 +42,7 @@ def measure_exports(data, model="bundled"):
         sizes, differences, accuracies = in_own_process(export, model, files, data)
         speeds = [in_own_process(measure_speed, model, files, threads) for threads in (1, 2)]
     return table(
-        ["", "MB", "largest difference", "accuracy on validation", "ms a face, 1 thread", "2 threads"],
+        ["", "MB", "largest difference", "accuracy on validation", "ms per face, 1 thread", "2 threads"],
         [
             [
                 name, f"{sizes[name] / 1e6:.1f}", differences[name], f"{accuracies[name]:.2%}",

@@ -156,7 +156,7 @@ def measure_speed(server, recognizer, minutes):
         ["sent when it loads first", f"{sent / 1e6:.1f} MB"],
         ["seconds to load, cold", spread(cold)],
         ["seconds to load, warm", spread(warm)],
-        ["frames a second, 640x480, one face", spread(rates)],
+        ["frames per second, 640x480, one face", spread(rates)],
         ["the same in Python, two threads", spread([1 / seconds for seconds in times])],
         [f"MB of the page's process after {frames} frames", ", ".join(f"{size / 1e6:.0f}" for _, size in memory)],
     ]

@@ -61,7 +61,7 @@ def main():
                 work[read].append(1000 * (time.process_time() - processor) / COUNT)
         ratios = [more / less for less, more in zip(*rates.values(), strict=True)]
         rows.append([name, *map(spread, rates.values()), spread(ratios, 2), *map(spread, work.values())])
-    headers = ["", "one at a time, a second", "together, a second", "times", "one: CPU ms", "together: CPU ms"]
+    headers = ["", "one at a time, per second", "together, per second", "times", "one: CPU ms", "together: CPU ms"]
     print(table(headers, rows))
 
 

@@ -45,7 +45,7 @@ def measure_serving(photo):
         [["page up", spread(pages, 2)], ["first answer of `/predict`", spread(answers, 2)]],
     )
     times = table(
-        ["clients", "p50, ms", "p95, ms", "p99, ms", "photos a second"],
+        ["clients", "p50, ms", "p95, ms", "p99, ms", "photos per second"],
         [
             [str(count), *(spread([run[index] for run in runs], 0, 1000) for index in range(3)),
              spread([run[3] for run in runs], 1)]
@@ -53,11 +53,11 @@ def measure_serving(photo):
         ],
     )  # fmt: skip
     rates = table(
-        ["", "a second"],
+        ["", "per second"],
         [
             [f"`/predict_batch`, {BATCH} photos", spread(batches, 1)],
-            ["live, the page's 5 frames a second", spread(frames[1 / 5], 1)],
-            ["live, 30 frames a second sent", spread(frames[1 / 30], 1)],
+            ["live, the page's 5 frames per second", spread(frames[1 / 5], 1)],
+            ["live, 30 frames per second sent", spread(frames[1 / 30], 1)],
         ],
     )
     sizes = ", ".join(f"{most} photos with {count}" for count, most in CLIENTS.items())

@@ -51,7 +51,7 @@ def measure_time_spent(photo):
                 _timed(seconds, "`/predict` over HTTP, without upload", call)(http, "predict", file)
             for step, values in seconds.items():
                 runs[step].append(statistics.median(values))
-    times = table(["", "ms a photo"], [[step, spread(values, 2, 1000)] for step, values in runs.items()])
+    times = table(["", "ms per photo"], [[step, spread(values, 2, 1000)] for step, values in runs.items()])
     return f"""\
 {times}
 

@@ -50,7 +50,7 @@ class Recipe:
         "what is trained of a backbone with --weights: the head alone, the last block with it, or everything",
         shown=False,
     )
-    batch_size: int = _option(96, "N", "pictures a step")
+    batch_size: int = _option(96, "N", "pictures per step")
     optimizer: str = "adamw"
     learning_rate: float = _option(2e-3, "X", "highest learning rate of the schedule")
     tuning_rate: float = _option(

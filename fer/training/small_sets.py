@@ -76,7 +76,7 @@ def settle(plan: Any, pictures: int) -> tuple[Any, list[str]]:
     if pictures < SMALL and plain and (plan.start or _starts_from_bundled(options)):
         recipe = replace(fit_recipe(plan.recipe, pictures), **recipe_options(options))
         plan = replace(plan, recipe=recipe, start=plan.start or START, keep=options.keep or "last")
-        what = f"{recipe.epochs} epochs of {recipe.batch_size} pictures a step, learning rate {recipe.learning_rate:g}"
+        what = f"{recipe.epochs} epochs of {recipe.batch_size} pictures per step, learning rate {recipe.learning_rate:g}"
         notes.append(f"{pictures} training pictures are few: fine-tuning from {plan.start}, {what}.")
         if not options.start:
             notes.append("--from-scratch trains from random weights instead.")
