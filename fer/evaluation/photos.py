@@ -1,8 +1,8 @@
 """End-to-end evaluation on folders of whole photos with known expressions.
 
 A folder is one set, `<label>/*.jpg`, or several sets, `<set>/<label>/*.jpg`. Each photo is answered as in the app:
-detection, alignment, classification. Of several faces the largest counts. A photo in which no face is found, or that
-cannot be read, counts as a wrong answer.
+detection, alignment, classification. If a photo has several faces, the largest counts. A photo that cannot be read, or
+in which no face is found, counts as a wrong answer.
 """
 
 from collections.abc import Iterator

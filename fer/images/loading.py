@@ -215,7 +215,7 @@ def _unknown(name, reason=""):
 
 @cache
 def _register_heif():
-    # Imported when the first such picture comes: the import takes longer than decoding a small picture.
+    # Imported for the first HEIF picture only, because the import takes longer than decoding a small picture.
     from pillow_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
