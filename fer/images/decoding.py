@@ -34,7 +34,7 @@ SECONDS = 5
 """Time limit for decoding a picture, in seconds."""
 MEMORY = 640_000_000
 """Largest address space of a process in bytes: enough for 50 megapixels in every format except WebP, whose decoder
-takes 18 bytes per pixel, and AVIF with transparency. An idle process has 130 MB of it, 35 MB of them in memory."""
+takes 18 bytes per pixel, and AVIF with transparency. An idle process uses 130 MB of it, and 35 MB of memory."""
 LIGHT_PIXELS = 25_000_000
 """Largest number of pixels of a JPEG that is decoded without a separate process; most cameras' pictures have fewer."""
 LARGE_PIXELS = 16_000_000

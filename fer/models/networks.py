@@ -15,8 +15,8 @@ from fer.models import backbones  # noqa: F401  Registers its networks.
 from fer.models.registry import NETWORKS, Network, Size, network
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS = 512, 5, 8
-"""Largest numbers of filters per layer, of stages, and of blocks per stage: a downloaded `config.json` must not
-exhaust the memory."""
+"""Largest numbers of filters per layer, of stages, and of blocks per stage. They keep a downloaded `config.json` from
+exhausting the memory."""
 
 
 def find_network(name: str) -> Network:

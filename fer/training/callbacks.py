@@ -13,9 +13,9 @@ from fer.models.model_folder import HISTORY, LOGS, read_history
 from fer.outputs import write_text
 
 CHECKPOINT = "checkpoint"
-"""Name of the folder with the state to resume from."""
+"""Name of the folder with the state from which a run is resumed."""
 HEAD_CHECKPOINT = "checkpoint/head"
-"""Name of the folder with the state to resume the training of the head from."""
+"""Name of the folder with the state from which the training of the head is resumed."""
 BEST = "best.weights.h5"
 """Name of the file with the weights of the lowest validation loss."""
 RANDOM_STATES = "random_states.json"
@@ -53,7 +53,7 @@ class RandomStates(keras.callbacks.Callback):
 
 
 class Backup(keras.callbacks.BackupAndRestore):
-    """Keras' backup for a group: process 0 writes it, every process starts from it.
+    """Keras' backup for a group: process 0 writes it, and every process starts from it.
 
     Args:
         folder: folder of the checkpoint.
@@ -120,7 +120,7 @@ def build_callbacks(network, folder, checkpoint, batches, averaged, started, gro
     Args:
         network: Keras network that is saved.
         folder: folder of the run.
-        checkpoint: folder of the state to resume from.
+        checkpoint: folder of the state from which the run is resumed.
         batches: `fer.training.batches.FaceBatches` to train on.
         averaged: whether the optimizer averages the weights.
         started: time of `time.perf_counter` from which the first epoch counts.

@@ -35,11 +35,12 @@ LOST = (
     "the connection to another process is lost: it ended, or its host cannot be reached. "
     "The same commands with --resume go on after the last finished epoch."
 )
+"""Message if the connection to another process is lost."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together, as one of them sees it.
+    """The processes that train together, as one of them sees them.
 
     index: number of this process; process 0 writes the files.
     size: number of processes.
@@ -65,7 +66,7 @@ class Group:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Leave `scope` for what one process does alone: variables created here exist in this process only."""
+        """Leave `scope` for work that one process does alone: variables created here exist in this process only."""
         import keras
 
         distribution = keras.distribution.distribution()
@@ -97,7 +98,7 @@ class Group:
 
     @contextmanager
     def copy(self, folder: str | PathLike[str], pattern: str) -> Iterator[Path]:
-        """Yield a folder with those files of process 0's `folder` that match, so that the processes share no disk.
+        """Yield a folder with the matching files of process 0's `folder`, so that the processes need no shared disk.
 
         Process 0 gets `folder` itself, the other processes get a temporary copy.
         """
