@@ -31,6 +31,7 @@ _SIGNATURES = (
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), ("BMP",)),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), ("TIFF",)),
 )
+"""Patterns of the first bytes of a file, each with the formats that the file may have."""
 
 
 def find_formats(head: bytes) -> tuple[str, ...]:

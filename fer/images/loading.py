@@ -31,8 +31,8 @@ Photo: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.
 of any mode, or an RGB array, uint8 `(height, width, 3)`."""
 
 
-# Pillow warns of large pictures, which `_check_size` refuses, and of unusual metadata. The filter is not set around the
-# decoding alone, because `warnings.catch_warnings` changes the filters of all threads.
+# Pillow warns of large pictures, which `_check_size` refuses, and of unusual metadata. The filter is set once and not
+# around each decoding, because `warnings.catch_warnings` changes the filters of all threads.
 warnings.filterwarnings("ignore", module="PIL")
 
 

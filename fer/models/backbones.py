@@ -66,7 +66,7 @@ def build_backbone(name: str, image_size: int, classes: int) -> Any:
     file=WeightsFile(".pth", efficientnet_lite.load_efficientnet_weights, efficientnet_lite.SOURCE),
     no_download=efficientnet_lite.ADVICE,
 )
-def efficientnet_lite0():
+def efficientnet_lite0() -> tuple[Callable, Callable]:
     """Return EfficientNet-Lite0 (Tan and Le, 2019)."""
     return efficientnet_lite.build_efficientnet_lite0, efficientnet_lite.preprocess_input
 
@@ -77,7 +77,7 @@ def efficientnet_lite0():
 # stem: inputs of 75 to 106 pixels leave a single position. ImageNet weights were trained at 224 pixels (InceptionV3:
 # 299).
 @backbone("inception_v3", size=Size(107, least=75), joint="mixed9")
-def inception_v3():
+def inception_v3() -> tuple[Callable, Callable]:
     """Return InceptionV3 (Szegedy et al., 2016)."""
     from keras import applications
 
@@ -93,7 +93,7 @@ def inception_v3():
     enlarged=128,
     file=WeightsFile(".json", pretrained.load_face_weights, pretrained.SOURCE),
 )
-def mobilenet():
+def mobilenet() -> tuple[Callable, Callable]:
     """Return MobileNet (Howard et al., 2017)."""
     from keras import applications
 
@@ -101,7 +101,7 @@ def mobilenet():
 
 
 @backbone("resnet50", size=Size(64, least=32), joint="conv5_block2_out")
-def resnet50():
+def resnet50() -> tuple[Callable, Callable]:
     """Return ResNet50 (He et al., 2016)."""
     from keras import applications
 
@@ -109,7 +109,7 @@ def resnet50():
 
 
 @backbone("vgg16", size=Size(64, least=32), joint="block4_pool")
-def vgg16():
+def vgg16() -> tuple[Callable, Callable]:
     """Return VGG16 (Simonyan and Zisserman, 2015)."""
     from keras import applications
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import PurePosixPath
@@ -128,7 +129,7 @@ def _find_column(file, schema):
     raise UserError(f"{rule}. Received: {', '.join(schema.names) or 'no columns'}")
 
 
-def read_files(names):
+def read_files(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
     """Yield each name with the bytes of the file, or with the `UserError` that says why it cannot be read."""
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
         for start in range(0, len(names), READ_AT_ONCE):
@@ -162,7 +163,7 @@ def _check_bytes(name, content):
     return content
 
 
-def read_rows(names):
+def read_rows(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
     """Yield each name of a Parquet row as `read_files` yields those of files; the rows of a file must ascend."""
     for file, same in groupby(names, lambda name: name.rpartition("#")[0]):
         wanted = {int(name.rpartition("#")[2]): name for name in same}

@@ -8,8 +8,8 @@ from keras import layers, ops
 from fer.training.degradation import RandomDegradation
 
 
-def augmentation(seed, zoom, degrade=0.0):
-    """Return the augmentation layers, which do not change pictures in inference.
+def build_augmentation(seed: int, zoom: float, degrade: float = 0.0) -> list[layers.Layer]:
+    """Build the augmentation layers, which do not change pictures in inference.
 
     The layers take and return pictures `(n, size, size, 1)` of values 0-255.
 

@@ -84,7 +84,7 @@ class RandomDegradation(layers.Layer):
         return input_shape
 
 
-def build_operators(size):
+def build_operators(size: int) -> np.ndarray:
     """Return matrices M that degrade a picture X of `size` pixels as M X Mᵀ, float32 `(n, size, size)`.
 
     The first ones blur it by `BLURS`, the others reduce it to `SIDES` and enlarge it again.
@@ -98,7 +98,7 @@ def build_operators(size):
     return np.stack([*blurs, *sides])
 
 
-def compress(pictures, quality):
+def compress(pictures: keras.KerasTensor, quality: keras.KerasTensor) -> keras.KerasTensor:
     """Apply the loss of JPEG compression to pictures: it quantises the cosine transform of each block.
 
     Args:

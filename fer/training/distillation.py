@@ -60,7 +60,7 @@ def build_student(network: keras.Model, teachers: Sequence[keras.Model], varied:
     Args:
         network: Keras network, the student, which returns probabilities.
         teachers: Keras networks as `load_teachers` returns them.
-        varied: augmentation layers as `fer.training.augmentation.augmentation` returns them.
+        varied: augmentation layers as `fer.training.augmentation.build_augmentation` returns them.
 
     Returns:
         A Keras model. Its loss in training is (1 - `WEIGHT`) times the compiled loss plus `WEIGHT` times

@@ -15,7 +15,7 @@ from fer.errors import UserError
 from fer.models.backbones import freeze_base
 from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
-from fer.training.augmentation import augmentation
+from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
 from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, is_finite
 from fer.training.distillation import build_student
@@ -102,15 +102,15 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
         UserError: if the loss is not finite before the first epoch has ended.
     """
     run = replace(run, folder=Path(run.folder))
-    done = len(run.group.tell(_restart, run.folder, run.resume))
+    done = len(run.group.broadcast(_restart, run.folder, run.resume))
     if recipe.head_epochs:
         # The checkpoint of the second stage includes the head.
         if done <= recipe.head_epochs:
             _fit_head(network, data, recipe, run)
         freeze_base(network, recipe.tune)
-    if recipe.tune != "head" and all(is_finite(row) for row in run.group.tell(read_history, run.folder)):
+    if recipe.tune != "head" and all(is_finite(row) for row in run.group.broadcast(read_history, run.folder)):
         _fit_network(network, data, recipe, run)
-    history = run.group.tell(read_history, run.folder)
+    history = run.group.broadcast(read_history, run.folder)
     finite = [row for row in history if is_finite(row)]
     if not finite:
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
@@ -137,7 +137,7 @@ def _fit_network(network, data, recipe, run):
     """Train the layers of a network that are not frozen, on augmented pictures if the recipe augments."""
     rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
     stage = Stage(range(recipe.head_epochs, recipe.epochs), rate, CHECKPOINT, time.perf_counter())
-    varied = augmentation(recipe.seed, recipe.zoom, recipe.degrade) if recipe.augment else []
+    varied = build_augmentation(recipe.seed, recipe.zoom, recipe.degrade) if recipe.augment else []
     if data.teachers:
         model = build_student(network, data.teachers, varied)
     else:
@@ -167,7 +167,7 @@ def _fit_stage(network, model, data, recipe, run, stage):
     )
 
 
-def base_features(base, faces):
+def base_features(base: keras.Model, faces: Faces) -> np.ndarray:
     """Return the features that a frozen base computes from faces in inference mode, float32 `(n, channels)`."""
     print(f"The base's features of {len(faces)} pictures:")
     return base.predict(FaceBatches(faces, 64, seed=0, shuffle=False)).astype("float32")

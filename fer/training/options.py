@@ -13,7 +13,7 @@ from fer.models.provenance import last_part
 from fer.training.recipes import Recipe
 
 STARTED = ("command", "program", "own_process")
-"""Values of a command line's namespace that are not options, but tell how the command was started."""
+"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
 UNPUBLISHED = (
     *("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag"),
     *STARTED,
@@ -55,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
     parser.add_argument(
-        "--votes", metavar="CSV", help="train on the votes of FER+ in this file too, not on the labels alone"
+        "--votes", metavar="CSV", help="also train on the FER+ votes in this file, not only on the labels"
     )
     parser.add_argument(
         "--start",

@@ -28,8 +28,8 @@ class Recipe:
     learning_rate: highest learning rate, which AdamW reaches after a tenth of the steps.
     tuning_rate: highest learning rate of the epochs that fine-tune a part of the base.
     weight_decay: AdamW's decoupled weight decay.
-    augment: whether pictures are augmented in each epoch (`fer.training.augmentation.augmentation`); the epochs with a
-        frozen base never augment.
+    augment: whether pictures are augmented in each epoch (`fer.training.augmentation`); the epochs with a frozen base
+        never augment.
     zoom: largest change of scale by augmentation, as a share.
     degrade: probability of each loss of quality by augmentation: blur or coarser pixels, noise, and JPEG compression.
     average: whether the exponential moving average of the weights over the last steps is kept; with AdamW only.
@@ -108,7 +108,7 @@ RECIPES = {
         ("efficientnet_lite0", "inception_v3", "mobilenet", "resnet50"),
         Recipe(batch_size=64, learning_rate=1e-3, mixup=0.0),
     ),
-    # VGG16 has no batch normalization, which makes a network tolerate a higher learning rate.
+    # A lower learning rate, because VGG16 has no batch normalization, with which the others tolerate a higher one.
     "vgg16": Recipe(batch_size=64, learning_rate=1e-4, mixup=0.0),
 }
 """Recipes by network, for training from scratch; options change single values. The recipe of `original_cnn` is that of

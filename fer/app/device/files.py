@@ -37,7 +37,7 @@ SPOKEN = ("device", "emotion", "face", "live", "photo", "table")
 
 
 class DeviceFiles:
-    """Files for browsers.
+    """Files with which a browser reads pictures itself.
 
     Args:
         serving: future of a `fer.app.demo.Serving`; requests wait for it.

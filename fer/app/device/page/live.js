@@ -1,4 +1,4 @@
-/** The live page on this device: the camera's frames are read in the browser, at the camera's rate. */
+/** The live page on this device: the browser reads the camera's frames, at up to the camera's rate. */
 
 import { closeCamera, connectCamera } from "./camera.js";
 import { Drawing } from "./chart.js";

@@ -1,4 +1,4 @@
-/** The photo page on this device: the photo is read in the browser, and the browser makes the downloads. */
+/** The photo page on this device: the browser reads the photo and creates the downloads. */
 
 import { photoRecord } from "../module/pipeline.js";
 import { PhotoCamera } from "./camera.js";
