@@ -18,12 +18,15 @@ const RELAXED_SIMD = new Uint8Array([
 
 /** Return a `Problem` that says what this browser lacks; null if it lacks nothing. */
 export function findProblem() {
-  if (!globalThis.isSecureContext) return new Problem("insecure", "On this device needs a page of https:// or localhost.");
+  if (!globalThis.isSecureContext) {
+    return new Problem("insecure", "Reading pictures on this device needs a page of https:// or localhost.");
+  }
   const wanted = ["Worker", "WebAssembly", "OffscreenCanvas", "DecompressionStream", "createImageBitmap"];
   const missing = wanted.filter((name) => !(name in globalThis));
   if (!missing.length) return null;
   const names = missing.join(", ");
-  return new Problem("missing", `On this device needs a newer browser; this one has no ${names}.`, { names });
+  const message = `Reading pictures on this device needs a newer browser; this one has no ${names}.`;
+  return new Problem("missing", message, { names });
 }
 
 /**
