@@ -76,14 +76,14 @@ class Recipe:
         check(self.optimizer in ("adamw", "sgd"), "optimizer", "'adamw' or 'sgd'", repr(self.optimizer))
         check(self.tune in TUNES, "tune", "'head', 'block' or 'all'", repr(self.tune))
         if self.tune == "head":
-            rule = f"as many as `epochs`, {self.epochs}, where the head alone is trained"
+            rule = f"the same as `epochs`, {self.epochs}, if only the head is trained"
             check(self.head_epochs == self.epochs, "head_epochs", rule, self.head_epochs)
         else:
-            rule = f"from 0 to below `epochs`, {self.epochs}"
+            rule = f"at least 0 and below `epochs`, {self.epochs}"
             check(0 <= self.head_epochs < self.epochs, "head_epochs", rule, self.head_epochs)
         for name in ("learning_rate", "tuning_rate"):
             check(0 < getattr(self, name) < math.inf, name, "a positive number", getattr(self, name))
-        check(not self.average or self.optimizer == "adamw", "average", "off but for 'adamw'", repr(self.optimizer))
+        check(not self.average or self.optimizer == "adamw", "average", "off without 'adamw'", repr(self.optimizer))
         for name in ("zoom", "degrade", "votes_share"):
             check(0 <= getattr(self, name) <= 1, name, "from 0 to 1", getattr(self, name))
         check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
