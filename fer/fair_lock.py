@@ -1,10 +1,10 @@
-"""A lock that waiting threads get in turn, so that nobody waits through all parts of somebody else's long work."""
+"""Lock that waiting threads get in turn, so that no thread waits until another has finished a long series of tasks."""
 
 import threading
 
 
 class FairLock:
-    """A lock for `with` that, when it is released, goes to a thread that is waiting for it.
+    """Lock for `with` that, when it is released, goes to a thread that is waiting for it.
 
     A `threading.Lock` is mostly acquired again by the thread that has just released it, if that thread asks at once.
     """

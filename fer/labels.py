@@ -37,21 +37,21 @@ EMOTION_COLORS = {
     "sad": "#0072B2",
     "surprise": "#56B4E9",
 }
-"""Colours of the emotions, everywhere: the palette of Okabe and Ito (2008), which colour-blind people tell apart."""
+"""Colours of the emotions, everywhere: the palette of Okabe and Ito (2008), which colour-blind people distinguish."""
 COLORS = (
     *("#D55E00", "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9"),
     *("#882255", "#999933", "#332288", "#44AA99", "#CC6677", "#117733", "#AA4499", "#DDCC77", "#88CCEE"),
 )
 """Colours of classes that are no emotions, in this order: those of Okabe and Ito, then Paul Tol's muted palette (2021),
-which colour-blind people tell apart as well."""
+which colour-blind people distinguish as well."""
 MOST_CLASSES = 50
 """Largest number of classes."""
 NAME = re.compile(r"[^\W_](?:[\w .+-]{0,48}[\w.+-])?")
 """Pattern of a class name, which needs no escaping in HTML, Markdown, CSV and file names."""
 COLUMNS = ("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score")
-"""Names of other columns of the tables that have a column for each class."""
-
+"""Names of the other columns in tables that have a column for each class."""
 _NAMES = {alias: name for name, others in ALIASES.items() for alias in [name, *others.split()]}
+"""Names of the known classes, by each of their names and aliases."""
 
 
 def known_class(name: str) -> str | None:
@@ -82,7 +82,7 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
     given = tuple(classes)
     for name in given:
         if not isinstance(name, str) or not NAME.fullmatch(unicodedata.normalize("NFC", name)):
-            rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, from a letter or digit on"
+            rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, beginning with a letter or digit"
             raise UserError(f"{rule}. Received: {name!r}")
         if _fold(name) in COLUMNS:
             raise UserError(f"A class must not be named like a column of results. Received: {name}")

@@ -1,4 +1,4 @@
-"""Files at the top of the repository that the package needs."""
+"""Files at the top of the repository that the package needs, and the command that installs an extra of the package."""
 
 from pathlib import Path
 

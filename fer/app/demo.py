@@ -184,7 +184,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
 def running_app(
     load: Callable[[], Serving], cache: TemporaryDirectory | None = None, limits: dict | None = None, **options
 ) -> Iterator[str]:
-    """Start the app, yield its address, and stop it: first the pages are served, then the model is loaded.
+    """Start the app, yield its address, and stop it at the end. The pages are served before the model is loaded.
 
     Args:
         load: function that loads the model.

@@ -1,7 +1,8 @@
 """Reasons why a picture or clip cannot be read, in the language of the page.
 
-Errors are English sentences, which the command line and the API give as they are. The pages translate the frequent
-ones: the English texts whose keys begin with `problem.` have the words of the errors, and so tell their values.
+Errors are English sentences, which the command line and the API show unchanged. The pages translate the frequent ones.
+For this, the English texts whose keys begin with `problem.` repeat the errors word for word: as patterns, they match an
+error and find its values.
 """
 
 import re
@@ -10,7 +11,7 @@ from fer.app.texts import TEXTS, say
 
 
 def _compile(text):
-    """Return the pattern of the sentences that a text with `{placeholders}` makes."""
+    """Return the pattern of the sentences that a text with `{placeholders}` can become."""
     parts = re.split(r"\{(\w+)\}", text)
     return re.compile("".join(f"(?P<{part}>.*)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
 

@@ -93,5 +93,6 @@ _EMOTION_STRIPES = ", ".join(
     f"{color} {100 * index / len(EMOTION_COLORS):.2f}% {100 * (index + 1) / len(EMOTION_COLORS):.2f}%"
     for index, color in enumerate(EMOTION_COLORS.values())
 )
+"""Colour stops of a CSS gradient in which each emotion's colour is a stripe."""
 CSS = f":root {{ --emotion-stripes: {_EMOTION_STRIPES}; }}\n" + Path(__file__).with_name("style.css").read_text("utf-8")
 """Style sheet for `launch`: `style.css`, with the emotions' colours as the variable that it uses."""

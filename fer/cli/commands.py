@@ -1,7 +1,7 @@
 """Parser of all commands; `python -m fer --help` lists them.
 
-A command is a module with `HELP`, `add_options(parser)` and `run(options)`, which returns the exit code. Its imports of
-libraries are within `run`, so that `--help` and wrong options are answered at once.
+A command is a module with `HELP`, `add_options(parser)` and `run(options)`, which returns the exit code. It imports
+libraries inside `run`, so that `--help` and wrong options are answered at once.
 """
 
 from argparse import ArgumentParser

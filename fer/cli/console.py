@@ -1,4 +1,4 @@
-"""Terminal of the command lines: only this program's own lines, and one sentence instead of a traceback."""
+"""Terminal of the commands: libraries' messages are dropped, and errors are one sentence instead of a traceback."""
 
 import errno
 import io
@@ -18,16 +18,16 @@ BACKENDS = ("tensorflow", "jax", "torch")
 EXTRAS = {"gradio": "app", **dict.fromkeys(("jinja2", "keras", "matplotlib", "scipy", "sklearn"), "train")}
 """Extras of the package, by the name of a module that they install and that a command may need."""
 VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
-"""Environment variable of TensorFlow for the lowest severity that it logs. If a person sets it, nothing is filtered."""
+"""Environment variable of TensorFlow for the lowest severity that it logs. If the user sets it, nothing is filtered."""
 CHATTER = (
     # Notes and warnings of TensorFlow and LiteRT; TensorFlow writes some before it reads `VERBOSITY`.
     r"[IW]\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] ",
     r"WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR",
-    # An "error" that only hiding all errors would hide: float16 weights are only stored, not computed with.
+    # A harmless "error", which otherwise only hiding all errors would hide: nothing is computed with float16 weights.
     r"E\d{4} [\d:.]+ +\d+ [\w.]+:\d+\] oneDNN supports DT_HALF only on platforms with AVX-512",
-    # LiteRT has no setting for it in Python.
+    # A message that LiteRT's Python package has no setting for.
     r"INFO: Created TensorFlow Lite XNNPACK delegate for CPU",
-    # Ray notes that it has read the setting that makes it quiet.
+    # Ray's messages that it has read the setting that makes it quiet.
     r"\[[-\d :,]+ [IW] \d+ \d+\] \w+\.cc:\d+: ",
 )
 """Regular expressions for the beginnings of lines that libraries write to file descriptor 2, and that are dropped."""
@@ -40,8 +40,8 @@ for line in sys.stdin.buffer:
         sys.stdout.buffer.write(line)
         sys.stdout.buffer.flush()
 """
-"""Program that drops the lines of `CHATTER`. As a process of its own it also passes on the last message of a library
-that ends this process."""
+"""Program that drops the lines of `CHATTER`. It runs in its own process, so that it also passes on the last message of
+a library that ends this process."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -84,7 +84,7 @@ def nobody_reads() -> bool:
 def exit_on_user_error(program: str) -> Iterator[None]:
     """Exit with one sentence instead of a traceback: with code 2 on an error, 130 on Ctrl+C and 143 on SIGTERM.
 
-    Errors that are not a person's to correct are raised unchanged.
+    Errors that the user cannot correct are raised unchanged.
 
     Args:
         program: command by which the program was started, for the sentence.
@@ -160,7 +160,7 @@ def _without_chatter():
 
 
 class _NeverFailing(io.FileIO):
-    """File descriptor that never fails: it keeps the first error in `error` and drops what is written after it."""
+    """File descriptor whose writes never fail: it keeps the first error in `error`, and then drops all output."""
 
     error = None
 

@@ -1,4 +1,4 @@
-"""Command `fer evaluate`: measure a model on a split of FER2013 or on whole photos."""
+"""Command `fer evaluate`: measure a model on a split of a data set or on whole photos."""
 
 import sys
 from argparse import ArgumentParser, Namespace
@@ -10,7 +10,7 @@ from fer.errors import UserError
 from fer.labels import check_classes
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_text
 
-HELP = "measure a model on a split of FER2013 or on whole photos"
+HELP = "measure a model on a split of a data set or on whole photos"
 """Help text of the command."""
 
 
@@ -138,7 +138,7 @@ def _evaluate_photos(options, source):
 
 
 def _evaluate_split(options, source):
-    """Measure a model on a split of FER2013; return the metrics, and a function that saves their figure to a path."""
+    """Measure a model on a split; return the metrics, and a function that saves their figure to a path."""
     from fer.evaluation.evaluate import evaluate_model
     from fer.evaluation.plots import save_confusion_matrix
     from fer.evaluation.summary import format_metrics

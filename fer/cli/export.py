@@ -17,7 +17,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         metavar="PATH",
-        help="measure the file on the validation split of FER2013 too, as a folder, zip or CSV file",
+        help="also measure the file on the validation split of this data set: folder, zip or CSV (docs/training.md)",
     )
     parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures")
 

@@ -136,7 +136,7 @@ def measure(
 ) -> None:
     """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card.
 
-    The arguments are what `fit` returns.
+    The arguments are the values that `fit` returns.
     """
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report

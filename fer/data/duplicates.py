@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 MAX_COPIES = 0.5
 """Largest share of the evaluated pictures that may be exact copies of training pictures.
 
-280 of the 3,589 validation pictures of FER2013 are such copies, 7.8 %; of those of surprise 27.5 %, and of disgust
-26.8 %. A split that is cut from a copy of the training pictures consists almost entirely of copies.
+280 of the 3,589 validation pictures of FER2013 are such copies (7.8 %); among the pictures of surprise 27.5 % are, and
+among those of disgust 26.8 %. A split that is cut from a copy of the training pictures consists almost entirely of
+copies.
 """
 SHRINK = 2
-"""Side in pixels of the squares that are averaged; pictures of 24 pixels instead of 48 tolerate recompression and a
-shift by one pixel."""
+"""Side in pixels of the squares that are averaged. Pictures that are reduced from 48 to 24 pixels still match after
+recompression or a shift by one pixel."""
 MAX_DISTANCE = 0.3
 """Largest Euclidean distance between the signatures of near-duplicates; their correlation is then at least
 `1 - MAX_DISTANCE**2 / 2` = 0.955.

@@ -13,16 +13,18 @@ read, to see whether they are pictures.
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from sklearn.model_selection import train_test_split
 
-from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError
-from fer.data.sources import open_source
+from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError, Item
+from fer.data.sources import Source, open_source
 from fer.data.tables import FACE_SIZE
 from fer.errors import check
 from fer.images.formats import describe_left_out
@@ -83,8 +85,15 @@ class Faces:
 
 
 def load_faces(
-    path, split, classes=None, image_size=FACE_SIZE, limit=None, skip_bad=False, layout=None, draw=SPLIT_SEED
-):
+    path: str | PathLike[str],
+    split: str,
+    classes: Iterable[str] | None = None,
+    image_size: int = FACE_SIZE,
+    limit: int | None = None,
+    skip_bad: bool = False,
+    layout: str | None = None,
+    draw: int = SPLIT_SEED,
+) -> Faces:
     """Load one split of a data set.
 
     Args:
@@ -99,8 +108,8 @@ def load_faces(
         skip_bad: leave unreadable pictures and broken rows out and report them in `skipped`. A broken row may lack its
             split, so it is reported for every split.
         layout: a key of `fer.data.layouts.CODES`; None for folders with names.
-        draw: seed that decides which pictures a limit leaves, 0 or more. Of one seed, a smaller sample is part of a
-            larger one.
+        draw: seed that decides which pictures a limit keeps, 0 or more. With the same seed, a smaller sample is part of
+            a larger one.
 
     Returns:
         `Faces`, sorted by name.
@@ -146,7 +155,9 @@ def load_faces(
     return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out, is_fer2013)
 
 
-def select_items(source, split, classes, path):
+def select_items(
+    source: Source, split: str, classes: Iterable[str], path: str | PathLike[str]
+) -> tuple[list[Item], bool]:
     """Return the items of one split and some classes, sorted by name; cut a validation split if there is none.
 
     Args:
@@ -175,7 +186,7 @@ def select_items(source, split, classes, path):
 
 
 def _check_known(path, items):
-    """Raise an error if a folder is of a class that is not one of `KNOWN`."""
+    """Raise an error if a class of the items is not one of `KNOWN`."""
     others = sorted({item.label for item in items} - {*KNOWN})
     if not others:
         return
@@ -238,7 +249,7 @@ def _split_each(groups, labels, classes, path):
 def _limit(items, limit, draw):
     """Return a sample of the items, drawn with the seed `draw`; each class keeps its share, but at least one item."""
     sizes = Counter(item.label for item in items)
-    check(limit >= len(sizes), "limit", f"at least {len(sizes)}, a picture a class", limit)
+    check(limit >= len(sizes), "limit", f"at least {len(sizes)}, one picture per class", limit)
     check(draw >= 0, "draw", "0 or more", draw)
     seen, ranks = Counter(), {}
     for index in np.random.default_rng(draw).permutation(len(items)):

@@ -71,7 +71,7 @@ def list_folder_items(
         names: paths of the pictures below the data set, with `/`.
         path: path of the data set, for messages.
         name_class: function of a folder's name that returns the name of its class.
-        layout: key of `CODES`, whose numbers may be names of folders; None if folders are named.
+        layout: key of `CODES`, if the folders may be named by its numbers; None if they are named by their class.
     """
     parts = [PurePosixPath(name).parts for name in names]
     starts = [_find_split(each) for each in parts]

@@ -30,7 +30,7 @@ class Overview:
     counts: number of pictures by split and class.
     held_out: whether the validation split is cut from the training pictures.
     problem: sentence on why a split cannot be read; "" if all can.
-    named: class by folder, for folders with another name of their class, such as "happy" by "joy".
+    named: class by folder name, for folders that are not named by their class, such as "happy" by "joy".
     left_out: sentence on files that are left out; "" if there are none.
     others: number of pictures by class, for the classes that are left out.
     unreadable: error messages of pictures and rows that cannot be read.
@@ -93,8 +93,8 @@ def survey(
     Args:
         path, layout: as in `fer.data.fer2013.load_faces`.
         classes: as in `fer.data.fer2013.load_faces`, but None for all classes of the data set.
-        model: a function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the labels, and
-            the size; None for an overview without answers.
+        model: a tuple of a function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the
+            labels, and the size; None for an overview without answers.
         samples: number of training pictures to keep per class.
         progress: function of the items and their number that returns an iterable, such as `tqdm`.
 
@@ -155,7 +155,7 @@ def _list_some(title, examples):
 
 
 def _find_names(items, classes):
-    """Return the class of each folder that has another name of its class."""
+    """Return the class of each folder that is not named by its class."""
     named = {}
     for item in items:
         parts = item.name.split("/")[:-1]

@@ -8,6 +8,7 @@ from fer.images.formats import pick_pictures, read_head
 from fer.labels import EMOTIONS, KNOWN, match_class
 
 LAYOUT = "Expected <label>/* or <set>/<label>/*, with labels among " + ", ".join(EMOTIONS) + " and the model's own"
+"""Sentence on what a folder of photos must look like, for messages."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fer.images.drawing import FONT
 COLUMNS = 12
 """Number of pictures of each class."""
 SIDE, GAP, MARGIN, TEXT = 72, 4, 150, 15
-"""Side of a picture, space between two, width of the names' column and size of the names, in pixels."""
+"""Side of a picture, space between two pictures, width of the column of names, and size of the names, in pixels."""
 
 
 def draw_sheet(samples: dict[str, list[np.ndarray]], counts: dict[str, int]) -> Image.Image:

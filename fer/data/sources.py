@@ -58,8 +58,8 @@ def open_source(
     Args:
         path: path of a folder, zip or table.
         skip: function that is called with the error of each broken row of a table.
-        classes: names of classes, of `fer.labels.check_classes`, that names of folders are matched with
-            (`fer.labels.match_class`).
+        classes: names of classes, as `fer.labels.check_classes` returns them, with which the names of folders are
+            matched (`fer.labels.match_class`).
         layout: key of `fer.data.layouts.CODES`; None for folders that are named after their class.
 
     Raises:

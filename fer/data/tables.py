@@ -44,7 +44,7 @@ def list_rows(
         path: name of the file in an error.
         skip: function that is called with the error of each broken row.
         name_class: function of the name of a class that returns the label of its items.
-        layout: layout that numbers the classes in the column `emotion`: `fer2013`, which None means too, or `ckplus`.
+        layout: layout that numbers the classes in the column `emotion`: `fer2013`, the default, or `ckplus`.
 
     Raises:
         DataError: if the file is not such a table.

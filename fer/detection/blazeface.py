@@ -29,15 +29,15 @@ SHA256 = {
 }
 """SHA-256 of the networks' files, as in `weights/NOTICE`; checked before LiteRT opens a file."""
 MIN_SCORE = 0.5
-"""Score threshold of both networks, MediaPipe's own (`min_score_thresh`). A threshold of 0.6 would keep 76 of 170
-patterns that are detected as faces, and lose 1 of 100 faces in photos, and 2 of 100 in the wild
-(`python -m benchmarks.no_faces`). Faces below `MIN_SURE_SCORE` are shown as "not sure" instead."""
+"""Score threshold of both networks, the same as MediaPipe's (`min_score_thresh`). With a threshold of 0.6, 76 of 170
+patterns would still be detected as faces, and 1 of 100 faces would be lost in photos, 2 of 100 in pictures taken in the
+wild (`python -m benchmarks.no_faces`). Faces below `MIN_SURE_SCORE` are shown as "not sure" instead."""
 MIN_SURE_SCORE = 0.75
 """Detection score from which the answer for a face may be confident. Of 1,078 drawn patterns, textures and enlarged
 cuts without a face, 37 had a confident answer by probability alone, and 1 has one with this threshold. It makes 2 of
 100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/faces.md)."""
 MAX_OVERLAP = 0.3
-"""Intersection over union above which two boxes are the same face, MediaPipe's own (`min_suppression_threshold`)."""
+"""Intersection over union above which two boxes are the same face; MediaPipe's `min_suppression_threshold`."""
 MAX_INSIDE = 0.6
 """Share of a box's area above which a box that lies in another belongs to the same face."""
 THREADS = min(2, os.cpu_count() or 1)
@@ -55,7 +55,7 @@ MAX_WORK = 21
 """Work limit of the far network per picture, counted in passes of `FAR_SIDE`: about 0.2 s on one core. A square picture
 of 1,200 pixels takes two passes, which count 4 and 16."""
 MIN_CLOSER_SCORE = 0.68
-"""Score threshold of the second and third pass. It is higher because each pass adds many chances to mistake a pattern
+"""Score threshold of the passes after the first. It is higher because each pass adds many chances to mistake a pattern
 for a face."""
 MAX_CANDIDATES = 4_000
 """Largest number of boxes per picture that enter non-maximum suppression, those with the best scores. A pattern can
@@ -66,7 +66,7 @@ CELLS = 8
 ANCHOR_GRIDS = ((2, 2), (1, 6))
 """Grids of anchors, each as the number of fine cells along a side of a coarse cell, and the anchors per fine cell."""
 MAX_CLOSER_FACE = 0.5
-"""Share of a side of the network's own input that a face may fill in the second or third pass. The pass before it sees
+"""Share of a side of the network's own input that a face may fill in the passes after the first. The pass before sees
 larger faces as a whole."""
 
 

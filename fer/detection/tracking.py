@@ -103,7 +103,7 @@ class FaceTracker:
         """Track the faces of the next picture.
 
         Args:
-            faces: of `fer.recognition.recognizer.Recognizer.recognize`; the caller keeps their number to `MAX_TRACKED`.
+            faces: faces of `fer.recognition.recognizer.Recognizer.recognize`, at most `MAX_TRACKED`.
             seconds: time of the picture from any start, never earlier than that of the picture before.
 
         Returns:

@@ -83,7 +83,7 @@ def render_table(contestants: Sequence[Contestant], seconds: np.ndarray) -> str:
     """Return the comparison as a Markdown table; `seconds` is the result of `measure_seconds`."""
     lines = [
         "| model | network | input | classes | parameters | multiply-adds | weights | epochs | training | accuracy "
-        "| balanced accuracy | ECE | a face |",
+        "| balanced accuracy | ECE | time per face |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one, duration in zip(contestants, seconds, strict=True):

@@ -10,7 +10,8 @@ from fer.models.calibration import TEMPERATURES, temper
 PRIOR_EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Exponents that `choose_prior_exponent` tries."""
 PRIOR_TOLERANCE = 0.005
-"""Score that a larger exponent must add, since each costs accuracy on FER2013: half a point is within the noise."""
+"""Score that a larger exponent must add, because every exponent costs accuracy on FER2013; half a percentage point is
+within the noise."""
 TARGET = 0.85
 """Selective accuracy that the threshold should reach: the accuracy of all answers except "not sure"."""
 FOLDS = 5

@@ -1,4 +1,4 @@
-"""Evaluation of a model on a split of FER2013, or on whole photos."""
+"""Evaluation of a model on a split of a data set, or on whole photos."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -38,29 +38,29 @@ def evaluate_model(
     prior: float | None = None,
     layout: str | None = None,
 ) -> tuple[dict[str, Any], Sequence[str]]:
-    """Load a model and a split of the data set, and evaluate the model on it.
+    """Load a model and a split of a data set, and evaluate the model on it.
 
     Args:
         folder: path of a model folder, or `bundled`.
         data, split, limit, skip_bad, layout: as `fer.data.fer2013.load_faces` takes them.
-        classes: emotions to evaluate on; only their pictures are used, and the model chooses among them. None for all
-            that the model knows.
+        classes: classes to evaluate on; only their pictures are used, and the model chooses among them. None for all
+            classes of the model.
         model: name of the model in the metrics; by default the folder.
         votes: path of the CSV of FER+; None for no comparison with people.
         duplicates: whether to measure the accuracy without near-duplicates of training pictures too; not possible for
             the training split itself.
-        allow_duplicates: whether to go on if more than `fer.data.duplicates.MAX_COPIES` of the pictures are identical
-            to training pictures; this is checked only with `duplicates`.
+        allow_duplicates: whether to continue if more than `fer.data.duplicates.MAX_COPIES` of the pictures are
+            identical to training pictures; this is checked only with `duplicates`.
         path: `loader` classifies the pictures as they are, with the Keras network. `served` pastes each picture into a
             scene (`fer.data.scenes`) and recognizes the scenes end to end, as the app does.
         prior: exponent of the class shares (`fer.models.calibration.Calibration`); None for the model's own.
 
     Returns:
-        The metrics of `measure`, and the messages of the pictures that were left out. If they were asked for, the
-        metrics also have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`) and `duplicates` (of
-        `measure_without_duplicates`). With the path `served`, they are those of the faces that were found, and
-        `served` holds `pictures`, the number of scenes, and `loader_accuracy`, the accuracy on the found faces without
-        their scenes.
+        The metrics of `measure`, and the messages on the pictures that were left out. With `votes` the metrics also
+        have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have
+        `duplicates` (of `measure_without_duplicates`). With the path `served`, the metrics are those of the faces that
+        were found, and `served` holds `pictures`, the number of scenes, and `loader_accuracy`, the accuracy on the
+        found faces without their scenes.
 
     Raises:
         UserError: if the model, the data or an argument is not valid.
@@ -76,12 +76,12 @@ def evaluate_model(
         train = load_faces(data, "train", config.labels, config.image_size, None, skip_bad, layout)
         check_copies(faces, train, allow_duplicates)
     if votes:
-        load_votes(votes, faces.names)  # Refuses a wrong file before anything slow is done.
+        load_votes(votes, faces.names)  # A wrong file is refused before anything slow is done.
     config = _with_prior(config, prior)
     if path == "served":
         faces, probabilities, scenes = read_in_scenes(folder, faces)
     else:
-        network, _ = load_model(folder)  # This imports Keras, which takes seconds: so it comes after all checks.
+        network, _ = load_model(folder)  # After all checks, because this imports Keras, which takes seconds.
         probabilities, scenes = classify(network, faces.images[..., 0]), None
     metrics = measure(probabilities, config, faces, split, model or str(folder))
     if scenes:
@@ -133,7 +133,7 @@ def evaluate_photos(
     else:
         network, _ = load_uncalibrated(folder)
         recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
-    metrics = measure_photos(recognizer, sets, progress, groups and compile_pattern(groups))
+    metrics = measure_photos(recognizer, sets, progress, compile_pattern(groups) if groups else None)
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **metrics}
 
 

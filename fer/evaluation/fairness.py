@@ -1,6 +1,6 @@
 """Fairness: how often neutral faces are classified as angry, sad or disgusted, by groups of people.
 
-The names of the photos' files tell the group.
+A photo's group is found in its file name.
 """
 
 import re

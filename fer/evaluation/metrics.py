@@ -84,7 +84,7 @@ def accuracy_interval(correct: np.ndarray) -> list[float]:
 
 
 def wilson_interval(right: int, n: int) -> list[float]:
-    """Return the 95 % score interval of a share (Wilson, 1927), `[low, high]` from 0 to 1, of `n` of at least 1."""
+    """Return the 95 % score interval of the share `right / n` (Wilson, 1927), `[low, high]`; n is at least 1."""
     return [float(edge) for edge in binomtest(right, n).proportion_ci(method="wilson")]
 
 

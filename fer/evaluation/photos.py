@@ -1,13 +1,14 @@
 """End-to-end evaluation on folders of whole photos with known expressions.
 
 A folder is one set, `<label>/*.jpg`, or several sets, `<set>/<label>/*.jpg`. Each photo is answered as in the app:
-detection, alignment, classification. Of several faces the largest counts. A photo in which no face is found, or that
-cannot be read, counts as a wrong answer.
+detection, alignment, classification. If a photo has several faces, the largest counts. A photo that cannot be read, or
+in which no face is found, counts as a wrong answer.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
@@ -16,6 +17,10 @@ from fer.data.photos import PhotoSet
 from fer.evaluation.fairness import format_fairness, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import ImageError, load_image
+from fer.models.calibration import Calibration
+
+if TYPE_CHECKING:
+    from fer.recognition.recognizer import Face, Recognizer
 
 BATCH_SIZE = 32
 """Number of photos whose faces are classified together."""
@@ -32,12 +37,8 @@ class PhotoAnswer(NamedTuple):
     detection_score: float | None
 
 
-def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
-    """Yield the `PhotoAnswer` to each photo, or None if no face is found.
-
-    Args:
-        recognizer: `fer.recognition.recognizer.Recognizer`.
-    """
+def read_photo_set(recognizer: "Recognizer", photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
+    """Yield the `PhotoAnswer` to each photo, or None if no face is found."""
     for start in range(0, len(photos.paths), BATCH_SIZE):
         images = [_open(path) for path in photos.paths[start : start + BATCH_SIZE]]
         answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
@@ -46,11 +47,14 @@ def read_photo_set(recognizer, photos: PhotoSet) -> Iterator[PhotoAnswer | None]
             yield to_answer(faces[0]) if faces else None
 
 
-def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[list[PhotoAnswer | None]]:
+def read_photo_sets(
+    recognizer: "Recognizer", sets: list[PhotoSet], progress: Callable[[Iterator, int], Iterable] | None = None
+) -> list[list[PhotoAnswer | None]]:
     """Return the answers of `read_photo_set` for several sets.
 
     Args:
-        recognizer: `fer.recognition.recognizer.Recognizer`.
+        recognizer: recognizer of the model.
+        sets: the sets of photos.
         progress: function of an iterator and its length that returns an iterable, such as `tqdm`.
     """
     answers = (answer for photos in sets for answer in read_photo_set(recognizer, photos))
@@ -60,7 +64,12 @@ def read_photo_sets(recognizer, sets: list[PhotoSet], progress=None) -> list[lis
     return [list(islice(answers, len(photos.paths))) for photos in sets]
 
 
-def measure_photos(recognizer, sets: list[PhotoSet], progress=None, groups=None) -> dict:
+def measure_photos(
+    recognizer: "Recognizer",
+    sets: list[PhotoSet],
+    progress: Callable[[Iterator, int], Iterable] | None = None,
+    groups: re.Pattern | None = None,
+) -> dict:
     """Measure a model end to end on sets of photos; arguments as in `read_photo_sets` and `measure_answers`.
 
     Returns:
@@ -70,15 +79,21 @@ def measure_photos(recognizer, sets: list[PhotoSet], progress=None, groups=None)
     return measure_answers(answers, sets, recognizer.labels, recognizer.calibration, groups)
 
 
-def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], calibration, groups=None) -> dict:
+def measure_answers(
+    answers: list[list[PhotoAnswer | None]],
+    sets: list[PhotoSet],
+    labels: tuple[str, ...],
+    calibration: Calibration,
+    groups: re.Pattern | None = None,
+) -> dict:
     """Measure the answers to sets of photos.
 
     Args:
         answers: answers as `read_photo_sets` returns them.
         sets: the sets of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`; its threshold and the detection scores decide which answers
-            are confident, as in the app.
+        calibration: calibration of the model; its threshold and the detection scores decide which answers are
+            confident, as in the app.
         groups: pattern of `fer.evaluation.fairness.compile_pattern`; None for no groups.
 
     Returns:
@@ -96,14 +111,16 @@ def measure_answers(answers, sets: list[PhotoSet], labels: tuple[str, ...], cali
     return metrics | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
 
 
-def measure_set(answers, photos: PhotoSet, labels: tuple[str, ...], calibration) -> dict:
+def measure_set(
+    answers: list[PhotoAnswer | None], photos: PhotoSet, labels: tuple[str, ...], calibration: Calibration
+) -> dict:
     """Measure the answers to one set of photos.
 
     Args:
         answers: answers as `read_photo_set` yields them, one per photo.
         photos: the set of photos.
         labels: names of the model's outputs, in order.
-        calibration: `fer.models.calibration.Calibration`, as in `measure_answers`.
+        calibration: calibration of the model, as in `measure_answers`.
 
     Returns:
         A dict. `n`: number of photos. `found`: number of photos in which a face was found. `left_out`: as in `photos`.
@@ -179,8 +196,8 @@ def _join(sets):
     return PhotoSet("all", tuple(paths), tuple(labels), {})
 
 
-def to_answer(face) -> PhotoAnswer:
-    """Return the `PhotoAnswer` of a `fer.recognition.recognizer.Face`."""
+def to_answer(face: "Face") -> PhotoAnswer:
+    """Return the `PhotoAnswer` of a face."""
     return PhotoAnswer(np.array(list(face.probabilities.values())), face.detection_score)
 
 

@@ -126,7 +126,7 @@ def save_risk_coverage(path: PathLike, coverages: np.ndarray, accuracies: np.nda
     axes.plot(coverages, accuracies)
     if chosen["accuracy"] is not None:
         axes.plot(chosen["coverage"], chosen["accuracy"], marker="o", color="black")
-    axes.set(xlabel="share answered", ylabel="accuracy of what is answered", xlim=(0, 1), ylim=(None, 1))
+    axes.set(xlabel="coverage", ylabel="selective accuracy", xlim=(0, 1), ylim=(None, 1))
     axes.grid(alpha=0.3)
     _save(figure, path)
 

@@ -1,6 +1,7 @@
 """Calibration and evaluation of a trained model on the validation split.
 
-Writes what the model card states: the calibration in `config.json`, the metrics in `metrics.json`, and plots.
+It writes the facts that the model card states: the calibration in `config.json`, the metrics in `metrics.json`, and
+plots.
 """
 
 import os
@@ -71,9 +72,10 @@ def save_report(
 
     Args:
         folder: path of a model folder; its weights are not changed.
-        train, validation: `fer.data.fer2013.Faces` with the labels of the model. Near-duplicates are looked for in
-            `train`.
-        model: name of the model in the metrics. Of a path the last part is taken, because the metrics are published.
+        train, validation: `fer.data.fer2013.Faces` with the labels of the model. `train` is searched for
+            near-duplicates of validation pictures.
+        model: name of the model in the metrics. Only the last part of a path is recorded, because the metrics are
+            published.
         votes: path of the CSV of FER+; None for no comparison with people.
         target: selective accuracy that the threshold should reach, 0-1.
         end_to_end: whether to measure the end-to-end accuracy in scenes too (`fer.data.scenes`); this takes minutes.
@@ -207,7 +209,7 @@ def _class_shares(faces):
 
 
 def _choose_prior(prior, before, shares, validation, photos, names):
-    """Return the exponent of the class shares, and a list of dicts with what was measured of each exponent tried.
+    """Return the exponent of the class shares, and a list of dicts with the measurements of each exponent tried.
 
     Args:
         prior: exponent that the user asked for, or None.

@@ -7,7 +7,7 @@ Its input and outputs:
     maps            only LiteRT, and only if the network has them: class activation maps of all classes
                     (`fer.export.activation_maps`), float32 `(batch, 6, 6, classes)` for 48 pixels
 
-Its metadata (ONNX's `metadata_props`, LiteRT's `metadata`) holds `labels`, a JSON list of their names in order, and
+Its metadata (ONNX's `metadata_props`, LiteRT's `metadata`) holds `labels`, a JSON list of the class names in order, and
 `made_of`, the sha256 of the weights and the calibration.
 
 Keras converts. The file is written only if its probabilities match those of Keras on the crops of `fer.export.parity`.
@@ -42,10 +42,10 @@ from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
 from fer.resources import install_command
 
 PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
-"""Packages that an export needs beside Keras on TensorFlow, by format."""
+"""Packages that an export needs in addition to Keras on TensorFlow, by format."""
 TOLERANCE, QUANTIZED_TOLERANCE = 1e-4, 1e-2
-"""Largest allowed difference of a probability from that of Keras, with float32 and with float16 weights. With 8-bit
-weights, half the size of float16, the difference is 0.03 (`python -m benchmarks.exports`): so they are not offered."""
+"""Largest allowed difference of a probability from that of Keras, with float32 and with float16 weights. 8-bit weights,
+which take half the size of float16, are not offered: the difference is 0.03 (`python -m benchmarks.exports`)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def check_formats(formats: Sequence[str], quantize: bool = False) -> None:
 
     Args:
         formats: formats, keys of `EXPORTS`.
-        quantize: whether the weights shall be float16.
+        quantize: whether to store the weights as float16.
 
     Raises:
         UserError: if a format is unknown or cannot be quantized, or if a package or the TensorFlow backend is missing.

@@ -12,7 +12,7 @@ from fer.resources import install_command
 
 
 def write_litert_file(folder: str | os.PathLike[str]) -> None:
-    """Write the LiteRT file of a model folder, unless it has one of its weights and calibration already.
+    """Write the LiteRT file of a model folder, unless the folder has one that fits its weights and calibration.
 
     If Keras runs on TensorFlow, this process converts the model, otherwise a child process does. The file is quantized
     to float16 if the earlier file was.

@@ -26,7 +26,7 @@ LIGHTS = (0.5, 1.3)
 MOUTHS = (-5, -2, 2, 5)
 """Depths of the drawn mouth's curve in pixels; negative for corners that point down."""
 BROWS = (-4, -1, 1, 4)
-"""Heights of the brows' inner ends over their middle, in pixels."""
+"""Heights of the brows' inner ends above their middle, in pixels."""
 EYES = (2, 5)
 """Half heights of the eyes in pixels."""
 

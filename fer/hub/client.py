@@ -77,7 +77,7 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
         folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
         load_config(folder)
         hf_hub_download(repository, WEIGHTS, revision=folder.name)
-        # Both are optional: metrics to show, and the LiteRT file, without which the weights are converted.
+        # Both files are optional: the metrics are only shown, and without the LiteRT file the weights are converted.
         for name in (METRICS, EXPORTS["litert"]):
             with suppress(EntryNotFoundError):
                 hf_hub_download(repository, name, revision=folder.name)

@@ -1,4 +1,4 @@
-"""Zips of pictures, read within limits of size and number: whatever is wrong with one is reported as a `UserError`."""
+"""Zips of pictures, read within limits of size and number; any defect of a zip is reported as a `UserError`."""
 
 import io
 import math
@@ -32,9 +32,9 @@ MAX_MEMBERS = 2_000
 MAX_DIRECTORY = 1_000_000
 """Largest size of a zip's list of files in bytes: 500 for each of `MAX_MEMBERS`."""
 MAX_UNPACKED = 500_000_000
-"""Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger one is unpacked."""
+"""Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger zip is unpacked."""
 _ENCRYPTED = 0x1
-"""Bit of a member's flags that says that it is encrypted."""
+"""Flag of an encrypted member."""
 FAILURES = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError, KeyError, ValueError,
     OverflowError, struct.error, MemoryError,
@@ -218,7 +218,7 @@ def open_picture(picture: Picture, load_image: Callable[..., Image.Image] = load
     A zip is unpacked in memory, so that the paths in it are never used as paths.
 
     Args:
-        picture: of `list_pictures`.
+        picture: picture that `list_pictures` found.
         load_image: `fer.images.loading.load_image`, or `fer.images.decoding.DecodingPool.load_image`.
 
     Raises:

@@ -27,7 +27,7 @@ _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 
 class ImageError(UserError):
-    """Error of a picture that cannot be read. Its message is one sentence for the person who sent the picture."""
+    """Error for a picture that cannot be read. Its message is one sentence for the person who sent the picture."""
 
 
 def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:

@@ -36,7 +36,7 @@ def to_upright(
 
     Args:
         frame: frame of the clip.
-        matrix: of `display_matrix`.
+        matrix: result of `display_matrix`.
         ratio: width of a pixel divided by its height, before the frame is rotated.
 
     Returns:

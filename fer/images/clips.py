@@ -89,7 +89,7 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
             f"{name}: not a clip that can be read here, or not all of one; send MP4, MOV, WebM, MKV, AVI or MPEG-TS."
         ) from None
     with container, _one_sentence(name):
-        stream = _pictures(container, name)
+        stream = _find_video_stream(container, name)
         known = container.duration / av.time_base if container.duration else 0
         if stream.duration:
             known = float(stream.duration * stream.time_base)
@@ -109,7 +109,7 @@ def read_frames(clip: Clip, every: float) -> Iterator[Frame]:
     of the frames continue.
 
     Args:
-        clip: of `open_clip`.
+        clip: result of `open_clip`.
         every: seconds between frames, from `MIN_EVERY` to `MAX_EVERY`.
 
     Raises:
@@ -118,7 +118,7 @@ def read_frames(clip: Clip, every: float) -> Iterator[Frame]:
     check_every(every)
     start, size, due = None, None, 0.0
     with _one_sentence(clip.name), _open(clip.path) as container:
-        stream = _pictures(container, clip.name)
+        stream = _find_video_stream(container, clip.name)
         stream.codec_context.options = LIMITS
         stream.thread_type = "AUTO"
         for frame in (frame for packet, _ in _packets(container, stream) for frame in packet.decode()):
@@ -210,7 +210,7 @@ def _one_sentence(name):
         raise UserError(f"{name}: the clip is damaged or incomplete ({error.strerror}).") from None
 
 
-def _pictures(container, name):
+def _find_video_stream(container, name):
     """Return the first video stream that is not a cover picture.
 
     Raises:

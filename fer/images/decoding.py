@@ -33,8 +33,8 @@ from fer.images.loading import decode, note_of, read_file, set_note
 SECONDS = 5
 """Time limit for decoding a picture, in seconds."""
 MEMORY = 640_000_000
-"""Largest address space of a process in bytes: enough for 50 megapixels in every format but WebP, whose decoder takes
-18 bytes per pixel, and AVIF with transparency. An idle process has 130 MB of address space, 35 MB of it in memory."""
+"""Largest address space of a process in bytes: enough for 50 megapixels in every format except WebP, whose decoder
+takes 18 bytes per pixel, and AVIF with transparency. An idle process uses 130 MB of it, and 35 MB of memory."""
 LIGHT_PIXELS = 25_000_000
 """Largest number of pixels of a JPEG that is decoded without a separate process; most cameras' pictures have fewer."""
 LARGE_PIXELS = 16_000_000
@@ -164,7 +164,7 @@ class _OneAtATime:
 
 
 class _Worker:
-    """A decoding process, as the program sees it. The arguments are those of `DecodingPool`."""
+    """A decoding process, seen from the program that started it. The arguments are those of `DecodingPool`."""
 
     def __init__(self, seconds, memory):
         self._seconds = seconds

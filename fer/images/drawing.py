@@ -27,7 +27,7 @@ def draw_faces(
 
     Args:
         image: PIL image of mode RGB; it is not changed.
-        faces: of `fer.recognition.recognizer.Recognizer.recognize` or `fer.detection.tracking.FaceTracker.update`.
+        faces: `fer.recognition.recognizer.Face`s or `fer.detection.tracking.TrackedFace`s.
         numbers: numbers of the faces; by default from 1 in their order.
         caption: function of a face's number and the face that returns its caption.
 

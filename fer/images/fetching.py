@@ -15,7 +15,7 @@ FETCH_SECONDS = 20
 CONNECT_SECONDS = 5
 """Seconds until another address of a server is tried."""
 FETCH_PORTS = (80, 443)
-"""Ports that files are fetched from: those of the web alone, so that nobody can probe others from this machine."""
+"""Ports that files are fetched from: those of the web only, so that nobody can probe other ports from this machine."""
 FETCH_REDIRECTS = 5
 """Largest number of redirects that are followed."""
 UNICAST = ip_network("2000::/3")

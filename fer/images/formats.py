@@ -8,15 +8,14 @@ from pathlib import PurePath, PurePosixPath
 from typing import TypeVar
 
 File = TypeVar("File")
-"""Type of what stands for a file: a name, or a member of an archive."""
-
+"""Type that represents a file: a name, or a member of an archive."""
 HEAD_BYTES = 32
 """Number of bytes at the beginning of a file that `find_formats` examines."""
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".heic", ".heif", ".hif", ".avif", ".gif", ".bmp",
     ".dib", ".tif", ".tiff",
 )  # fmt: skip
-"""Suffixes whose files are meant as pictures, in lower case. A file with another one is a picture by its content."""
+"""Suffixes of pictures, in lower case. A file with another suffix counts as a picture if its content is one."""
 CLIP_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts")
 """Usual suffixes of clips, for file dialogs; `fer.images.clips` opens a clip whatever its name is."""
 READABLE = "JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF"
@@ -32,6 +31,7 @@ _SIGNATURES = (
     (re.compile(rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL), ("BMP",)),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), ("TIFF",)),
 )
+"""Patterns of the first bytes of a file, each with the formats that the file may have."""
 
 
 def find_formats(head: bytes) -> tuple[str, ...]:

@@ -31,8 +31,8 @@ Photo: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.
 of any mode, or an RGB array, uint8 `(height, width, 3)`."""
 
 
-# Pillow warns of large pictures, which `_check_size` refuses, and of unusual metadata. The filter is not set around the
-# decoding alone, because `warnings.catch_warnings` changes the filters of all threads.
+# Pillow warns of large pictures, which `_check_size` refuses, and of unusual metadata. The filter is set once and not
+# around each decoding, because `warnings.catch_warnings` changes the filters of all threads.
 warnings.filterwarnings("ignore", module="PIL")
 
 
@@ -215,7 +215,7 @@ def _unknown(name, reason=""):
 
 @cache
 def _register_heif():
-    # Imported when the first such picture comes: the import takes longer than decoding a small picture.
+    # Imported for the first HEIF picture only, because the import takes longer than decoding a small picture.
     from pillow_heif import register_heif_opener
 
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)

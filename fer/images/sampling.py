@@ -1,9 +1,9 @@
-"""Limits of the time between two frames of a clip, apart from `fer.images.clips` so that PyAV need not be imported."""
+"""Limits of the time between two frames of a clip, in a module of their own that does not import PyAV."""
 
 from fer.errors import check
 
 MIN_EVERY, MAX_EVERY = 0.05, 60
-"""Least and largest number of seconds between two frames that are read of a clip."""
+"""Least and largest number of seconds between two frames that are read from a clip."""
 
 
 def check_every(every: float) -> None:

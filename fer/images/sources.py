@@ -36,7 +36,6 @@ STANDARD_INPUT = "-"
 """Name of standard input, which may be one picture or one zip."""
 MAX_FETCHED_BYTES = 150 * 1024**2
 """Largest size in bytes of a picture or zip that is fetched from the web; the app has the same limit."""
-
 MAX_PIPED_BYTES = 4_000_000_000
 """Largest number of bytes that are read from a pipe. They are written to a temporary file."""
 
@@ -143,7 +142,7 @@ def _of_folder(folder, number, note):
 
 
 def _walk(folder):
-    """Yield for this folder and each below it: its path, why it cannot be read ("" if it can), its files by name."""
+    """Yield, for a folder and each folder below it: its path, why it cannot be read or "", and its files by name."""
     waiting = [folder]
     while waiting:
         here, problem, files, folders = waiting.pop(), "", [], []

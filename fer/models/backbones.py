@@ -57,7 +57,7 @@ def build_backbone(name: str, image_size: int, classes: int) -> Any:
     return Model(image, probabilities, name=name)
 
 
-# Its ImageNet weights were trained on pictures of 224 pixels. Like MobileNet, it enlarges its input itself.
+# The ImageNet weights of EfficientNet-Lite0 were trained at 224 pixels, so the network enlarges its input.
 @backbone(
     "efficientnet_lite0",
     size=Size(48, least=32),
@@ -66,7 +66,7 @@ def build_backbone(name: str, image_size: int, classes: int) -> Any:
     file=WeightsFile(".pth", efficientnet_lite.load_efficientnet_weights, efficientnet_lite.SOURCE),
     no_download=efficientnet_lite.ADVICE,
 )
-def efficientnet_lite0():
+def efficientnet_lite0() -> tuple[Callable, Callable]:
     """Return EfficientNet-Lite0 (Tan and Le, 2019)."""
     return efficientnet_lite.build_efficientnet_lite0, efficientnet_lite.preprocess_input
 
@@ -77,15 +77,15 @@ def efficientnet_lite0():
 # stem: inputs of 75 to 106 pixels leave a single position. ImageNet weights were trained at 224 pixels (InceptionV3:
 # 299).
 @backbone("inception_v3", size=Size(107, least=75), joint="mixed9")
-def inception_v3():
+def inception_v3() -> tuple[Callable, Callable]:
     """Return InceptionV3 (Szegedy et al., 2016)."""
     from keras import applications
 
     return applications.InceptionV3, applications.inception_v3.preprocess_input
 
 
-# Its weights (`fer.models.pretrained`) were trained on faces of 224 pixels, so the network enlarges its input. The crop
-# itself stays at 48 pixels: otherwise faces in photos would be sharper than the FER2013 faces that it is trained on.
+# The face weights of MobileNet (`fer.models.pretrained`) were trained at 224 pixels, so the network enlarges its input.
+# The crop itself stays at 48 pixels: otherwise faces in photos would be sharper than the FER2013 faces in training.
 @backbone(
     "mobilenet",
     size=Size(48, least=32),
@@ -93,7 +93,7 @@ def inception_v3():
     enlarged=128,
     file=WeightsFile(".json", pretrained.load_face_weights, pretrained.SOURCE),
 )
-def mobilenet():
+def mobilenet() -> tuple[Callable, Callable]:
     """Return MobileNet (Howard et al., 2017)."""
     from keras import applications
 
@@ -101,7 +101,7 @@ def mobilenet():
 
 
 @backbone("resnet50", size=Size(64, least=32), joint="conv5_block2_out")
-def resnet50():
+def resnet50() -> tuple[Callable, Callable]:
     """Return ResNet50 (He et al., 2016)."""
     from keras import applications
 
@@ -109,7 +109,7 @@ def resnet50():
 
 
 @backbone("vgg16", size=Size(64, least=32), joint="block4_pool")
-def vgg16():
+def vgg16() -> tuple[Callable, Callable]:
     """Return VGG16 (Simonyan and Zisserman, 2015)."""
     from keras import applications
 
@@ -121,13 +121,13 @@ def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[st
 
     Args:
         name: name of a network.
-        weights: `none`; `imagenet`, which Keras downloads and caches; the path of a file that Keras wrote, of the same
-            base or of a network with it; or the path of the backbone's own `WeightsFile`.
+        weights: `none`; `imagenet`, which Keras downloads and caches; the path of a file that Keras wrote, with the
+            weights of the same base or of a network that contains it; or the path of the backbone's own `WeightsFile`.
 
     Returns:
         The arrays, in the order of the network's `get_weights`, which has two more at the end for the head; and facts
-        about the weights: the file's `name`, the `sha256` of the file and those that belong to it (None for
-        `imagenet`), and a `source` if it is known. `(None, None)` for `none`.
+        about the weights: the file's `name`, the `sha256` of all files that were read (None for `imagenet`), and a
+        `source` if it is known. `(None, None)` for `none`.
 
     Raises:
         UserError: if the network has no backbone, or the weights cannot be loaded into it.
@@ -194,14 +194,14 @@ def _load_keras_file(base, name, path):
 
 
 def freeze_base(network: Any, tune: str = "block") -> None:
-    """Freeze what fine-tuning leaves as it is of a backbone's base. The head stays trainable.
+    """Freeze the layers of a backbone's base that fine-tuning does not train. The head stays trainable.
 
     Batch normalization is always frozen, so that it keeps the means and variances of the base's own, larger training
     set.
 
     Args:
         network: Keras model of `build_backbone`.
-        tune: `block`, the layers after the joint; or `all`, the whole base.
+        tune: part of the base to train: `block`, the layers after the joint, or `all`.
     """
     from keras import layers
 

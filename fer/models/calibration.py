@@ -11,7 +11,7 @@ import numpy as np
 from fer.errors import UserError
 
 TEMPERATURES = (0.1, 10.0)
-"""Smallest and largest temperature. At either end hardly anything is left of the network's own confidence."""
+"""Smallest and largest temperature. Beyond them, hardly anything would be left of the network's own confidence."""
 MAX_PRIOR_EXPONENT = 2.0
 """Largest exponent of the class shares. An exponent of 1 removes the effect of unequal training shares completely."""
 

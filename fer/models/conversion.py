@@ -1,4 +1,4 @@
-"""Conversion of a model folder that has no LiteRT file: done once, by Keras on TensorFlow in a child process.
+"""Conversion of a model folder that has no LiteRT file. Keras on TensorFlow does it once, in a child process.
 
 Recognition never imports Keras. If Keras and TensorFlow are installed, `python -m fer export` runs as a child process
 and writes into a cache with one folder per model: `model.tflite`, and a `config.json` that records its size and sha256.

@@ -25,14 +25,20 @@ ADVICE = (
 )
 """Sentence on where the weights are, for people who ask for `imagenet`."""
 MEAN, DEVIATION = 127.0, 128.0
-"""What is subtracted from the values 0-255 of a pixel, and what the rest is divided by (`MEAN_RGB`, `STDDEV_RGB`)."""
+"""Mean that is subtracted from pixel values 0-255, and divisor of the difference (`MEAN_RGB`, `STDDEV_RGB`)."""
 STEM, TOP = 32, 1280
-"""Filters of the first and of the last convolution."""
+"""Numbers of filters of the first and of the last convolution."""
 
 
 class Stage(NamedTuple):
-    """Blocks of the same shape: how many there are, the side of their kernels, the stride of the first, by what factor
-    they widen their input, and how many filters they return (`_DEFAULT_BLOCKS_ARGS`)."""
+    """A sequence of blocks of the same shape (`_DEFAULT_BLOCKS_ARGS`).
+
+    blocks: number of blocks.
+    kernel: side of their kernels.
+    stride: stride of the first block; the others have 1.
+    expansion: factor by which a block widens its input.
+    filters: number of output channels.
+    """
 
     blocks: int
     kernel: int
@@ -61,13 +67,12 @@ def preprocess_input(pixels: Any) -> Any:
 def build_efficientnet_lite0(include_top: bool = False, weights: None = None, input_tensor: Any = None) -> Any:
     """Build EfficientNet-Lite0 with fresh weights; the arguments are those of the functions of `keras.applications`.
 
-    The output is the last feature map, with a 32nd of the input's resolution and 1280 channels. Layers have the names
-    that Keras gives to those of its EfficientNets. Stochastic depth, which the published network trains with, is left
-    out.
+    The output is the last feature map, with a 32nd of the input's resolution and 1280 channels. Layers have the same
+    names as in Keras' EfficientNets. Stochastic depth, which the published network uses in training, is left out.
 
     Args:
-        include_top: False; there is no head.
-        weights: None.
+        include_top: must be False; there is no head.
+        weights: must be None.
         input_tensor: Keras tensor `(batch, side, side, 3)` of scaled pixels; None for an input of any side.
     """
     from keras import Input, Model, utils
@@ -128,7 +133,7 @@ def _initializer():
 
 
 def load_efficientnet_weights(base: Any, path: str | os.PathLike[str]) -> list[Path]:
-    """Set the weights of an EfficientNet-Lite0 base to those of a file of PyTorch.
+    """Set the weights of an EfficientNet-Lite0 base to those of a PyTorch file.
 
     Args:
         base: network of `build_efficientnet_lite0`.
@@ -153,7 +158,7 @@ def load_efficientnet_weights(base: Any, path: str | os.PathLike[str]) -> list[P
 
 
 def list_layers() -> list[tuple[str, str]]:
-    """Return the name of each layer with weights in Keras, and in the file of PyTorch, beginning at the input."""
+    """Return the name of each layer with weights in Keras and in the PyTorch file, beginning at the input."""
     names = [("stem_conv", "_conv_stem"), ("stem_bn", "_bn0")]
     number = 0
     for stage, (blocks, _, _, expansion, _) in enumerate(STAGES, start=1):

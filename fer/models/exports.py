@@ -1,4 +1,4 @@
-"""Exports of a model folder: the files, their records in `config.json`, and checks of one against the other."""
+"""Exports of a model folder: the files, their records in `config.json`, and checks of the files against the records."""
 
 import hashlib
 import os

@@ -58,7 +58,7 @@ def squeeze_and_excite(x: KerasTensor, ratio: int = 8) -> KerasTensor:
 
     Args:
         x: feature map `(n, height, width, channels)`.
-        ratio: number by which the hidden layer has fewer units than there are channels.
+        ratio: number of channels divided by the number of units in the hidden layer.
     """
     filters = x.shape[-1]
     scale = layers.GlobalAveragePooling2D(keepdims=True)(x)

@@ -93,7 +93,7 @@ def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig
         "weights": {"file": WEIGHTS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
         "training": config.training,
     }
-    # A resumed run keeps the records of earlier exports, which tell that these were made from other weights.
+    # A resumed run keeps the records of earlier exports, which show that these were made from other weights.
     with suppress(ModelFolderError):
         if earlier := load_config(folder)[0].exports:
             document["exports"] = describe_exports(earlier)

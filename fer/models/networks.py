@@ -8,6 +8,7 @@ To add a network, decorate a function with `@network` here, and add its recipe t
 imported only when a network is built.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from fer.errors import UserError
@@ -15,8 +16,8 @@ from fer.models import backbones  # noqa: F401  Registers its networks.
 from fer.models.registry import NETWORKS, Network, Size, network
 
 MOST_FILTERS, MOST_STAGES, MOST_BLOCKS = 512, 5, 8
-"""Largest numbers of filters per layer, of stages, and of blocks per stage: a downloaded `config.json` must not
-exhaust the memory."""
+"""Largest numbers of filters per layer, of stages, and of blocks per stage. They keep a downloaded `config.json` from
+exhausting the memory."""
 
 
 def find_network(name: str) -> Network:
@@ -54,7 +55,15 @@ def build_network(name: str, image_size: int, classes: int, **options: Any) -> A
 
 
 @network("se_resnet", size=Size(48, least=16, step=8))
-def se_resnet(image_size, classes, stem=64, widths=(64, 128, 192), depth=2, dropout=0.2, enlarged=None):
+def se_resnet(
+    image_size: int,
+    classes: int,
+    stem: int = 64,
+    widths: Sequence[int] = (64, 128, 192),
+    depth: int = 2,
+    dropout: float = 0.2,
+    enlarged: int | None = None,
+) -> Any:
     """Build a small residual network with squeeze-and-excitation for 48-pixel faces.
 
     A 5x5 convolution with stride 2 is followed by stages of residual blocks (He et al., 2016) with

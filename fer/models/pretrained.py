@@ -28,8 +28,8 @@ def load_face_weights(base: Any, path: str | os.PathLike[str]) -> list[Path]:
     """Set the weights of a MobileNet base to those of `faceres.json`.
 
     Keras' MobileNet takes pixels / 127.5 - 1 instead of pixels - `MEANS`, so the kernel and the shift of the first
-    convolution are converted. The output differs only at the border of the picture: zero padding stands for another
-    grey there.
+    convolution are converted. The output differs only at the border of the picture, where zero padding means another
+    grey.
 
     Args:
         base: `keras.applications.MobileNet(include_top=False)`.
@@ -87,7 +87,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], l
     files = [path]
     try:
         for group in json.loads(path.read_text(encoding="utf-8"))["weightsManifest"]:
-            # Take the name alone: a path in the file must not lead to another folder.
+            # Only the name is used: a path in the file must not lead to another folder.
             parts = [path.with_name(Path(name).name) for name in group["paths"]]
             arrays |= _split_group(b"".join(part.read_bytes() for part in parts), group["weights"])
             files += parts

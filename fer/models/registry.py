@@ -11,7 +11,7 @@ from typing import NamedTuple
 from fer.errors import UserError
 
 MOST_PIXELS = 512
-"""Largest side of an input in pixels: a `config.json` that was downloaded must not exhaust the memory."""
+"""Largest side of an input in pixels. It keeps a downloaded `config.json` from exhausting the memory."""
 NETWORKS: dict[str, "Network"] = {}
 """Registered networks by name; complete once `fer.models.networks` is imported."""
 
@@ -31,11 +31,11 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """A kind of weights file that one backbone can start from, beside those that Keras writes.
+    """A kind of weights file from which one backbone can start, in addition to the files that Keras writes.
 
     suffix: end of the file's name.
     load: function that sets the weights of a base from the path of such a file, and returns the paths that it read.
-    source: where the published file comes from, for people.
+    source: origin of the published file, as text for the model card.
     """
 
     suffix: str
@@ -52,7 +52,7 @@ class Backbone:
     joint: name of the last layer that fine-tuning of the last block leaves frozen. All paths through the network pass
         through it.
     enlarged: side in pixels to which the network enlarges its input first; None: it does not.
-    file: `WeightsFile` that it can start from; None for files of Keras alone.
+    file: `WeightsFile` from which it can start; None if it can only start from files that Keras wrote.
     no_download: sentence on where its ImageNet weights are, if Keras cannot download them.
     """
 

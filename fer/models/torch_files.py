@@ -1,4 +1,4 @@
-"""Arrays from the files that `torch.save` writes of a network's weights (`state_dict`), without PyTorch.
+"""Reader, without PyTorch, of the arrays in a file of weights (`state_dict`) that `torch.save` wrote.
 
 Such a file is a pickle, which can call any function that it names. Here it is read by an unpickler that knows four
 names: an ordered dictionary, a tensor, and storages of numbers. Any other name is refused.
@@ -18,7 +18,7 @@ import numpy as np
 from fer.errors import UserError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-"""Number with which a file begins that PyTorch wrote before version 1.6 (torch/serialization.py)."""
+"""Number at the beginning of a file that PyTorch wrote before version 1.6 (torch/serialization.py)."""
 STORAGES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -30,7 +30,7 @@ STORAGES = {
 
 
 class _Storage(NamedTuple):
-    """Numbers in a file: their NumPy type, the name of the block that has them, and how many there are."""
+    """Numbers in a file: their NumPy type, the name of the block that contains them, and their count."""
 
     dtype: str
     key: str
@@ -47,7 +47,7 @@ class _Tensor(NamedTuple):
 
 
 class _Rebuild:
-    """Stands for `torch._utils._rebuild_tensor_v2`. Without attributes, so that no pickle can change it."""
+    """Substitute for `torch._utils._rebuild_tensor_v2`. It has no attributes, so that no pickle can change it."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class _Rebuild:
 
 
 class _Unpickler(pickle.Unpickler):
-    """Unpickler that makes ordered dictionaries and `_Tensor`s alone."""
+    """Unpickler that creates only ordered dictionaries and `_Tensor`s."""
 
     def find_class(self, module, name):
         if (module, name) == ("collections", "OrderedDict"):
@@ -75,7 +75,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read the arrays of a `state_dict` that `torch.save` wrote, in the format of today or of before version 1.6.
+    """Read the arrays of a `state_dict` that `torch.save` wrote, in the present format or that before version 1.6.
 
     Args:
         path: path of the file.
@@ -101,7 +101,7 @@ def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _read_zip(file):
-    """Return the unpickled object and the bytes of each block of a file in the format of today, a zip."""
+    """Return the unpickled object and the bytes of each block of a file in the present format, a zip."""
     with zipfile.ZipFile(file) as archive:
         if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
             raise ValueError("it is compressed, which PyTorch never does")  # So it takes no more memory than its size.

@@ -1,4 +1,4 @@
-"""Check, before any work is done, of what the token may do in a repository on the Hub."""
+"""Check, before any work is done, that the token may push to a repository on the Hub."""
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
@@ -14,7 +14,7 @@ def check_push(repository: str, create_pr: bool = False, kind: str = "model", pr
         repository: `OWNER/NAME`.
         create_pr: whether only a pull request will be opened, for which the repository must exist.
         kind: `model` or `space`.
-        private: whether the repository shall be private; an existing public one is refused then.
+        private: whether the repository must be private; if true, an existing public one is refused.
 
     Raises:
         HubError: if the token may not; the message says what is missing.
@@ -61,7 +61,7 @@ def _check_owner(repository, user):
 
 
 def _check_visibility(info, repository, kind, private):
-    """Raise an error if a repository is public (`info` is an answer of `HfApi.repo_info`) and shall be private."""
+    """Raise an error if a repository is public (`info` is an answer of `HfApi.repo_info`) but must be private."""
     if private and not info.private:
         settings = f"hf repos settings {repository}{' --type space' * (kind == 'space')} --private"
         raise HubError(

@@ -33,7 +33,7 @@ OPTIONAL = {
     "served_path": "the end-to-end accuracy in larger pictures",
     "agreement": "how far people agree on the pictures",
 }
-"""What a card says was not measured, by keys of `metrics.json` that may be missing or None."""
+"""Texts for what a card reports as not measured, by the key of `metrics.json` that is then missing or None."""
 WIDTH = 128
 """Characters per line of the card's paragraphs."""
 

@@ -103,7 +103,7 @@ def push_model(
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
     write_litert_file(folder)
     load_litert_network(folder)
-    render_card(folder, source)  # An error about a missing fact shall name this folder, not the temporary one.
+    render_card(folder, source)  # So that an error about a missing fact names this folder, not the temporary one.
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:
         staging = Path(name)

@@ -30,8 +30,8 @@ REQUIREMENTS = "requirements.txt"
 TABLE = "pyproject.toml"
 """Name of the file from which the Space's requirements are written."""
 DEPLOYED = ("app.py", "examples", "LICENSE")
-"""Files and folders at the top of the repository that the app needs, beside the package. The Space's README.md and
-requirements are written by the deploy."""
+"""Files and folders at the top of the repository that the app needs in addition to the package. `deploy` writes the
+Space's README.md and requirements itself."""
 HARDWARE = "zero-a10g"
 """Name of the hardware that free accounts may use. The app does not use its GPU."""
 PATIENCE = 20 * 60
@@ -94,7 +94,7 @@ def deploy(
 
 
 def resolve_published(repository: str, model: str, private: bool | None) -> ModelSource:
-    """Return the source of a model that a Space shall serve. The arguments are those of `deploy`.
+    """Return the source of the model that a Space is to serve. The arguments are those of `deploy`.
 
     Raises:
         HubError: if the Space cannot be written to, or the Hub refuses the model.

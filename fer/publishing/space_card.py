@@ -18,7 +18,7 @@ FRONT_MATTER = {
     "pinned": False,
     "tags": ["facial-expression-recognition", "fer2013", "keras"],
 }
-"""Fields of every Space; `short_description` may have 60 characters."""
+"""Fields of every Space; `short_description` may have at most 60 characters."""
 SERVERS = {
     "gradio": {"sdk": "gradio", "sdk_version": "6.31.0", "python_version": "3.12", "app_file": "app.py"},
     "static": {"sdk": "static", "app_file": "index.html"},

@@ -1,4 +1,4 @@
-"""Classification of face crops, with a network of either runtime."""
+"""Classification of face crops, with a LiteRT or a Keras network."""
 
 from typing import Protocol
 
@@ -7,12 +7,12 @@ import numpy as np
 from fer.errors import check_finite
 
 BATCH_SIZE, BATCH_PIXELS = 64, 256 * 64**2
-"""Largest number of faces, and of their pixels, in one forward pass. They limit the memory, and the time that other
-threads wait for the network."""
+"""Largest numbers of faces and of pixels in one forward pass. They limit the memory, and the time that other threads
+wait for the network."""
 
 
 class Network(Protocol):
-    """A network of `fer.recognition.litert_network`, for recognition, or a Keras model, for evaluation in training."""
+    """A network of `fer.recognition.litert_network`, for recognition, or a Keras model, for training and evaluation."""
 
     def predict_on_batch(self, pixels: np.ndarray, /) -> np.ndarray:
         """Return float32 `(n, classes)` for grey pictures `(n, image_size, image_size, 1)` with values 0-255."""

@@ -29,7 +29,7 @@ MADE_OF = "made_of"
 
 
 class LiteRTNetwork:
-    """An exported network, for `fer.recognition.classification.classify`. Threads may share one.
+    """An exported network, for `fer.recognition.classification.classify`. Several threads may use it.
 
     Its probabilities are calibrated. One forward pass runs at a time, on all of LiteRT's threads.
 

@@ -21,7 +21,7 @@ BATCH = 16
 BATCH_KEPT = 4
 """Number of pictures in a batch if the answers keep the pictures; one of 50 megapixels takes 150 MB."""
 BATCH_BYTES = 64_000_000
-"""Size in bytes of the files in memory from which a batch is complete."""
+"""Size in bytes of the files in memory above which a batch is complete."""
 MAX_THREADS = 8
 """Largest number of threads that read batches; each has its own networks, which take 30 MB."""
 
@@ -61,7 +61,7 @@ def recognize_in_parallel(
     Args:
         pictures: pictures of `fer.images.sources.find_pictures`; a few batches are taken ahead of the answers.
         load: function of a number of threads that opens a `fer.recognition.recognizer.Recognizer`.
-        already_cropped: whether each picture is one face; there is no detection then.
+        already_cropped: whether each picture is one face; if so, there is no detection.
         keep: whether the answers keep the pictures.
     """
     pictures, most = iter(pictures), BATCH_KEPT if keep else BATCH

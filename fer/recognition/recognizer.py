@@ -64,7 +64,7 @@ class FaceList(list[Face]):
 
 
 class Recognizer:
-    """Finds the faces in pictures and classifies their expressions. Threads may share one.
+    """Recognizer of the faces in pictures and of their expressions. Several threads may use it.
 
     Args:
         network: `fer.recognition.litert_network.LiteRTNetwork` or `UncalibratedNetwork`.
@@ -138,7 +138,7 @@ class Recognizer:
         Args:
             photo: path, bytes, binary file object, PIL image of any mode, or RGB uint8 array `(height, width, 3)`; see
                 `fer.images.loading.to_image`.
-            already_cropped: whether the whole picture is one face, as in FER2013; there is no detection then.
+            already_cropped: whether the whole picture is one face, as in FER2013; if so, there is no detection.
             smallest_face: smallest width of a face's box, as a share (0-1) of the picture's longer side; narrower faces
                 are ignored.
             most: largest number of faces to classify, the largest faces first; None for all.

@@ -31,14 +31,14 @@ from fer.scoring.sources import list_pictures
 from fer.scoring.storage import Run, claim_output, first_line, list_answered, make_absolute
 
 SHARD_SIZE = (16, 512)
-"""Smallest and largest number of pictures in a shard; 512 pictures are seconds of work, the most that is lost when a
-worker dies."""
+"""Smallest and largest number of pictures in a shard. 512 pictures are seconds of work, which is the most that is lost
+when a worker dies."""
 SHARDS_PER_ACTOR = 4
-"""Shards per actor where there are few pictures, so that no actor waits long for the last shard of another."""
+"""Number of shards per actor if there are few pictures, so that no actor waits long for the last shard of another."""
 ATTEMPTS = 5
-"""Attempts per shard; a shard during which this many workers died is given up."""
+"""Number of attempts per shard; a shard during which this many workers died is given up."""
 MAX_FAILED_SHARDS = 10
-"""Failed shards that a run tolerates; it ends at the next one."""
+"""Number of failed shards that a run tolerates; it ends at the next one."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ def run_scoring(plan: Plan, address: str | None = None) -> Iterator[Tally]:
 
     Args:
         address: `HOST:PORT` of a running cluster, or `auto` for the cluster that this machine belongs to; None starts
-            Ray processes on this machine, which end with the run and listen on the loopback alone. On a cluster the
-            package `fer` and the model are sent to the nodes; the packages of the extra `scale` must be
+            Ray processes on this machine, which end with the run and listen only on the loopback interface. On a
+            cluster the package `fer` and the model are sent to the nodes; the packages of the extra `scale` must be
             installed there, and paths without a scheme must name the same files on every node.
 
     Raises:

@@ -1,4 +1,6 @@
-"""The work of one Ray actor: read the pictures of a shard, recognize their faces, write one Parquet file.
+"""The work of one Ray actor: read the pictures of a shard, recognize their faces, and write one Parquet file.
+
+The file has these columns:
 
 path            path as it was found or listed; `FILE#ROW` for a row of Parquet, counted from 0
 face            number of the face from 1, the largest first; null where there is no face, and then all columns that

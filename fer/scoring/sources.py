@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import PurePosixPath
@@ -17,7 +18,7 @@ from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
 from fer.scoring.storage import FAILURES, RUN_PREFIX, explain_read_errors, first_line, locate, make_absolute
 
 READ_AT_ONCE = 8
-"""Pictures that an actor fetches concurrently, because object storage is slower than the network that reads a face."""
+"""Number of pictures that an actor fetches concurrently, because object storage is slower than the networks."""
 RETRY_PAUSES = (1, 4)
 """Seconds to wait before each further attempt at a failed read; storage may have been busy."""
 PICTURE_COLUMNS = ("image", "bytes")
@@ -74,7 +75,7 @@ def _is_table(file):
 
 
 def _read_head(name):
-    """Return the first bytes of a file, by which pictures are recognized; none where it cannot be read."""
+    """Return the first bytes of a file, by which pictures are recognized; b"" if it cannot be read."""
     try:
         filesystem, path = locate(name)
         with filesystem.open_input_stream(path, compression=None) as stream:
@@ -98,7 +99,7 @@ def _read_list(source, filesystem, path):
     try:
         lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        rule = "The pictures must be a folder, Parquet, or a text file in UTF-8 with a path a line"
+        rule = "The pictures must be a folder, Parquet, or a text file in UTF-8 with one path per line"
         raise UserError(f"{rule}. Received: {source}") from None
     return [make_absolute(line) for line in (line.rstrip("\r") for line in lines) if line.strip()]
 
@@ -128,7 +129,7 @@ def _find_column(file, schema):
     raise UserError(f"{rule}. Received: {', '.join(schema.names) or 'no columns'}")
 
 
-def read_files(names):
+def read_files(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
     """Yield each name with the bytes of the file, or with the `UserError` that says why it cannot be read."""
     with ThreadPoolExecutor(READ_AT_ONCE) as pool:
         for start in range(0, len(names), READ_AT_ONCE):
@@ -137,7 +138,7 @@ def read_files(names):
 
 
 def _read_file(name):
-    """Return the bytes of a file, or a `UserError`; try again where storage may have been busy."""
+    """Return the bytes of a file, or a `UserError`; try again if the storage may have been busy."""
     for pause in (*RETRY_PAUSES, None):
         try:
             filesystem, path = locate(name)
@@ -162,7 +163,7 @@ def _check_bytes(name, content):
     return content
 
 
-def read_rows(names):
+def read_rows(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
     """Yield each name of a Parquet row as `read_files` yields those of files; the rows of a file must ascend."""
     for file, same in groupby(names, lambda name: name.rpartition("#")[0]):
         wanted = {int(name.rpartition("#")[2]): name for name in same}

@@ -1,4 +1,4 @@
-"""Data augmentation: random changes of training pictures."""
+"""Data augmentation: layers that change training pictures at random."""
 
 import math
 
@@ -8,8 +8,8 @@ from keras import layers, ops
 from fer.training.degradation import RandomDegradation
 
 
-def augmentation(seed, zoom, degrade=0.0):
-    """Return the augmentation layers, which leave pictures as they are in inference.
+def build_augmentation(seed: int, zoom: float, degrade: float = 0.0) -> list[layers.Layer]:
+    """Build the augmentation layers, which do not change pictures in inference.
 
     The layers take and return pictures `(n, size, size, 1)` of values 0-255.
 

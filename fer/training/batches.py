@@ -1,4 +1,4 @@
-"""Batches that a network is trained and validated on."""
+"""Batches of pictures and targets for training and validation."""
 
 import math
 
@@ -15,8 +15,9 @@ class FaceBatches(keras.utils.PyDataset):
     Order and mixup depend on the seed and the epoch alone: a resumed run gets the batches of an uninterrupted one, and
     each process of a group gets its own rows of the batches that one process gets.
 
-    In a group each batch has sample weights `(n,)` too. Where the devices do not divide a batch, the last picture is
-    repeated with weight 0; the other weights make up for that, so that Keras' mean over rows is the mean over pictures.
+    In a group each batch also has sample weights `(n,)`. If the devices do not divide a batch, the last picture is
+    repeated with weight 0; the other weights compensate for it, so that Keras' mean over rows is the mean over
+    pictures.
 
     Args:
         faces: `fer.data.fer2013.Faces`.
@@ -25,8 +26,8 @@ class FaceBatches(keras.utils.PyDataset):
         shuffle: whether each epoch has its own order.
         targets: float array `(n, classes)`; by default one-hot labels.
         mixup: alpha of the beta distribution that mixes pictures; 0 mixes none.
-        whole: leave out the pictures of an epoch that fill no batch; a group always does where it shuffles, since rows
-            that repeat a picture would count in batch normalization.
+        whole: whether to leave out the pictures of an epoch that do not fill a batch. A group always does when it
+            shuffles, because rows that repeat a picture would count in batch normalization.
         group: `fer.training.distributed.Group`.
     """
 

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,11 +12,13 @@ import numpy as np
 from fer.documents import to_json
 from fer.models.model_folder import HISTORY, LOGS, read_history
 from fer.outputs import write_text
+from fer.training.batches import FaceBatches
+from fer.training.distributed import Group
 
 CHECKPOINT = "checkpoint"
-"""Name of the folder with the state to resume from."""
+"""Name of the folder with the state from which a run is resumed."""
 HEAD_CHECKPOINT = "checkpoint/head"
-"""Name of the folder with the state to resume the training of the head from."""
+"""Name of the folder with the state from which the training of the head is resumed."""
 BEST = "best.weights.h5"
 """Name of the file with the weights of the lowest validation loss."""
 RANDOM_STATES = "random_states.json"
@@ -35,7 +38,7 @@ class RandomStates(keras.callbacks.Callback):
         self.path, self.group = path, group
 
     def on_train_begin(self, logs=None):
-        states = self.group.tell(lambda: json.loads(self.path.read_text()) if self.path.exists() else None)
+        states = self.group.broadcast(lambda: json.loads(self.path.read_text()) if self.path.exists() else None)
         if states:
             for variable, state in zip(self._variables(), states, strict=True):
                 variable.assign(np.array(state, variable.dtype))
@@ -53,7 +56,7 @@ class RandomStates(keras.callbacks.Callback):
 
 
 class Backup(keras.callbacks.BackupAndRestore):
-    """Keras' backup for a group: process 0 writes it, every process starts from it.
+    """Keras' backup for a group: process 0 writes it, and every process starts from it.
 
     Args:
         folder: folder of the checkpoint.
@@ -114,17 +117,25 @@ def is_finite(row: dict[str, float]) -> bool:
     return math.isfinite(row["loss"] + row["val_loss"])
 
 
-def build_callbacks(network, folder, checkpoint, batches, averaged, started, group):
+def build_callbacks(
+    network: keras.Model,
+    folder: Path,
+    checkpoint: Path,
+    batches: FaceBatches,
+    averaged: bool,
+    started: float,
+    group: Group,
+) -> list[keras.callbacks.Callback]:
     """Build the callbacks of one call of Keras' `fit`.
 
     Args:
         network: Keras network that is saved.
         folder: folder of the run.
-        checkpoint: folder of the state to resume from.
-        batches: `fer.training.batches.FaceBatches` to train on.
+        checkpoint: folder of the state from which the run is resumed.
+        batches: batches to train on.
         averaged: whether the optimizer averages the weights.
         started: time of `time.perf_counter` from which the first epoch counts.
-        group: `fer.training.distributed.Group`.
+        group: processes that train together.
 
     Returns:
         A list of Keras callbacks, in the order in which they must be called.

@@ -1,4 +1,4 @@
-"""Random loss of quality, as small faces, cameras and streams have it: a data augmentation."""
+"""Data augmentation by a random loss of quality, such as that of small faces, cameras and streams."""
 
 import math
 
@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter1d
 BLURS = (0.4, 0.7, 1.0, 1.3, 1.6)
 """Standard deviations of Gaussian blur, in pixels of a picture of 48 pixels."""
 SIDES = (40, 32, 28, 24, 20, 16)
-"""Sides of the small pictures, of 48 pixels, from which pictures are enlarged."""
+"""Sides to which a picture of 48 pixels is reduced before it is enlarged again."""
 NOISE = 12.0
 """Largest standard deviation of Gaussian noise, in grey levels."""
 QUALITIES = (15.0, 75.0)
@@ -38,8 +38,8 @@ LUMINANCE = np.array(
 class RandomDegradation(layers.Layer):
     """Blur or coarsen pictures, add noise to them, and compress them as JPEG does.
 
-    Each of the three is drawn for each picture by itself, with a random strength. The layer takes and returns grey
-    pictures `(n, size, size, 1)` of values 0-255, and leaves them as they are in inference.
+    Each of the three is drawn independently for each picture, with a random strength. The layer takes and returns grey
+    pictures `(n, size, size, 1)` of values 0-255, and does not change them in inference.
 
     Args:
         share: probability of each of the three, from 0 to 1.
@@ -84,7 +84,7 @@ class RandomDegradation(layers.Layer):
         return input_shape
 
 
-def build_operators(size):
+def build_operators(size: int) -> np.ndarray:
     """Return matrices M that degrade a picture X of `size` pixels as M X Mᵀ, float32 `(n, size, size)`.
 
     The first ones blur it by `BLURS`, the others reduce it to `SIDES` and enlarge it again.
@@ -98,8 +98,8 @@ def build_operators(size):
     return np.stack([*blurs, *sides])
 
 
-def compress(pictures, quality):
-    """Return pictures as they are after JPEG compression, which quantises the cosine transform of each block.
+def compress(pictures: keras.KerasTensor, quality: keras.KerasTensor) -> keras.KerasTensor:
+    """Apply the loss of JPEG compression to pictures: it quantises the cosine transform of each block.
 
     Args:
         pictures: grey pictures `(n, height, width)` of values 0-255.
@@ -117,7 +117,7 @@ def compress(pictures, quality):
 def _transforms(size):
     """Return the matrix of the discrete cosine transform of each block along a side of `size` pixels, and its inverse.
 
-    Where blocks do not divide the side, its last pixel is repeated, as in libjpeg.
+    If blocks do not divide the side, its last pixel is repeated, as in libjpeg.
     """
     blocks = math.ceil(size / BLOCK)
     matrix = np.kron(np.eye(blocks, dtype="float32"), dct(np.eye(BLOCK, dtype="float32"), axis=0, norm="ortho"))

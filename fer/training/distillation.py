@@ -11,11 +11,11 @@ from fer.models.config import load_config
 from fer.models.model_folder import find_model, load_model
 
 WEIGHT = 0.9
-"""Weight of the teachers in the loss, from 0 to 1. The labels have the rest, a "considerably lower weight" (Hinton et
-al., 2015, arXiv:1503.02531). Not tuned."""
+"""Weight of the teachers in the loss, from 0 to 1. The labels have the remaining weight, which is "considerably lower"
+(Hinton et al., 2015, arXiv:1503.02531). It was not tuned."""
 TEMPERATURE = 2.0
 """Temperature by which the logits of student and teachers are divided in the teachers' part of the loss, so that small
-probabilities count as well. Not tuned."""
+probabilities count as well. It was not tuned."""
 
 
 def load_teachers(
@@ -55,12 +55,12 @@ def build_student(network: keras.Model, teachers: Sequence[keras.Model], varied:
     """Build the model to fit, in which the student and its teachers see the same augmented pictures.
 
     Distillation is consistent only if student and teachers see the same crop and the same mixup (Beyer et al., 2022,
-    arXiv:2106.05237). The model has no weights of the teachers, and neither have its checkpoints.
+    arXiv:2106.05237). Neither the model nor its checkpoints contain the weights of the teachers.
 
     Args:
         network: Keras network, the student, which returns probabilities.
         teachers: Keras networks as `load_teachers` returns them.
-        varied: augmentation layers as `fer.training.augmentation.augmentation` returns them.
+        varied: augmentation layers as `fer.training.augmentation.build_augmentation` returns them.
 
     Returns:
         A Keras model. Its loss in training is (1 - `WEIGHT`) times the compiled loss plus `WEIGHT` times
@@ -90,7 +90,7 @@ def distillation_loss(expected: keras.KerasTensor, answered: keras.KerasTensor) 
 
 
 class DistillationLoss(layers.Layer):
-    """Add the teachers' part of the loss in training.
+    """Layer that adds the teachers' part of the loss in training.
 
     Inputs are augmented pictures and the student's probabilities for them; the output is these probabilities.
 
@@ -104,7 +104,7 @@ class DistillationLoss(layers.Layer):
         def average_teachers(images):
             return sum(teacher(images, training=False) for teacher in teachers) / len(teachers)
 
-        # Within a function Keras does not find the teachers, so it neither trains nor saves them.
+        # Keras does not find the teachers inside a function, so it neither trains nor saves them.
         self.average_teachers = average_teachers
 
     def call(self, inputs, training=False):

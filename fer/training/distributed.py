@@ -35,11 +35,12 @@ LOST = (
     "the connection to another process is lost: it ended, or its host cannot be reached. "
     "The same commands with --resume go on after the last finished epoch."
 )
+"""Message if the connection to another process is lost."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together, as one of them sees it.
+    """The processes that train together, as one of them sees them.
 
     index: number of this process; process 0 writes the files.
     size: number of processes.
@@ -65,7 +66,7 @@ class Group:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Leave `scope` for what one process does alone: variables created here exist in this process only."""
+        """Leave `scope` for work that one process does alone: variables created here exist in this process only."""
         import keras
 
         distribution = keras.distribution.distribution()
@@ -89,15 +90,15 @@ class Group:
         share = self.pad(count) // self.size
         return np.arange(self.index * share, (self.index + 1) * share)
 
-    def tell(self, function: Callable, *arguments: Any) -> Any:
+    def broadcast(self, function: Callable, *arguments: Any) -> Any:
         """Call a function in process 0 alone and return its answer, which must fit into JSON, in every process."""
         if self.size == 1:
             return function(*arguments)
-        return json.loads(self._tell_bytes(json.dumps(function(*arguments)).encode() if self.first else b""))
+        return json.loads(self._broadcast_bytes(json.dumps(function(*arguments)).encode() if self.first else b""))
 
     @contextmanager
     def copy(self, folder: str | PathLike[str], pattern: str) -> Iterator[Path]:
-        """Yield a folder with those files of process 0's `folder` that match, so that the processes share no disk.
+        """Yield a folder with the matching files of process 0's `folder`, so that the processes need no shared disk.
 
         Process 0 gets `folder` itself, the other processes get a temporary copy.
         """
@@ -105,10 +106,10 @@ class Group:
             yield folder
             return
         folder = Path(folder)
-        names = self.tell(lambda: sorted(path.name for path in folder.glob(pattern) if path.is_file()))
+        names = self.broadcast(lambda: sorted(path.name for path in folder.glob(pattern) if path.is_file()))
         with TemporaryDirectory() if not self.first else nullcontext(folder) as there:
             for name in names:
-                content = self._tell_bytes((folder / name).read_bytes() if self.first else b"")
+                content = self._broadcast_bytes((folder / name).read_bytes() if self.first else b"")
                 if not self.first:
                     Path(there, name).write_bytes(content)
             yield Path(there)
@@ -134,8 +135,8 @@ class Group:
                 f"Received: others than in process 0 in {', '.join(map(str, others))}"
             )
 
-    def _tell_bytes(self, content):
-        """Return the bytes of process 0 in every process."""
+    def _broadcast_bytes(self, content):
+        """Send bytes from process 0 to every process, and return them."""
         from jax.experimental.multihost_utils import broadcast_one_to_all
 
         size = int(broadcast_one_to_all(np.int32(len(content))))

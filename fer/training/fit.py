@@ -1,4 +1,4 @@
-"""Fit a network on faces: augmentation, schedule, checkpoints. Plain Keras 3, for its TensorFlow, JAX and PyTorch."""
+"""Fit a network on faces: augmentation, schedule, checkpoints. It uses Keras 3 on TensorFlow, JAX or PyTorch."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from fer.errors import UserError
 from fer.models.backbones import freeze_base
 from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
-from fer.training.augmentation import augmentation
+from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
 from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, is_finite
 from fer.training.distillation import build_student
@@ -80,10 +80,12 @@ class Stage:
 def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> list[dict[str, float]]:
     """Train a network, and leave it with the weights of its best or its last epoch.
 
-    After every epoch the run's folder holds the state to resume from, the best weights by validation loss (of their
-    moving average, where the recipe averages), the CSV log and the TensorBoard log. A recipe with `head_epochs` has two
-    stages, with one log: of the head on the features that the frozen base makes of the pictures, which are computed
-    once; then of what the recipe tunes of the base with it.
+    After every epoch the run's folder holds the state from which the run is resumed, the best weights by validation
+    loss (their moving average, if the recipe averages), the CSV log and the TensorBoard log.
+
+    A recipe with `head_epochs` has two stages, with a common log. In the first, only the head is trained, on the
+    features that the frozen base computes from the pictures once. In the second, the head is trained together with the
+    part of the base that the recipe tunes.
 
     Args:
         network: network with one output per class, of `fer.models.networks.build_network`; a backbone if the recipe has
@@ -100,15 +102,15 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
         UserError: if the loss is not finite before the first epoch has ended.
     """
     run = replace(run, folder=Path(run.folder))
-    done = len(run.group.tell(_restart, run.folder, run.resume))
+    done = len(run.group.broadcast(_restart, run.folder, run.resume))
     if recipe.head_epochs:
         # The checkpoint of the second stage includes the head.
         if done <= recipe.head_epochs:
             _fit_head(network, data, recipe, run)
         freeze_base(network, recipe.tune)
-    if recipe.tune != "head" and all(is_finite(row) for row in run.group.tell(read_history, run.folder)):
+    if recipe.tune != "head" and all(is_finite(row) for row in run.group.broadcast(read_history, run.folder)):
         _fit_network(network, data, recipe, run)
-    history = run.group.tell(read_history, run.folder)
+    history = run.group.broadcast(read_history, run.folder)
     finite = [row for row in history if is_finite(row)]
     if not finite:
         raise UserError(f"The loss is no longer a number. Try a lower learning rate. Received: {recipe.learning_rate}")
@@ -135,7 +137,7 @@ def _fit_network(network, data, recipe, run):
     """Train the layers of a network that are not frozen, on augmented pictures if the recipe augments."""
     rate = recipe.tuning_rate if recipe.head_epochs else recipe.learning_rate
     stage = Stage(range(recipe.head_epochs, recipe.epochs), rate, CHECKPOINT, time.perf_counter())
-    varied = augmentation(recipe.seed, recipe.zoom, recipe.degrade) if recipe.augment else []
+    varied = build_augmentation(recipe.seed, recipe.zoom, recipe.degrade) if recipe.augment else []
     if data.teachers:
         model = build_student(network, data.teachers, varied)
     else:
@@ -165,8 +167,8 @@ def _fit_stage(network, model, data, recipe, run, stage):
     )
 
 
-def base_features(base, faces):
-    """Return what a frozen base makes of faces, in inference mode, as float32 `(n, channels)`."""
+def base_features(base: keras.Model, faces: Faces) -> np.ndarray:
+    """Return the features that a frozen base computes from faces in inference mode, float32 `(n, channels)`."""
     print(f"The base's features of {len(faces)} pictures:")
     return base.predict(FaceBatches(faces, 64, seed=0, shuffle=False)).astype("float32")
 
@@ -186,7 +188,7 @@ def _optimizer(recipe, learning_rate, steps):
         warmup_target=learning_rate,
         warmup_steps=warmup,
     )
-    # The average reaches back over a twentieth of the training, so that it works for ten steps as for ten thousand.
+    # The average covers about the last twentieth of the steps, so that it suits short and long trainings alike.
     momentum = 1 - 1 / max(1.0, steps / 20)
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=recipe.weight_decay, use_ema=recipe.average, ema_momentum=momentum

@@ -13,16 +13,14 @@ from fer.models.provenance import last_part
 from fer.training.recipes import Recipe
 
 STARTED = ("command", "program", "own_process")
-"""Values of a command line's namespace that are not options, but tell how the command was started."""
+"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
 UNPUBLISHED = (
     *("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag"),
     *STARTED,
 )
-"""Options that are left out of the command with which a model is published."""
+"""Options that are left out of the command that is published with a model."""
 PATHS = ("data", "output", "votes", "start", "weights", "teacher")
 """Options whose paths are published by their last part only."""
-
-
 TIMES = (
     "Duration: on 2 processor cores, se_resnet trains on about 130 pictures per second with --mixed-precision. An "
     "epoch of 1,000 pictures takes 8 seconds, and one of FER2013's 28,709 takes 3.6 minutes; writing the files of an "
@@ -57,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
     parser.add_argument(
-        "--votes", metavar="CSV", help="train on the votes of FER+ in this file too, not on the labels alone"
+        "--votes", metavar="CSV", help="also train on the FER+ votes in this file, not only on the labels"
     )
     parser.add_argument(
         "--start",
@@ -69,9 +67,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--weights",
         metavar="imagenet|none|PATH",
-        help="of a backbone's base, of which --tune says what stays as it is: those of ImageNet, which Keras "
-        "downloads, a file that Keras wrote, mobilenet's faceres.json, or efficientnet_lite0's *.pth; by default none, "
-        "and all is trained from scratch",
+        help="weights from which the base of a backbone starts: imagenet, which Keras downloads, or the path of a file "
+        "that Keras wrote, of mobilenet's faceres.json, or of efficientnet_lite0's *.pth; --tune selects the part that "
+        "is trained (default: none, so that the whole network is trained from scratch)",
     )
     parser.add_argument(
         "--teacher",
@@ -80,8 +78,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="distil the network from these model folders, or from `bundled`: it learns the mean of their answers too",
     )
-    parser.add_argument("--limit", type=int, metavar="N", help="at most so many pictures of each split")
-    parser.add_argument("--train-limit", type=int, metavar="N", help="at most so many training pictures")
+    parser.add_argument("--limit", type=int, metavar="N", help="use at most N pictures of each split")
+    parser.add_argument("--train-limit", type=int, metavar="N", help="use at most N training pictures")
     parser.add_argument(
         "--draw",
         type=int,
@@ -136,8 +134,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def _add_recipe(parser):
     """Add an option for each field of `Recipe` that has a help text.
 
-    argparse needs only these few lines. typer has no options with several values, such as `--teacher A B`. The defaults
-    here are None, which stands for the value of the network's own recipe; for this, tyro would need a second class.
+    The defaults are None, which means the value of the network's own recipe. argparse needs only these few lines for
+    that: typer has no options with several values, such as `--teacher A B`, and tyro would need a second class.
     """
     group = parser.add_argument_group(
         "recipe",

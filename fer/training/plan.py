@@ -34,7 +34,7 @@ ADDED = {
     "train_limit": None,
     "draw": None,
 }
-"""Values, in runs that were begun before a setting was one, of that setting."""
+"""Values of the settings that were added later, for runs that were begun before."""
 
 
 @dataclass(frozen=True)

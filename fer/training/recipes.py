@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fer.errors import check
 
 TUNES = ("head", "block", "all")
-"""Parts of a backbone that can be trained with weights: values of `Recipe.tune`."""
+"""Values of `Recipe.tune`: parts of a backbone that are trained if its base starts from pretrained weights."""
 
 
 def _option(default, metavar, text, shown=True):
@@ -19,35 +19,34 @@ class Recipe:
     """Hyperparameters of a training.
 
     epochs: passes over the training pictures.
-    head_epochs: how many of them, the first, train the head alone on a frozen base; the others fine-tune what `tune`
-        says with it. 0: all epochs train the whole network.
-    tune: what is fine-tuned of a base that has weights already: `head`, nothing of it, so all epochs train the head
-        alone; `block`, its last block (`fer.models.registry.Backbone.joint`); `all`, the whole base.
+    head_epochs: number of first epochs that train only the head, on a frozen base; the other epochs also train the part
+        of the base that `tune` selects. 0: all epochs train the whole network.
+    tune: part of a pretrained base that is fine-tuned together with the head: `head`, no part, so that all epochs train
+        only the head; `block`, its last block (`fer.models.registry.Backbone.joint`); `all`, the whole base.
     batch_size: pictures per step.
     optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd` with a constant learning rate.
     learning_rate: highest learning rate, which AdamW reaches after a tenth of the steps.
     tuning_rate: highest learning rate of the epochs that fine-tune a part of the base.
     weight_decay: AdamW's decoupled weight decay.
-    augment: whether pictures are augmented in each epoch (`fer.training.augmentation.augmentation`); the epochs with a
-        frozen base never augment.
+    augment: whether pictures are augmented in each epoch (`fer.training.augmentation`); the epochs with a frozen base
+        never augment.
     zoom: largest change of scale by augmentation, as a share.
-    degrade: probability with which augmentation blurs or coarsens a picture, with which it adds noise to it, and with
-        which it compresses it as JPEG.
+    degrade: probability of each loss of quality by augmentation: blur or coarser pixels, noise, and JPEG compression.
     average: whether the exponential moving average of the weights over the last steps is kept; with AdamW only.
     whole_batches: whether the pictures of an epoch that do not fill a batch are left out.
     label_smoothing: share of each label that is spread over all classes.
     votes_share: weight of the votes in the targets of pictures with votes; the label has the remaining weight.
-    mixup: alpha of the distribution Beta(alpha, alpha) of the shares in which two pictures are mixed (Zhang et al.,
-        2018); 0 mixes none.
+    mixup: alpha of the distribution Beta(alpha, alpha) from which the shares of two mixed pictures are drawn (Zhang et
+        al., 2018); 0 mixes none.
     seed: seed of the weights, the order of pictures and the augmentation.
     """
 
     epochs: int = _option(24, "N", "passes over the training pictures")
-    head_epochs: int = _option(0, "N", "how many of them train the head alone; with --weights", shown=False)
+    head_epochs: int = _option(0, "N", "number of first epochs that train only the head; with --weights", shown=False)
     tune: str = _option(
         "block",
         "head|block|all",
-        "what is trained of a backbone with --weights: the head alone, the last block with it, or everything",
+        "part of a backbone that is trained with --weights: only the head, the head and the last block, or everything",
         shown=False,
     )
     batch_size: int = _option(96, "N", "pictures per step")
@@ -66,7 +65,7 @@ class Recipe:
         0.1, "SHARE", "share of each label that is spread over all classes; 0 with --votes"
     )
     votes_share: float = _option(
-        0.7, "SHARE", "weight of the votes in the targets, from 0, the label alone, to 1; with --votes"
+        0.7, "SHARE", "weight of the votes in the targets, from 0 (only the label) to 1; with --votes"
     )
     mixup: float = _option(0.2, "ALPHA", "alpha of mixup, which mixes pictures in pairs; 0 mixes none")
     seed: int = _option(42, None, "seed of weights, order and augmentation")
@@ -77,14 +76,14 @@ class Recipe:
         check(self.optimizer in ("adamw", "sgd"), "optimizer", "'adamw' or 'sgd'", repr(self.optimizer))
         check(self.tune in TUNES, "tune", "'head', 'block' or 'all'", repr(self.tune))
         if self.tune == "head":
-            rule = f"as many as `epochs`, {self.epochs}, where the head alone is trained"
+            rule = f"the same as `epochs`, {self.epochs}, if only the head is trained"
             check(self.head_epochs == self.epochs, "head_epochs", rule, self.head_epochs)
         else:
-            rule = f"from 0 to below `epochs`, {self.epochs}"
+            rule = f"at least 0 and below `epochs`, {self.epochs}"
             check(0 <= self.head_epochs < self.epochs, "head_epochs", rule, self.head_epochs)
         for name in ("learning_rate", "tuning_rate"):
             check(0 < getattr(self, name) < math.inf, name, "a positive number", getattr(self, name))
-        check(not self.average or self.optimizer == "adamw", "average", "off but for 'adamw'", repr(self.optimizer))
+        check(not self.average or self.optimizer == "adamw", "average", "off without 'adamw'", repr(self.optimizer))
         for name in ("zoom", "degrade", "votes_share"):
             check(0 <= getattr(self, name) <= 1, name, "from 0 to 1", getattr(self, name))
         check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
@@ -109,11 +108,11 @@ RECIPES = {
         ("efficientnet_lite0", "inception_v3", "mobilenet", "resnet50"),
         Recipe(batch_size=64, learning_rate=1e-3, mixup=0.0),
     ),
-    # No batch normalization evens out what a high rate does to it.
+    # A lower learning rate, because VGG16 has no batch normalization, with which the others tolerate a higher one.
     "vgg16": Recipe(batch_size=64, learning_rate=1e-4, mixup=0.0),
 }
-"""Recipes by network, for training from scratch, unless other settings are asked for. That of `original_cnn` is the
-original experiment's, with Keras' default learning rate for SGD; those of the backbones are not tuned."""
+"""Recipes by network, for training from scratch; options change single values. The recipe of `original_cnn` is that of
+the original experiment, with Keras' default learning rate for SGD. The recipes of the backbones were not tuned."""
 TRANSFERS = {
     **dict.fromkeys(
         ("efficientnet_lite0", "inception_v3", "resnet50", "vgg16"),
@@ -121,8 +120,8 @@ TRANSFERS = {
     ),
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
 }
-"""Recipes by backbone, for a base that has weights already; of `mobilenet`'s base most is tuned, for longer than the
-head. Nobody has tuned these numbers (docs/original-experiment.md has what became of `mobilenet`'s)."""
+"""Recipes by backbone, for a base that starts from pretrained weights. Most of `mobilenet`'s base is fine-tuned, for
+longer than the head. These values were not tuned (docs/original-experiment.md has the results with `mobilenet`)."""
 
 
 def find_recipe(network: str, transfer: bool = False) -> Recipe:

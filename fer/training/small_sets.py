@@ -1,4 +1,4 @@
-"""Training on small data sets: from the bundled network, with a schedule that depends on the number of pictures."""
+"""Training on small data sets: fine-tuning of the bundled network, with a schedule that depends on the data's size."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,8 @@ SMALL = 5_000
 """Number of training pictures below which a training starts from the bundled network by default."""
 FEW_STEPS = 1_000
 """Number of steps below which a training from scratch prints a warning, and below which the statistics of batch
-normalization are measured again at the end: with Keras' momentum of 0.99 they lag behind by hundreds of steps."""
+normalization are measured again at the end, because with Keras' momentum of 0.99 they lag behind by hundreds of
+steps."""
 START = "bundled"
 """Model that small data sets start from."""
 START_NETWORK = "se_resnet"
@@ -76,7 +77,9 @@ def settle(plan: Any, pictures: int) -> tuple[Any, list[str]]:
     if pictures < SMALL and plain and (plan.start or _starts_from_bundled(options)):
         recipe = replace(fit_recipe(plan.recipe, pictures), **recipe_options(options))
         plan = replace(plan, recipe=recipe, start=plan.start or START, keep=options.keep or "last")
-        what = f"{recipe.epochs} epochs of {recipe.batch_size} pictures per step, learning rate {recipe.learning_rate:g}"
+        what = (
+            f"{recipe.epochs} epochs of {recipe.batch_size} pictures per step, learning rate {recipe.learning_rate:g}"
+        )
         notes.append(f"{pictures} training pictures are few: fine-tuning from {plan.start}, {what}.")
         if not options.start:
             notes.append("--from-scratch trains from random weights instead.")

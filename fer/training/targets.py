@@ -15,10 +15,10 @@ def one_hot(faces: Faces) -> np.ndarray:
 def soft_targets(faces: Faces, votes: np.ndarray, share: float = Recipe.votes_share) -> np.ndarray:
     """Return soft targets: the label of each picture, mixed with the label probabilities that its votes predict.
 
-    FER+ asked other people than FER2013 did; they agree with FER2013's labels on 63 % of the pictures. So their
-    majority vote cannot replace the label. A multinomial logistic regression from votes to labels, fitted on all
-    pictures, predicts the probability of each label for pictures with such votes. These probabilities are less noisy
-    than single labels.
+    The votes of FER+ come from other people than the labels of FER2013, and agree with these labels on 63 % of the
+    pictures. So the majority vote cannot replace the label. A multinomial logistic regression from votes to labels,
+    fitted on all pictures, predicts the probability of each label for pictures with such votes. These probabilities are
+    less noisy than single labels.
 
     Args:
         faces: `fer.data.fer2013.Faces`.

@@ -1,4 +1,4 @@
-"""Settings for the browser's module: one JSON document with all numbers that it shares with the Python code."""
+"""Settings of the browser's module: one JSON document with all numbers that it shares with the Python code."""
 
 import hashlib
 import json
@@ -16,13 +16,13 @@ from fer.web.shapes import find_shapes
 from fer.web.vendor import MANIFEST, RUNTIME
 
 DETECTORS = {"near": blazeface.NEAR, "far": blazeface.FAR}
-"""Files of the detector's networks, by their name in the module."""
+"""Paths of the detector's networks, by their name in the module."""
 
 
 def build_settings(
     folder: str | PathLike[str] = "bundled", model: str | None = None, litert_file: LiteRTFile | None = None
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return the settings, and the files of the networks that they refer to.
+    """Return the settings, and the files of the networks that they name.
 
     Args:
         folder: path of a model folder, or `bundled`.

@@ -1,8 +1,8 @@
 """Find the byte offsets of tensor shapes in a LiteRT file, so that a browser can change the shapes.
 
-LiteRT.js can neither resize an input nor open a file with a batch of any size. A shape is a few integers at a fixed
-offset of the file. So the module writes the shape that it needs into its copy before it opens it; the file that is sent
-stays the recorded one, byte for byte.
+LiteRT.js can neither resize an input nor open a file whose batch size is not fixed. A shape is a few integers at a
+known offset in the file. So the module writes the shape that it needs into its copy of the file before it opens the
+copy; the file that is sent is the recorded one, byte for byte.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ def find_shapes(content: bytes) -> dict:
         A dict. `input`: shape of the only input, with a batch of 1. `maps`: byte offsets of the heights of the feature
         maps, int32, each followed by the width. Feature maps are the tensors `(1, height, width, channels)` that are
         computed from the input; in a convolutional network they grow with it. `batches`: byte offsets of the dimensions
-        of any size, int32 with the value -1.
+        without a fixed size, int32 with the value -1.
     """
     model = Model.GetRootAs(content)
     start = np.frombuffer(content, np.uint8).ctypes.data

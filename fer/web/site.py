@@ -12,7 +12,7 @@ from fer.web.vendor import RUNTIME
 MODULE, PAGE = Path(__file__).parent / "module", Path(__file__).parent / "index.html"
 """Paths of the folder of the JavaScript module, and of the page that uses it."""
 SETTINGS = "settings.json"
-"""Name of the file of the settings, which the module reads first. A folder with this file may be written to again."""
+"""Name of the settings file, which the module reads first. A folder that contains it may be written to again."""
 
 
 def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundled", model: str | None = None) -> int:

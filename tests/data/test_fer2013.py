@@ -251,7 +251,7 @@ def test_limit_keeps_class_shares_and_at_least_one_picture_per_class(tmp_path, d
     assert len(load_faces(folder, "train", classes, limit=81)) == 81
     assert len(load_faces(folder, "train", classes, limit=1000)) == 82
     for limit in (2, 0, -1):
-        with pytest.raises(ValueError, match=f"`limit` must be at least 3, a picture a class. Received: {limit}$"):
+        with pytest.raises(ValueError, match=f"`limit` must be at least 3, one picture per class. Received: {limit}$"):
             load_faces(folder, "train", classes, limit=limit)
 
 

@@ -222,7 +222,7 @@ def test_rows_of_parquet_are_pictures(tmp_path):
         ("nowhere", [], "no such file or folder."),
         ("empty", [], "holds no pictures."),
         ("other.parquet", [], "must have a column image or bytes with pictures as bytes. Received: text"),
-        ("face.png", [], "or a text file in UTF-8 with a path a line. Received:"),
+        ("face.png", [], "or a text file in UTF-8 with one path per line. Received:"),
         ("faces", ["--model", "empty"], "config.json is missing."),
         ("faces", ["--address", "here"], "must be `auto` or HOST:PORT of a Ray cluster. Received: here"),
         ("faces", ["--address", "127.0.0.1:1"], "127.0.0.1:1: no Ray cluster answers there"),

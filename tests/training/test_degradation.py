@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer.training.augmentation import augmentation
+from fer.training.augmentation import build_augmentation
 from fer.training.degradation import BLURS, QUALITIES, RandomDegradation, build_operators, compress
 
 
@@ -66,5 +66,5 @@ def test_operators_keep_brightness_and_reduce_detail(size):
 
 
 def test_without_degrade_there_is_no_degradation_layer():
-    assert len(augmentation(1, 0.25)) == len(augmentation(1, 0.25, 0.3)) - 1
-    assert not any(isinstance(layer, RandomDegradation) for layer in augmentation(1, 0.25))
+    assert len(build_augmentation(1, 0.25)) == len(build_augmentation(1, 0.25, 0.3)) - 1
+    assert not any(isinstance(layer, RandomDegradation) for layer in build_augmentation(1, 0.25))

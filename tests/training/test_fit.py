@@ -11,7 +11,7 @@ from fer.models.model_folder import read_history
 from fer.models.networks import build_network
 from fer.training import callbacks
 from fer.training import fit as training
-from fer.training.augmentation import RandomAffine, augmentation
+from fer.training.augmentation import RandomAffine, build_augmentation
 from fer.training.batches import FaceBatches
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES, Recipe
@@ -52,7 +52,7 @@ def figures(history):
 def test_augmentation_changes_pictures_in_training_only():
     pictures = np.random.default_rng(0).uniform(0, 255, (6, 48, 48, 1)).astype("float32")
     varied = same = pictures
-    for layer in augmentation(seed=1, zoom=0.15):
+    for layer in build_augmentation(seed=1, zoom=0.15):
         varied, same = layer(varied, training=True), layer(same, training=False)
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(same), pictures)
     varied = keras.ops.convert_to_numpy(varied)
@@ -174,7 +174,7 @@ def test_keep_chooses_the_best_or_the_last_epoch(faces, tmp_path):
 @pytest.mark.usefixtures("eager")
 def test_the_original_recipe_has_whole_batches_without_augmentation(faces, tmp_path, monkeypatch):
     train, validation = faces
-    monkeypatch.setattr(training, "augmentation", lambda *how: pytest.fail("varied"))
+    monkeypatch.setattr(training, "build_augmentation", lambda *how: pytest.fail("varied"))
     batches = []
 
     class Recorded(FaceBatches):

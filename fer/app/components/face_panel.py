@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fer.recognition.recognizer import Face
 
 HEAT = np.array([(0, 0, 4), (120, 28, 109), (237, 105, 37), (252, 255, 164)], np.float32)
-"""Colours of matplotlib's colour map inferno at equal distances: its lightness rises, so it also works in grey."""
+"""Evenly spaced colours of matplotlib's colour map inferno. Its lightness increases, so it also works in greyscale."""
 SIDE = 240
 """Width and height of the heatmap in pixels; the crop keeps its size, and the browser enlarges it pixel by pixel."""
 
@@ -42,7 +42,7 @@ def say_left_out(language: str, count: int) -> str:
 def face_view(
     language: str, labels: Sequence[str], face: "Face | None" = None, activation: np.ndarray | None = None
 ) -> str:
-    """Return the HTML of a face; without one the same layout, empty, so that nothing moves when a face arrives.
+    """Return the HTML of a face; without a face, the same layout is empty, so that nothing moves when one arrives.
 
     Args:
         language: code of the page's language.

@@ -1,7 +1,7 @@
-/* For `launch`: has the server decide what a photo or a clip is. Gradio 6.31 refuses a file by the type that the browser
-takes from its name; without the system's help a browser knows none for HEIC, for MPEG-TS and for a name without suffix.
-A browser that cannot show such a file itself leaves its place empty, instead of "Video not playable" as an error.
-`scripts.py` replaces SUFFIXES by suffixes that file dialogs show too, by the kind of file. */
+/* For `launch`: lets the server decide whether a file is a photo or a clip. Gradio 6.31 refuses a file by its media type,
+which the browser derives from the file's name; on some systems a browser knows no type for HEIC, for MPEG-TS or for a
+name without a suffix. A preview that the browser cannot show is hidden, instead of the error "Video not playable".
+`scripts.py` replaces SUFFIXES by the suffixes that file dialogs are to show as well, by kind of file. */
 () => {
     const suffixes = SUFFIXES;
     const kinds = {photo: "image", clip: "video"};

@@ -14,15 +14,15 @@ from fer.labels import class_colors
 CHART_SECONDS = 30
 """Seconds that the chart shows."""
 BREAK_SECONDS = 1.5
-"""Seconds between two points from which on no line joins them, because the face was out of sight."""
+"""Least number of seconds between two points that no line joins, because the face was out of sight between them."""
 TEXT = 19
 """Height of a label in pixels of the frame, which the page scales."""
 LETTER = 0.56
 """Mean width of a letter as a fraction of its height; the browser fits the text to the width that this gives."""
 WIDTH, HEIGHT = 360, 232
-"""Size of the chart, in its own units."""
+"""Size of the chart in SVG units."""
 LEFT, RIGHT, TOP, BOTTOM = 40, 214, 12, 204
-"""Edges of the area in which the chart draws lines; their names are to the right of it."""
+"""Edges of the area in which the chart draws lines; the names of the emotions are to the right of it."""
 LABEL, GAP = 230, 22
 """Left edge of the names, and the least distance from one name to the next."""
 

@@ -48,7 +48,7 @@ def show_metrics(language: str, metrics: dict, config: "ModelConfig") -> str:
 
 
 def photos(language: str, metrics: dict, config: "ModelConfig") -> str:
-    """Return the HTML of the balanced accuracy on whole photos; "" where they were not measured."""
+    """Return the HTML of the balanced accuracy on whole photos; "" if it was not measured."""
     measured = metrics.get("photos")
     if not measured:
         return ""

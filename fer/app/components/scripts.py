@@ -14,6 +14,6 @@ PASTED = read_script("components/pasted.js")
 FILE_TYPES = read_script("components/file_types.js").replace(
     "SUFFIXES", json.dumps({"image": ", ".join(SUFFIXES), "video": ", ".join(CLIP_SUFFIXES)})
 )
-"""JavaScript that lets people choose photos and clips of whose type their browser knows nothing."""
+"""JavaScript that lets people choose photos and clips whose media type their browser does not know."""
 START = f"() => {{ ({ARROW_KEYS})(); ({FILE_TYPES})(); }}"
 """JavaScript that runs when a page is opened."""

@@ -29,5 +29,5 @@ def percentages(probabilities: Mapping[str, float] | None, labels: Sequence[str]
 
 
 def sure(language: str, confident: bool | None) -> str:
-    """Return the cell of an answer's `confident`; "" for None, which means that there is no answer."""
+    """Return the cell that says whether an answer is confident; "" for None, which means that there is no answer."""
     return "" if confident is None else say(language, "table.yes" if confident else "table.not_sure")

@@ -13,7 +13,8 @@ from fer.labels import EMOTIONS, class_colors
 from fer.recognition.clip_reading import appearances, sum_up
 
 MAX_FACES = 6
-"""Maximal number of charts: those of the faces with the most frames, which omits patterns mistaken for a face once."""
+"""Maximal number of charts. They show the faces with the most frames, so that a pattern that was mistaken for a face in
+a single frame has none."""
 MAX_EPISODES = 5
 """Number of a face's first episodes that the page lists; the downloads have all of them."""
 STEPS = (0.5, 1, 2, 5, 10, 15)
@@ -23,7 +24,7 @@ MAX_STEPS = 5
 
 
 def timeline(language: str, rows: Sequence[dict] = (), seconds: float = 0.0) -> str:
-    """Return the HTML of a clip's charts; without faces one empty chart, so that nothing moves when an answer arrives.
+    """Return the HTML of a clip's charts; without faces, one empty chart, so that nothing moves when an answer arrives.
 
     Args:
         language: code of the page's language.

@@ -31,13 +31,13 @@ from fer.web.vendor import RUNTIME
 PAGE = Path(__file__).parent / "page"
 """Folder of the pages' scripts."""
 PHOTO_WIDTH, PHOTO_HEIGHT = 1920, 1080
-"""Size in pixels that a camera is asked for to take a photo; it may have another."""
+"""Size in pixels that is requested from a camera for a photo; the camera may deliver another size."""
 SPOKEN = ("device", "emotion", "face", "live", "photo", "table")
 """Prefixes of the keys of the texts that the scripts use."""
 
 
 class DeviceFiles:
-    """Files for browsers.
+    """Files with which a browser reads pictures itself.
 
     Args:
         serving: future of a `fer.app.demo.Serving`; requests wait for it.
@@ -69,7 +69,7 @@ class DeviceFiles:
         ]
         return [Mount(f"/{ADDRESS}", routes=routes, middleware=[Middleware(CacheBySha)])]
 
-    # No coroutines: they wait for the model, and Starlette runs each in a thread.
+    # Plain functions, which Starlette runs in threads, because they wait for the model.
     def _send_settings(self, request):
         try:
             return JSONResponse(self._built[0])
@@ -88,7 +88,10 @@ class DeviceFiles:
 
 
 class CacheBySha:
-    """ASGI middleware that sets how long browsers keep a file: a year if its address has a query, its sha256."""
+    """ASGI middleware that lets browsers keep a file for a year if its address has a query, which is its sha256.
+
+    For other files a browser asks each time whether they have changed.
+    """
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -105,7 +108,7 @@ class CacheBySha:
 
 
 def page_settings() -> dict:
-    """Return the settings that the pages' scripts take from Python: the texts, and the sizes of the drawings."""
+    """Return the settings that the pages' scripts share with Python: texts, limits, and sizes of drawings."""
     return {
         "texts": {
             language: {key: text for key, text in texts.items() if key.split(".")[0] in SPOKEN}

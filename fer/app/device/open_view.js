@@ -1,5 +1,5 @@
-/* For a `gr.HTML` whose value is the page's language: loads the script NAME, which fills it, once its switch is on.
-`view.py` replaces ADDRESS and NAME. */
+/* For a `gr.HTML` whose value is the page's language: once the page's switch is on, loads the script NAME, which fills
+the component. `view.py` replaces ADDRESS and NAME. */
 const root = element.querySelector(".device");
 const findSwitch = () => document.querySelector("#NAME-switch input");
 const open = async () => {

@@ -1,6 +1,9 @@
 """Page about the app: which model answers, how often it is right, its limits, and how programs call it."""
 
+from concurrent.futures import Future
 from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -9,6 +12,11 @@ from fer.app.components.training_data import say_training_data
 from fer.app.javascript import read_script
 from fer.app.texts import I18N, say
 from fer.errors import UserError
+
+if TYPE_CHECKING:
+    from fer.app.device.files import DeviceFiles
+    from fer.hub.client import ModelSource
+    from fer.recognition.recognizer import Recognizer
 
 HERE = "http://127.0.0.1:7860/"
 """Address in the snippets, which the browser replaces by the page's own address."""
@@ -51,15 +59,18 @@ SNIPPETS = {
 }
 """Snippets by the title of their tab: Gradio's name of the language, and the code."""
 SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
+"""JavaScript that puts the page's own address into the snippets."""
 
 
-def build_about_page(serving, language, demo, device=None):
+def build_about_page(
+    serving: Future, language: gr.Textbox, demo: gr.Blocks, device: "DeviceFiles | None" = None
+) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
         serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
         language: component of `fer.app.texts.language_of_the_page`.
-        demo: app; the page lists its tools of the Model Context Protocol after the launch.
+        demo: app, whose tools of the Model Context Protocol the page lists after the launch.
         device: files that browsers may load; None if they may not load the model.
     """
 
@@ -96,8 +107,10 @@ def build_about_page(serving, language, demo, device=None):
     language.change(name_tools, language, tools, **quiet)
 
 
-def describe(language, recognizer, source, reason="", network=None):
-    """Return the HTML about the model that answers, with those of its metrics that its folder contains.
+def describe(
+    language: str, recognizer: "Recognizer", source: "ModelSource", reason: str = "", network: dict | None = None
+) -> str:
+    """Return the HTML about the model that answers, with the metrics that its folder contains.
 
     Args:
         language: code of the page's language.
@@ -136,8 +149,8 @@ def describe(language, recognizer, source, reason="", network=None):
     )
 
 
-def say_limits(language, folder):
-    """Return the Markdown of the limits, among them those of the data that the model in a folder was trained on."""
+def say_limits(language: str, folder: Path) -> str:
+    """Return the Markdown of the limits, including those of the data that the model in a folder was trained on."""
     return f"{say(language, 'about.limits')}\n{say_training_data(language, 'about.limits', folder)}".strip()
 
 

@@ -107,7 +107,7 @@ def remove_dead(folder: tempfile.TemporaryDirectory) -> None:
                 continue
             with FileLock(lock, blocking=False):
                 shutil.rmtree(other)
-        # Its process lives; it has been deleted meanwhile; it is not a folder of `make_cache`.
+        # In this order: its process is alive, it was deleted meanwhile, or `make_cache` did not create it.
         except (Timeout, FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

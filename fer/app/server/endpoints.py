@@ -23,7 +23,7 @@ def add_endpoint(
         fn: function; its docstring becomes the endpoint's documentation.
         inputs: components of the function's arguments, in order.
         outputs: component of the answer.
-        example: documented value of the first argument, in place of Gradio's own example.
+        example: documented value of the first argument, instead of Gradio's own example.
         **options: further arguments of `gr.on`.
     """
     if example is not None:

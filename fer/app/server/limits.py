@@ -17,9 +17,9 @@ KEEP_SECONDS = 540
 SWEEP_SECONDS = 60
 """Seconds between two sweeps of the cache: with `KEEP_SECONDS`, an upload is deleted within ten minutes."""
 CONCURRENT = 4
-"""Number of photos read at once; others wait in a visible queue. It exceeds the two cores of a Space, so that no photo
-waits until two pictures of crowds are read, which takes seconds: the networks process the faces of all pictures in
-turn."""
+"""Number of photos read at once; others wait in a visible queue. It exceeds the two cores of a Space, so that a photo
+need not wait until two pictures of crowds are finished, which takes seconds: the networks process the faces of all
+pictures in turn."""
 PHOTO_QUEUE = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
 """Event options that select the queue of photos."""
 MAX_WAITING = 100

@@ -1,23 +1,25 @@
-/** Cut faces out of pictures as FER2013's are cut: the counterpart of `fer/detection/alignment.py`. */
+/** Cut faces out of pictures, aligned as the faces of FER2013 are: the counterpart of `fer/detection/alignment.py`. */
 
 import { FILTERS, reduce, resize, toGrey, transform } from "./resampling.js";
 
 /**
- * Return the grey crop of a face, `size` pixels a side, nearly upright by the eyes.
+ * Return the grey crop of a face with `size` pixels per side, nearly upright.
  *
+ * @param picture picture that the face was detected in.
  * @param face `{ box, points }` of `FaceDetector.detect`.
- * @param settings `alignment` of the settings.
+ * @param size side of the crop in pixels.
+ * @param settings part `alignment` of the settings.
  */
 export function cropFace(picture, face, size, settings) {
   return cutSquare(picture, placeSquare(face, settings), size, settings.samples);
 }
 
-/** Return a whole picture as one grey square crop of `size` pixels a side. */
+/** Return a whole picture as one grey square crop with `size` pixels per side. */
 export function cropWhole(picture, size) {
   return resize(toGrey(picture), size, size, FILTERS.lanczos);
 }
 
-/** Return where FER2013 would have cut a face: the square's centre, side and turn in radians, positive clockwise. */
+/** Return the square that FER2013 would have cut out around a face: centre, side, and angle in radians, clockwise. */
 export function placeSquare({ box, points }, { weights, bounds }) {
   const [left, top, right, bottom] = box;
   const origin = [(left + right) / 2, (top + bottom) / 2];
@@ -36,7 +38,7 @@ export function placeSquare({ box, points }, { weights, bounds }) {
   return { center, side: unit * Math.exp(logSide), angle: angle + turn };
 }
 
-/** Cut a turned square: shrink its surroundings by a whole factor, sample them, and average the samples. */
+/** Cut out a rotated square: reduce the region around it by a whole factor, rotate it, and average the samples. */
 function cutSquare(picture, square, size, samples) {
   const { across, down } = axes(square.angle);
   const reach = (square.side * (Math.abs(across[0]) + Math.abs(across[1]))) / 2 + 2;
@@ -53,7 +55,7 @@ function cutSquare(picture, square, size, samples) {
   return resize(turned, size, size, FILTERS.box);
 }
 
-/** A region of a picture, grey; beyond the picture its edge pixels are repeated. */
+/** Return a region of a picture in grey; beyond the picture, edge pixels repeat. */
 function cutGrey(picture, [left, top], [right, bottom]) {
   const { channels, data } = picture;
   const [width, height] = [right - left, bottom - top];

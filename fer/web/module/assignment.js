@@ -1,10 +1,10 @@
-/** The best pairs of two lists: the counterpart of `fer/detection/assignment.py`. */
+/** Optimal assignment of the rows of a matrix to its columns: the counterpart of `fer/detection/assignment.py`. */
 
 /**
- * Return the pairs of rows and columns, each in one pair at most, whose values have the largest sum.
+ * Return the pairs of rows and columns, each used once at most, whose values have the largest sum.
  *
- * @param values array of rows, finite numbers.
- * @returns pairs `[row, column]`, as many as the shorter side has.
+ * @param values matrix of finite numbers, an array of rows.
+ * @returns pairs `[row, column]`, one per row or per column, whichever are fewer.
  */
 export function assign(values) {
   const [count, width] = [values.length, values[0].length];
@@ -12,7 +12,7 @@ export function assign(values) {
     const turned = values[0].map((_, column) => values.map((row) => row[column]));
     return assign(turned).map(([column, row]) => [row, column]);
   }
-  // The first column is the start of each path; `rowOf` has each column's row, from 1 on, or 0.
+  // Column 0 is the start of each path. `rowOf` has the row of each column, counted from 1, or 0 for none.
   const [prices, discounts] = [new Float64Array(count + 1), new Float64Array(width + 1)];
   const [rowOf, before] = [new Int32Array(width + 1), new Int32Array(width + 1)];
   for (let row = 1; row <= count; row++) {

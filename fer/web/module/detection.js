@@ -1,9 +1,9 @@
-/** Find faces: the counterpart of `fer/detection/blazeface.py`, which says why each step is as it is. */
+/** Detect faces: the counterpart of `fer/detection/blazeface.py`, which gives the reasons for each step. */
 
 import { FILTERS, reduce, resize, roundHalfEven } from "./resampling.js";
 import { areSame, boxArea, mergeFaces } from "./suppression.js";
 
-/** Sides in pixels that a picture's longer one is scaled to for each pass of the far network (`look_sides`). */
+/** Return the length in pixels to which a picture's longer side is scaled, for each pass of the far network. */
 export function lookSides(width, height, { field, min_region, sides, max_work, cells }) {
   const [shorter, longer] = [Math.min(width, height), Math.max(width, height)];
   let side = Math.max(field, ...sides.filter(([least]) => longer >= least).map(([, larger]) => larger));
@@ -18,11 +18,11 @@ export function lookSides(width, height, { field, min_region, sides, max_work, c
   return passes;
 }
 
-/** Finds all faces of a picture. */
+/** Detector of all faces in a picture. */
 export class FaceDetector {
   /**
    * @param near, far `Network`s of `runtime.js`.
-   * @param settings `detection` of the settings.
+   * @param settings part `detection` of the settings.
    */
   constructor(near, far, settings) {
     Object.assign(this, { near, far, settings });
@@ -49,7 +49,15 @@ export class FaceDetector {
     return found.sort((one, other) => boxArea(other.box) - boxArea(one.box));
   }
 
-  /** One pass of a network over a picture whose longer side has `side` pixels, and `longer` in the whole picture. */
+  /**
+   * Run one pass of a network, and return the faces in the pixels of the original picture.
+   *
+   * @param network `Network` of `runtime.js`.
+   * @param picture picture, scaled so that its longer side has `side` pixels.
+   * @param longer longer side of the original picture in pixels.
+   * @param side longer side of `picture` in pixels.
+   * @param minScore score threshold, 0 to 1.
+   */
   async look(network, picture, longer, side, minScore) {
     const { cells, grids } = this.settings;
     const cell = network.shape[1] / cells;
@@ -77,14 +85,14 @@ export class FaceDetector {
   }
 }
 
-/** A picture, its longer side of so many pixels. */
+/** Return a picture scaled so that its longer side has `side` pixels. */
 function shrink(picture, side) {
   const scale = side / Math.max(picture.width, picture.height);
   const [width, height] = [picture.width, picture.height].map((length) => Math.max(1, roundHalfEven(length * scale)));
   return resize(picture, width, height, FILTERS.bilinear, 2);
 }
 
-/** The network's input: values from -1 to 1, black around the picture. */
+/** Return the network's input: values from -1 to 1, with black padding around the picture. */
 function letterbox({ width, height, channels, data }, columns, rows, left, top) {
   const input = new Float32Array(rows * columns * 3).fill(-1);
   for (let row = 0, from = 0; row < height; row++) {
@@ -98,7 +106,7 @@ function letterbox({ width, height, channels, data }, columns, rows, left, top) 
   return input;
 }
 
-/** A face from the network's 16 numbers: the box's centre and size, then six points, relative to the anchor. */
+/** Return a face from the network's 16 numbers: centre and size of the box, and six points, relative to the anchor. */
 function decode(values, logit, anchorX, anchorY, scale) {
   const [x, y] = [(values[0] + anchorX) / scale, (values[1] + anchorY) / scale];
   const [halfWidth, halfHeight] = [values[2] / scale / 2, values[3] / scale / 2];

@@ -3,15 +3,15 @@
 import { Problem } from "./problems.js";
 
 /**
- * Return the bytes of a file.
+ * Fetch a file, decompress it if it is gzip, and return its bytes.
  *
- * @param url of the file.
- * @param record of the settings: `sha256` and `size` of the content, `bytes` that are sent.
- * @param onBytes called with how many more have come.
- * @throws Error in one sentence, if it cannot be fetched or is another file.
+ * @param url address of the file.
+ * @param record entry of the file in the settings, with the `sha256` of the content.
+ * @param onBytes function that is called with the number of bytes that have just arrived.
+ * @throws `Problem` if the file cannot be fetched or has another sha256.
  */
 export async function fetchChecked(url, record, onBytes) {
-  // A file of another content has another address, so that a cache cannot mix them.
+  // The address depends on the content, so that a cache cannot return an earlier version.
   const sent = await fetchBytes(`${url}?${record.sha256.slice(0, 16)}`, onBytes);
   const content = isPacked(sent) ? await unpack(sent) : sent;
   const digest = toHex(await crypto.subtle.digest("SHA-256", content));
@@ -21,7 +21,7 @@ export async function fetchChecked(url, record, onBytes) {
   return content;
 }
 
-/** Return a JSON document; always asks whether there is a newer one. */
+/** Fetch a JSON document; the cache is used only if the server confirms that the document has not changed. */
 export async function fetchJson(url) {
   return (await request(url, { cache: "no-cache" })).json();
 }
@@ -43,7 +43,7 @@ async function fetchBytes(url, onBytes) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-/** Whether bytes are gzip; a server that knows the suffix `.gz` may have had the browser unpack them already. */
+/** Return whether bytes are gzip; not if the server sent `Content-Encoding`, so that the browser decompressed them. */
 function isPacked(bytes) {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }

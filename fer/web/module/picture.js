@@ -1,16 +1,16 @@
-/** Decode pictures with the browser: upright, on white, their numbers as the file has them. */
+/** Decode pictures in the browser: upright, on a white background, without conversion of colours. */
 
 import { Problem } from "./problems.js";
 
 /**
  * Return the pixels of an image, `{ width, height, channels: 4, data }`.
  *
- * @param image Blob, or an ImageBitmap, which is closed.
- * @param mostSide scale a larger one down, so that its longer side has so many pixels.
- * @throws Error in one sentence, if the browser cannot decode it.
+ * @param image Blob; or an ImageBitmap, which is closed.
+ * @param mostSide largest length of the longer side in pixels; a larger image is scaled down to it.
+ * @throws `Problem` if the browser cannot decode the image.
  */
 export async function readPicture(image, mostSide = Infinity) {
-  // No colours are converted, as Pillow converts none.
+  // Colours are not converted, as in Pillow.
   const bitmap = image instanceof Blob ? await decode(image) : image;
   const { width: ownWidth, height: ownHeight } = bitmap;
   const scale = Math.min(1, mostSide / Math.max(ownWidth, ownHeight));

@@ -1,14 +1,14 @@
-/** Picture in, faces with probabilities out: the counterpart of `fer/recognition/recognizer.py`. */
+/** Recognition of a picture, end to end: the counterpart of `fer/recognition/recognizer.py`. */
 
 import { cropFace, cropWhole } from "./alignment.js";
 import { FaceDetector } from "./detection.js";
 import { roundHalfEven } from "./resampling.js";
 import { judge } from "./tracking.js";
 
-/** Finds the faces of a picture and reads their expressions. */
+/** Pipeline that finds the faces in a picture and classifies their expressions. */
 export class Pipeline {
   /**
-   * @param settings the whole document of the settings.
+   * @param settings whole document of the settings.
    * @param networks `Network`s of `runtime.js`: `near`, `far` and `expressions`.
    */
   constructor(settings, { near, far, expressions }) {
@@ -17,14 +17,14 @@ export class Pipeline {
   }
 
   /**
-   * Read every face of a picture.
+   * Find the faces in a picture and classify their expressions.
    *
-   * @param picture of `readPicture`.
-   * @param options `already_cropped`: the whole picture is one face; `smallest_face`: leave out faces whose box is
-   *   narrower than this share of the picture's longer side; `most`: read at most so many, the largest.
-   * @returns `{ faces, left_out }`: the faces, the largest first, and how many smaller ones were not read. A face has
-   *   `box`, `label`, `probabilities`, `detection_score` and `confident` as in Python; `crop`, the bytes of the grey
-   *   square that the network saw; and `map`, where it looked, `{ rows, columns, values }`, if the network can say.
+   * @param picture result of `readPicture`.
+   * @param options `already_cropped`: whether the whole picture is one face; `smallest_face`: smallest width of a face's
+   *   box, as a share of the picture's longer side; `most`: largest number of faces to classify, the largest first.
+   * @returns `{ faces, left_out }`: the faces, the largest first, and the number of smaller faces that were not
+   *   classified. A face has `box`, `label`, `probabilities`, `detection_score` and `confident` as in Python; `crop`, the
+   *   bytes of the grey crop; and, if the network has them, `map`, the class activation map `{ rows, columns, values }`.
    */
   async recognize(picture, { already_cropped = false, smallest_face = 0, most = this.settings.detection.max_faces } = {}) {
     const { width, height } = picture;
@@ -57,7 +57,7 @@ export class Pipeline {
   }
 }
 
-/** The JSON document of a picture, as the Python API and `fer predict --json` write it. */
+/** Return the JSON document of a picture, in the same form as `fer predict --json`. */
 export function photoRecord(name, { width, height, faces, left_out }, model) {
   const round = (value) => Math.round(value * 1e6) / 1e6;
   return {
@@ -76,7 +76,7 @@ export function photoRecord(name, { width, height, faces, left_out }, model) {
   };
 }
 
-/** The class activation map of one class, of the maps of all, which are square. */
+/** Return the class activation map of one class, from the square maps of all classes. */
 function pickMap(maps, index, classes) {
   const side = Math.sqrt(maps.length / classes);
   return { rows: side, columns: side, values: Float32Array.from({ length: side * side }, (_, at) => maps[at * classes + index]) };

@@ -1,7 +1,7 @@
-/** Problems as errors that say what is wrong in one English sentence, and carry a code for pages in other languages. */
+/** Errors whose message is one English sentence, with a code by which a page can translate them. */
 
-/** An error with `code`, one of `insecure`, `missing`, `unloadable`, `changed`, `worker` and `undecodable`, and `values`
- * for a sentence in other words. */
+/** Error with a `code`, one of `insecure`, `missing`, `unloadable`, `changed`, `worker` and `undecodable`, and with the
+ * `values` that a translation of its message needs. */
 export class Problem extends Error {
   constructor(code, message, values = {}) {
     super(message);
@@ -14,7 +14,7 @@ export function packError(error) {
   return { message: error.message ?? String(error), code: error.code, values: error.values };
 }
 
-/** Return the error that `packError` made plain. */
+/** Return the error of a plain object that `packError` returned. */
 export function unpackError({ message, code, values }) {
   return code ? new Problem(code, message, values) : new Error(message);
 }

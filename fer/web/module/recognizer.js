@@ -1,6 +1,6 @@
 /**
- * The recognizer on this device: every face of a picture with the probabilities of its expression, and no picture is
- * sent anywhere.
+ * Recognizer on this device: it finds every face in a picture and estimates the probabilities of its expression. No
+ * picture is sent anywhere.
  *
  *     import { loadRecognizer } from "./module/recognizer.js";
  *     const recognizer = await loadRecognizer();
@@ -10,33 +10,32 @@
 import { fetchJson } from "./loading.js";
 import { Problem, unpackError } from "./problems.js";
 
+/** WebAssembly module that is valid only in browsers with relaxed SIMD. */
 const RELAXED_SIMD = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 1, 253, 15, 65, 2, 253, 15, 253,
   128, 2, 11,
 ]);
 
-/** Return a sentence on what this browser lacks; "" if it lacks nothing. */
-export function findObstacle() {
-  return findProblem()?.message ?? "";
-}
-
-/** Return what this browser lacks as a `Problem`; null if it lacks nothing. */
+/** Return a `Problem` that says what this browser lacks; null if it lacks nothing. */
 export function findProblem() {
-  if (!globalThis.isSecureContext) return new Problem("insecure", "On this device needs a page of https:// or localhost.");
+  if (!globalThis.isSecureContext) {
+    return new Problem("insecure", "Reading pictures on this device needs a page of https:// or localhost.");
+  }
   const wanted = ["Worker", "WebAssembly", "OffscreenCanvas", "DecompressionStream", "createImageBitmap"];
   const missing = wanted.filter((name) => !(name in globalThis));
   if (!missing.length) return null;
   const names = missing.join(", ");
-  return new Problem("missing", `On this device needs a newer browser; this one has no ${names}.`, { names });
+  const message = `Reading pictures on this device needs a newer browser; this one has no ${names}.`;
+  return new Problem("missing", message, { names });
 }
 
 /**
- * Load the networks and their runtime, once for a page.
+ * Load the networks and their runtime; call this once per page.
  *
  * @param options `base`: address of the folder of `settings.json`, by default the one above this file's; `onProgress`:
- *   called with the share that is loaded, 0 to 1.
+ *   function that is called with the share that is loaded, 0 to 1.
  * @returns a `Recognizer`.
- * @throws `Problem` in one sentence, if this browser cannot.
+ * @throws `Problem` if this browser cannot run the networks, or a file cannot be loaded.
  */
 export async function loadRecognizer({ base = new URL("..", import.meta.url).href, onProgress } = {}) {
   const problem = findProblem();
@@ -53,7 +52,7 @@ export async function loadRecognizer({ base = new URL("..", import.meta.url).hre
   return recognizer;
 }
 
-/** Reads pictures in a worker of its own. */
+/** Recognizer that reads pictures in its own worker. */
 export class Recognizer {
   constructor(settings, onProgress) {
     Object.assign(this, { settings, waiting: new Map(), count: 0, isBusy: false });
@@ -72,38 +71,36 @@ export class Recognizer {
   }
 
   /**
-   * Read every face of a picture.
+   * Find the faces in a picture and classify their expressions.
    *
    * @param image File or other Blob, an image, canvas or video element, ImageBitmap, ImageData or VideoFrame.
-   * @param options `already_cropped`: the whole picture is one face; `smallest_face`: leave out faces whose box is
-   *   narrower than this share of the picture's longer side; `most`: read at most so many, the largest.
-   * @returns the faces, the largest first, each with `box`, `label`, `probabilities`, `detection_score` and `confident`
-   *   as of the Python API, and `crop` and `map`; and on the array `left_out`, how many smaller ones were not read, and
-   *   the picture's `width` and `height`.
+   * @param options as `Pipeline.recognize` takes them.
+   * @returns an array of the faces, the largest first, each as `Pipeline.recognize` returns it. The array also has
+   *   `left_out`, the number of smaller faces that were not classified, and the picture's `width` and `height`.
    */
   async recognize(image, options = {}) {
     const { faces, ...facts } = await this.send("recognize", image, { options });
     return Object.assign(faces, facts);
   }
 
-  /** Return the JSON document of a picture, as `fer predict --json` writes it. */
+  /** Return the JSON document of a picture, in the same form as `fer predict --json`. */
   record(image, name, options = {}) {
     return this.send("record", image, { name, options });
   }
 
-  /** Start a run of frames, such as a camera's: faces get numbers from 1, and nothing is known of before. */
+  /** Start a run of frames, such as those of a camera: earlier faces are forgotten, and numbers begin at 1. */
   startRun() {
     return this.ask("start");
   }
 
   /**
-   * Read the next frame of the run.
+   * Recognize and track the faces in the next frame of the run.
    *
-   * @param image as of `recognize`, at best the video element.
-   * @param seconds when it was taken.
-   * @returns `{ width, height, faces, left_out }`: the size that it was read at, in whose pixels the boxes are, and
-   *   the faces with their `number` and smoothed. Null where the frame before is still being read: this one is
-   *   dropped, so that frames never queue.
+   * @param image as `recognize` takes it, preferably the video element.
+   * @param seconds time of the frame.
+   * @returns `{ width, height, faces, left_out }`: the size to which the frame was scaled, and the faces with a box in
+   *   its pixels, their `number` and smoothed probabilities. Null if the earlier frame is still being read: this frame
+   *   is dropped then, so that frames never queue.
    */
   async follow(image, seconds) {
     if (this.isBusy) return null;
@@ -115,7 +112,7 @@ export class Recognizer {
     }
   }
 
-  /** End the worker and free its memory; what was asked is refused. */
+  /** End the worker and free its memory; calls that are not answered yet fail. */
   close() {
     this.worker.terminate();
     this.fail(new Error("The recognizer was closed."));

@@ -1,21 +1,21 @@
 /**
- * Pillow's resampling, to the last bit: what the networks saw in training and see on the server.
+ * Resampling with the same results as Pillow, bit by bit, so that the networks see what they saw in training.
  *
- * A picture is `{ width, height, channels, data }`, its `data` bytes row by row; of 4 channels the fourth is not read.
+ * A picture is `{ width, height, channels, data }`; `data` has its bytes row by row. A fourth channel is ignored.
  */
 
-/** Bits behind the point of the weights, and one half in them. */
+/** Number of fractional bits of the weights, and one half as such a fixed-point number. */
 const PRECISION = 22;
 const HALF = 1 << (PRECISION - 1);
 
-/** Filters of `resize`: how far one reaches, in pixels of the smaller picture, and its weight at a distance. */
+/** Filters of `resize`: the radius of each in pixels of the smaller picture, and its weight at a distance. */
 export const FILTERS = {
   box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
   bilinear: { support: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
   lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
-/** Return a number rounded to a whole one, halves to the even one, as Python and NumPy round. */
+/** Return a number rounded to an integer; halves are rounded to the even one, as in Python and NumPy. */
 export function roundHalfEven(value) {
   const down = Math.floor(value);
   const rest = value - down;
@@ -23,7 +23,7 @@ export function roundHalfEven(value) {
   return down % 2 === 0 ? down : down + 1;
 }
 
-/** Return a picture in grey, of one channel (`Image.convert("L")`). */
+/** Return a picture in grey, with one channel (`Image.convert("L")`). */
 export function toGrey({ width, height, channels, data }) {
   const grey = new Uint8Array(width * height);
   for (let pixel = 0, at = 0; pixel < grey.length; pixel++, at += channels) {
@@ -32,7 +32,7 @@ export function toGrey({ width, height, channels, data }) {
   return { width, height, channels: 1, data: grey };
 }
 
-/** Return a picture made smaller by whole factors, each pixel the mean of a block (`Image.reduce`). */
+/** Return a picture reduced by whole factors, in which each pixel is the mean of a block (`Image.reduce`). */
 export function reduce(picture, factorX, factorY = factorX) {
   return factorX === 1 && factorY === 1 ? picture : reduceBlocks(picture, factorX, factorY);
 }
@@ -68,7 +68,8 @@ function reduceBlocks(picture, factorX, factorY) {
  * Return a picture of another size (`Image.resize`).
  *
  * @param filter one of `FILTERS`.
- * @param gap reduce by a whole factor first, so that the filter still sees a picture this many times larger; 0 not to.
+ * @param gap if not 0, reduce the picture by a whole factor first, to at least this many times the new size
+ *   (`reducing_gap`).
  */
 export function resize(picture, width, height, filter, gap = 0) {
   let [boxWidth, boxHeight] = [picture.width, picture.height];
@@ -88,11 +89,12 @@ export function resize(picture, width, height, filter, gap = 0) {
 }
 
 /**
- * Return a grey square picture, each pixel read from a grey picture at an affine place of it
- * (`Image.transform` with `Transform.AFFINE` and `Resampling.BICUBIC`).
+ * Return a square of a grey picture under an affine transform, with bicubic interpolation (`Image.transform` with
+ * `Transform.AFFINE` and `Resampling.BICUBIC`).
  *
- * @param origin where the new picture's corner lies in the old one, x and y in pixels.
- * @param across, down steps in the old picture from one pixel of the new one to the next, x and y.
+ * @param size side of the square in pixels.
+ * @param origin position of the square's upper left corner in the picture, x and y in pixels.
+ * @param across, down steps in the picture from one pixel of the square to the next, x and y in pixels.
  */
 export function transform({ width, height, data }, size, origin, across, down) {
   const turned = new Uint8Array(size * size);
@@ -123,7 +125,7 @@ function sinc(x) {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-/** Weights of the pixels along one side that make each pixel of the new one, as whole numbers of 2^-22. */
+/** Return the weights of the old pixels along one side for each new pixel, as fixed-point numbers (`PRECISION`). */
 function weigh(length, boxLength, newLength, { support, weight }) {
   const scale = Math.fround(boxLength) / newLength;
   const stretch = Math.max(scale, 1);

@@ -1,30 +1,31 @@
-/** Run LiteRT files in the browser: LiteRT.js, and the input shapes that it cannot change by itself. */
+/** Run LiteRT files in the browser with LiteRT.js, with input shapes that LiteRT.js cannot change itself. */
 
 import { Tensor, loadAndCompile, loadLiteRt } from "../runtime/litert.js";
 
-/** Shapes of one network that are kept open at the same time: those of a picture's passes, and of one before. */
+/** Largest number of compiled models per network, one per input shape: mostly those of a picture and of the one before. */
 const MAX_OPEN = 4;
 
-/** Start LiteRT.js; `wasm.js` then takes what `setBinary` was given. */
+/** Start LiteRT.js with the WebAssembly that `setBinary` of `wasm.js` was given. */
 export function startRuntime() {
   return loadLiteRt("../runtime");
 }
 
-/** A network, which takes inputs of several shapes. */
+/** Network that takes inputs of several shapes. */
 export class Network {
   /**
-   * @param content the bytes of its LiteRT file.
-   * @param shapes of `fer/web/shapes.py`.
+   * @param content bytes of its LiteRT file.
+   * @param shapes facts about the file's shapes, of `fer/web/shapes.py`.
    */
   constructor(content, { input, maps, batches }) {
     Object.assign(this, { content, shape: input, maps, batches, open: new Map() });
   }
 
   /**
-   * Return the outputs by name, typed arrays.
+   * Run the network, and return its outputs by name, as typed arrays.
    *
-   * @param values the input, Float32Array or Uint8Array.
-   * @param shape of the input; by default the network's own. Height and width are multiples of an eighth of its own.
+   * @param values values of the input, a Float32Array or Uint8Array.
+   * @param shape shape of the input; by default the network's own. Height and width must be multiples of an eighth of
+   *   the network's own.
    */
   async run(values, shape = this.shape) {
     const model = await this.compile(shape);
@@ -41,7 +42,7 @@ export class Network {
     const known = this.open.get(key);
     const model = known ?? (await loadAndCompile(this.reshape(shape), { accelerator: "wasm" }));
     this.open.delete(key);
-    this.open.set(key, model); // The last in the map is the last that was used.
+    this.open.set(key, model); // The map is in the order of use: the most recently used model is last.
     if (this.open.size > MAX_OPEN) {
       const [oldest, unused] = this.open.entries().next().value;
       unused.delete();
@@ -50,7 +51,7 @@ export class Network {
     return model;
   }
 
-  /** A copy of the file with the shapes that follow from an input shape. */
+  /** Return a copy of the file whose tensors have the shapes that follow from an input shape. */
   reshape([, height, width]) {
     const content = this.content.slice();
     const view = new DataView(content.buffer);

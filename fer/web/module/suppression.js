@@ -1,12 +1,12 @@
-/** Merge the boxes that show one face, as MediaPipe does: `_merge` of `fer/detection/blazeface.py`. */
+/** Non-maximum suppression as in MediaPipe: the counterpart of `_merge` of `fer/detection/blazeface.py`. */
 
-/** Area of a box `[left, top, right, bottom]`; of one with a side below zero, none. */
+/** Return the area of a box `[left, top, right, bottom]`; a box with a negative side has the area 0. */
 export function boxArea([left, top, right, bottom]) {
   return Math.max(0, right - left) * Math.max(0, bottom - top);
 }
 
-/** Intersection over union of two boxes, and the share of the smaller one that lies in the other. */
-export function compareBoxes(one, other) {
+/** Return the intersection over union of two boxes, and the share of the smaller box that lies in the other. */
+function compareBoxes(one, other) {
   const common = boxArea([
     Math.max(one[0], other[0]),
     Math.max(one[1], other[1]),
@@ -18,17 +18,17 @@ export function compareBoxes(one, other) {
   return { overlap, inside: common / Math.max(Math.min(area, another), 1e-9) };
 }
 
-/** Whether two boxes are of one face: they overlap, or one lies in the other. */
+/** Return whether two boxes belong to the same face, because they overlap or one lies in the other. */
 export function areSame(one, other, { max_overlap, max_inside }) {
   const { overlap, inside } = compareBoxes(one, other);
   return overlap > max_overlap || inside > max_inside;
 }
 
 /**
- * Return the best face of each group that overlaps; its box and points are the group's mean, weighted by score.
+ * Return one face for each group of overlapping boxes; its box and points are the group's mean, weighted by score.
  *
- * @param faces `{ box, points, score }`.
- * @param settings `detection` of the settings.
+ * @param faces array of `{ box, points, score }`.
+ * @param settings part `detection` of the settings.
  */
 export function mergeFaces(faces, settings) {
   let left = [...faces].sort((one, other) => other.score - one.score).slice(0, settings.max_candidates);

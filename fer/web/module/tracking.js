@@ -1,12 +1,12 @@
-/** Follow faces over a run of frames: the counterpart of `fer/detection/tracking.py`. */
+/** Track faces through a run of frames: the counterpart of `fer/detection/tracking.py`. */
 
 import { assign } from "./assignment.js";
 
-/** Follows the faces of one run: each keeps its number while it moves, and its probabilities are smoothed. */
+/** Tracker of the faces in one run: each keeps its number while it moves, and its probabilities are smoothed. */
 export class FaceTracker {
   /**
-   * @param settings `tracking` of the settings.
-   * @param limits of `judge`.
+   * @param settings part `tracking` of the settings.
+   * @param limits as `judge` takes them.
    */
   constructor(settings, limits) {
     Object.assign(this, { settings, limits, count: 0, last: new Map() });
@@ -15,8 +15,8 @@ export class FaceTracker {
   /**
    * Return the faces of the next frame with their `number` and smoothed probabilities, in the order of `faces`.
    *
-   * @param faces of `Pipeline.recognize`.
-   * @param seconds when the frame was taken, never less than before.
+   * @param faces faces of `Pipeline.recognize`.
+   * @param seconds time of the frame, never earlier than that of the frame before.
    */
   update(faces, seconds) {
     for (const [number, track] of this.last) {
@@ -32,7 +32,7 @@ export class FaceTracker {
     return tracked;
   }
 
-  /** Number of the known face that each new one is, by its index; the pairs are those that agree best together. */
+  /** Return the number of the known face that each new face is, by the new face's index. New faces are missing. */
   match(faces, seconds) {
     const known = [...this.last.keys()];
     if (!known.length || !faces.length) return new Map();
@@ -40,10 +40,10 @@ export class FaceTracker {
     const values = known.map((number) => {
       const track = this.last.get(number);
       const moved = this.predict(track, seconds);
-      // One that was seen just now goes before one that was covered for a while, by this face perhaps.
+      // A face that was just seen is preferred to one that was covered for a while, perhaps by this face.
       const weight = Math.exp((track.seconds - seconds) / fading);
       return faces.map(({ box }) => {
-        // A face that goes on as it went is where it is expected; one that stops or turns is nearer to where it was.
+        // A face that keeps its speed is where it is expected; one that stops or turns is nearer to where it was.
         const [here, there] = [likeness(track.face.box, box), likeness(moved, box)];
         const value = predicted * there + (1 - predicted) * here - least;
         return Math.max(here, there) >= least ? Math.max(value, 0) * weight : 0;
@@ -53,13 +53,13 @@ export class FaceTracker {
     return new Map(pairs.map(([row, column]) => [column, known[row]]));
   }
 
-  /** The box that a face has later, if it goes on as it went. */
+  /** Return the box that is expected at a later time, if the face keeps its speed. */
   predict({ face, seconds: when, speed }, seconds) {
     const passed = Math.min(seconds - when, this.settings.coasting_seconds);
     return face.box.map((edge, index) => edge + speed[index % 2] * passed);
   }
 
-  /** The speed of a face's centre, in pixels a second, once it is seen in a box. */
+  /** Return the updated speed of a face's centre, in pixels per second, after it was seen in a box at a later time. */
   nextSpeed({ face, seconds: when, speed }, box, seconds) {
     const passed = Math.max(seconds - when, 1e-3);
     return speed.map((before, axis) => {
@@ -83,17 +83,18 @@ export class FaceTracker {
 }
 
 /**
- * Return probabilities by label with the most probable label, and whether the answer is sure.
+ * Return the most probable label, the probabilities by label, and whether the answer is confident.
  *
- * @param score of the detection; null where the picture was said to be a face.
- * @param limits `{ threshold, min_sure_score }`: what the top probability and the score reach in a sure answer.
+ * @param probabilities probabilities by label.
+ * @param score detection score; null if there was no detection.
+ * @param limits `{ threshold, min_sure_score }`: least top probability and least score of a confident answer.
  */
 export function judge(probabilities, score, { threshold, min_sure_score }) {
   const [label, most] = Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
   return { label, probabilities, confident: most >= threshold && (score === null || score >= min_sure_score) };
 }
 
-/** How well two boxes agree, -1 to 1: their overlap less the distance of their centres (distance-IoU). */
+/** Return the likeness of two boxes, -1 to 1: their overlap minus the distance of their centres (distance-IoU). */
 export function likeness(one, other) {
   const sides = [0, 1].map((axis) => {
     const [start, end, otherStart, otherEnd] = [one[axis], one[axis + 2], other[axis], other[axis + 2]];

@@ -1,4 +1,4 @@
-/** The worker that does the heavy work, so that the page never waits: one message in, one answer out. */
+/** Worker that runs the networks, so that the page stays responsive: it answers each message with one message. */
 
 import { fetchChecked } from "./loading.js";
 import { photoRecord, Pipeline } from "./pipeline.js";
@@ -12,7 +12,7 @@ let pipeline;
 let tracker;
 
 const TASKS = {
-  /** Load everything; `base` is the folder of `settings.json`, `build` one of the runtime's. */
+  /** Load the runtime and the networks; `base` is the folder of `settings.json`, `build` a key of `runtime.builds`. */
   async load({ settings, base, build }) {
     const { files, builds } = settings.runtime;
     const { script, wasm } = builds[build];
@@ -36,7 +36,7 @@ const TASKS = {
     return { width, height, ...(await pipeline.recognize(picture, options)) };
   },
 
-  /** Start a run of frames; `follow` reads the next. */
+  /** Start a run of frames, which `follow` reads one by one. */
   async start() {
     tracker = new FaceTracker(pipeline.settings.tracking, pipeline.limits);
   },
@@ -54,7 +54,7 @@ const TASKS = {
   },
 };
 
-// One after the other: LiteRT runs one network at a time.
+// Messages are answered one after the other, because LiteRT runs one network at a time.
 let before = Promise.resolve();
 onmessage = ({ data: { id, task, ...given } }) => {
   before = before

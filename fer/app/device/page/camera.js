@@ -1,4 +1,4 @@
-/** The camera: open it, say why it cannot be opened, and take a photo with it. */
+/** Camera: open it, explain why it cannot be opened, and take a photo with it. */
 
 import { make } from "./tools.js";
 
@@ -12,13 +12,13 @@ const REFUSALS = {
   AbortError: "device.camera_busy",
 };
 
-/** Return the stream of the camera, with wishes such as its size. */
-function openCamera(wishes) {
+/** Open the camera with constraints, such as the size of its picture, and return its `MediaStream`. */
+function openCamera(constraints) {
   if (!navigator.mediaDevices) return Promise.reject(new DOMException("", "NotFoundError"));
-  return navigator.mediaDevices.getUserMedia({ video: wishes });
+  return navigator.mediaDevices.getUserMedia({ video: constraints });
 }
 
-/** Return key and values of the sentence that says why `openCamera` failed. */
+/** Return the key and the values of the message on why `openCamera` failed. */
 function explainRefusal(error) {
   return [REFUSALS[error.name] ?? "device.camera_failed", { reason: error.message }];
 }
@@ -29,14 +29,16 @@ export function closeCamera(media) {
 }
 
 /**
- * Open the camera for a run of a view, and connect it to the view's video; the run ends when the camera is lost.
+ * Open the camera for a run of a view, and connect it to the view's video element. The run ends if the camera is lost.
  *
- * @param view has `run`, the present one, `video`, and `stop`, which takes key and values of a sentence.
- * @return whether the run has the camera: it was not refused, and the run is still the present one.
+ * @param view object with `run` (the current run), `video`, and `stop(key, values)`, which ends the run with a message.
+ * @param run the run; it gets the stream as `media`.
+ * @param constraints as `openCamera` takes them.
+ * @returns whether the run has the camera; false if the camera was refused or the run ended meanwhile.
  */
-export async function connectCamera(view, run, wishes) {
+export async function connectCamera(view, run, constraints) {
   try {
-    run.media = await openCamera(wishes);
+    run.media = await openCamera(constraints);
   } catch (error) {
     if (view.run === run) view.stop(...explainRefusal(error));
     return false;
@@ -54,20 +56,20 @@ export async function connectCamera(view, run, wishes) {
 /** A button that shows the camera's picture, and one that takes a photo of it. */
 export class PhotoCamera {
   /**
-   * @param wishes as of `openCamera`.
-   * @param texts `Texts`.
-   * @param onPhoto called with the photo, a File.
-   * @param onSay called with key and values of what there is to say.
+   * @param constraints as `openCamera` takes them.
+   * @param texts `Texts` of the page.
+   * @param onPhoto function that is called with the photo, a File.
+   * @param onSay function that is called with the key and the values of a message.
    */
-  constructor(wishes, texts, onPhoto, onSay) {
-    Object.assign(this, { wishes, texts, onPhoto, onSay });
+  constructor(constraints, texts, onPhoto, onSay) {
+    Object.assign(this, { constraints, texts, onPhoto, onSay });
     this.video = make("video", { muted: true, playsInline: true });
     this.stage = make("div", { className: "stage", hidden: true }, this.video);
     this.button = make("button", { type: "button" });
     this.capture = make("button", { type: "button", className: "primary", hidden: true, disabled: true });
     this.button.addEventListener("click", () => (this.run ? this.stop("device.waiting") : this.start()));
     this.capture.addEventListener("click", () => this.take());
-    // Where the page is left, by its tab or the switch, the camera goes off.
+    // The camera is switched off when its page is hidden, by another tab or by the page's switch.
     new ResizeObserver(() => this.run && !this.button.clientHeight && this.stop("device.waiting")).observe(this.button);
   }
 
@@ -80,7 +82,7 @@ export class PhotoCamera {
     const run = {};
     this.show(run);
     this.onSay("device.asking");
-    if (!(await connectCamera(this, run, this.wishes))) return;
+    if (!(await connectCamera(this, run, this.constraints))) return;
     try {
       await this.video.play();
     } catch (error) {
@@ -103,7 +105,7 @@ export class PhotoCamera {
     this.onPhoto(new File([await canvas.convertToBlob()], "camera.png", { type: "image/png" }));
   }
 
-  /** Switch the camera off; then say something, if a key is given. */
+  /** Switch the camera off; then show a message, if a key is given. */
   stop(key, values) {
     closeCamera(this.run?.media);
     this.show(null);

@@ -1,19 +1,19 @@
-/** What the live page draws, as SVG: the counterpart of `fer/app/components/live_view.py`. */
+/** Drawings of the live page as SVG: the counterpart of `fer/app/components/live_view.py`. */
 
 import { escape, percent } from "./tools.js";
 
-/** Draws boxes, and the followed face's last seconds. */
+/** Drawing of the boxes over the picture, and of a chart of the followed face. */
 export class Drawing {
   /**
-   * @param settings of `page.json`.
-   * @param texts `Texts`.
-   * @param colors by label.
+   * @param settings settings of `page.json`, with the sizes in `chart` and `box`.
+   * @param texts `Texts` of the page.
+   * @param colors colour by label.
    */
   constructor({ chart, box }, texts, colors = {}) {
     Object.assign(this, { chart, box, texts, colors });
   }
 
-  /** Boxes over a mirrored picture of a size: numbers, emotions and probabilities. */
+  /** Return the SVG over the mirrored picture: a box per face with its number, emotion and probability. */
   boxes({ width, height, faces }) {
     const captions = faces.map((face) => this.texts.caption(face.number, face));
     const shapes = faces.map((face, index) => this.drawBox(face, captions[index], width)).reverse();
@@ -23,7 +23,7 @@ export class Drawing {
 
   drawBox({ box: [from, top, to, bottom], label }, text, width) {
     const { text: size, letter } = this.box;
-    const [left, right] = [width - to, width - from]; // People are used to a mirror.
+    const [left, right] = [width - to, width - from]; // Mirrored, as the video is.
     const [long, tall] = [letter * size * text.length, 1.5 * size];
     const x = Math.max(0, Math.min(left, width - long - size));
     const y = top >= tall ? top - tall : top;
@@ -38,11 +38,11 @@ export class Drawing {
   }
 
   /**
-   * The followed face: its name, its last seconds as lines named at their ends, and the rates.
+   * Return the HTML of the followed face: its caption, a chart of its last seconds, and the rates of the stream.
    *
-   * @param followed of `Stream.followed`: `face`, `inSight` and `points`.
-   * @param now second of the newest frame.
-   * @param rates of `Stream.count`, or null.
+   * @param followed result of `Stream.followed`: `face`, `inSight` and `points`.
+   * @param now time of the newest frame in seconds.
+   * @param rates result of `Stream.count`; null if not known yet.
    */
   panel({ face = null, inSight = false, points = [] } = {}, now = 0, rates = null) {
     const { seconds, width, height } = this.chart;
@@ -72,7 +72,7 @@ export class Drawing {
     return [...rows, ...columns].join("");
   }
 
-  /** A line for each emotion, the likeliest on top, and to the right their names from the likeliest down. */
+  /** Return one line per emotion, with the most probable on top, and to the right the emotions' names in that order. */
   drawLines({ label: top, probabilities }, inSight, points, now) {
     const { right, label: column, gap, bottom } = this.chart;
     const ranked = Object.keys(probabilities).sort((one, other) => probabilities[other] - probabilities[one]);
@@ -93,7 +93,7 @@ export class Drawing {
     return lines.reverse().join("");
   }
 
-  /** Points that are far apart are not joined: the face was out of sight. */
+  /** Return the path of one emotion's line. Points are not joined if the face was out of sight between them. */
   drawPath(label, points, now) {
     let before = -Infinity;
     return points
@@ -114,7 +114,7 @@ export class Drawing {
   }
 }
 
-/** Return rising heights moved at least `gap` apart, none greater than `lowest`. */
+/** Return ascending y coordinates, moved at least `gap` apart; none is greater than `lowest`. */
 export function spread(wanted, gap, lowest) {
   const placed = [];
   for (const height of wanted) placed.push(placed.length ? Math.max(height, placed.at(-1) + gap) : height);

@@ -3,11 +3,11 @@
 /**
  * Draw a picture with a box around each face, at its full size.
  *
- * @param bitmap ImageBitmap; it is left as it is.
- * @param faces of `Recognizer.recognize`.
- * @param colors by label.
- * @param caption makes the text of a face from its number and it.
- * @returns OffscreenCanvas.
+ * @param bitmap ImageBitmap; it is not changed.
+ * @param faces result of `Recognizer.recognize`.
+ * @param colors colour by label.
+ * @param caption function of a face's number and the face that returns its caption.
+ * @returns an OffscreenCanvas.
  */
 export function drawFaces(bitmap, faces, colors, caption) {
   const { width, height } = bitmap;
@@ -33,13 +33,13 @@ export function drawFaces(bitmap, faces, colors, caption) {
   return canvas;
 }
 
-/** Text on a filled plate above the point, or below it at the picture's edge. */
-function write(context, text, left, top, size, color, most) {
+/** Write a text on a filled rectangle above a point, or below the point where the picture ends above it. */
+function write(context, text, left, top, size, color, canvasWidth) {
   context.font = fontOf(size);
   context.textBaseline = "middle";
   const pad = Math.max(2, Math.round(size / 4));
   const [width, height] = [context.measureText(text).width + 2 * pad, Math.round(size) + pad];
-  const x = Math.max(0, Math.min(left, most - width));
+  const x = Math.max(0, Math.min(left, canvasWidth - width));
   const y = top >= height ? top - height : top;
   context.fillStyle = color;
   context.fillRect(x, y, width, height);
@@ -52,7 +52,7 @@ function fontOf(size) {
   return `${size}px "DejaVu Sans", Verdana, sans-serif`;
 }
 
-/** Return the index of the smallest face under a point, so that one before another can be reached, or -1. */
+/** Return the index of the smallest face under a point, so that a face in front of a larger one can be chosen; or -1. */
 export function faceAt(faces, x, y) {
   const hits = faces
     .map(({ box: [left, top, right, bottom] }, index) => ({ left, top, right, bottom, index }))

@@ -1,14 +1,14 @@
-/** One face: its crop as the network sees it, where the network looked, and its probabilities as bars; the counterpart
+/** One face: its crop as the network sees it, its class activation map, and its probabilities as bars; the counterpart
  * of `fer/app/components/face_panel.py`. */
 
 import { make, percent } from "./tools.js";
 
 /**
- * Return the element of a face; without one, the same shape empty, so that nothing moves when a face arrives.
+ * Return the element of a face; without a face, the same layout is empty, so that nothing moves when one arrives.
  *
- * @param texts `Texts`.
- * @param model, colors of the recognizer's settings; `heat` of `page.json`.
- * @param face of `Recognizer.recognize`.
+ * @param texts `Texts` of the page.
+ * @param model `labels`, `image_size` and `colors` of the recognizer's settings, and `heat` of `page.json`.
+ * @param face a face of `Recognizer.recognize`; undefined for none.
  */
 export function viewFace(texts, { labels, image_size, colors, heat }, face) {
   if (!face) {
@@ -30,7 +30,7 @@ export function viewFace(texts, { labels, image_size, colors, heat }, face) {
   );
 }
 
-/** The class activation map over its crop: half of each, the map scaled to its highest place. */
+/** Blend a crop with its class activation map, half and half; the map is scaled to its maximum. */
 function drawHeat({ crop, map: { rows, columns, values } }, size, { stops, side }, alt) {
   const positive = Array.from(values, (value) => Math.max(value, 0));
   const most = Math.max(...positive, 1e-9);
@@ -48,7 +48,7 @@ function drawHeat({ crop, map: { rows, columns, values } }, size, { stops, side 
   );
 }
 
-/** Return numbers of a square of another side, by cubic convolution as Pillow's BICUBIC enlarges. */
+/** Enlarge a grid of values to a square with `side` values per side, by the same bicubic filter as Pillow. */
 function enlarge(values, width, height, side) {
   const [across, down] = [weigh(width, side), weigh(height, side)];
   const rows = Array.from({ length: height }, (_, row) =>
@@ -62,7 +62,7 @@ function enlarge(values, width, height, side) {
   return enlarged;
 }
 
-/** For each new place, the old ones that make it, each with its weight. */
+/** Return, for each output position along a side, its input positions and their weights. */
 function weigh(length, side) {
   return Array.from({ length: side }, (_, place) => {
     const center = ((place + 0.5) * length) / side;

@@ -1,16 +1,16 @@
-/** The live page on this device: the camera's frames are read in the browser, at the camera's rate. */
+/** The live page on this device: the browser reads the camera's frames, at up to the camera's rate. */
 
 import { closeCamera, connectCamera } from "./camera.js";
 import { Drawing } from "./chart.js";
 import { Stream } from "./stream.js";
 import { getRecognizer, loadSettings, make, Switch, Texts } from "./tools.js";
 
-/** Milliseconds between two updates of the chart and the message: more could not be read. */
+/** Milliseconds between two updates of the chart and the message; people could not read faster ones. */
 const PANEL_EVERY = 200;
-/** Milliseconds for which a message on the camera stands before what is seen is said again. */
+/** Milliseconds for which a message about the camera is shown before the number of faces is shown again. */
 const NOTE_TIME = 3000;
 
-/** Fill an element with the page; returns what speaks another language by `speak(language)`. */
+/** Fill an element with the page; return its view, whose `speak(language)` changes the language. */
 export async function open(root, switchInput) {
   return new LiveView(root, switchInput, await loadSettings());
 }
@@ -33,7 +33,7 @@ class LiveView {
     this.switch = new Switch(switchInput, notice, this.texts, () => this.stop());
     this.button.addEventListener("click", () => (this.run ? this.stop("live.stopped") : this.start()));
     document.addEventListener("visibilitychange", () => this.run && document.hidden && this.note("device.hidden"));
-    // Where the page is left, by its tab or the switch, the camera goes off.
+    // The camera is switched off when its page is hidden, by another tab or by the page's switch.
     new ResizeObserver(() => this.run && !stage.clientHeight && this.stop("live.stopped")).observe(stage);
     this.video.addEventListener("resize", () => this.turn());
     this.status = ["device.start_hint"];
@@ -50,10 +50,10 @@ class LiveView {
   say(key, values, rest = "") {
     this.status = [key, values, rest];
     const text = this.texts.say(key, values) + rest;
-    if (this.message.textContent !== text) this.message.textContent = text; // A screen reader says it once.
+    if (this.message.textContent !== text) this.message.textContent = text; // A screen reader reads each change aloud.
   }
 
-  /** Say something of the camera, which stands for a while. */
+  /** Show a message about the camera for `NOTE_TIME`. */
   note(key) {
     this.say(key);
     this.noteUntil = performance.now() + NOTE_TIME;
@@ -78,7 +78,7 @@ class LiveView {
       if (this.run !== run) return;
       this.drawing.colors = recognizer.settings.colors;
       await recognizer.startRun();
-      await recognizer.follow(this.video, 0); // The first frame takes long, and what it found would be lost after it.
+      await recognizer.follow(this.video, 0); // Warm-up: the first frame takes so long that its faces would be lost.
       await recognizer.startRun();
       this.watch(run, recognizer);
     } catch (error) {
@@ -132,12 +132,12 @@ class LiveView {
     this.say(count ? "device.faces" : "live.none", { count }, this.texts.sayLeftOut(answer.left_out));
   }
 
-  /** The picture has another shape, as when a phone is turned: faces are somewhere else. */
+  /** Start tracking anew after the picture changed its shape, such as when a phone was turned. */
   turn() {
     if (!this.run?.recognizer) return;
     this.overlay.replaceChildren();
     this.run.stream = new Stream(this.settings.stream);
-    this.run.recognizer.startRun().catch(() => {}); // The next frame says what is wrong.
+    this.run.recognizer.startRun().catch(() => {}); // The next frame reports the error.
     this.note("device.turned");
   }
 

@@ -1,4 +1,4 @@
-/** The photo page on this device: the photo is read in the browser, and the browser makes the downloads. */
+/** The photo page on this device: the browser reads the photo and creates the downloads. */
 
 import { photoRecord } from "../module/pipeline.js";
 import { PhotoCamera } from "./camera.js";
@@ -7,10 +7,10 @@ import { viewFace } from "./face_view.js";
 import { viewTable } from "./table.js";
 import { getRecognizer, loadSettings, make, Switch, Texts } from "./tools.js";
 
-/** Quality of the picture that is saved as JPEG. */
+/** Quality (0-1) of the picture that is saved as JPEG. */
 const QUALITY = 0.9;
 
-/** Fill an element with the page; returns what speaks another language by `speak(language)`. */
+/** Fill an element with the page; return its view, whose `speak(language)` changes the language. */
 export async function open(root, switchInput) {
   return new PhotoView(root, switchInput, await loadSettings());
 }
@@ -108,7 +108,7 @@ class PhotoView {
     this.show();
   }
 
-  /** Say something in the place of an answer. */
+  /** Show a message instead of an answer; `status` is its key and values. */
   say(status) {
     this.turn = Symbol("turn");
     this.answer?.bitmap.close();
@@ -116,7 +116,7 @@ class PhotoView {
     this.show();
   }
 
-  /** Read a photo, or forget what was shown; the last that is asked for is the one that is answered. */
+  /** Read a photo, or clear the page if it is null. Of several calls only the last one shows its answer. */
   async take(photo) {
     const turn = (this.turn = Symbol("turn"));
     if (this.camera.run) this.camera.stop();
@@ -206,7 +206,7 @@ class PhotoView {
   }
 }
 
-/** Key and values of the sentence that says what was found. */
+/** Return the key and the values of the message on the faces that were found. */
 function summarize(faces, isLimited) {
   if (!faces.length) return [isLimited ? "photo.none_so_large" : "photo.none"];
   return faces.length > 1 ? ["photo.several", { count: faces.length }] : ["photo.one", { faces }];

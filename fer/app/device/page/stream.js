@@ -1,13 +1,13 @@
-/** A camera's stream from its start to its end: the counterpart of `StreamState` of `fer/app/pages/live.py`. */
+/** State of a camera's stream: the counterpart of `StreamState` of `fer/app/pages/live.py`. */
 
-/** The points of each face, the face that is followed, and how quickly frames are answered. */
+/** State of a stream: the points of each face, the followed face, and how quickly frames are answered. */
 export class Stream {
   /** @param settings `stream` of `page.json`. */
   constructor(settings) {
     Object.assign(this, { settings, points: new Map(), answers: [], chosen: null, faces: [] });
   }
 
-  /** Add the faces of the next frame, of `Recognizer.follow`. */
+  /** Add the faces of the next frame, from `Recognizer.follow`. */
   add(faces, seconds) {
     this.faces = faces;
     for (const { number, probabilities } of faces) {
@@ -24,13 +24,13 @@ export class Stream {
     this.choose(faces);
   }
 
-  /** Follow the largest face, which is the first, or the one before while it is in sight and nearly as large. */
+  /** Follow the same face as before while it is in sight and nearly as large as the largest; else the largest. */
   choose(faces) {
     const same = faces.find(({ number }) => number === this.chosen?.number);
     this.chosen = same && area(faces[0]) < this.settings.clearly_larger * area(same) ? same : faces[0] ?? this.chosen;
   }
 
-  /** Return the followed face as last seen, whether it is in sight, and its points. */
+  /** Followed face as it was last seen, whether it is in sight, and its points. */
   get followed() {
     if (!this.chosen) return {};
     const { chosen: face, faces, points } = this;
@@ -40,7 +40,7 @@ export class Stream {
   /**
    * Count an answer, whose start and end are given in seconds.
    *
-   * @returns `{ frames, milliseconds }`: frames answered a second, and the mean time of an answer; null at first.
+   * @returns `{ frames, milliseconds }`: frames answered per second, and mean time of an answer; null for the first.
    */
   count(start, end) {
     this.answers.push({ end, took: end - start });

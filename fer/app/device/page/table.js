@@ -1,8 +1,8 @@
-/** All faces of a photo as a table, with the columns of the server's. */
+/** Table of all faces of a photo, with the same columns as the server's table. */
 
 import { make, percent } from "./tools.js";
 
-/** Return the table. */
+/** Return the table's element. */
 export function viewTable(texts, labels, faces) {
   const [left, right] = [["face", "label"], ["sure", "detection"]].map((keys) => keys.map((key) => texts.say(`table.${key}`)));
   const names = [...left, ...labels.map((label) => texts.sayClass(label)), ...right];

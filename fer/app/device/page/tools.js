@@ -1,4 +1,4 @@
-/** What the pages' scripts share: the app's settings, one recognizer for all of them, texts, elements and figures. */
+/** Tools that the pages' scripts share: the app's settings, one recognizer for all pages, texts, elements, numbers. */
 
 import { findProblem, loadRecognizer } from "../module/recognizer.js";
 
@@ -22,9 +22,9 @@ export function loadSettings() {
 }
 
 /**
- * Return the page's one `Recognizer`; the first call loads it.
+ * Return the `Recognizer` that all pages share; the first call loads it.
  *
- * @param onProgress called with the share that is loaded, 0 to 1.
+ * @param onProgress function that is called with the share that is loaded, 0 to 1.
  */
 export async function getRecognizer(onProgress) {
   if (recognizer && (await recognizer).failure) recognizer = undefined;
@@ -35,7 +35,7 @@ export async function getRecognizer(onProgress) {
   return recognizer;
 }
 
-/** The texts of `fer/app/languages`, in the language of the page. */
+/** Texts of `fer/app/languages`, in the language of the page. */
 export class Texts {
   constructor(texts) {
     Object.assign(this, { texts, language: "en" });
@@ -67,7 +67,7 @@ export class Texts {
     return count ? ` ${this.say("face.left_out", { count })}` : "";
   }
 
-  /** Return what is wrong in the language of the page; in English where `fer/web/module/problems.js` has no code for it. */
+  /** Return the message of a problem in the language of the page; that of an error without a known code is English. */
   sayProblem({ code, values, message }) {
     return code in PROBLEMS ? this.say(PROBLEMS[code], values) : message;
   }
@@ -78,13 +78,13 @@ export class Texts {
   }
 }
 
-/** The switch between this device and the server, and the sentence that says why the server reads. */
+/** Switch between this device and the server, and the message on why the server answers. */
 export class Switch {
   /**
-   * @param input the checkbox.
-   * @param notice element for the sentence.
-   * @param texts `Texts`.
-   * @param onLeave called when the server is to read.
+   * @param input checkbox of the switch.
+   * @param notice element for the message.
+   * @param texts `Texts` of the page.
+   * @param onLeave function that is called when the server takes over.
    */
   constructor(input, notice, texts, onLeave) {
     Object.assign(this, { input, notice, texts });
@@ -96,14 +96,14 @@ export class Switch {
     });
   }
 
-  /** Have the server read, if the switch is on and this browser cannot. */
+  /** Let the server answer if the switch is on and this browser cannot run the networks. */
   check() {
     const problem = findProblem();
     if (problem && this.input.checked) this.fallBack(problem);
     else if (this.problem) this.sayWhy();
   }
 
-  /** @param problem `Problem` or other error because of which the server reads. */
+  /** Let the server answer, because of a `Problem` or another error. */
   fallBack(problem) {
     if (this.input.checked) this.input.click();
     this.problem = problem;
@@ -116,7 +116,7 @@ export class Switch {
   }
 }
 
-/** Return an element: `make("p", { className: "title" }, "text", child)`. */
+/** Create an element: `make("p", { className: "title" }, "text", child)`. */
 export function make(name, properties = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(properties)) {
@@ -127,12 +127,12 @@ export function make(name, properties = {}, ...children) {
   return element;
 }
 
-/** Return a text for HTML. */
+/** Return a text with HTML's special characters escaped. */
 export function escape(text) {
   return text.replace(/[&<>"]/g, (letter) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[letter]);
 }
 
-/** Return a share in whole percent. */
+/** Return a share (0-1) in whole percent. */
 export function percent(share) {
   return `${(100 * share).toFixed(0)}%`;
 }
