@@ -118,17 +118,14 @@ def test_links_in_the_bundled_card_have_targets():
 
 def test_earlier_runs_are_listed_in_order(folder):
     first = {"epochs": 24, "seconds": 5160, "command": "python train.py first"}
-    change(folder / CONFIG, "training", "teachers", None)
-    change(folder / CONFIG, "training", "start", first)
+    for key, value in (("mean_of", None), ("teachers", None), ("start", first)):
+        change(folder / CONFIG, "training", key, value)
     alone = " ".join(render_card(folder, "mine").split())
     assert "It started from the weights of an earlier run of 24 epochs (86 minutes)." in alone
     second = {"epochs": 42, "seconds": 3360, "command": "python train.py second", "start": first}
     change(folder / CONFIG, "training", "start", second)
     both = " ".join(render_card(folder, "mine").split())
-    assert (
-        "2 earlier runs, each from those of the one before: of 24 epochs (86 minutes), of 42 epochs (56 minutes)."
-        in both
-    )
+    assert "2 earlier runs, each from the one before, of 24 and 42 epochs (86 and 56 minutes)." in both
     last = clean_command(json.loads((folder / CONFIG).read_text())["training"]["command"])
     assert f"``` python train.py first python train.py second {last} ```" in both
     small = {"name": "small", "sha256": "0", "training": {"command": "python train.py small", "start": second}}
