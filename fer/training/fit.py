@@ -23,7 +23,7 @@ from fer.training.distributed import ALONE, Group
 from fer.training.recipes import Recipe
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainingData:
     """Data of a training.
 

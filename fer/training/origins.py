@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fer.training.plan import Plan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Origins:
     """The weights and teachers of a training, and the facts about them that are recorded.
 
