@@ -182,7 +182,7 @@ def replace_outputs(document, printed):
 
 
 def blocks_with_output(document):
-    """Return the blocks of a document that can be run and whose output is blocks_with_output."""
+    """Return the blocks of a document that can be run and whose output is shown."""
     return [block for block in read_blocks(document) if block.output is not None and block.language in PROGRAMS]
 
 
