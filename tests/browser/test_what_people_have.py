@@ -122,6 +122,7 @@ def test_a_clip_whose_time_stamps_restart_is_read_to_its_end(page, astronaut, tm
     expect(chart).to_have_attribute("aria-label", re.compile(r"Expressions of face 1 over 2\.4 s\. happy 100%"))
     video = page.locator("#video video")
     expect(video).to_be_visible()
+    page.wait_for_function("video => video.readyState > 0", arg=video.element_handle())  # Only then it has a duration.
     assert video.evaluate("video => video.duration") == pytest.approx(2.4, abs=0.2)
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download CSV").last.click()

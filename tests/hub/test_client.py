@@ -64,7 +64,7 @@ def test_a_pushed_model_can_be_pulled_at_its_commit(hub, monkeypatch):
     assert push.url == f"{hub.url}/{MODEL}/tree/{push.revision}"
     assert len(repository.commits) == 2  # The first one creates the repository.
     files = repository.head.files
-    assert {CONFIG, METRICS, WEIGHTS, CARD, "figures/curves.png", "figures/confusion_matrix.png"} < set(files)
+    assert {CONFIG, METRICS, WEIGHTS, CARD, "figures/reliability.png", "figures/confusion_matrix.png"} < set(files)
     assert f'Recognizer.load("{MODEL}@v1.0")' in files[CARD].content.decode()
     assert 'Recognizer.load("bundled")' in (BUNDLED / CARD).read_text()
 
