@@ -18,6 +18,7 @@ from fer.evaluation.fairness import compile_pattern
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
+from fer.models.calibration import Calibration
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import find_model, load_model
 from fer.recognition.classification import classify
@@ -79,7 +80,7 @@ def evaluate_model(
         load_votes(votes, faces.names)  # A wrong file is refused before anything slow is done.
     config = _with_prior(config, prior)
     if path == "served":
-        faces, probabilities, scenes = read_in_scenes(folder, faces)
+        faces, probabilities, scenes = read_in_scenes(folder, faces, config.calibration)
     else:
         network, _ = load_model(folder)  # After all checks, because this imports Keras, which takes seconds.
         probabilities, scenes = classify(network, faces.images[..., 0]), None
@@ -144,12 +145,15 @@ def _with_prior(config, exponent):
     return replace(config, calibration=replace(config.calibration, prior_exponent=exponent))
 
 
-def read_in_scenes(folder: str | os.PathLike[str], faces: Faces) -> tuple[Faces, np.ndarray, dict[str, Any]]:
+def read_in_scenes(
+    folder: str | os.PathLike[str], faces: Faces, calibration: Calibration
+) -> tuple[Faces, np.ndarray, dict[str, Any]]:
     """Paste face pictures into scenes (`fer.data.scenes`), and recognize the scenes end to end.
 
     Args:
         folder: path of a model folder, or `bundled`.
         faces: `fer.data.fer2013.Faces`.
+        calibration: calibration of the answers without scenes, whose accuracy is returned; its prior may change them.
 
     Returns:
         The `Faces` that were found; their uncalibrated probabilities, a float array `(found, classes)`; and `pictures`
@@ -168,7 +172,8 @@ def read_in_scenes(folder: str | os.PathLike[str], faces: Faces) -> tuple[Faces,
     if not answers:
         raise UserError(f"None of the {len(faces)} faces was found in its scene: nothing to measure.")
     found = faces.take(indices)
-    unpasted = restrict(classify(network, found.images[..., 0]), config.labels, found.classes)
+    unpasted = calibration.apply(classify(network, found.images[..., 0]))
+    unpasted = restrict(unpasted, config.labels, found.classes)
     loader_accuracy = float((unpasted.argmax(axis=1) == found.labels).mean())
     probabilities = np.array([list(face.probabilities.values()) for face in answers])
     return found, probabilities, {"pictures": len(faces), "loader_accuracy": loader_accuracy}

@@ -129,7 +129,7 @@ def export_model(
         if not difference <= limit:  # True for NaN too.
             rule = f"Its probabilities must be within {limit:g} of Keras' own"
             raise UserError(f"{output}: not written. {rule}. Received: a difference of {difference:.2g}")
-        accuracy = _measure(network, classify_crops, faces) if faces else None
+        accuracy = _measure(network, config, classify_crops, faces) if faces else None
         record = record_export(file, made_of, quantize)
         file.replace(complete)
     if output.name == EXPORTS[format] and find_origin(output.parent) == made_of:
@@ -247,10 +247,11 @@ def _compare(network, config, classify_crops):
     return float(np.abs(received - expected).max())
 
 
-def _measure(network, classify_crops, faces):
-    """Return the number of faces, and the accuracies of Keras and of the export on them."""
+def _measure(network, config, classify_crops, faces):
+    """Return the number of faces, and the accuracies of Keras, calibrated, and of the export on them."""
     images = faces.images[..., 0]
     batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
-    answers = {"keras": classify(network, images), "file": np.concatenate([classify_crops(batch) for batch in batches])}
+    by_keras = config.calibration.apply(classify(network, images))
+    answers = {"keras": by_keras, "file": np.concatenate([classify_crops(batch) for batch in batches])}
     shares = {name: float((rows.argmax(axis=1) == faces.labels).mean()) for name, rows in answers.items()}
     return {"n": len(faces), **shares}

@@ -5,9 +5,13 @@ import pytest
 from PIL import Image
 
 from fer.cli.commands import main
+from fer.data.fer2013 import Faces
 from fer.data.scenes import SCENE_SIZE, SIDES, build_scene, find_pasted
 from fer.detection.alignment import cut_square
+from fer.evaluation.evaluate import read_in_scenes
 from fer.images.loading import load_image
+from fer.labels import EMOTIONS
+from fer.models.calibration import UNCALIBRATED, Calibration
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +74,17 @@ def test_evaluate_end_to_end_measures_the_faces_that_were_found(tmp_path, face, 
     assert metrics["n"] == metrics["agreement"]["n"] == 6
     assert metrics["per_class"]["happy"]["recall"] == 1
     assert "faces found in their scenes  75.00%  (of 8)" in capsys.readouterr().out
+
+
+def test_the_accuracy_without_scenes_includes_the_prior(face):
+    faces = Faces(face[None, ..., None], np.array([EMOTIONS.index("happy")]), EMOTIONS, ("a",))
+    # A smile that is rare among smiles: any other class is more likely.
+    shares = tuple(0.994 if name == "happy" else 0.001 for name in EMOTIONS)
+    accuracies = [
+        read_in_scenes("bundled", faces, calibration)[2]["loader_accuracy"]
+        for calibration in (UNCALIBRATED, Calibration(prior_exponent=2.0, class_shares=shares))
+    ]
+    assert accuracies == [1.0, 0.0]
 
 
 def test_scenes_without_a_found_face_end_with_an_error(tmp_path, capsys):

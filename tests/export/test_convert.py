@@ -123,6 +123,24 @@ def test_the_accuracies_of_keras_and_the_export_are_printed(small, draw_dataset,
     assert re.fullmatch(r"accuracy on 4 pictures of the validation split: Keras (\S+), this file \1", line)
 
 
+@pytest.mark.usefixtures("converted")
+def test_the_accuracy_of_keras_includes_the_prior(small, draw_dataset, tmp_path, monkeypatch):
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
+    next((data / "test" / "happy").glob("PublicTest_*")).unlink()
+    calibration = load_config(small)[0].calibration
+
+    def answer(network, crops):
+        return np.tile([0.6, 0.4], (len(crops), 1))
+
+    assert calibration.apply(answer(None, [0])).argmax() == 1
+    monkeypatch.setattr(fer.export.convert, "classify", answer)
+    monkeypatch.setattr(
+        fer.export.convert, "open_export", lambda *_: lambda crops: calibration.apply(answer(None, crops))
+    )
+    accuracy = export_model(small, "litert", tmp_path / "model.tflite", data=data).accuracy
+    assert accuracy == {"n": 3, "keras": pytest.approx(2 / 3), "file": pytest.approx(2 / 3)}
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
