@@ -93,7 +93,7 @@ def describe_document():
 
 For readers who ask how fast the project is and how much memory it takes.
 
-Written by `make bench DATA=fer2013.zip`, except for the sections that name another command. Python
+Written by `make bench DATA=fer2013.zip PHOTOS=FOLDER`, except for the sections that name another command. Python
 {platform.python_version()}, {packages}.
 
 A number before brackets is the median of five runs (exports: seven); the brackets hold the lowest and the highest.
