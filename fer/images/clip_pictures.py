@@ -11,10 +11,13 @@ SIDE = 960
 """Longest side of a frame in pixels; larger frames are scaled down before faces are recognised and shown. A frame with
 one face takes 0.07 s on 2 cores at 960 pixels, 0.04 s at 640, and 0.23 s at 1280, where the detector makes another
 pass."""
-PQ = 16
-"""Number of SMPTE ST 2084 among the transfer characteristics of ITU-T H.273; HDR10 and Dolby Vision use it."""
+PQ, HLG = 16, 18
+"""Numbers of SMPTE ST 2084 and ARIB STD-B67 among the transfer characteristics of ITU-T H.273. HDR10 and Dolby Vision
+use the first, phones and television the second."""
+HLG_WHITE = 0.75
+"""Signal of white paper in HLG, 0-1 (ITU-R BT.2408). Brighter pixels become white."""
 WHITE_NITS = 203
-"""Brightness of white paper in HDR, in nits (ITU-R BT.2408). Brighter pixels become white."""
+"""Brightness of white paper in PQ, in nits (ITU-R BT.2408). Brighter pixels become white."""
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
@@ -48,8 +51,8 @@ def to_upright(
     scale = min(1, SIDE / max(size))
     width, height = (max(2, 2 * round(side * scale / 2)) for side in size)
     image = frame.to_image(width=width, height=height, interpolation="AREA")
-    if frame.color_trc == PQ:
-        image = image.point(3 * _to_sdr())
+    if frame.color_trc in (PQ, HLG):
+        image = image.point(3 * _to_sdr(frame.color_trc))
     if abs(a) < abs(b):
         image, size = image.transpose(Image.Transpose.TRANSPOSE), size[::-1]
         a, d = c, b
@@ -59,13 +62,23 @@ def to_upright(
 
 
 @cache
-def _to_sdr():
-    """Return a table of 256 entries from 8-bit values in PQ to values for ordinary screens.
+def _to_sdr(transfer):
+    """Return a table of 256 entries from 8-bit values in `PQ` or `HLG` to values for ordinary screens.
 
-    Without it, HDR frames look grey and flat. The wider colour primaries are not converted, which changes the grey
-    levels of a face crop little.
+    Without it, frames in PQ look grey and flat, and those in HLG dark. The wider colour primaries are not converted,
+    which changes the grey levels of a face crop little.
     """
-    code = (np.arange(256) / 255) ** (1 / 78.84375)
-    # The inverse of PQ, with the constants of SMPTE ST 2084; its largest value is 10,000 nits.
-    light = (np.maximum(code - 0.8359375, 0) / (18.8515625 - 18.6875 * code)) ** (1 / 0.1593017578125)
-    return np.round(255 * np.minimum(10_000 * light / WHITE_NITS, 1) ** (1 / 2.2)).astype(int).tolist()
+    signal = np.arange(256) / 255
+    light = _pq_to_light(signal) / WHITE_NITS if transfer == PQ else _hlg_to_light(signal) / _hlg_to_light(HLG_WHITE)
+    return np.round(255 * np.minimum(light, 1) ** (1 / 2.2)).astype(int).tolist()
+
+
+def _pq_to_light(signal):
+    """Return the nits of a signal, 0-1, in PQ, with the constants of SMPTE ST 2084."""
+    code = signal ** (1 / 78.84375)
+    return 10_000 * (np.maximum(code - 0.8359375, 0) / (18.8515625 - 18.6875 * code)) ** (1 / 0.1593017578125)
+
+
+def _hlg_to_light(signal):
+    """Return the light of the scene, 0-1, of a signal, 0-1, in HLG, with the constants of ITU-R BT.2100."""
+    return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - 0.55991073) / 0.17883277) + 0.28466892) / 12)

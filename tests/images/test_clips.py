@@ -75,11 +75,13 @@ def test_8_and_10_bits_give_the_same_colours(tmp_path, depth):
     assert np.abs(np.asarray(frame.image, int) - (40, 200, 90)).max() < 6
 
 
-def test_hdr_is_mapped_to_the_brightness_of_ordinary_clips(tmp_path):
-    # In ST 2084, 203 nits, the white of HDR, are 58 % of the range, and a tenth of that 35 %.
+# In ST 2084, 203 nits, the white of HDR, are 58 % of the range, and a tenth of that 35 %. In HLG white is 75 %, and a
+# tenth of its light 28 %.
+@pytest.mark.parametrize(("trc", "values"), [(16, (148, 89, 230)), (18, (191, 72, 230))])
+def test_hdr_is_mapped_to_the_brightness_of_ordinary_clips(tmp_path, trc, values):
     white, dark, light = (
-        np.asarray(read(write_one_colour(tmp_path / "hdr.mp4", (value,) * 3, "yuv420p10le", trc=16))[0].image).mean()
-        for value in (148, 89, 230)
+        np.asarray(read(write_one_colour(tmp_path / "hdr.mp4", (value,) * 3, "yuv420p10le", trc=trc))[0].image).mean()
+        for value in values
     )
     assert white == pytest.approx(255, abs=12)
     assert dark == pytest.approx(255 * 0.1 ** (1 / 2.2), abs=8)
