@@ -123,8 +123,11 @@ def test_the_layout_does_not_shift_when_results_arrive(open_page, astronaut, two
     page.evaluate(SHIFTS)
     read(page, two_faces)
     assert page.evaluate(PLACES) == places
+    assert page.evaluate("shift") < 0.01
     open_tab(page, "Many pictures")
     expect(page.locator("#batch-message")).to_have_text("Waiting for pictures.")
+    # Only results are measured: on a slow machine a tab may be built in several steps.
+    page.evaluate("shift = 0")
     places = page.evaluate(PLACES)
     page.locator("#files input[type=file]").set_input_files([two_faces, astronaut])
     expect(page.locator("#batch-message")).to_contain_text("Faces: 3")
