@@ -21,8 +21,8 @@ from benchmarks.experiment_plan import PLAN
 from benchmarks.experiment_report import COSTS, read_document, read_results, write_report
 from fer.cli.console import Terminated, exit_on_user_error, own_terminal
 from fer.documents import to_json
-from fer.errors import UserError
-from fer.outputs import write_text
+from fer.errors import UserError, check
+from fer.outputs import is_new_or_empty, write_text
 
 ROOT = Path(__file__).parents[1]
 """Folder of `train.py`."""
@@ -124,8 +124,8 @@ def train_rows(rows, options):
     """
     if not options.data:
         raise UserError("--data PATH is needed to train. Received: none")
-    if not options.resume and options.runs.exists() and any(options.runs.iterdir()):
-        raise UserError(f"`--runs` must be a new or empty folder, or --resume must be given. Received: {options.runs}")
+    free = options.resume or is_new_or_empty(options.runs)
+    check(free, "--runs", "a new or empty folder, or --resume must be given", options.runs)
     read_document(options.document)  # Fails before hours of training, not after them.
     options.runs.mkdir(parents=True, exist_ok=True)
     left_out = []

@@ -79,6 +79,11 @@ def check_folder(name: str, folder: PathLike) -> None:
         raise UserError(f"{name} must be a folder where files may be written. Received: {folder}")
 
 
+def is_new_or_empty(folder: Path) -> bool:
+    """Return whether a path is that of an empty folder, or of nothing yet."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
 def check_suffix(name: str, path: PathLike | None, suffix: str) -> None:
     """Raise an error unless a file has the suffix of its format; None, a device and a pipe pass.
 

@@ -5,8 +5,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from fer.cli.options import tell_written
-from fer.errors import UserError
-from fer.outputs import check_folder
+from fer.errors import check
+from fer.outputs import check_folder, is_new_or_empty
 
 HELP = "average the weights of models that were trained on from the same weights"
 """Help text of the command."""
@@ -21,19 +21,17 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Write the model folder of an average, without calibration and metrics; return the exit code."""
     output = options.output
-    if output.exists() and not (output.is_dir() and not any(output.iterdir())):
-        raise UserError(f"`--output` must be a new or empty folder. Received: {output}")
+    check(is_new_or_empty(output), "--output", "a new or empty folder", output)
     check_folder("`--output`", output)
 
     from fer.export.litert_file import write_litert_file
     from fer.models.averaging import KEY, average_models
     from fer.models.model_folder import save_model
-    from fer.models.provenance import last_part
+    from fer.models.provenance import clean_command
 
     network, config = average_models(options.folders)
-    names = [last_part(folder) for folder in options.folders]
-    command = shlex.join(["python", "-m", "fer", "average", *names, "--output", last_part(output)])
-    config.training[KEY]["command"] = command
+    command = shlex.join(["python", "-m", "fer", "average", *options.folders, "--output", str(output)])
+    config.training[KEY]["command"] = clean_command(command)
     output.mkdir(parents=True, exist_ok=True)
     save_model(output, network, config)
     write_litert_file(output)

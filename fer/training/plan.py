@@ -12,7 +12,7 @@ from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
-from fer.outputs import check_folder, write_text
+from fer.outputs import check_folder, is_new_or_empty, write_text
 from fer.training.distributed import check_hosts
 from fer.training.options import STARTED, recipe_options, starts_from_base
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe
@@ -150,8 +150,8 @@ def check_output(plan: Plan) -> None:
     """Raise an error unless the output folder is writable, and is empty or contains the run to resume."""
     output = plan.options.output
     resumed = plan.options.resume and (output / ARGUMENTS).exists()
-    free = resumed or not output.exists() or (output.is_dir() and not any(output.iterdir()))
-    check(free, "--output", "a new or empty folder, or --resume must be given for the run in it", output)
+    rule = "a new or empty folder, or --resume must be given for the run in it"
+    check(resumed or is_new_or_empty(output), "--output", rule, output)
     check_folder("`--output`", output)
 
 
