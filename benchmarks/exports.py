@@ -86,17 +86,23 @@ def export(model, files, data):
 
     faces = load_faces(data, "validation", config.labels, config.image_size)
     images, crops = faces.images[..., 0], build_crops(config.image_size)
-    by_keras = config.calibration.apply(classify(network, crops))
+
+    def answer(crops):
+        return config.calibration.apply(classify(network, crops))
+
+    def accuracy(answers):
+        return float((answers.argmax(axis=1) == faces.labels).mean())
+
+    by_keras = answer(crops)
     sizes = {"Keras": (find_model(model) / WEIGHTS).stat().st_size}
     differences = {"Keras": ""}
-    adjusted = config.calibration.apply(classify(network, images))  # The prior changes answers.
-    accuracies = {"Keras": float((adjusted.argmax(axis=1) == faces.labels).mean())}
+    accuracies = {"Keras": accuracy(answer(images))}
     for name, path in files.items():
         run = open_export(path, FORMATS[name])
         answers = [run(images[start : start + BATCH_SIZE]) for start in range(0, len(images), BATCH_SIZE)]
         sizes[name] = path.stat().st_size
         differences[name] = f"{np.abs(run(crops) - by_keras).max():.1g}"
-        accuracies[name] = float((np.concatenate(answers).argmax(axis=1) == faces.labels).mean())
+        accuracies[name] = accuracy(np.concatenate(answers))
     return sizes, differences, accuracies
 
 

@@ -58,7 +58,8 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
     # Not `ModelCard.from_template`, which renders a missing fact as an empty text.
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters |= {"wrap": _wrap, "item": _wrap_item}
-    environment.filters |= {"percent": _format_percent, "interval": _format_interval}
+    environment.filters |= {"percent": _format_percent, "interval": _format_interval, "minutes": _format_minutes}
+    environment.filters |= {"listed": _format_list}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     try:
         data = _describe(source, config, metrics, own)
@@ -130,6 +131,17 @@ def _format_interval(interval):
     """Return an interval of shares, 0-1, in percent."""
     low, high = interval
     return f"{100 * low:.1f}–{100 * high:.1f}%"
+
+
+def _format_minutes(seconds):
+    """Return a time in whole minutes."""
+    return f"{seconds / 60:.0f}"
+
+
+def _format_list(values):
+    """Return values as a list in a sentence: "1, 2 and 3"."""
+    *others, last = map(str, values)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _describe(source, config, metrics, own):

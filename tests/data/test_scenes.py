@@ -78,7 +78,7 @@ def test_evaluate_end_to_end_measures_the_faces_that_were_found(tmp_path, face, 
 
 def test_the_accuracy_without_scenes_includes_the_prior(face):
     faces = Faces(face[None, ..., None], np.array([EMOTIONS.index("happy")]), EMOTIONS, ("a",))
-    # A smile that is rare among smiles: any other class is more likely.
+    # Smiles are so frequent in training that the prior makes any other class more likely.
     shares = tuple(0.994 if name == "happy" else 0.001 for name in EMOTIONS)
     accuracies = [
         read_in_scenes("bundled", faces, calibration)[2]["loader_accuracy"]

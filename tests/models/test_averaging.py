@@ -2,6 +2,7 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import SMALL
 
 from fer.cli.commands import main
 from fer.errors import UserError
@@ -9,8 +10,6 @@ from fer.models.averaging import KEY, average_models
 from fer.models.config import CONFIG, ModelConfig, load_config
 from fer.models.model_folder import METRICS, load_model, save_model
 from fer.publishing.card import render_card
-
-SMALL = {"stem": 8, "widths": (8,), "depth": 1}
 
 
 def make_folder(folder, start=None, labels=("happy", "sad"), **options):
