@@ -157,15 +157,14 @@ def _render_row(runs):
 
 
 def group_curves(results):
-    """Return the lists of accuracies in nested dicts by base, way and number of pictures.
+    """Return the accuracies in nested dicts by base, way and number of pictures.
 
     A base is left out unless all four ways have results for at least two numbers of pictures.
     """
     curves = {}
     for one in results.values():
         if one.row.base:
-            points = curves.setdefault(one.row.base, {way: {} for way in WAYS})[one.row.way]
-            points.setdefault(one.row.pictures, []).append(one.accuracy)
+            curves.setdefault(one.row.base, {way: {} for way in WAYS})[one.row.way][one.row.pictures] = one.accuracy
     return {base: ways for base, ways in curves.items() if all(len(points) > 1 for points in ways.values())}
 
 
@@ -174,25 +173,14 @@ def render_curves(curves):
     lines = []
     for base, ways in curves.items():
         for pictures in SCHEDULES:
-            cells = [_render_point(ways[way].get(pictures)) for way in WAYS]
+            cells = [f"{ways[way][pictures]:.1%}" if pictures in ways[way] else "" for way in WAYS]
             if any(cells):
                 lines.append([base, f"{pictures:,}", *cells])
     return table(["base", "pictures", *(STYLES[way][0] for way in WAYS)], lines)
 
 
-def _render_point(accuracies):
-    """Return the accuracy of a point as text, with the lowest and the highest if there are several samples."""
-    if not accuracies:
-        return ""
-    if len(accuracies) == 1:
-        return f"{accuracies[0]:.1%}"
-    return f"{statistics.mean(accuracies):.1%} ({min(accuracies):.1%}–{max(accuracies):.1%})"
-
-
 def save_curves(path, curves, majority):
     """Plot accuracy over the number of training pictures, one panel per base.
-
-    Points with several samples of pictures have a bar from the lowest to the highest accuracy.
 
     Args:
         path: path of the PNG.
@@ -213,12 +201,8 @@ def save_curves(path, curves, majority):
         )
         for way, (name, color, marker, line) in STYLES.items():
             sizes = sorted(ways[way])
-            means = [100 * statistics.mean(ways[way][size]) for size in sizes]
-            spread = [
-                [mean - 100 * min(ways[way][size]) for mean, size in zip(means, sizes, strict=True)],
-                [100 * max(ways[way][size]) - mean for mean, size in zip(means, sizes, strict=True)],
-            ]
-            axes.errorbar(sizes, means, spread, color=color, marker=marker, linestyle=line, capsize=3, label=name)
+            shares = [100 * ways[way][size] for size in sizes]
+            axes.plot(sizes, shares, color=color, marker=marker, linestyle=line, label=name)
         axes.set_xscale("log")
         axes.set_xticks(list(SCHEDULES), [f"{size:,}" for size in SCHEDULES])
         axes.xaxis.set_minor_locator(NullLocator())

@@ -26,22 +26,24 @@ class FaceBatches(keras.utils.PyDataset):
         shuffle: whether each epoch has its own order.
         targets: float array `(n, classes)`; by default one-hot labels.
         mixup: alpha of the beta distribution that mixes pictures; 0 mixes none.
+        repeats: passes over the faces in each epoch.
         whole: whether to leave out the pictures of an epoch that do not fill a batch. A group always does when it
             shuffles, because rows that repeat a picture would count in batch normalization.
         group: `fer.training.distributed.Group`.
     """
 
-    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, whole=False, group=ALONE):
+    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, repeats=1, whole=False, group=ALONE):
         super().__init__()
         self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
         self.faces, self.batch_size, self.seed, self.shuffle = faces, batch_size, seed, shuffle
-        self.mixup, self.whole, self.group = mixup, whole or (shuffle and group.size > 1), group
+        self.mixup, self.repeats = mixup, repeats
+        self.whole, self.group = whole or (shuffle and group.size > 1), group
         self.start_epoch(0)
 
     def __len__(self):
         if self.whole:
-            return max(1, len(self.faces) // self.batch_size)
-        return math.ceil(len(self.faces) / self.batch_size)
+            return max(1, len(self.order) // self.batch_size)
+        return math.ceil(len(self.order) / self.batch_size)
 
     def __getitem__(self, index):
         chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
@@ -52,7 +54,7 @@ class FaceBatches(keras.utils.PyDataset):
             images, targets = self._mix(index, chosen, own, images, targets)
         if self.group.size == 1:
             return images, targets
-        pictures = min(len(self) * self.batch_size, len(self.faces))
+        pictures = min(len(self) * self.batch_size, len(self.order))
         weight = self.group.pad(pictures) / pictures
         return images, targets, np.where(rows < len(chosen), weight, 0).astype("float32")
 
@@ -73,8 +75,11 @@ class FaceBatches(keras.utils.PyDataset):
         return self.faces.images[indices].astype("float32"), self.targets[indices]
 
     def start_epoch(self, epoch):
-        """Draw the order of the pictures for `epoch`."""
+        """Draw the order of the pictures for `epoch`: each pass over them has its own."""
         self.epoch = epoch
-        self.order = np.arange(len(self.faces))
+        passes = np.tile(np.arange(len(self.faces)), (self.repeats, 1))
         if self.shuffle:
-            np.random.default_rng((self.seed, epoch)).shuffle(self.order)
+            random = np.random.default_rng((self.seed, epoch))
+            for each in passes:
+                random.shuffle(each)
+        self.order = passes.ravel()

@@ -33,6 +33,7 @@ ADDED = {
     "tune": "block",
     "train_limit": None,
     "draw": None,
+    "repeats": 1,
 }
 """Values of the settings that were added later, for runs that were begun before."""
 

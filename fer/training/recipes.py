@@ -18,7 +18,8 @@ def _option(default, metavar, text, shown=True):
 class Recipe:
     """Hyperparameters of a training.
 
-    epochs: passes over the training pictures.
+    epochs: number of epochs; the network is measured after each.
+    repeats: passes over the training pictures in each epoch. With few pictures, more passes spare measurements.
     head_epochs: number of first epochs that train only the head, on a frozen base; the other epochs also train the part
         of the base that `tune` selects. 0: all epochs train the whole network.
     tune: part of a pretrained base that is fine-tuned together with the head: `head`, no part, so that all epochs train
@@ -41,7 +42,8 @@ class Recipe:
     seed: seed of the weights, the order of pictures and the augmentation.
     """
 
-    epochs: int = _option(24, "N", "passes over the training pictures")
+    epochs: int = _option(24, "N", "number of epochs; the network is measured after each")
+    repeats: int = _option(1, "N", "passes over the training pictures in each epoch")
     head_epochs: int = _option(0, "N", "number of first epochs that train only the head; with --weights", shown=False)
     tune: str = _option(
         "block",
@@ -71,7 +73,7 @@ class Recipe:
     seed: int = _option(42, None, "seed of weights, order and augmentation")
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "repeats", "batch_size"):
             check(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         check(self.optimizer in ("adamw", "sgd"), "optimizer", "'adamw' or 'sgd'", repr(self.optimizer))
         check(self.tune in TUNES, "tune", "'head', 'block' or 'all'", repr(self.tune))

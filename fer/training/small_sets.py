@@ -39,7 +39,7 @@ def find_start(name: str) -> tuple[Path, str]:
 
 def count_steps(recipe: Recipe, pictures: int) -> int:
     """Return the number of steps that a recipe takes on a number of pictures."""
-    return recipe.epochs * math.ceil(pictures / recipe.batch_size)
+    return recipe.epochs * math.ceil(recipe.repeats * pictures / recipe.batch_size)
 
 
 def fit_recipe(recipe: Recipe, pictures: int) -> Recipe:

@@ -100,6 +100,18 @@ def test_each_epoch_has_all_pictures_in_its_own_order(faces):
     assert sorted(picture.sum() for picture in orders[1]) == sorted(float(p.sum()) for p in faces[0].images)
 
 
+def test_an_epoch_with_repeats_passes_over_all_pictures_several_times(faces):
+    count = len(faces[0])
+    batches = FaceBatches(faces[0], batch_size=5, seed=7, shuffle=True, repeats=3)
+    passes = batches.order.reshape(3, count)
+    for one in passes:
+        assert sorted(one) == list(range(count))
+    assert not np.array_equal(passes[0], passes[1])
+    assert len(batches) == -(-3 * count // 5)
+    assert sum(len(batches[index][0]) for index in range(len(batches))) == 3 * count
+    np.testing.assert_array_equal(passes[0], FaceBatches(faces[0], batch_size=5, seed=7, shuffle=True).order)
+
+
 def test_mixup_mixes_pictures_and_targets_with_the_same_shares(faces):
     def all_batches(epoch, **how):
         batches = FaceBatches(faces[0], batch_size=16, seed=7, shuffle=True, **how)
