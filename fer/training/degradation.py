@@ -107,7 +107,7 @@ def compress(pictures: keras.KerasTensor, quality: keras.KerasTensor) -> keras.K
     """
     there, back = zip(*map(_transforms, pictures.shape[1:]), strict=True)
     scale = ops.where(quality < 50, 5000 / quality, 200 - 2 * quality)
-    table = ops.clip(ops.floor((LUMINANCE * scale + 50) / 100), 1, 255)
+    table = ops.clip(ops.floor((scale * ops.convert_to_tensor(LUMINANCE) + 50) / 100), 1, 255)
     table = ops.tile(table, (1, *(len(matrix) // BLOCK for matrix in there)))
     values = ops.matmul(ops.matmul(there[0], pictures - 128), there[1].T)
     values = ops.round(values / table) * table

@@ -4,6 +4,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -242,12 +243,15 @@ def test_a_class_without_pictures_is_refused_before_training(draw_dataset, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow  # Starts an interpreter that imports JAX, and another one for the conversion.
-def test_training_with_jax_writes_the_litert_file_in_a_subprocess(trained, tmp_path):
+@pytest.mark.slow  # Starts an interpreter that imports the backend, and another one for the conversion.
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_training_with_another_backend_augments_and_writes_the_litert_file_in_a_subprocess(backend, trained, tmp_path):
+    if find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
     script = Path(__file__).parent / "train_small.py"
     run = subprocess.run(
-        [sys.executable, script, *trained.command, "--output", tmp_path / "run"],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        [sys.executable, script, *trained.command, "--degrade", "1", "--output", tmp_path / "run"],
+        env={**os.environ, "KERAS_BACKEND": backend},
         capture_output=True,
         text=True,
         timeout=300,
