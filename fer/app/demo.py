@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import gradio as gr
 from starlette.middleware import Middleware
 
-from fer.app.components.scripts import START
+from fer.app.components.scripts import HEAD
 from fer.app.components.training_data import say_training_data
 from fer.app.device.files import DeviceFiles
 from fer.app.device.view import is_offered
@@ -161,7 +161,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
         return demo.launch(
             theme=THEME,
             css=CSS,
-            js=START,
+            head=HEAD,
             i18n=I18N,
             max_file_size=MAX_FILE_SIZE,
             state_session_capacity=SESSIONS,

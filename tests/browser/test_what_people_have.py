@@ -39,6 +39,26 @@ def test_a_heic_photo_is_recognized_and_shown(page, heic):
         assert (picture.format, picture.size) == ("JPEG", (900, 512))
 
 
+EARLY = """new MutationObserver((_, observer) => {
+    const input = document.querySelector("#photo input[type=file]");
+    if (!input) return;
+    observer.disconnect();
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(["x"], "IMG_0001.HEIC"));
+    input.files = transfer.files;
+    input.dispatchEvent(new Event("change", {bubbles: true}));
+    window.type = input.files[0].type;
+}).observe(document, {childList: true, subtree: true})"""
+"""Script that chooses a file of unknown type as soon as the page has a place for it, and keeps the type that it gets."""
+
+
+def test_a_file_is_accepted_from_the_first_moment(page):
+    page.add_init_script(EARLY)
+    page.reload()
+    page.wait_for_function("window.type !== undefined")
+    assert page.evaluate("window.type") == "image/x-unknown"
+
+
 DROP = """async ([selector, name]) => {
     const photo = await fetch(document.querySelector("img[src*=astronaut]").src);
     const transfer = new DataTransfer();

@@ -15,5 +15,5 @@ FILE_TYPES = read_script("components/file_types.js").replace(
     "SUFFIXES", json.dumps({"image": ", ".join(SUFFIXES), "video": ", ".join(CLIP_SUFFIXES)})
 )
 """JavaScript that lets people choose photos and clips whose media type their browser does not know."""
-START = f"() => {{ ({ARROW_KEYS})(); ({FILE_TYPES})(); }}"
-"""JavaScript that runs when a page is opened."""
+HEAD = f"<script>({ARROW_KEYS})(); ({FILE_TYPES})();</script>"
+"""Element for the page's head. Gradio adds it before the components, so that no early click or file is missed."""
