@@ -49,7 +49,7 @@ EARLY = """new MutationObserver((_, observer) => {
     input.dispatchEvent(new Event("change", {bubbles: true}));
     window.type = input.files[0].type;
 }).observe(document, {childList: true, subtree: true})"""
-"""Script that chooses a file of unknown type as soon as the page has a place for it, and keeps the type that it gets."""
+"""Script that chooses a file of unknown type as soon as the page has a place for it, and keeps the type it then has."""
 
 
 def test_a_file_is_accepted_from_the_first_moment(page):

@@ -1,6 +1,7 @@
-/* For `launch`: lets the server decide whether a file is a photo or a clip. Gradio 6.31 refuses a file by its media type,
-which the browser derives from the file's name; on some systems a browser knows no type for HEIC, for MPEG-TS or for a
-name without a suffix. A preview that the browser cannot show is hidden, instead of the error "Video not playable".
+/* For the page's head: lets the server decide whether a file is a photo or a clip. Gradio 6.31 refuses a file by its
+media type, which the browser derives from the file's name; on some systems a browser knows no type for HEIC, for MPEG-TS
+or for a name without a suffix. A preview that the browser cannot show is hidden, instead of the error "Video not
+playable".
 `scripts.py` replaces SUFFIXES by the suffixes that file dialogs are to show as well, by kind of file. */
 () => {
     const suffixes = SUFFIXES;
