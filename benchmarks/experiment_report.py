@@ -134,15 +134,17 @@ def render_rows(results):
 def _render_row(runs):
     """Return the cells of a network from its runs, the first of which has the recipe's own seed if that is finished."""
     first, training = runs[0], runs[0].training
-    accuracy = f"{first.accuracy:.1%} ({first.interval[0]:.1%} to {first.interval[1]:.1%})"
+    low, high = first.interval
+    accuracy = f"{_percent(first.accuracy)} ({100 * low:.1f} to {_percent(high)})"
     if len(runs) > 1:
         values = [one.accuracy for one in runs]
-        accuracy = f"{statistics.mean(values):.1%} ± {statistics.stdev(values):.1%} ({len(runs)} seeds)"
-    low = statistics.mean(one.accuracy for one in runs) <= GOAL
-    if low and not first.row.why:
+        mean, deviation = statistics.mean(values), statistics.stdev(values)
+        accuracy = f"{100 * mean:.1f} ± {_percent(deviation)} ({len(runs)} seeds)"
+    missed = statistics.mean(one.accuracy for one in runs) <= GOAL
+    if missed and not first.row.why:
         text = f"{first.row.name}: {first.accuracy:.1%} is not above {GOAL:.0%}, and the plan has no reason."
         print(text, file=sys.stderr)
-    note = first.row.why or f"below {GOAL:.0%}; the reason was not found" if low else ""
+    note = first.row.why or f"not above {_percent(GOAL, 0)}; the reason was not found" if missed else ""
     return [
         first.network,
         f"{first.side} px",
@@ -154,6 +156,10 @@ def _render_row(runs):
         accuracy,
         note,
     ]
+
+
+def _percent(share, digits=1):
+    return f"{100 * share:.{digits}f} %"
 
 
 def group_curves(results):
@@ -173,7 +179,7 @@ def render_curves(curves):
     lines = []
     for base, ways in curves.items():
         for pictures in SCHEDULES:
-            cells = [f"{ways[way][pictures]:.1%}" if pictures in ways[way] else "" for way in WAYS]
+            cells = [_percent(ways[way][pictures]) if pictures in ways[way] else "" for way in WAYS]
             if any(cells):
                 lines.append([base, f"{pictures:,}", *cells])
     return table(["base", "pictures", *(STYLES[way][0] for way in WAYS)], lines)

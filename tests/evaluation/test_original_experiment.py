@@ -212,16 +212,18 @@ def test_the_report_has_a_row_per_network_and_the_figure(document, tmp_path, cap
     assert text.endswith(f"{END}\n\nThe end.\n")
     lines = text.splitlines()
     (original,) = (line for line in lines if line.startswith("| original_cnn"))
-    assert "| 1.0 GiB | 78.0% ± 1.4% (2 seeds) | the original recipe: " in original
+    assert "| 1.0 GiB | 78.0 ± 1.4 % (2 seeds) | the original recipe: " in original
     (resnet,) = (line for line in lines if line.startswith("| resnet50 |"))
-    assert resnet.endswith("| 93.0% (91.5% to 94.5%) |  |")
+    assert resnet.endswith("| 93.0 % (91.5 to 94.5 %) |  |")
     assert "| not measured |" in resnet
     assert not any(line.startswith("| inception_v3 |") for line in lines)
-    assert any(line.startswith("| se_resnet |") and "below 88%; the reason was not found" in line for line in lines)
+    assert any(
+        line.startswith("| se_resnet |") and "not above 88 %; the reason was not found" in line for line in lines
+    )
     errors = capsys.readouterr().err
     assert "inception_v3: 58.5% is no better than one answer for all; left out." in errors
     assert "se_resnet: 85.0% is not above 88%, and the plan has no reason." in errors
-    assert "| resnet50 from the other five expressions | 100 | 70.0% | 71.0% | 72.0% | 73.0% |" in lines
+    assert "| resnet50 from the other five expressions | 100 | 70.0 % | 71.0 % | 72.0 % | 73.0 % |" in lines
     with Image.open(tmp_path / FIGURE) as figure:
         assert figure.format == "PNG"
         assert figure.width > 500
