@@ -75,6 +75,10 @@ def open_page(browser, app_url, breaches):
         contexts.append(context)
         context.set_default_timeout(TIMEOUT)
         context.on("console", lambda message: note_breach(breaches, message))
+        # pytest shows what is printed only if the test fails: then one sees what the page asked for, and what it said.
+        context.on("console", lambda message: print("console:", message.text))
+        context.on("response", lambda response: print(response.request.method, response.status, response.url))
+        context.on("requestfailed", lambda request: print(request.method, request.failure, request.url))
         page = context.new_page()
         page.goto(url + path)
         return page
