@@ -39,6 +39,7 @@ from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.replacements import replace_gradio_parts
 from fer.app.server.shutdown import ShutdownSignal
 from fer.app.server.startup import paused_garbage_collection
+from fer.app.server.stream_ends import StreamEnds
 from fer.app.texts import I18N, language_of_the_page, say
 from fer.app.theme import CSS, THEME
 from fer.errors import UserError
@@ -172,7 +173,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
             mcp_server=True,
             prevent_thread_lock=True,
             app_kwargs={
-                "middleware": [guard(), Middleware(Intake)],
+                "middleware": [guard(), Middleware(Intake), Middleware(StreamEnds)],
                 "exception_handlers": HANDLERS,
                 "routes": demo.device_routes,
             },
