@@ -136,11 +136,11 @@ def _render_row(runs):
     first, training = runs[0], runs[0].training
     low, high = first.interval
     accuracy = f"{_percent(first.accuracy)} ({100 * low:.1f} to {_percent(high)})"
+    values = [one.accuracy for one in runs]
+    mean = statistics.mean(values)
     if len(runs) > 1:
-        values = [one.accuracy for one in runs]
-        mean, deviation = statistics.mean(values), statistics.stdev(values)
-        accuracy = f"{100 * mean:.1f} ± {_percent(deviation)} ({len(runs)} seeds)"
-    missed = statistics.mean(one.accuracy for one in runs) <= GOAL
+        accuracy = f"{100 * mean:.1f} ± {_percent(statistics.stdev(values))} ({len(runs)} seeds)"
+    missed = mean <= GOAL
     if missed and not first.row.why:
         text = f"{first.row.name}: {first.accuracy:.1%} is not above {GOAL:.0%}, and the plan has no reason."
         print(text, file=sys.stderr)

@@ -12,9 +12,11 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp
 
+from fer.app.server.intake import API
+
 GRACE = 0.15
 """Seconds after the end of a session's stream in which no event of the session is confirmed."""
-STREAM, JOIN = "/gradio_api/queue/data", "/gradio_api/queue/join"
+STREAM, JOIN = f"{API}queue/data", f"{API}queue/join"
 """Routes of the stream of answers, and of new events."""
 
 
