@@ -28,9 +28,15 @@ def main(program: str) -> None:
 
     Args:
         program: command by which the program was started, for its messages.
+
+    Raises:
+        SystemExit: with code 2 if the program got arguments, since it has none but `--help`.
     """
+    parser = ArgumentParser(program, description=f"{HELP[0].upper()}{HELP[1:]}.")
+    add_options(parser)
+    options = parser.parse_args()
     with own_terminal(), exit_on_user_error(program):
-        run()
+        run(options)
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -38,7 +44,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.epilog, parser.formatter_class = SETTINGS, RawDescriptionHelpFormatter
 
 
-def run(options: Namespace | None = None) -> int:
+def run(options: Namespace) -> int:
     """Serve the app until it is interrupted; return the exit code."""
     if not importlib.util.find_spec("gradio"):
         raise UserError(f"needs gradio, not installed here: {install_command('app')}")

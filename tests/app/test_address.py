@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT, hub_environment
 
 from fer.app.server.address import check_port, explain_address_errors
+from fer.cli.app import main
 from fer.errors import UserError
 
 
@@ -54,3 +55,17 @@ def test_wrong_settings_end_the_app_with_one_sentence(setting, rule):
     command = [sys.executable, "app.py"]
     run = subprocess.run(command, cwd=ROOT, env=hub_environment(**setting), capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (2, f"python app.py: {rule}\n")
+
+
+def test_an_argument_of_the_app_is_refused_instead_of_ignored(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--port", "7861"])
+    with pytest.raises(SystemExit, match="2"):
+        main("python app.py")
+    assert "python app.py: error: unrecognized arguments: --port 7861" in capsys.readouterr().err
+
+
+def test_the_help_of_the_app_lists_its_settings(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["app.py", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main("python app.py")
+    assert "GRADIO_SERVER_PORT" in capsys.readouterr().out
