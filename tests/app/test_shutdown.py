@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -36,21 +37,38 @@ def test_a_signal_that_arrives_during_a_finalizer_is_not_lost(number):
     assert run.returncode == 0
 
 
-@pytest.mark.parametrize(
-    "number",
-    [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow(reason="the same with the other signal"))],
+@pytest.fixture(
+    scope="module",
+    params=[signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow(reason="the same with another signal"))],
 )
-def test_the_app_starts_answers_ends_and_deletes_uploads(tmp_path, number):
-    cache, log = tmp_path / "cache", tmp_path / "log"
+def ended(request, tmp_path_factory):
+    """Record of `python app.py` from its start to the end by a signal.
+
+    Attributes:
+        answer: what the endpoint `/model` answered.
+        left: files in the app's cache after the end.
+        log: what the app printed.
+    """
+    cache, log = tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("log") / "log"
     killed = cache / "fer-killed"
-    killed.mkdir(parents=True)
+    killed.mkdir()
     for name in (LOCK, "photo.jpg"):
         (killed / name).write_bytes(b"of an app that was killed")
-    with log.open("w") as output, run_app(cache, number, output) as url:
-        answer = httpx.post(f"{url}gradio_api/run/model", json={"data": []}, timeout=60)
-        assert answer.json()["data"][0]["model"] == "bundled"
+    with log.open("w") as output, run_app(cache, request.param, output) as url:
+        answer = httpx.post(f"{url}gradio_api/run/model", json={"data": []}, timeout=60).json()["data"][0]
         wait_for(lambda: not killed.exists())
         (folder,) = cache.iterdir()
         (folder / "photo.jpg").write_bytes(b"a face")
-    assert not list(cache.iterdir())
-    assert "Traceback" not in log.read_text()
+    return SimpleNamespace(answer=answer, left=list(cache.iterdir()), log=log.read_text())
+
+
+def test_the_app_answers(ended):
+    assert ended.answer["model"] == "bundled"
+
+
+def test_the_app_deletes_its_uploads_and_those_of_an_app_that_was_killed(ended):
+    assert ended.left == []
+
+
+def test_the_app_ends_without_a_traceback(ended):
+    assert "Traceback" not in ended.log
