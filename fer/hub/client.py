@@ -5,21 +5,27 @@ huggingface_hub finds the token itself, in `HF_TOKEN` or where `hf auth login` s
 
 import os
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+)
+from huggingface_hub.utils import validate_repo_id
 
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.config import CONFIG, WEIGHTS, load_config
 from fer.models.exports import EXPORTS
 from fer.models.model_folder import METRICS, find_model
 
-REPOSITORY = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?", re.ASCII)
-"""Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit."""
+REPOSITORY = re.compile(r"(?P<repository>[^/@]+/[^/@]+)(@(?P<revision>[^\s~^:?*\[\\]+))?")
+"""Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, and has none of
+the characters that Git forbids in such names."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,10 @@ def resolve_model(name: str | os.PathLike[str]) -> ModelSource:
         ModelFolderError: if the `config.json` on the Hub is not valid; the weights are not downloaded then.
     """
     folder = find_model(name)
-    wanted = REPOSITORY.fullmatch(str(name))
+    wanted = _parse(str(name))
     if folder.exists() or not wanted:
         return ModelSource(str(name), folder)
-    return pull_model(wanted["repository"], wanted["revision"])
+    return pull_model(*wanted)
 
 
 def pull_model(repository: str, revision: str | None = None) -> ModelSource:
@@ -79,8 +85,7 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
         hf_hub_download(repository, WEIGHTS, revision=folder.name)
         # Both files are optional: the metrics are only shown, and without the LiteRT file the weights are converted.
         for name in (METRICS, EXPORTS["litert"]):
-            with suppress(EntryNotFoundError):
-                hf_hub_download(repository, name, revision=folder.name)
+            _download_if_there(repository, name, folder.name)
     except FAILURES as error:
         raise HubError(f"{named}: {explain(error)}") from None
     return ModelSource(repository, folder, folder.name)
@@ -93,6 +98,34 @@ def read_access(user: dict[str, Any]) -> dict[str, Any]:
 
 def check_name(repository: str) -> None:
     """Raise a `HubError` unless a name is `OWNER/NAME`, without a revision."""
-    wanted = REPOSITORY.fullmatch(repository)
-    if not wanted or wanted["revision"]:
+    wanted = _parse(repository)
+    if not wanted or wanted[1]:
         raise HubError(f"A repository of the Hub must be OWNER/NAME. Received: {repository}")
+
+
+def _parse(name):
+    """Return the repository and the revision, or None, that a name has; None if it cannot be a name of the Hub."""
+    wanted = REPOSITORY.fullmatch(name)
+    try:
+        validate_repo_id(wanted["repository"] if wanted else "")
+    except HFValidationError:
+        return None
+    return wanted["repository"], wanted["revision"]
+
+
+def _download_if_there(repository, name, sha):
+    """Download a file of a commit that may lack it.
+
+    Raises:
+        HfHubHTTPError: or another of `FAILURES`, if the Hub refuses a file that may be there.
+    """
+    if try_to_load_from_cache(repository, name, revision=sha) is not None:  # The file, or the note that there is none.
+        return
+    try:
+        hf_hub_download(repository, name, revision=sha)
+    except LocalEntryNotFoundError as error:
+        # An `EntryNotFoundError` too. Without a connection, the files that an earlier download found must do.
+        if isinstance(error.__cause__, HfHubHTTPError):
+            raise
+    except EntryNotFoundError:
+        pass

@@ -85,6 +85,8 @@ def deploy(
                 api.add_space_secret(repository, "HF_TOKEN", token)
                 # Visitors may use the model of the Space, but not download it.
                 api.add_space_variable(repository, "FER_ON_DEVICE", "0")
+            else:
+                _remove_token(api, repository)
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
         if wait:
             wait_until_up(api, repository)
@@ -105,6 +107,14 @@ def resolve_published(repository: str, model: str, private: bool | None) -> Mode
     if source.revision is None:
         raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
     return source
+
+
+def _remove_token(api, repository):
+    """Delete the token of a Space that served a private model before, and the setting that came with it."""
+    if "HF_TOKEN" in api.get_space_secrets(repository):
+        api.delete_space_secret(repository, "HF_TOKEN")
+        if "FER_ON_DEVICE" in api.get_space_variables(repository):
+            api.delete_space_variable(repository, "FER_ON_DEVICE")
 
 
 def _check_served(source):

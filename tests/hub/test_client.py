@@ -346,6 +346,42 @@ def test_a_server_error_is_reported(hub):
         pull_model(MODEL)
 
 
+@pytest.mark.parametrize("name", [METRICS, "model.tflite"])
+@pytest.mark.parametrize("status", [403, 429, 503])
+@pytest.mark.usefixtures("no_pauses")
+def test_a_refused_file_is_not_taken_for_one_that_the_model_lacks(hub, name, status):
+    hub.put(BUNDLED, MODEL)
+    hub.fail(f"/{name}", status, 20)
+    with pytest.raises(HubError, match=f"{MODEL}: "):
+        pull_model(MODEL)
+
+
+def test_a_model_without_optional_files_is_pulled_again_while_the_hub_fails(hub, model):
+    for name in (METRICS, "model.tflite"):
+        (model / name).unlink(missing_ok=True)
+    hub.put(model, MODEL)
+    folder = pull_model(MODEL).folder
+    hub.fail("/resolve/", 503, 20)
+    assert pull_model(MODEL).folder == folder
+
+
+@pytest.mark.parametrize("name", ["../mine", "runs/a--b", "./mine", "mine/.hidden"])
+def test_a_path_that_no_repository_can_have_is_a_missing_folder(name, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["predict", "--model", name, "photo.jpg"])
+    said = capsys.readouterr().err
+    assert (
+        said
+        == f"python -m fer predict: {Path(name)}: a model folder holds {CONFIG} and {WEIGHTS}; {CONFIG} is missing.\n"
+    )
+
+
+def test_a_tag_with_any_character_that_git_allows_can_be_pulled(hub):
+    hub.put(BUNDLED, MODEL)
+    hub.model(MODEL).refs["refs/tags/v1.0+rc"] = hub.model(MODEL).head.sha
+    assert resolve_model(f"{MODEL}@v1.0+rc").revision == hub.model(MODEL).head.sha
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -15,6 +15,19 @@ async def add_secret(request: Request, owner: str, name: str):
     return {}
 
 
+@router.get("/api/spaces/{owner}/{name}/secrets")
+async def secrets(request: Request, owner: str, name: str):
+    space = request.app.state.hub.repository(request, "spaces", owner, name, write=True)
+    return {key: {"key": key, "updatedAt": now()} for key in space.secrets}
+
+
+@router.delete("/api/spaces/{owner}/{name}/secrets")
+async def delete_secret(request: Request, owner: str, name: str):
+    space = request.app.state.hub.repository(request, "spaces", owner, name, write=True)
+    del space.secrets[(await request.json())["key"]]
+    return {}
+
+
 @router.post("/api/spaces/{owner}/{name}/variables")
 async def add_variable(request: Request, owner: str, name: str):
     space = request.app.state.hub.repository(request, "spaces", owner, name, write=True)
@@ -26,6 +39,13 @@ async def add_variable(request: Request, owner: str, name: str):
 @router.get("/api/spaces/{owner}/{name}/variables")
 async def variables(request: Request, owner: str, name: str):
     return request.app.state.hub.repository(request, "spaces", owner, name, write=True).variables
+
+
+@router.delete("/api/spaces/{owner}/{name}/variables")
+async def delete_variable(request: Request, owner: str, name: str):
+    space = request.app.state.hub.repository(request, "spaces", owner, name, write=True)
+    del space.variables[(await request.json())["key"]]
+    return space.variables
 
 
 @router.post("/api/spaces/{owner}/{name}/hardware")

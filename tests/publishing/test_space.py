@@ -95,6 +95,25 @@ def test_a_private_model_is_deployed_with_a_read_token_and_without_preloading(hu
 
 
 @pytest.mark.usefixtures("tokens")
+def test_a_space_that_served_a_private_model_loses_the_token_with_a_public_one(hub, monkeypatch):
+    hub.put(BUNDLED, "fer-bot/private", private=True)
+    hub.put(BUNDLED, MODEL)
+    monkeypatch.setenv("FER_SPACE_TOKEN", "hf_read")
+    deploy(SPACE, "fer-bot/private")
+    deploy(SPACE, MODEL)
+    assert find_space(hub).secrets == {}
+    assert {*find_space(hub).variables} == {"FER_MODEL"}
+
+
+def test_a_setting_that_was_made_by_hand_stays_when_a_space_is_deployed_again(hub):
+    hub.put(BUNDLED, MODEL)
+    deploy(SPACE, MODEL)
+    find_space(hub).variables["FER_ON_DEVICE"] = {"value": "0"}
+    deploy(SPACE, MODEL)
+    assert find_space(hub).variables["FER_ON_DEVICE"]["value"] == "0"
+
+
+@pytest.mark.usefixtures("tokens")
 @pytest.mark.parametrize("rules", [{"private": True}, {"gated": True}], ids=["private", "gated"])
 @pytest.mark.parametrize(
     ("token", "received"),
