@@ -50,6 +50,8 @@ NAME = re.compile(r"[^\W_](?:[\w .+-]{0,48}[\w.+-])?")
 """Pattern of a class name, which needs no escaping in HTML, Markdown, CSV and file names."""
 COLUMNS = ("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score")
 """Names of the other columns in tables that have a column for each class."""
+NOT_SURE = "not sure"
+"""Key of the answers that are not confident, among those of the classes."""
 _NAMES = {alias: name for name, others in ALIASES.items() for alias in [name, *others.split()]}
 """Names of the known classes, by each of their names and aliases."""
 
@@ -84,8 +86,8 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
         if not isinstance(name, str) or not NAME.fullmatch(unicodedata.normalize("NFC", name)):
             rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, beginning with a letter or digit"
             raise UserError(f"{rule}. Received: {name!r}")
-        if _fold(name) in COLUMNS:
-            raise UserError(f"A class must not be named like a column of results. Received: {name}")
+        if _fold(name) in (*COLUMNS, NOT_SURE):
+            raise UserError(f"A class must not be named like a column or value of results. Received: {name}")
     names = [known_class(name) or unicodedata.normalize("NFC", name) for name in given]
     if len({_fold(name) for name in names}) != len(names) or len(names) < 2:
         raise UserError(f"At least two different classes are needed. Received: {' '.join(given) or 'none'}")

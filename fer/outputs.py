@@ -46,8 +46,9 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
             raise UserError(f"{name} must be where files may be written. Received: {path}")
         if any(_holds(source, path) for source in map(Path, inputs)):
             raise UserError(f"{name} must be another file than those that are read. Received: {path}")
-    for (name, path), (other, another) in combinations(named.items(), 2):
-        if _same(path, another):
+    printed = {name: Path(path) for name, path in outputs.items() if is_stdout(path)}
+    for (name, path), (other, another) in [*combinations(named.items(), 2), *combinations(printed.items(), 2)]:
+        if path in printed.values() or _same(path, another):
             raise UserError(f"{name} and {other} must be different files. Received: {path}")
 
 
@@ -174,6 +175,11 @@ def kept(failures: list[str]) -> Iterator[None]:
 def is_special(path: Path) -> bool:
     """Return whether a path is a device, a pipe, or the file that stdout or stderr is redirected to."""
     return path.exists() and (not (path.is_file() or path.is_dir()) or _stream_of(path) is not None)
+
+
+def is_stdout(path: PathLike | None) -> bool:
+    """Return whether a path is the file behind standard output, such as `/dev/stdout`; None is not."""
+    return path is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout
 
 
 def _stream_of(path):

@@ -136,7 +136,7 @@ def load_serving(name: str) -> Serving:
 
     try:
         source = resolve_model(name)
-        return Serving(Recognizer.load(source.folder, str(source)), source)
+        return Serving(Recognizer.load(source.folder, source.public_name), source)
     except UserError as error:
         if os.environ.get("FER_STRICT") == "1":
             raise

@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import finish
+from fer.cli.options import finish, stream_beside
 from fer.data.layouts import add_layout
 from fer.documents import to_json
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, written_whole
@@ -46,9 +46,10 @@ def run(options: Namespace) -> int:
     model = _load(options.model) if options.model else None
     overview = survey(options.path, options.classes, options.layout, model, samples, progress)
     if options.json:
-        print(to_json(overview.to_record(options.most), indent=2))
+        text = to_json(overview.to_record(options.most), indent=2)
     else:
-        print(format_overview(overview, options.most))
+        text = format_overview(overview, options.most)
+    print(text, file=stream_beside(options.sheet))
     failures = []
     if options.sheet:
         with kept(failures), written_whole(options.sheet) as file:

@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import add_model, finish
+from fer.cli.options import add_model, finish, stream_beside
 from fer.data.layouts import add_layout
 from fer.documents import to_json
 from fer.errors import UserError
@@ -133,7 +133,7 @@ def _evaluate_photos(options, source):
         return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)
 
     metrics = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups)
-    print(format_photos(metrics))
+    print(format_photos(metrics), file=stream_beside(options.json, options.figure))
     return metrics, lambda path: save_confusion_matrices(path, metrics)
 
 
@@ -160,6 +160,6 @@ def _evaluate_split(options, source):
     )
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
-    print(format_metrics(metrics))
+    print(format_metrics(metrics), file=stream_beside(options.json, options.figure))
     title = f"{metrics['split']}, accuracy {metrics['accuracy']:.1%}"
     return metrics, lambda path: save_confusion_matrix(path, metrics["confusion_matrix"], metrics["labels"], title)

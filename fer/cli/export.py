@@ -1,6 +1,9 @@
 """Command `fer export`: convert a model to one file for another runtime."""
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
+
+from fer.cli.options import stream_beside
 
 HELP = "convert a model to one file for another runtime"
 """Help text of the command."""
@@ -29,9 +32,10 @@ def run(options: Namespace) -> int:
 
     folder = resolve_model(options.model).folder
     export = export_model(folder, options.format, options.output, options.quantize, options.data, options.skip_bad)
-    print(f"{options.output}: {export.size / 1e6:.1f} MB")
-    print(f"largest difference from Keras' probabilities on 64 crops: {export.difference:.1g}")
+    say = partial(print, file=stream_beside(options.output))
+    say(f"{options.output}: {export.size / 1e6:.1f} MB")
+    say(f"largest difference from Keras' probabilities on 64 crops: {export.difference:.1g}")
     if export.accuracy:
         n, keras, file = (export.accuracy[name] for name in ("n", "keras", "file"))
-        print(f"accuracy on {n} pictures of the validation split: Keras {keras:.2%}, this file {file:.2%}")
+        say(f"accuracy on {n} pictures of the validation split: Keras {keras:.2%}, this file {file:.2%}")
     return 0

@@ -4,9 +4,10 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 from fer.errors import UserError
-from fer.outputs import is_special
+from fer.outputs import is_special, is_stdout
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -32,6 +33,19 @@ def add_already_cropped(parser: ArgumentParser) -> None:
 def tell_left_out(count: int) -> str:
     """Return the end of a sentence on the number of smaller faces that were left out; "" for none."""
     return f"; smaller ones left out: {count}" if count else ""
+
+
+def stream_beside(*outputs: str | Path | None) -> TextIO:
+    """Return the stream for what a command says: standard output, unless one of its outputs goes there."""
+    return sys.stderr if any(map(is_stdout, outputs)) else sys.stdout
+
+
+def printed(name: str) -> str:
+    """Return a file name for a line of output: a character that would control the terminal becomes a space.
+
+    Bytes that are not UTF-8, which Python holds as surrogates, are printed unchanged.
+    """
+    return "".join(letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else " " for letter in name)
 
 
 def tell_written(*outputs: str | Path | None) -> None:

@@ -8,15 +8,26 @@ from functools import partial
 from pathlib import Path
 
 from fer.cli.console import nobody_reads
-from fer.cli.options import add_already_cropped, add_model, tell_left_out, tell_written
+from fer.cli.options import add_already_cropped, add_model, printed, stream_beside, tell_left_out, tell_written
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.outputs import check_folder, check_outputs, is_special, written_whole
+from fer.outputs import (
+    OutputError,
+    check_folder,
+    check_outputs,
+    is_new_or_empty,
+    is_special,
+    is_stdout,
+    kept,
+    written_whole,
+)
 
 HELP = "find the faces in pictures and estimate their expressions"
 """Help text of the command."""
 QUALITY = 90
 """Quality (0-100) of the annotated JPEGs."""
+MAX_STEM = 240
+"""Largest number of bytes of an annotated picture's name, without suffix and number; file systems allow 255 in all."""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -61,18 +72,23 @@ def run(options: Namespace) -> int:
             report.add_rows = start_photos_csv(file, model_file.config.labels)
         bar = stack.enter_context(_progress(options.photos))
         report.print = partial(_print, bar)
-        pictures = find_pictures(options.photos, lambda note: notes.append(note) or _print(bar, note, sys.stderr))
+
+        def note(source, message):
+            notes.append((source, message))
+            report.print(message, sys.stderr)
+
+        pictures = find_pictures(options.photos, note)
         for answer in recognize_in_parallel(pictures, load, options.already_cropped, keep=bool(options.annotated)):
             report.add(answer)
             bar.update()
             if not (options.csv or options.annotated) and nobody_reads():
                 break
         if options.csv:
-            report.add_rows(note_rows((note.partition(": ")[0], note) for note in notes))
+            report.add_rows(note_rows(notes))
     if options.csv or options.annotated:
-        print(report.summary(), file=sys.stderr if options.json else sys.stdout)
+        print(report.summary(), file=sys.stderr if options.json else stream_beside(options.csv))
         tell_written(options.csv, options.annotated)
-    return 2 if report.unread or not report.pictures else 0
+    return 2 if report.unread or report.undrawn or not report.pictures else 0
 
 
 class _Report:
@@ -85,11 +101,12 @@ class _Report:
     Attributes:
         add_rows: function that writes rows to the CSV file, or None.
         print: function like the built-in `print`.
-        pictures, faces, unread: numbers of pictures, of faces and of unreadable pictures so far.
+        pictures, faces, unread, undrawn: numbers so far of pictures, of faces, of unreadable pictures, and of annotated
+            pictures that could not be written.
     """
 
     def __init__(self, options, model):
-        self.pictures = self.faces = self.unread = 0
+        self.pictures = self.faces = self.unread = self.undrawn = 0
         self.add_rows, self.print = None, print
         self._options, self._model, self._taken = options, model, set()
 
@@ -110,12 +127,18 @@ class _Report:
         elif not answer.problem and not self._options.csv:
             self.print(_sentence(name, faces, answer.note))
         if answer.image is not None:
-            self._draw(answer)
+            failures = []
+            with kept(failures):
+                self._draw(answer)
+            self.undrawn += len(failures)
+            for failure in failures:
+                self.print(failure, sys.stderr)
 
     def summary(self):
         """Return one line with the numbers of pictures and faces."""
         unread = f", {self.unread} of them unreadable" if self.unread else ""
-        return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}"
+        undrawn = f"; annotated pictures not written: {self.undrawn:,}" if self.undrawn else ""
+        return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}{undrawn}"
 
     def _draw(self, answer):
         from fer.images.drawing import draw_faces
@@ -124,14 +147,19 @@ class _Report:
         parts = [part for part in answer.found.place.parts if part.strip("./\\")]
         if len(self._options.photos) > 1 and _has_many(source := self._options.photos[answer.found.source]):
             parts.insert(0, Path(source).resolve().name)
-        path = Path(self._options.annotated, *(parts or ["picture"]))
-        path = path.with_name(path.name if path.suffix.lower() == ".jpg" else f"{path.name}.jpg")
-        number, first = 1, path
+        *parents, name = parts or ["picture"]
+        folder = Path(self._options.annotated, *parents)
+        stem, suffix = (name[:-4], name[-4:]) if name.lower().endswith(".jpg") else (name, ".jpg")
+        stem = _shorten(stem)
+        number, path = 1, folder / f"{stem}{suffix}"
         while hash(path) in self._taken:  # Hashes instead of paths, which would take much memory for many pictures.
             number += 1
-            path = first.with_stem(f"{first.stem}-{number}")
+            path = folder / f"{stem}-{number}{suffix}"
         self._taken.add(hash(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         with written_whole(path) as file:
             draw_faces(answer.image, answer.faces).save(file, "JPEG", quality=QUALITY)
 
@@ -142,20 +170,23 @@ def _check(options, model_files):
 
     if options.photos.count("-") > 1:
         raise UserError("Standard input (`-`) can be read once. Received: it more than once")
-    folders = [Path(photo).resolve() for photo in options.photos if os.path.isdir(photo)]
+    folders = [photo for photo in options.photos if os.path.isdir(photo)]
     files = [photo for photo in options.photos if os.path.isfile(photo)]
     read = [*files, *model_files]
     if options.csv and not is_special(Path(options.csv)) and find_formats(read_head(options.csv)):
         read += folders
     check_outputs({"`--csv`": options.csv}, read)
+    if options.json and is_stdout(options.csv):
+        raise UserError(
+            f"`--csv` must be another file than standard output, where `--json` goes. Received: {options.csv}"
+        )
     if options.annotated is None:
         return
     check_folder("`--annotated`", options.annotated)
-    folder = Path(options.annotated).resolve()
-    if any(folder.is_relative_to(other) for other in folders) or any(
-        Path(file).resolve().is_relative_to(folder) for file in [*files, *folders]
-    ):
-        raise UserError(f"`--annotated` must be a folder apart from what is read. Received: {options.annotated}")
+    folder = Path(options.annotated)
+    if not is_new_or_empty(folder) or any(folder.resolve().is_relative_to(Path(other).resolve()) for other in folders):
+        rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
+        raise UserError(f"{rule}. Received: {options.annotated}")
 
 
 def _progress(photos):
@@ -178,6 +209,12 @@ def _print(bar, text, file=None):
         print(text, file=file, flush=True)
 
 
+def _shorten(stem):
+    """Return a name without its suffix, cut after `MAX_STEM` bytes."""
+    content = os.fsencode(stem)
+    return stem if len(content) <= MAX_STEM else content[:MAX_STEM].decode("utf-8", "ignore")
+
+
 def _has_many(source):
     return os.path.isdir(source) or Path(source).suffix.lower() == ".zip"
 
@@ -187,7 +224,7 @@ def _count(number, noun):
 
 
 def _sentence(photo, faces, note):
-    note = f"  {note}" if note else ""
+    photo, note = printed(photo), f"  {note}" if note else ""
     if not faces:
         return "\n".join(filter(None, [f"{photo}: no face found", note]))
     lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}{tell_left_out(faces.left_out)}"]

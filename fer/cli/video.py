@@ -3,8 +3,9 @@
 import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
+from functools import partial
 
-from fer.cli.options import add_model, finish, tell_left_out
+from fer.cli.options import add_model, finish, printed, stream_beside, tell_left_out
 from fer.documents import to_json
 from fer.outputs import check_outputs, check_suffix, kept, write_text, written_until_interrupted
 
@@ -75,10 +76,11 @@ def run(options: Namespace) -> int:
         bar.close()
         found = summary.faces(clip.seconds)
         count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
-        print(f"{options.clip}: {frames} frames, {count}{tell_left_out(left_out)}")
+        say = partial(print, file=stream_beside(options.csv, options.json, options.annotated))
+        say(f"{printed(options.clip)}: {frames} frames, {count}{tell_left_out(left_out)}")
         for face in found:
             answers = ", ".join(f"{label} {share:.0%}" for label, share in face["shares"].items())
-            print(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {face['frames']} frames: {answers}")
+            say(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {face['frames']} frames: {answers}")
     if options.json and frames:
         with kept(failures):
             record = clip_summary(clip, options.every, frame.size, found, recognizer.model, left_out)

@@ -21,7 +21,7 @@ def run(options: Namespace) -> int:
     from fer.web.site import write_site
 
     source = resolve_model(options.model)
-    size = write_site(options.folder, source.folder, str(source))
+    size = write_site(options.folder, source.folder, source.public_name)
     print(f"{options.folder}: {size / 1e6:.1f} MB")
     print(f"to try it: python -m http.server --directory {shlex.quote(options.folder)}; elsewhere it needs https")
     return 0

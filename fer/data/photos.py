@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer.errors import UserError
+from fer.images.folders import list_files
 from fer.images.formats import pick_pictures, read_head
 from fer.labels import EMOTIONS, KNOWN, match_class
 
@@ -59,7 +60,7 @@ def _has_labels(folder, classes):
 def _list_set(folder, classes):
     paths, labels, left_out = [], [], {}
     for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        files = sorted(path for path in subfolder.rglob("*") if path.is_file())
+        files = sorted(subfolder / name for name in list_files(subfolder))
         files, others = pick_pictures(files, read_head, path_of=Path)
         if others:
             left_out[f"{subfolder.name} (no pictures)"] = others.total()

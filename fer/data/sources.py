@@ -15,6 +15,7 @@ from fer.data.items import EXPECTED, DataError, Item
 from fer.data.layouts import CODES, SPLIT_NAMES, is_label_file, list_folder_items, list_labelled_items
 from fer.data.tables import list_rows, looks_like_table, read_pixels
 from fer.errors import UserError, check
+from fer.images import folders
 from fer.images.archives import (
     MAX_MEMBER_BYTES,
     list_files,
@@ -73,7 +74,7 @@ def open_source(
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {EXPECTED}")
     if path.is_dir():
-        names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+        names = _list_folder(path)
         table = _find_table(names)
         if table is None:
             items, left_out = _list_items(
@@ -128,6 +129,13 @@ def _list_items(names, path, name_class, layout, read_head, read):
         if (first := places.setdefault(item.name, item.content)) is not item.content:
             raise DataError(f"{path}: a data set must hold each picture once. Received: {first} and {item.content}")
     return items, left_out
+
+
+def _list_folder(folder):
+    try:
+        return folders.list_files(folder)
+    except UserError as error:
+        raise DataError(str(error)) from None
 
 
 def _table_source(items):

@@ -22,10 +22,11 @@ from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.config import CONFIG, WEIGHTS, load_config
 from fer.models.exports import EXPORTS
 from fer.models.model_folder import METRICS, find_model
+from fer.models.provenance import last_part
 
 REPOSITORY = re.compile(r"(?P<repository>[^/@]+/[^/@]+)(@(?P<revision>[^\s~^:?*\[\\]+))?")
-"""Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, and has none of
-the characters that Git forbids in such names."""
+"""Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, without the
+characters that Git forbids in such names."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class ModelSource:
 
     def __str__(self) -> str:
         return f"{self.name}@{self.revision}" if self.revision else self.name
+
+    @property
+    def public_name(self) -> str:
+        """Name for visitors of a page: as the text of this source, but only the last part of a folder's path."""
+        return str(self) if self.revision else last_part(self.name)
 
 
 def resolve_model(name: str | os.PathLike[str]) -> ModelSource:

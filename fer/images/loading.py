@@ -68,6 +68,8 @@ def to_image(photo: Photo) -> Image.Image:
         UserError: if `photo` is of another type; an `ImageError` if the picture cannot be read.
     """
     if isinstance(photo, Image.Image):
+        if not photo.width * photo.height:
+            raise UserError(f"A picture must have pixels. Received: {photo.width}x{photo.height}")
         try:
             photo.load()  # `Image.open` decodes when pixels are first needed.
             return _to_rgb(photo)
@@ -95,7 +97,11 @@ def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: 
             return source.read()
         _check_file(Path(source), name, most_bytes)
         with open(source, "rb") as file:
-            return file.read()
+            head = file.read(HEAD_BYTES)
+            # Before the rest, which may be a clip of many gigabytes.
+            if not find_formats(head):
+                raise ImageError(_unknown(name))
+            return head + file.read()
     except OSError as error:
         raise ImageError(f"{name}: cannot be read ({error.strerror or error}).") from None
 

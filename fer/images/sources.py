@@ -29,6 +29,7 @@ from fer.images.archives import (
     read_member_head,
 )
 from fer.images.fetching import fetch_file, is_address
+from fer.images.folders import walk_folder
 from fer.images.formats import describe_contents, pick_pictures, read_head
 from fer.images.loading import ImageError, decode, load_image, read_file
 
@@ -64,10 +65,12 @@ class Found(NamedTuple):
             raise self.content
         if isinstance(self.content, bytes):
             return decode(self.content, self.name)
-        return load_image(self.content, self.name)
+        return load_image(self.content, self.name, MAX_MEMBER_BYTES)
 
 
-def find_pictures(sources: Iterable[str], note: Callable[[str], object] = lambda message: None) -> Iterator[Found]:
+def find_pictures(
+    sources: Iterable[str], note: Callable[[str, str], object] = lambda source, message: None
+) -> Iterator[Found]:
     """Yield the pictures of files, folders, zips, pipes and web addresses, in their order; in folders sorted by name.
 
     Each single file counts as a picture, whatever it contains. A zip or folder that cannot be read yields one picture
@@ -75,8 +78,8 @@ def find_pictures(sources: Iterable[str], note: Callable[[str], object] = lambda
 
     Args:
         sources: paths, addresses that begin with http:// or https://, or `STANDARD_INPUT`.
-        note: function that is called with a sentence for each folder or zip that has other files or no pictures, such
-            as `photos: 12 files left out: 7 .mov, 5 .txt.`
+        note: function that is called with the name of each folder or zip that has other files or no pictures, and with
+            a sentence on it, such as `photos: 12 files left out: 7 .mov, 5 .txt.`
     """
     for number, source in enumerate(sources):
         try:
@@ -96,7 +99,7 @@ def count_pictures(sources: Iterable[str]) -> int:
             if is_address(source) or not (path.is_dir() or path.is_file()):
                 total += 1
             else:
-                total += sum(1 for _ in _find(source, 0, lambda message: None, unpack=False))
+                total += sum(1 for _ in _find(source, 0, lambda source, message: None, unpack=False))
         except UserError:
             total += 1
     return total
@@ -107,6 +110,8 @@ def _find(source, number, note, unpack=True):
         with _temporary_file(lambda file: file.write(fetch_file(source, MAX_FETCHED_BYTES))) as path:
             yield from _of_file(path, source, number, note, temporary=True)
     elif source == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise UserError("Standard input (`-`) must be open. Received: none")
         with _temporary_file(partial(_copy, sys.stdin.buffer, source)) as path:
             yield from _of_file(path, source, number, note, temporary=True)
     elif os.path.isdir(source):
@@ -128,7 +133,7 @@ def _of_file(path, name, number, note, unpack=True, temporary=False):
 
 def _of_folder(folder, number, note):
     left_out, found = Counter(), 0
-    for here, problem, files in _walk(folder):
+    for here, problem, files in walk_folder(folder):
         if problem:
             yield Found(here, _place(here), ImageError(f"{here}: cannot be read ({problem})."), number)
         pictures, others = pick_pictures(files, lambda name, here=here: read_head(os.path.join(here, name)))
@@ -138,28 +143,7 @@ def _of_folder(folder, number, note):
             path = os.path.join(here, name)
             yield Found(path, PurePosixPath(Path(os.path.relpath(path, folder)).as_posix()), path, number)
     if message := describe_contents(folder, "folder", found, left_out):
-        note(message)
-
-
-def _walk(folder):
-    """Yield, for a folder and each folder below it: its path, why it cannot be read or "", and its files by name."""
-    waiting = [folder]
-    while waiting:
-        here, problem, files, folders = waiting.pop(), "", [], []
-        try:
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    # A link to a folder is not followed, since it may lead back to a folder above it.
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    elif entry.is_file():
-                        files.append(entry.name)
-        except OSError as error:
-            problem = error.strerror
-        yield here, problem, sorted(files)
-        waiting += sorted(folders, reverse=True)
+        note(folder, message)
 
 
 def _of_zip(path, name, number, note, unpack):
@@ -171,7 +155,7 @@ def _of_zip(path, name, number, note, unpack):
             full = f"{name}/{member.filename}"
             yield Found(full, PurePosixPath(member.filename), _unpack(archive, member, full) if unpack else b"", number)
     if message := describe_contents(name, "zip", len(members), left_out):
-        note(message)
+        note(name, message)
 
 
 def _unpack(archive, member, name):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fer.detection.tracking import LOST_SECONDS, MAX_TRACKED, FaceTracker
+from fer.labels import NOT_SURE
 from fer.recognition.records import Row, clip_rows
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 EPISODE_SECONDS = 1.0
 """Seconds for which the same confident answer must last to be an episode. Shorter ones are as often errors as
 expressions."""
-NOT_SURE = "not sure"
-"""Name of the share of the frames without a confident answer."""
 
 
 class Appearance(NamedTuple):

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +12,10 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 from fer.errors import UserError
+from fer.images import folders
 from fer.images.archives import MAX_BYTES
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
-from fer.scoring.storage import FAILURES, RUN_PREFIX, explain_read_errors, first_line, locate, make_absolute
+from fer.scoring.storage import FAILURES, explain_read_errors, first_line, locate, make_absolute
 
 READ_AT_ONCE = 8
 """Number of pictures that an actor fetches concurrently, because object storage is slower than the networks."""
@@ -45,15 +45,13 @@ def list_pictures(source: str) -> tuple[pa.Array, bool, str]:
         if info.type == FileType.NotFound:
             raise UserError(f"{source}: no such file or folder.")
         if info.type == FileType.Directory:
-            inside = filesystem.get_file_info(FileSelector(path, recursive=True))
-            paths = [_path_of(file) for file in inside if file.is_file]
-            files = [make_absolute(source) + found.removeprefix(path) for found in paths if found]
-            files = [file for file in files if f"/{RUN_PREFIX}" not in file]
+            names = _list_folder(filesystem, path)
+            files = [f"{make_absolute(source).rstrip('/')}/{name}" for name in names if name is not None]
             with ThreadPoolExecutor(READ_AT_ONCE) as pool:
                 pictures, left_out = pick_pictures(files, _read_head, map=pool.map)
-            tables = [] if pictures else [file for file in files if _is_table(file)]
+            tables = [] if pictures else [file for file in files if file.lower().endswith(".parquet")]
             left_out -= Counter({".parquet": len(tables)})
-            left_out += Counter({"whose name is no UTF-8": paths.count(None)})
+            left_out += Counter({"whose name is no UTF-8": names.count(None)})
         elif path.lower().endswith(".parquet"):
             pictures, tables = [], [make_absolute(source)]
         else:
@@ -68,10 +66,21 @@ def list_pictures(source: str) -> tuple[pa.Array, bool, str]:
     return names, not pictures, f"{source}: {describe_left_out(left_out)}." if left_out else ""
 
 
-def _is_table(file):
-    """Return whether a path is that of a Parquet file that is not hidden."""
-    name = PurePosixPath(file).name
-    return name.lower().endswith(".parquet") and not name.startswith(".")
+def _list_folder(filesystem, folder):
+    """Return the paths of the files below a folder, relative to it; None for each whose name is not UTF-8."""
+    if isinstance(filesystem, LocalFileSystem):
+        return [name if _is_utf8(name) else None for name in folders.list_files(folder)]
+    inside = filesystem.get_file_info(FileSelector(folder, recursive=True))
+    names = [_path_of(file) for file in inside if file.is_file]
+    names = [name and name.removeprefix(folder).strip("/") for name in names]
+    return [name for name in names if name is None or "/." not in f"/{name}"]
+
+
+def _is_utf8(name):
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _read_head(name):

@@ -10,6 +10,7 @@ from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
 from fer.models.exports import EXPORTS, judge_export, read_export
 from fer.models.model_folder import ModelFolderError, check_weights, find_model, load_config
+from fer.models.provenance import last_part
 from fer.recognition.litert_network import LiteRTFile
 from fer.recognition.recognizer import MAX_FACES
 from fer.web.shapes import find_shapes
@@ -26,7 +27,7 @@ def build_settings(
 
     Args:
         folder: path of a model folder, or `bundled`.
-        model: name of the model in answers; by default the folder.
+        model: name of the model in answers; by default that of the folder.
         litert_file: LiteRT file to use; by default that of the folder.
 
     Returns:
@@ -40,7 +41,7 @@ def build_settings(
     networks["networks/expressions.tflite"] = content
     document = {
         "model": {
-            "name": model or str(folder),
+            "name": model or last_part(folder),
             "labels": list(config.labels),
             "image_size": config.image_size,
             "threshold": config.calibration.threshold,

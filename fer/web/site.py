@@ -1,18 +1,19 @@
 """Write the browser's recognizer as a folder of static files, which any web server can send as they are."""
 
+import json
 from os import PathLike
 from pathlib import Path
 
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.outputs import check_folder, write_text, written_whole
+from fer.outputs import check_folder, is_new_or_empty, write_text, written_whole
 from fer.web.settings import build_settings
 from fer.web.vendor import RUNTIME
 
 MODULE, PAGE = Path(__file__).parent / "module", Path(__file__).parent / "index.html"
 """Paths of the folder of the JavaScript module, and of the page that uses it."""
 SETTINGS = "settings.json"
-"""Name of the settings file, which the module reads first. A folder that contains it may be written to again."""
+"""Name of the settings file, which the module reads first."""
 
 
 def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundled", model: str | None = None) -> int:
@@ -23,7 +24,7 @@ def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundl
     Args:
         output: path of the folder, which is created if it does not exist.
         folder: path of a model folder, or `bundled`.
-        model: name of the model in answers; by default the folder.
+        model: name of the model in answers; by default that of the folder.
 
     Returns:
         The number of bytes that were written.
@@ -34,7 +35,7 @@ def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundl
     """
     output = Path(output)
     check_folder("`FOLDER`", output)
-    if output.is_dir() and any(output.iterdir()) and not (output / SETTINGS).is_file():
+    if not is_new_or_empty(output) and not _is_site(output):
         raise UserError(f"`FOLDER` must be new, empty, or one that this command wrote. Received: {output}")
     settings, networks = build_settings(folder, model)
     own = [*sorted(MODULE.glob("*.js")), *sorted(path for path in RUNTIME.iterdir() if path.is_file())]
@@ -45,3 +46,12 @@ def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundl
             file.write_bytes(content)
     write_text(output / SETTINGS, to_json(settings))
     return sum(map(len, contents.values())) + (output / SETTINGS).stat().st_size
+
+
+def _is_site(folder):
+    """Return whether `write_site` wrote a folder: whether its settings have the parts of `build_settings`."""
+    try:
+        settings = json.loads((folder / SETTINGS).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(settings, dict) and {"model", "networks", "runtime"} <= settings.keys()

@@ -1,5 +1,6 @@
 """Tests of the app's API over HTTP, as a client program uses it."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from PIL import Image
 from pillow_heif import register_heif_opener
 
 from fer.app.demo import Serving, build_demo, launch, load_serving
+from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
 from fer.models.model_folder import BUNDLED
 
@@ -234,6 +236,13 @@ def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_
     assert message in reason
     assert reason in capsys.readouterr().err
     assert "hf_" not in reason
+
+
+def test_visitors_see_the_name_of_a_model_folder_and_not_its_path(tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "clients" / "smiles")
+    recognizer, source, _ = load_serving(str(folder))
+    assert recognizer.model == "smiles"
+    assert str(tmp_path) not in describe("en", recognizer, source)
 
 
 def test_with_fer_strict_the_app_ends_with_one_sentence_instead(hub, tmp_path):

@@ -116,7 +116,7 @@ def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, caps
     rule = "`--csv` must be another file than those that are read"
     assert rule in refused([photos, "--csv", face], capsys)
     assert rule in refused([face, "--csv", face], capsys)
-    rule = "`--annotated` must be a folder apart from what is read"
+    rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
     for source, folder in ((photos, photos), (photos, photos / "drawn"), (face, photos), (photos, tmp_path)):
         assert rule in refused([source, "--annotated", folder], capsys)
     assert "`--csv` must be in a folder that is there" in refused([face, "--csv", tmp_path / "no" / "a.csv"], capsys)
@@ -161,3 +161,64 @@ def test_the_progress_bar_is_only_shown_on_a_terminal(photos, terminal, monkeypa
     captured = capsys.readouterr()
     assert ("4/4" in captured.err) is terminal
     assert len(captured.out.splitlines()) == 6
+
+
+def test_annotated_pictures_never_replace_other_files(photos, tmp_path, capsys):
+    kept, packed = tmp_path / "kept" / "face.jpg", tmp_path / "packed.zip"
+    kept.parent.mkdir()
+    kept.write_text("a person's")
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(photos / "face.jpg", "face.jpg")
+    assert "must be a new or empty folder" in refused([packed, "--annotated", kept.parent], capsys)
+    assert kept.read_text() == "a person's"
+
+
+def test_an_annotated_picture_that_cannot_be_written_is_reported_and_the_others_are_written(photos, tmp_path, capsys):
+    packed, table, out = tmp_path / "packed.zip", tmp_path / "faces.csv", tmp_path / "drawn"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("a.jpg", "a.jpg/b.jpg", "z.jpg"):  # The first becomes a file where the second needs a folder.
+            archive.write(photos / "face.jpg", name)
+    assert main(["predict", str(packed), "--annotated", str(out), "--csv", str(table)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "3 pictures; 3 faces; annotated pictures not written: 1\n"
+    assert captured.err.splitlines()[0] == f"{out}/a.jpg/b.jpg: cannot be written: File exists"
+    assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "z.jpg"]
+    assert len(table.read_text().splitlines()) == 4
+
+
+def test_the_longest_names_of_files_are_annotated(photos, tmp_path):
+    (photos / "face.jpg").rename(photos / f"{'ä' * 125}.jpeg")
+    assert main(["predict", str(photos / f"{'ä' * 125}.jpeg"), "--annotated", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{'ä' * 120}.jpg"]
+
+
+def test_what_is_said_goes_to_standard_error_if_standard_output_is_an_output(photos, capfd):
+    assert main(["predict", str(photos / "face.jpg"), "--csv", "/dev/stdout"]) == 0
+    captured = capfd.readouterr()
+    assert [row["label"] for row in csv.DictReader(captured.out.splitlines())] == ["happy"]
+    assert "1 picture; 1 face" in captured.err
+    rule = "`--csv` must be another file than standard output, where `--json` goes"
+    assert rule in refused([photos / "face.jpg", "--json", "--csv", "/dev/stdout"], capfd)
+
+
+def test_closed_standard_input_is_reported(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["predict", "-"]) == 2
+    assert "Standard input (`-`) must be open. Received: none" in capsys.readouterr().err
+
+
+def test_characters_of_a_file_name_that_control_terminals_are_not_printed(photos, tmp_path, capsys):
+    name = tmp_path / "red\x1b[31m\n.jpg"
+    (photos / "face.jpg").rename(name)
+    assert main(["predict", str(name)]) == 0
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/red [31m .jpg: 1 face\n")
+
+
+def test_a_clip_of_gigabytes_is_refused_before_it_is_read(photos, tmp_path, capsys):
+    clip = tmp_path / "clip.mov"
+    with clip.open("wb") as file:
+        file.truncate(9 * 10**9)  # Sparse; it takes no room.
+    assert main(["predict", str(clip), str(photos / "face.jpg")]) == 2
+    captured = capsys.readouterr()
+    assert "face.jpg: 1 face" in captured.out
+    assert f"{clip}: pictures may have at most 300 MB. Received: 9000.0 MB" in captured.err

@@ -25,7 +25,7 @@ PNG = encode()
 def find(*paths):
     """Return the pictures below paths, and the notes about other files."""
     notes = []
-    return list(find_pictures([str(path) for path in paths], notes.append)), notes
+    return list(find_pictures([str(path) for path in paths], lambda source, note: notes.append(note))), notes
 
 
 @pytest.fixture
@@ -52,6 +52,21 @@ def test_folders_are_searched_recursively_and_other_files_are_counted(folder):
     assert {picture.load().size for picture in found} == {(8, 6)}
     assert notes == [f"{folder}: 12 files left out: 7 .mov, 5 .txt."]
     assert count_pictures([str(folder)]) == 4
+
+
+def test_linked_folders_are_read_and_links_to_nothing_are_reported(tmp_path):
+    for name in ("real", "photos", "photos/below"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "real" / "a.png").write_bytes(PNG)
+    (tmp_path / "photos" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "photos" / "below" / "again").symlink_to(tmp_path / "real")
+    (tmp_path / "photos" / "below" / "up").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "broken.png").symlink_to(tmp_path / "nowhere")
+    found, notes = find(tmp_path / "photos")
+    assert [str(picture.place) for picture in found] == ["broken.png", "below/again/a.png", "linked/a.png"]
+    with pytest.raises(UserError, match="broken.png: no such file"):
+        found[0].load()
+    assert notes == []
 
 
 def test_a_zip_of_any_name_is_read_without_following_its_paths(tmp_path):

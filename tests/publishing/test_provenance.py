@@ -111,7 +111,8 @@ def test_paths_that_earlier_versions_recorded_are_removed_in_a_push(hub, home):
     run = home / "runs" / "taught"
     save_small(run, {**facts, **dirty, "start": dirty, "teachers": teachers})
     metrics = json.loads((BUNDLED / METRICS).read_text())
-    (run / METRICS).write_text(json.dumps(metrics | {"model": str(run)}))
+    duplicates = metrics["duplicates"] | {"example": ["validation/happy/1.png", "train/happy/Jane Doe.png"]}
+    (run / METRICS).write_text(json.dumps(metrics | {"model": str(run), "duplicates": duplicates}))
     for part, number in (("train", 1700000000), ("validation", 1700000100)):
         log = run / "logs" / part / f"events.out.tfevents.{number}.{socket.gethostname()}.12.0.v2"
         log.parent.mkdir(parents=True)
@@ -125,6 +126,7 @@ def test_paths_that_earlier_versions_recorded_are_removed_in_a_push(hub, home):
         "logs/train/events.out.tfevents.1700000000.0", "logs/validation/events.out.tfevents.1700000100.1"
     }  # fmt: skip
     assert json.loads(pushed[METRICS])["model"] == "taught"
+    assert b"Jane Doe" not in pushed[METRICS]
     assert (run / CONFIG).read_bytes() == before
 
 

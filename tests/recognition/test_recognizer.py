@@ -188,6 +188,7 @@ def test_a_pil_image_may_have_any_mode(recognizer, photo, mode):
         ("nowhere.jpg", r"^nowhere.jpg: no such file\.$"),
         (np.zeros((4, 4)), r"RGB picture, uint8 `\(height, width, 3\)`\. Received: float64 \(4, 4\)$"),
         (np.zeros((0, 4, 3), np.uint8), r"Received: uint8 \(0, 4, 3\)$"),
+        (Image.new("RGB", (0, 3)), r"^A picture must have pixels. Received: 0x3$"),
         (7, "^A photo must be a path, bytes, a binary file, a PIL image or an RGB array. Received: int$"),
     ],
 )

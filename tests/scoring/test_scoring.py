@@ -358,6 +358,17 @@ def test_pictures_are_recognized_by_content_and_other_files_are_counted(tmp_path
     assert plan.left_out == f"{folder}: 3 files left out: 2 .txt, 1 .mov."
 
 
+def test_linked_folders_are_scored_once_and_hidden_ones_not(tmp_path):
+    folder, real = tmp_path / "faces", tmp_path / "real"
+    for path in (folder / ".thumbs" / "a.png", folder / "own.png", real / "b.png"):
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_bytes(to_png("happy", 0))
+    (folder / "linked").symlink_to(real)
+    (folder / "loop").symlink_to(folder)
+    plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
+    assert plan.names.to_pylist() == [str(folder / "linked" / "b.png"), str(folder / "own.png")]
+
+
 def test_a_folder_without_pictures_is_refused_with_what_it_has(tmp_path):
     (tmp_path / "clip.mov").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"holds no pictures; 1 file left out: 1 \.mov\.$"):

@@ -75,9 +75,15 @@ def test_a_site_is_written_again_but_other_folders_are_refused(tmp_path):
     folder = tmp_path / "site"
     assert write_site(folder, model="mine") == write_site(folder, model="mine") > 10_000_000
     assert json.loads((folder / "settings.json").read_text())["model"]["name"] == "mine"
-    (tmp_path / "letter.txt").write_text("hello")
+    (tmp_path / "settings.json").write_text('{"editor.tabSize": 2}')
     with pytest.raises(UserError, match="must be new, empty, or one that this command wrote"):
         write_site(tmp_path)
+
+
+def test_a_page_tells_visitors_the_name_of_a_model_folder_and_not_its_path(tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "clients" / "smiles")
+    assert main(["web", "--model", str(folder), str(tmp_path / "site")]) == 0
+    assert json.loads((tmp_path / "site" / "settings.json").read_text())["model"]["name"] == "smiles"
 
 
 def test_a_model_without_a_litert_file_is_refused_with_the_command(tmp_path):

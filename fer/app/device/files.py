@@ -49,7 +49,7 @@ class DeviceFiles:
     @cached_property
     def _built(self):
         source = self._serving.result().source
-        return build_settings(source.folder, str(source), read_litert_file(source.folder))
+        return build_settings(source.folder, source.public_name, read_litert_file(source.folder))
 
     @property
     def network(self) -> dict:

@@ -159,7 +159,7 @@ def _link(source):
     from huggingface_hub import constants
 
     if source.revision is None:
-        return f"<code>{escape(source.name)}</code>"
+        return f"<code>{escape(source.public_name)}</code>"
     name, revision = escape(source.name), escape(source.revision)
     address = f"{constants.ENDPOINT}/{name}/tree/{revision}"
     return f'<a href="{address}" target="_blank"><code>{name}@{revision}</code></a>'
