@@ -14,6 +14,7 @@ read, to see whether they are pictures.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from os import PathLike
@@ -21,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
 
 from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError, Item
@@ -29,7 +32,7 @@ from fer.data.tables import FACE_SIZE
 from fer.errors import check
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
-from fer.labels import EMOTIONS, KNOWN, check_classes
+from fer.labels import EMOTIONS, KNOWN, check_classes, known_class
 
 PICTURES = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True))
 """Numbers of training pictures of FER2013, by emotion."""
@@ -214,36 +217,63 @@ def _describe_left_out(path, source, classes):
 
 
 def _stratified(items, classes, path, content_of):
-    """Split items into two stratified lists; items that belong together stay together and count once for the share."""
-    groups = {}
-    for item in items:
-        groups.setdefault(item.group or content_of(item), []).append(item)
-    groups = list(groups.values())
-    labels = [group[0].label for group in groups]
-    try:
-        parts = train_test_split(groups, test_size=VALIDATION_SHARE, stratify=labels, random_state=SPLIT_SEED)
-    except ValueError:  # A class has one picture, or a tenth has fewer pictures than there are classes.
-        parts = None
-    if parts is None or {*labels} & {*classes} - {group[0].label for group in parts[1]}:
-        parts = _split_each(groups, labels, classes, path)
+    """Split items into two stratified lists, which depend on the items alone and not on the requested classes.
+
+    Items that belong together stay together and count once for the share, except where groups such as people's pictures
+    have several classes: there a tenth of each class's pictures is held out.
+    """
+    groups = _join(items, content_of)
+    labels = [_canonical(group[0].label) for group in groups]
+    parts = None
+    if not any(item.group for item in items):
+        with suppress(ValueError):  # A class has one picture, or a tenth has fewer pictures than there are classes.
+            parts = train_test_split(groups, test_size=VALIDATION_SHARE, stratify=labels, random_state=SPLIT_SEED)
+    if parts is None or {*labels} - {_canonical(group[0].label) for group in parts[1]}:
+        parts = _hold_out(groups, classes, path)
     return [list(chain.from_iterable(part)) for part in parts]
 
 
-def _split_each(groups, labels, classes, path):
-    """Split groups into two lists; a tenth of each class is held out, but at least one group."""
-    kept, held_out = [], []
-    random = np.random.default_rng(SPLIT_SEED)
-    for label in sorted(set(labels)):
-        own = [group for group, each in zip(groups, labels, strict=True) if each == label]
-        if len(own) == 1 and label in classes:
-            reason = f"class {label} has 1 picture, or copies of it alone"
+def _join(items, content_of):
+    """Return lists of the items that must stay together: copies, and those of one `Item.group`."""
+    keys, links = {}, []
+    for index, item in enumerate(items):
+        for key in [("content", content_of(item)), *([("group", item.group)] if item.group else [])]:
+            links.append((index, len(items) + keys.setdefault(key, len(keys))))
+    size = len(items) + len(keys)
+    graph = coo_array((np.ones(len(links)), tuple(np.transpose(links))), (size, size))
+    _, numbers = connected_components(graph, directed=False)
+    groups = {}
+    for item, number in zip(items, numbers[: len(items)].tolist(), strict=True):
+        groups.setdefault(number, []).append(item)
+    return list(groups.values())
+
+
+def _hold_out(groups, classes, path):
+    """Split groups into two lists: of each class, a tenth of the pictures is held out, but at least one and not all."""
+    counts = [Counter(_canonical(item.label) for item in group) for group in groups]
+    left, held, chosen = sum(counts, Counter()), Counter(), set()
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(groups)).tolist()
+    for label, count in sorted(left.items(), key=lambda item: (item[1], item[0])):
+        for index in order:
+            if held[label] >= max(1, round(VALIDATION_SHARE * count)):
+                break
+            own = counts[index]
+            if label in own and index not in chosen and all(left[each] > own[each] for each in own):
+                chosen.add(index)
+                held, left = held + own, left - own
+        if not held[label] and label in map(_canonical, classes):
+            reason = f"class {label} has {count} picture{'s, all of one person or copies' if count > 1 else ''}"
             rule = f"{path}: there is no validation split, and a stratified tenth of training cannot be taken"
             raise DataError(f"{rule} ({reason})")
-        count = max(1, round(VALIDATION_SHARE * len(own))) if len(own) > 1 else 0
-        chosen = {*random.permutation(len(own))[:count].tolist()}
-        for index, group in enumerate(own):
-            (held_out if index in chosen else kept).append(group)
-    return kept, held_out
+    parts = [], []
+    for index, group in enumerate(groups):
+        parts[index in chosen].append(group)
+    return parts
+
+
+def _canonical(label):
+    """Return the same text for all spellings of a class."""
+    return known_class(label) or label.casefold()
 
 
 def _limit(items, limit, draw):

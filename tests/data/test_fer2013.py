@@ -191,6 +191,21 @@ def test_without_a_validation_split_a_stratified_tenth_is_held_out(tmp_path, dra
     assert fewer.names == tuple(name for name in validation.names if name.split("/")[1] in ("happy", "sad"))
 
 
+@pytest.mark.parametrize("per_class", [4, 13, 30])
+def test_what_is_held_out_does_not_depend_on_the_requested_classes(tmp_path, draw_dataset, per_class):
+    folder = without_validation(draw_dataset(tmp_path / "faces", per_class=per_class))
+    for name in ("disgust", "fear"):  # Too rare for a stratified tenth; the second cannot be held out at all.
+        for file in sorted((folder / "train" / name).iterdir())[3 if name == "disgust" else 1 :]:
+            file.unlink()
+    (folder / "train" / "happy").rename(folder / "train" / "Happy")
+    wider = load_faces(folder, "validation", ("angry", "disgust", "happy", "sad", "surprise"))
+    for classes in (("HAPPY", "sad"), ("angry", "surprise"), ("disgust", "angry")):
+        fewer = load_faces(folder, "validation", classes)
+        wanted = [name.lower() for name in classes]
+        assert fewer.names == tuple(name for name in wider.names if name.split("/")[1].lower() in wanted)
+        assert not set(fewer.names) & set(load_faces(folder, "train", classes).names)
+
+
 def test_identical_files_are_held_out_together(tmp_path, draw_dataset):
     folder = without_validation(draw_dataset(tmp_path / "faces", per_class=20))
     before = load_faces(folder, "validation").names

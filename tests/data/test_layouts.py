@@ -54,6 +54,33 @@ def test_a_tenth_of_class_folders_without_splits_is_held_out(tmp_path, below, pa
         load_faces(path, "test", OWN)
 
 
+def test_people_with_pictures_of_several_classes_are_held_out_until_each_class_has_its_tenth(tmp_path):
+    random = np.random.default_rng(1)
+    codes = [1] * 45 + [2] * 18 + [3] * 59 + [4] * 25 + [5] * 69 + [6] * 28 + [7] * 83  # The classes of CK+.
+    names = {1: "angry", 2: "contempt", 3: "disgust", 4: "fear", 5: "happy", 6: "sad", 7: "surprise"}
+    for number, code in enumerate(codes):
+        name = f"S{random.integers(118):03d}_{number:03d}_00000001.png"
+        draw(tmp_path / names[code] / name, number)
+        if number % 20 == 0:  # A copy under another person.
+            draw(tmp_path / names[code] / f"S{900 + number // 20}_{number:03d}_00000001.png", number)
+    parts = [load_faces(tmp_path, split, names.values(), layout="ckplus") for split in ("train", "validation")]
+    train, validation = parts
+    for code, name in names.items():
+        share = validation.labels.tolist().count(validation.classes.index(name)) / codes.count(code)
+        assert 0.08 <= share <= 0.3
+    people, pictures = ([{*of(faces)} for faces in parts] for of in (people_of, contents_of))
+    assert not people[0] & people[1]
+    assert not pictures[0] & pictures[1]
+
+
+def people_of(faces):
+    return [name.split("/")[-1][:4] for name in faces.names]
+
+
+def contents_of(faces):
+    return [image.tobytes() for image in faces.images]
+
+
 def test_a_small_class_has_a_held_out_picture_beside_a_large_one(tmp_path):
     folder = draw_folders(tmp_path, OWN, 30)
     for file in sorted((folder / "Yawn").iterdir())[3:]:

@@ -54,7 +54,7 @@ def test_pictures_copies_and_other_files_are_counted(messy):
 def test_a_split_that_cannot_be_read_is_reported(tmp_path):
     found = survey(draw_folders(tmp_path, OWN, 1))
     assert found.counts == {}
-    assert "a stratified tenth of training cannot be taken (class Yawn has 1 picture" in found.problem
+    assert "a stratified tenth of training cannot be taken (class wink has 1 picture" in found.problem
     assert found.problem in format_overview(found, most=0)
     with pytest.raises(UserError, match="no such file or folder"):
         survey(tmp_path / "nowhere")
