@@ -111,12 +111,13 @@ def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], T
         print(note)
     origins, recipe = add_start(origins, plan), plan.recipe
     settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
+    settings |= {"pictures": data.sha256(), "begun_from": origins.start_sha256}
     if group.first:
         check_resumption(plan, settings)
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
     keras.utils.set_random_seed(recipe.seed)
-    given = [] if data.targets is None else [data.targets]
-    group.check_same(json.dumps(settings), data.train.sha256(), data.validation.sha256(), *given, *origins.start)
+    targets = [] if data.targets is None else [data.targets]
+    group.check_same(json.dumps(settings), *targets, *origins.start)
     if group.first:
         save_settings(plan, settings)
     try:
@@ -141,6 +142,7 @@ def measure(
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
+    from fer.models.config import CONFIG, load_config, save_calibration
     from fer.models.model_folder import FIGURES, save_model
     from fer.models.provenance import clean_training
     from fer.training.facts import describe_training
@@ -154,7 +156,11 @@ def measure(
         weights, network = network.get_weights(), plan.config.build()
         network.set_weights(weights)
         measure_statistics(network, data.train.images)
+    # That of a run that is resumed, for which `fer calibrate` may have chosen a prior.
+    calibration = load_config(options.output)[0].calibration if (options.output / CONFIG).exists() else None
     save_model(options.output, network, replace(plan.config, training=clean_training(training)))
+    if calibration:
+        save_calibration(options.output, calibration)
 
     def show(metrics):
         print(format_metrics(metrics))

@@ -28,6 +28,9 @@ RANDOM_STATES = "random_states.json"
 class RandomStates(keras.callbacks.Callback):
     """Save the states of the random generators of augmentation and dropout, which Keras' own backup leaves out.
 
+    The file holds the states after the last two epochs, by the number of epochs that had ended: an interruption between
+    this file and the backup leaves a backup of the epoch before.
+
     Args:
         path: file that the states are written to, and read from at the start.
         group: `fer.training.distributed.Group`.
@@ -35,10 +38,10 @@ class RandomStates(keras.callbacks.Callback):
 
     def __init__(self, path, group):
         super().__init__()
-        self.path, self.group = path, group
+        self.path, self.group, self._last = path, group, {}
 
     def on_train_begin(self, logs=None):
-        states = self.group.broadcast(lambda: json.loads(self.path.read_text()) if self.path.exists() else None)
+        states = self.group.broadcast(self._read)
         if states:
             for variable, state in zip(self._variables(), states, strict=True):
                 variable.assign(np.array(state, variable.dtype))
@@ -47,8 +50,19 @@ class RandomStates(keras.callbacks.Callback):
         if not self.group.first:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        states = [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]
-        write_text(self.path, to_json(states))
+        states = {str(epoch + 1): [keras.ops.convert_to_numpy(variable).tolist() for variable in self._variables()]}
+        write_text(self.path, to_json(self._last | states))
+        self._last = states
+
+    def _read(self):
+        """Return the states that belong to the backup; None if there are none."""
+        if not self.path.exists():
+            return None
+        saved, finished = json.loads(self.path.read_text()), str(count_finished(self.path.parent))
+        if isinstance(saved, list):  # An earlier version kept the last states alone.
+            return saved
+        self._last = {finished: saved[finished]} if finished in saved else {}
+        return saved.get(finished)
 
     def _variables(self):
         """Return the states of the model's random generators, Keras variables."""
@@ -110,6 +124,12 @@ class EpochSeconds(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         now = time.perf_counter()
         logs["seconds"], self.started = now - self.started, now
+
+
+def count_finished(checkpoint: Path) -> int:
+    """Return the number of epochs after which Keras wrote a checkpoint; 0 if there is none."""
+    path = checkpoint / "training_metadata.json"
+    return json.loads(path.read_text())["epoch"] if path.exists() else 0
 
 
 def is_finite(row: dict[str, float]) -> bool:

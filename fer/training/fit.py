@@ -1,7 +1,7 @@
 """Fit a network on faces: augmentation, schedule, checkpoints. It uses Keras 3 on TensorFlow, JAX or PyTorch."""
 
 import csv
-import json
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
 from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
-from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, is_finite
+from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, count_finished, is_finite
 from fer.training.distillation import build_student
 from fer.training.distributed import ALONE, Group
 from fer.training.recipes import Recipe
@@ -38,6 +38,10 @@ class TrainingData:
     validation: Faces
     targets: np.ndarray | None = None
     teachers: Sequence = ()
+
+    def sha256(self) -> str:
+        """Return the sha256 of the pictures and labels in hexadecimal; the same data have the same digest."""
+        return hashlib.sha256(f"{self.train.sha256()} {self.validation.sha256()}".encode()).hexdigest()
 
     def resize(self, size: int) -> "TrainingData":
         """Return the same data with pictures of `size` pixels per side."""
@@ -199,8 +203,8 @@ def _optimizer(recipe, learning_rate, steps):
 
 def _restart(folder, resume):
     """Return the log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
-    states = [folder / name / "training_metadata.json" for name in (CHECKPOINT, HEAD_CHECKPOINT)]
-    finished = next((json.loads(state.read_text())["epoch"] for state in states if resume and state.exists()), 0)
+    counts = [count_finished(folder / name) for name in (CHECKPOINT, HEAD_CHECKPOINT)] if resume else []
+    finished = next(filter(None, counts), 0)
     history = [row for row in read_history(folder) if row["epoch"] < finished]
     if not history:
         (folder / HISTORY).unlink(missing_ok=True)

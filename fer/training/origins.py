@@ -38,6 +38,11 @@ class Origins:
     base_facts: dict[str, Any] | None
     teacher_facts: list[dict[str, Any]]
 
+    @property
+    def start_sha256(self) -> str | None:
+        """Sha256 of the weights file of the model that training starts from; None without one."""
+        return self.start_facts and self.start_facts["model"]["sha256"]
+
     def begin(self, network: keras.Model) -> None:
         """Set the weights of a network to those that it starts from; the output of a new class keeps fresh weights."""
         if self.start:

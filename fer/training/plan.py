@@ -38,6 +38,10 @@ ADDED = {
 """Values of the settings that were added later, for runs that were begun before."""
 
 
+DIGESTS = ("pictures", "begun_from")
+"""Settings that identify contents; runs that were begun before have none, and are resumed with any."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Plan of a training.
@@ -110,6 +114,11 @@ def _check_combinations(options):
     if options.tune == "head" and (options.head_epochs is not None or options.tuning_rate is not None):
         name = "--tuning-rate" if options.head_epochs is None else "--head-epochs"
         raise UserError(f"--tune head goes without {name}: all --epochs train the head. Received: both")
+    if options.tune == "head":
+        for name in ("teacher", "zoom", "degrade"):
+            if getattr(options, name):
+                rule = f"--{name} goes without --tune head, which trains on features of the pictures as they are"
+                raise UserError(f"{rule}. Received: both")
     if options.tune in ("block", "all") and options.head_epochs == 0:
         rule = "--tune block and --tune all go with --head-epochs of 1 or more"
         raise UserError(f"{rule}, since the head is trained first. Received: --head-epochs 0")
@@ -124,7 +133,7 @@ def _choose_recipe(options):
         asked.setdefault("label_smoothing", 0.0)
     own = find_recipe(options.network, transfer=starts_from_base(options))
     if asked.get("tune") == "head":
-        asked["head_epochs"] = asked.get("epochs", own.epochs)
+        asked |= {"head_epochs": asked.get("epochs", own.epochs), "augment": False}
     recipe = replace(own, **asked)
     for name in ("zoom", "degrade"):
         if getattr(options, name) is not None and not recipe.augment:
@@ -181,7 +190,7 @@ def check_resumption(plan: Plan, settings: dict[str, Any]) -> None:
     path = plan.options.output / ARGUMENTS
     if not (plan.options.resume and path.exists()):
         return
-    earlier = ADDED | json.loads(path.read_text())
+    earlier = ADDED | {key: settings.get(key) for key in DIGESTS} | json.loads(path.read_text())
     earlier["network"] = find_network(earlier.get("network")).name
     changed = [key for key in settings if settings[key] != earlier.get(key)]
     if changed:

@@ -209,20 +209,24 @@ def test_the_original_recipe_has_whole_batches_without_augmentation(faces, tmp_p
 
 @pytest.mark.slow  # Three trainings.
 @pytest.mark.usefixtures("eager")
-def test_an_interrupted_run_is_resumed_with_the_same_result(faces, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("callback", "method"), [("EpochSeconds", "on_epoch_begin"), ("Backup", "on_epoch_end")])
+def test_an_interrupted_run_is_resumed_with_the_same_result(faces, tmp_path, monkeypatch, callback, method):
     recipe = {"epochs": 2, "batch_size": 48}
     whole, expected = run(faces, tmp_path / "whole", **recipe)
+
+    before = getattr(getattr(callbacks, callback), method)
 
     def interrupt(self, epoch, logs=None):
         if epoch == 1:
             raise KeyboardInterrupt
+        before(self, epoch, logs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
+        patch.setattr(getattr(callbacks, callback), method, interrupt)
         with pytest.raises(KeyboardInterrupt):
             run(faces, tmp_path / "cut", **recipe)
     # The same seed gives the same history.
-    assert figures(read_history(tmp_path / "cut")) == figures(expected)[:1]
+    assert figures(read_history(tmp_path / "cut"))[:1] == figures(expected)[:1]
     resumed, history = run(faces, tmp_path / "cut", resume=True, **recipe)
     assert figures(history) == figures(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):

@@ -87,6 +87,24 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
     check_resumption(resumed, settings)
 
 
+def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
+    resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv")
+    settings = list_settings(resumed, None, [])
+    save_settings(resumed, settings | {"pictures": "1", "begun_from": "2"})
+    check_resumption(resumed, settings | {"pictures": "1", "begun_from": "2"})
+    for other in ({"pictures": "3", "begun_from": "2"}, {"pictures": "1", "begun_from": "3"}):
+        with pytest.raises(UserError, match=r"A run is resumed with its own settings"):
+            check_resumption(resumed, settings | other)
+
+
+@pytest.mark.parametrize("option", ["--teacher bundled", "--zoom 0.2", "--degrade 0.3"])
+def test_the_head_alone_is_trained_on_pictures_as_they_are(tmp_path, option):
+    head = ["--network", "mobilenet", "--weights", "faces.json", "--tune", "head"]
+    assert not plan(tmp_path, *head).recipe.augment
+    with pytest.raises(UserError, match=f"{option.split()[0]} goes without --tune head"):
+        plan(tmp_path, *head, *option.split())
+
+
 def test_a_run_is_not_resumed_with_another_votes_share(tmp_path):
     (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
     other = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1")
