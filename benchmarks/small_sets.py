@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from benchmarks.tables import table
 from fer.documents import to_json
-from fer.outputs import write_text
+from fer.outputs import is_new_or_empty, write_text
 
 CLASSES = ("glasses", "kiss", "tongue", "wink")
 """Classes of the drawn faces."""
@@ -216,6 +216,8 @@ def main():
     commands.add_parser("measure", help="train and measure").add_argument("folder", metavar="FOLDER", type=Path)
     options = parser.parse_args()
     if options.command == "draw":
+        if not is_new_or_empty(options.folder):
+            parser.error(f"FOLDER must be new or empty. Received: {options.folder}")
         draw_set(options.folder, options.per_class, options.seed)
         print(f"{options.folder}: {options.per_class} pictures for each of the classes {', '.join(CLASSES)}")
     else:

@@ -84,6 +84,8 @@ def run(options: Namespace) -> int:
         load_faces(options.data, split, config.labels, config.image_size, None, options.skip_bad, options.layout)
         for split in ("train", "validation")
     )
+    for message in dict.fromkeys((*train.skipped, *validation.skipped)):
+        print(f"skipped: {message}", file=sys.stderr)
     check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET
 

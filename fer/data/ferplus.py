@@ -30,20 +30,18 @@ def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        first = _first_category(header)
-        if not first or len(header) <= first:
-            raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
-        try:
-            votes = {
-                row[0] if first == 1 else name_row(number): np.array(row[first:], float)
-                for number, row in enumerate(rows, start=2)
-                if row
-            }
-        except ValueError as error:
-            raise DataError(f"{path}: votes must be numbers ({error}).") from None
+    header, rows = _read_rows(path)
+    first = _first_category(header)
+    if not first or len(header) <= first:
+        raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
+    try:
+        votes = {
+            row[0] if first == 1 else name_row(number): np.array(row[first:], float)
+            for number, row in enumerate(rows, start=2)
+            if row
+        }
+    except ValueError as error:
+        raise DataError(f"{path}: votes must be numbers ({error}).") from None
     if any(len(counts) != len(header) - first for counts in votes.values()):
         raise DataError(f"{path}: each row must have {len(header)} columns.")
     wrong = next((name for name, counts in votes.items() if not (np.isfinite(counts) & (counts >= 0)).all()), None)
@@ -60,9 +58,18 @@ def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
 
 def load_categories(path: str | PathLike[str]) -> list[str]:
     """Return the names of the categories, the columns of `load_votes`, from the same CSV."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        header = next(csv.reader(file))
+    header, _ = _read_rows(path)
     return header[_first_category(header) :]
+
+
+def _read_rows(path):
+    """Return the header of a CSV, and a list of its other rows."""
+    try:
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            header, *rows = csv.reader(file)
+    except (UnicodeDecodeError, csv.Error, ValueError):
+        raise DataError(f"{path}: votes must be a CSV in UTF-8, with a header.") from None
+    return header, rows
 
 
 def _first_category(header):

@@ -19,8 +19,8 @@ class PhotoSet:
     name: name of its folder.
     paths: paths of the photos, sorted.
     labels: expression in each photo.
-    left_out: numbers, by folder, of photos whose expression the model does not know, and of files that are not
-        pictures.
+    left_out: numbers of files that are left out, by folder: photos whose expression the model does not know, files that
+        are not pictures, files beside the folders (`.`) and, for the first set, in folders that are no set (`../NAME`).
     """
 
     name: str
@@ -49,7 +49,15 @@ def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> 
     sets = [each for each in sets if each.paths]
     if not sets:
         raise UserError(f"{folder}: no labelled photos found. {LAYOUT}")
+    if candidates != [folder]:
+        for other in sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in _names(candidates)):
+            if not other.name.startswith(".") and (count := len(list_files(other))):
+                sets[0].left_out[f"../{other.name}"] = count
     return sets
+
+
+def _names(paths):
+    return {path.name for path in paths}
 
 
 def _has_labels(folder, classes):
@@ -59,6 +67,8 @@ def _has_labels(folder, classes):
 
 def _list_set(folder, classes):
     paths, labels, left_out = [], [], {}
+    if loose := sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir()):
+        left_out["."] = loose
     for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         files = sorted(subfolder / name for name in list_files(subfolder))
         files, others = pick_pictures(files, read_head, path_of=Path)

@@ -2,8 +2,9 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
     for path in paths:
         _check_facts(path)
     before, after = _read_document(output, plot)
-    contestants = [load_contestant(folder) for folder in folders]
+    contestants = _name_apart([load_contestant(folder) for folder in folders], paths)
     table = render_table(contestants, measure_seconds([one.network for one in contestants]))
     show(table)
     image = ""
@@ -139,6 +140,15 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
         save_validation_curves(plot, curves)
         image = f"\n![Validation accuracy of the runs by epoch]({plot.name})\n"
     write_text(output, f"{before}{BEGIN}\n\n{table}\n{image}\n{END}{after}")
+
+
+def _name_apart(contestants, paths):
+    """Return contestants, those of the same name with the folder above in it."""
+    seen = Counter(one.name for one in contestants)
+    return [
+        replace(one, name=f"{path.resolve().parent.name}/{one.name}") if seen[one.name] > 1 else one
+        for one, path in zip(contestants, paths, strict=True)
+    ]
 
 
 def _check_facts(path):

@@ -1,5 +1,6 @@
 """Loading of the pictures and targets of a training."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from fer.data.duplicates import check_copies
@@ -30,7 +31,10 @@ def load_pictures(plan: "Plan") -> TrainingData:
         load_faces(options.data, split, classes, config.image_size, limit, options.skip_bad, options.layout, draw)
         for split, limit in limits.items()
     )
-    print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(train.skipped)} left out")
+    skipped = dict.fromkeys((*train.skipped, *validation.skipped))  # A broken row of a table is reported by both.
+    print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(skipped)} left out")
+    for message in skipped:
+        print(f"skipped: {message}", file=sys.stderr)
     for note in filter(None, [train.left_out, check_copies(validation, train, options.allow_duplicates)]):
         print(note)
     targets = None

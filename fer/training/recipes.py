@@ -89,6 +89,7 @@ class Recipe:
         for name in ("zoom", "degrade", "votes_share"):
             check(0 <= getattr(self, name) <= 1, name, "from 0 to 1", getattr(self, name))
         check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
+        check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
         check(0 <= self.mixup < math.inf, "mixup", "0 or a positive number", self.mixup)
 
 

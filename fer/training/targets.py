@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from fer.data.fer2013 import Faces
+from fer.data.items import DataError
 from fer.training.recipes import Recipe
 
 
@@ -28,8 +29,14 @@ def soft_targets(faces: Faces, votes: np.ndarray, share: float = Recipe.votes_sh
 
     Returns:
         A float64 array `(n, classes)`; rows sum to 1.
+
+    Raises:
+        DataError: if the pictures with votes have fewer than two labels.
     """
     known = ~np.isnan(votes).any(axis=1)
+    if len({*faces.labels[known].tolist()}) < 2:
+        rule = "Votes must be of pictures of two classes or more"
+        raise DataError(f"{rule}. Received: votes for {known.sum()} of {len(faces)} training pictures")
     features = np.hstack([votes[known], np.sqrt(votes[known]), votes[known] >= 0.5])
     regression = LogisticRegression(max_iter=1000).fit(features, faces.labels[known])
     targets = one_hot(faces)

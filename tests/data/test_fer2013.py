@@ -554,6 +554,10 @@ def test_invalid_votes_are_refused(tmp_path, text, message):
         load_votes(path, ("a",))
     with pytest.raises(DataError, match="no such file"):
         load_votes(tmp_path / "missing.csv", ("a",))
+    for content in (b"\x89PNG\r\n", "file,größe\na,1\n".encode("latin-1"), b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="votes must be a CSV in UTF-8, with a header"):
+            load_votes(path, ("a",))
 
 
 def test_resize_gives_the_pictures_that_loading_at_that_size_gives(dataset):

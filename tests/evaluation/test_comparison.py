@@ -43,6 +43,17 @@ def test_compare_replaces_only_its_table_in_the_document(untrained, tmp_path, ca
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_runs_of_the_same_name_are_told_apart_by_the_folder_above(untrained, tmp_path, capsys):
+    for place in ("one", "two"):
+        shutil.copytree(untrained, tmp_path / place / "run")
+    output = str(tmp_path / "comparison.md")
+    assert main(["compare", *(str(tmp_path / place / "run") for place in ("one", "two")), "--output", output]) == 0
+    assert [line[:10] for line in capsys.readouterr().out.splitlines() if "/run" in line] == [
+        "| one/run ",
+        "| two/run ",
+    ]
+
+
 def test_models_and_documents_that_cannot_be_compared_are_refused(tmp_path, capsys):
     prose = tmp_path / "prose.md"
     prose.write_text("no place\n")

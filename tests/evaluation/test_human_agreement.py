@@ -5,6 +5,7 @@ import pytest
 
 from fer.data.fer2013 import Faces
 from fer.documents import to_json
+from fer.errors import UserError
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.summary import _format_agreement
 
@@ -43,3 +44,7 @@ def test_the_network_is_compared_with_the_majority_of_votes():
     assert measured["agreed"] == {"n": 2, "accuracy": 0.5}
     assert measured["disputed"] == {"n": 3, "accuracy": pytest.approx(2 / 3)}
     assert measured["majority"] == {"n": 3, "accuracy": 1.0, "left_out": 2}
+    for names in (["neutral", "happy", "sad", "contempt"], ["Neutral", "joy", "sadness", "NF"]):
+        assert compare_with_votes(np.array([0, 1, 1, 0, 2, 2]), faces, votes, names) == measured
+    with pytest.raises(UserError, match=r"must be one of the classes happy, neutral, sad\. Received: a, b, c, d$"):
+        compare_with_votes(np.array([0, 1, 1, 0, 2, 2]), faces, votes, ["a", "b", "c", "d"])

@@ -1,6 +1,7 @@
 """Tests of the evaluation on folders of labelled photos, with a recognizer that goes by the colour of a photo."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -65,6 +66,11 @@ def test_sets_and_labels_come_from_the_folders_and_other_files_are_counted(folde
     lab, street = list_photo_sets(folder, LABELS)
     assert (lab.name, lab.labels, lab.left_out) == ("lab", ("happy",) * 3 + ("sad",) * 2, {"contempt": 1})
     assert (street.name, street.labels, street.left_out) == ("street", ("happy", "neutral", "neutral"), {})
+    (folder / "other" / "laughing").mkdir(parents=True)
+    for place in ("other/laughing/1.png", "lab/1.png"):
+        shutil.copy(folder / "lab" / "happy" / "0.png", folder / place)
+    lab, _ = list_photo_sets(folder, LABELS)
+    assert lab.left_out == {".": 1, "contempt": 1, "../other": 1}
     (alone,) = list_photo_sets(folder / "lab", LABELS)
     assert alone.paths == lab.paths
 

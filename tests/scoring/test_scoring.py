@@ -304,6 +304,22 @@ def test_a_file_name_that_is_not_utf8_is_left_out_and_counted(tmp_path, faces):
         each.run.close()
 
 
+def test_answers_of_a_run_that_ends_while_another_begins_are_not_given_twice(faces, tmp_path, monkeypatch):
+    source, output = str(faces(4)), str(tmp_path / "scored")
+    first = scoring.plan_scoring(source, output)
+    listed = scoring.list_answered
+
+    def list_and_end(folder):
+        answered = listed(folder)
+        first.run.close()  # The first run ends between the two look-ups of the second one.
+        return answered
+
+    monkeypatch.setattr(scoring, "list_answered", list_and_end)
+    second = scoring.plan_scoring(source, output)
+    assert (len(first.names), len(second.names)) == (4, 0)
+    second.run.close()
+
+
 def test_without_ray_the_command_that_installs_it_is_printed(monkeypatch, capsys):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))

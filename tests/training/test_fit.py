@@ -6,6 +6,7 @@ import pytest
 from conftest import SMALL
 
 from fer.data.fer2013 import Faces, load_faces
+from fer.data.items import DataError
 from fer.errors import UserError
 from fer.models.model_folder import read_history
 from fer.models.networks import build_network
@@ -273,11 +274,21 @@ def test_a_loss_that_is_not_finite_is_reported(faces, tmp_path):
         {"votes_share": -0.1},
         {"votes_share": 1.1},
         {"average": True, "optimizer": "sgd"},
+        {"seed": -1},
+        {"seed": 2**32},
     ],
 )
 def test_invalid_values_of_a_recipe_are_refused(wrong):
     with pytest.raises(UserError, match=f"`{next(iter(wrong))}` must be"):
         Recipe(**wrong)
+
+
+def test_votes_for_one_class_alone_are_refused():
+    faces = Faces(np.zeros((4, 8, 8, 1), np.uint8), np.array([0, 0, 1, 2]), CLASSES, ("a", "b", "c", "d"))
+    votes = np.array([[0.9, 0.1], [0.8, 0.2], [np.nan] * 2, [np.nan] * 2])
+    rule = r"Votes must be of pictures of two classes or more\. Received: votes for 2 of 4 training pictures"
+    with pytest.raises(DataError, match=rule):
+        soft_targets(faces, votes)
 
 
 def test_soft_targets_estimate_classes_from_votes():
