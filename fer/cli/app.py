@@ -18,7 +18,7 @@ environment:
   FER_ON_DEVICE=0     never send the model to a browser: the server answers all
                       pictures
   GRADIO_SERVER_NAME  address to listen on (default: 127.0.0.1)
-  GRADIO_SERVER_PORT  port to listen on (default: 7860)
+  GRADIO_SERVER_PORT  first port to try (default: 7860)
 """
 """Help on the environment variables of the app."""
 

@@ -34,7 +34,7 @@ patterns would still be detected as faces, and 1 of 100 faces would be lost in p
 wild (`python -m benchmarks.no_faces`). Faces below `MIN_SURE_SCORE` are shown as "not sure" instead."""
 MIN_SURE_SCORE = 0.75
 """Detection score from which the answer for a face may be confident. Of 1,078 drawn patterns, textures and enlarged
-cuts without a face, 37 had a confident answer by probability alone, and 1 has one with this threshold. It makes 2 of
+cuts without a face, 50 had a confident answer by probability alone, and 1 has one with this threshold. It makes 3 of
 100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/faces.md)."""
 MAX_OVERLAP = 0.3
 """Intersection over union above which two boxes are the same face; MediaPipe's `min_suppression_threshold`."""

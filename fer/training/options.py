@@ -9,6 +9,7 @@ from typing import Any
 from fer.data.items import SPLIT_SEED
 from fer.data.layouts import add_layout
 from fer.labels import EMOTIONS
+from fer.models.networks import NETWORKS
 from fer.models.provenance import last_part
 from fer.training.recipes import Recipe
 
@@ -42,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--network",
         default="se_resnet",
         metavar="NAME",
-        help="network of fer/models/networks.py (default: %(default)s)",
+        help=f"network to train: {', '.join(NETWORKS)} (default: %(default)s)",
     )
     parser.add_argument(
         "--classes",
