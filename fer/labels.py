@@ -58,7 +58,7 @@ _NAMES = {alias: name for name, others in ALIASES.items() for alias in [name, *o
 
 def known_class(name: str) -> str | None:
     """Return the class of `KNOWN` that a name or one of its `ALIASES` means, in any case; None if there is none."""
-    return _NAMES.get(_fold(name))
+    return _NAMES.get(fold(name))
 
 
 def match_class(name: str, classes: Iterable[str]) -> str | None:
@@ -68,8 +68,8 @@ def match_class(name: str, classes: Iterable[str]) -> str | None:
         name: text from a data set.
         classes: names as `check_classes` returns them.
     """
-    by_name = {_fold(each): each for each in classes}
-    return by_name.get(_fold(name)) or by_name.get(known_class(name))
+    by_name = {fold(each): each for each in classes}
+    return by_name.get(fold(name)) or by_name.get(known_class(name))
 
 
 def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
@@ -86,10 +86,10 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
         if not isinstance(name, str) or not NAME.fullmatch(unicodedata.normalize("NFC", name)):
             rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, beginning with a letter or digit"
             raise UserError(f"{rule}. Received: {name!r}")
-        if _fold(name) in (*COLUMNS, NOT_SURE):
+        if fold(name) in (*COLUMNS, NOT_SURE):
             raise UserError(f"A class must not be named like a column or value of results. Received: {name}")
     names = [known_class(name) or unicodedata.normalize("NFC", name) for name in given]
-    if len({_fold(name) for name in names}) != len(names) or len(names) < 2:
+    if len({fold(name) for name in names}) != len(names) or len(names) < 2:
         raise UserError(f"At least two different classes are needed. Received: {' '.join(given) or 'none'}")
     if len(names) > MOST_CLASSES:
         raise UserError(f"At most {MOST_CLASSES} classes can be told apart. Received: {len(names)}")
@@ -106,6 +106,6 @@ def class_colors(classes: Iterable[str]) -> dict[str, str]:
     return {name: EMOTION_COLORS.get(name) or chosen[name] for name in classes}
 
 
-def _fold(name):
+def fold(name: str) -> str:
     """Return the form of a name by which names are compared."""
     return unicodedata.normalize("NFC", name).strip().casefold()

@@ -179,7 +179,7 @@ def is_special(path: Path) -> bool:
 
 def is_stdout(path: PathLike | None) -> bool:
     """Return whether a path is the file behind standard output, such as `/dev/stdout`; None is not."""
-    return path is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout
+    return path is not None and sys.stdout is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout
 
 
 def _stream_of(path):

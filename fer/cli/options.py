@@ -1,5 +1,6 @@
 """Options and messages that several commands share."""
 
+import re
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -8,6 +9,9 @@ from typing import TextIO
 
 from fer.errors import UserError
 from fer.outputs import is_special, is_stdout
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Pattern of the characters that move the cursor, colour or turn the text around it."""
 
 
 def add_model(parser: ArgumentParser) -> None:
@@ -41,16 +45,13 @@ def stream_beside(*outputs: str | Path | None) -> TextIO:
 
 
 def printed(name: str) -> str:
-    """Return a file name for a line of output: a character that would control the terminal becomes a space.
-
-    Bytes that are not UTF-8, which Python holds as surrogates, are printed unchanged.
-    """
-    return "".join(letter if letter.isprintable() or "\udc80" <= letter <= "\udcff" else " " for letter in name)
+    """Return a text with file names for a line of output: a character that controls the terminal becomes a space."""
+    return CONTROLS.sub(" ", name)
 
 
 def tell_written(*outputs: str | Path | None) -> None:
     """Print the paths of the outputs of a command to standard error, but not devices, pipes and None."""
-    written = [str(path) for path in outputs if path is not None and not is_special(Path(path))]
+    written = [printed(str(path)) for path in outputs if path is not None and not is_special(Path(path))]
     if written:
         sys.stdout.flush()  # So that what was printed before stands before it.
         print(f"Written: {', '.join(written)}", file=sys.stderr)

@@ -75,7 +75,7 @@ def run(options: Namespace) -> int:
 
         def note(source, message):
             notes.append((source, message))
-            report.print(message, sys.stderr)
+            report.print(printed(message), sys.stderr)
 
         pictures = find_pictures(options.photos, note)
         for answer in recognize_in_parallel(pictures, load, options.already_cropped, keep=bool(options.annotated)):
@@ -184,9 +184,14 @@ def _check(options, model_files):
         return
     check_folder("`--annotated`", options.annotated)
     folder = Path(options.annotated)
-    if not is_new_or_empty(folder) or any(folder.resolve().is_relative_to(Path(other).resolve()) for other in folders):
+    if not _is_free(folder) or any(folder.resolve().is_relative_to(Path(other).resolve()) for other in folders):
         rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
         raise UserError(f"{rule}. Received: {options.annotated}")
+
+
+def _is_free(folder):
+    """Return whether a folder is new, or holds hidden files alone, such as those of a file manager."""
+    return is_new_or_empty(folder) or (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir()))
 
 
 def _progress(photos):

@@ -32,7 +32,7 @@ from fer.data.tables import FACE_SIZE
 from fer.errors import check
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
-from fer.labels import EMOTIONS, KNOWN, check_classes, known_class
+from fer.labels import EMOTIONS, KNOWN, check_classes, fold, known_class
 
 PICTURES = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True))
 """Numbers of training pictures of FER2013, by emotion."""
@@ -252,17 +252,36 @@ def _hold_out(groups, classes, path):
     """Split groups into two lists: of each class, a tenth of the pictures is held out, but at least one and not all."""
     counts = [Counter(_canonical(item.label) for item in group) for group in groups]
     left, held, chosen = sum(counts, Counter()), Counter(), set()
+    wanted = {label: max(1, round(VALIDATION_SHARE * count)) for label, count in left.items()}
     order = np.random.default_rng(SPLIT_SEED).permutation(len(groups)).tolist()
+
+    def excess(index):
+        """Return how many pictures too many are held out with a group."""
+        return sum(max(0, held[label] + count - wanted[label]) for label, count in counts[index].items())
+
+    def choose(index):
+        chosen.add(index)
+        held.update(counts[index])
+        left.subtract(counts[index])
+
     for label, count in sorted(left.items(), key=lambda item: (item[1], item[0])):
-        for index in order:
-            if held[label] >= max(1, round(VALIDATION_SHARE * count)):
+        own = [index for index in order if label in counts[index]]
+        for index in own:
+            if (
+                index not in chosen
+                and held[label] < wanted[label]
+                and not excess(index)
+                and _leaves(left, counts[index])
+            ):
+                choose(index)
+        # Now each further group exceeds the tenth of some class; the one that does so least is taken.
+        while held[label] < wanted[label]:
+            rest = [index for index in own if index not in chosen and _leaves(left, counts[index])]
+            if not rest:
                 break
-            own = counts[index]
-            if label in own and index not in chosen and all(left[each] > own[each] for each in own):
-                chosen.add(index)
-                held, left = held + own, left - own
+            choose(min(rest, key=excess))
         if not held[label] and label in map(_canonical, classes):
-            reason = f"class {label} has {count} picture{'s, all of one person or copies' if count > 1 else ''}"
+            reason = f"class {label} has {count} picture{'s that stay together' if count > 1 else ''}"
             rule = f"{path}: there is no validation split, and a stratified tenth of training cannot be taken"
             raise DataError(f"{rule} ({reason})")
     parts = [], []
@@ -271,9 +290,14 @@ def _hold_out(groups, classes, path):
     return parts
 
 
+def _leaves(left, own):
+    """Return whether each class keeps a picture if a group with these numbers of pictures goes."""
+    return all(left[label] > count for label, count in own.items())
+
+
 def _canonical(label):
     """Return the same text for all spellings of a class."""
-    return known_class(label) or label.casefold()
+    return known_class(label) or fold(label)
 
 
 def _limit(items, limit, draw):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fer.errors import UserError
-from fer.images.folders import list_files
+from fer.images.folders import list_files, walk_folder
 from fer.images.formats import pick_pictures, read_head
 from fer.labels import EMOTIONS, KNOWN, match_class
 
@@ -20,7 +20,7 @@ class PhotoSet:
     paths: paths of the photos, sorted.
     labels: expression in each photo.
     left_out: numbers of files that are left out, by folder: photos whose expression the model does not know, files that
-        are not pictures, files beside the folders (`.`) and, for the first set, in folders that are no set (`../NAME`).
+        are not pictures, files beside the folders (`.`) and, for the first set, pictures outside all sets (`..`).
     """
 
     name: str
@@ -49,15 +49,19 @@ def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> 
     sets = [each for each in sets if each.paths]
     if not sets:
         raise UserError(f"{folder}: no labelled photos found. {LAYOUT}")
-    if candidates != [folder]:
-        for other in sorted(path for path in folder.iterdir() if path.is_dir() and path.name not in _names(candidates)):
-            if not other.name.startswith(".") and (count := len(list_files(other))):
-                sets[0].left_out[f"../{other.name}"] = count
+    if candidates != [folder] and (count := _count_outside(folder, candidates)):
+        sets[0].left_out[".."] = count
     return sets
 
 
-def _names(paths):
-    return {path.name for path in paths}
+def _count_outside(folder, sets):
+    """Return the number of pictures in a folder of sets that are in none of them."""
+    count = 0
+    for here, _, files in walk_folder(folder):
+        place = Path(here)
+        if not any(place.is_relative_to(each) for each in sets):
+            count += len(pick_pictures([place / name for name in files], read_head, path_of=Path)[0])
+    return count
 
 
 def _has_labels(folder, classes):

@@ -143,12 +143,13 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
 
 
 def _name_apart(contestants, paths):
-    """Return contestants, those of the same name with the folder above in it."""
-    seen = Counter(one.name for one in contestants)
-    return [
-        replace(one, name=f"{path.resolve().parent.name}/{one.name}") if seen[one.name] > 1 else one
-        for one, path in zip(contestants, paths, strict=True)
-    ]
+    """Return contestants, those of the same name with as many of the folders above in it as tell them apart."""
+    names = [one.name for one in contestants]
+    parts = [path.resolve().parts for path in paths]
+    for above in range(2, max(map(len, parts))):
+        seen = Counter(names)
+        names = ["/".join(each[-above:]) if seen[name] > 1 else name for name, each in zip(names, parts, strict=True)]
+    return [replace(one, name=name) for one, name in zip(contestants, names, strict=True)]
 
 
 def _check_facts(path):

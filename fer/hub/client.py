@@ -12,7 +12,6 @@ from typing import Any
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
-    HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
 )
@@ -123,15 +122,13 @@ def _download_if_there(repository, name, sha):
     """Download a file of a commit that may lack it.
 
     Raises:
-        HfHubHTTPError: or another of `FAILURES`, if the Hub refuses a file that may be there.
+        LocalEntryNotFoundError: or another of `FAILURES`, if the Hub refuses or cannot be asked.
     """
     if try_to_load_from_cache(repository, name, revision=sha) is not None:  # The file, or the note that there is none.
         return
     try:
         hf_hub_download(repository, name, revision=sha)
-    except LocalEntryNotFoundError as error:
-        # An `EntryNotFoundError` too. Without a connection, the files that an earlier download found must do.
-        if isinstance(error.__cause__, HfHubHTTPError):
-            raise
+    except LocalEntryNotFoundError:  # An `EntryNotFoundError` too, but it says that the Hub could not be asked.
+        raise
     except EntryNotFoundError:
         pass

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import struct
 import zipfile
 import zlib
@@ -33,6 +34,8 @@ MAX_DIRECTORY = 1_000_000
 """Largest size of a zip's list of files in bytes: 500 for each of `MAX_MEMBERS`."""
 MAX_UNPACKED = 500_000_000
 """Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger zip is unpacked."""
+_HIDDEN = re.compile(r"(^|/)\.[^/.][^/]*/")
+"""Pattern of paths in a hidden folder."""
 _ENCRYPTED = 0x1
 """Flag of an encrypted member."""
 FAILURES = (
@@ -80,9 +83,10 @@ def open_zip(path: str | Path, name: str | None = None, most_directory: float = 
 
 
 def list_files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the `zipfile.ZipInfo` of each file of an archive, in the archive's order; folders are left out."""
+    """Return the `zipfile.ZipInfo` of each file of an archive that is in no hidden folder, in the archive's order."""
     # `ZipInfo.is_dir` raises IndexError for an empty name.
-    return [member for member in archive.infolist() if not member.filename.endswith("/")]
+    files = (member for member in archive.infolist() if not member.filename.endswith("/"))
+    return [member for member in files if not _HIDDEN.search(member.filename)]
 
 
 def find_problem(member: zipfile.ZipInfo) -> str:

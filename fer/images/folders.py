@@ -1,6 +1,7 @@
 """List the files of a folder and of the folders in it, as every command does that reads pictures from folders.
 
-Hidden files and folders are skipped. Links are followed, but not a link that leads back to a folder above it.
+Hidden files and folders are skipped. A link to a folder is followed, unless the folder is listed anyway, because it is
+in the listed folder, or contains the link.
 """
 
 import os
@@ -14,22 +15,24 @@ from fer.errors import UserError
 def walk_folder(folder: str | PathLike[str]) -> Iterator[tuple[str, str, list[str]]]:
     """Yield, for a folder and each folder below it: its path, why it cannot be read or "", and its files by name.
 
-    A link to nothing counts as a file, so that it is reported as unreadable. Pipes and devices are left out.
+    A link that leads nowhere counts as a file, so that it is reported as unreadable. Pipes and devices are left out.
     """
-    waiting = [(os.fspath(folder), ())]
+    root = Path(folder).resolve()
+    waiting = [(os.fspath(folder), root)]
     while waiting:
-        here, above = waiting.pop()
+        here, real = waiting.pop()
         problem, files, folders = "", [], []
         try:
-            above = (*above, _identity(here))
             with os.scandir(here) as entries:
                 for entry in entries:
                     if entry.name.startswith("."):
                         continue
-                    if entry.is_dir():
-                        if not entry.is_symlink() or _identity(entry.path) not in above:
-                            folders.append((entry.path, above))
-                    elif entry.is_file() or entry.is_symlink():
+                    kind = _kind(entry)
+                    if kind == "folder":
+                        target = Path(entry.path).resolve() if entry.is_symlink() else real / entry.name
+                        if not entry.is_symlink() or not _is_listed_anyway(target, root, real):
+                            folders.append((entry.path, target))
+                    elif kind == "file":
                         files.append(entry.name)
         except OSError as error:
             problem = error.strerror
@@ -47,11 +50,23 @@ def list_files(folder: str | PathLike[str]) -> list[str]:
     for here, problem, files in walk_folder(folder):
         if problem:
             raise UserError(f"{here}: cannot be read ({problem}).")
-        paths += [Path(os.path.relpath(os.path.join(here, name), folder)).as_posix() for name in files]
+        place = Path(os.path.relpath(here, folder)).as_posix()
+        paths += [name if place == "." else f"{place}/{name}" for name in files]
     return sorted(paths)
 
 
-def _identity(path):
-    """Return what two paths of the same folder have in common."""
-    status = os.stat(path)
-    return status.st_dev, status.st_ino
+def _kind(entry):
+    """Return whether a directory entry is a `folder`, a `file` or something `else`."""
+    try:
+        if entry.is_dir():
+            return "folder"
+        return "file" if entry.is_file() or entry.is_symlink() else "else"
+    except OSError:  # A link to itself, or to where nothing may be read.
+        return "file"
+
+
+def _is_listed_anyway(target, root, here):
+    """Return whether the target of a link in the folder `here` is a folder above it, or is listed without the link."""
+    if here.is_relative_to(target):
+        return True
+    return target.is_relative_to(root) and not any(part.startswith(".") for part in target.relative_to(root).parts)

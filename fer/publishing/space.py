@@ -85,9 +85,9 @@ def deploy(
                 api.add_space_secret(repository, "HF_TOKEN", token)
                 # Visitors may use the model of the Space, but not download it.
                 api.add_space_variable(repository, "FER_ON_DEVICE", "0")
-            else:
-                _remove_token(api, repository)
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
+        if not token:
+            _remove_token(api, repository)
         if wait:
             wait_until_up(api, repository)
     except FAILURES as error:
@@ -113,7 +113,7 @@ def _remove_token(api, repository):
     """Delete the token of a Space that served a private model before, and the setting that came with it."""
     if "HF_TOKEN" in api.get_space_secrets(repository):
         api.delete_space_secret(repository, "HF_TOKEN")
-        if "FER_ON_DEVICE" in api.get_space_variables(repository):
+        if (setting := api.get_space_variables(repository).get("FER_ON_DEVICE")) and setting.value == "0":
             api.delete_space_variable(repository, "FER_ON_DEVICE")
 
 

@@ -3,13 +3,18 @@
 import importlib.util
 import json
 import math
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from fer.documents import to_json
+from fer.errors import UserError
 from fer.models.model_folder import HISTORY, LOGS, read_history
 from fer.outputs import write_text
 from fer.training.batches import FaceBatches
@@ -89,7 +94,10 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.group.first:
-            with self.group.apart():  # Keras creates an optimizer here, to see which of its attributes need no saving.
+            with (
+                delayed_signals(),
+                self.group.apart(),
+            ):  # Keras creates an optimizer here, to see which of its attributes need no saving.
                 super().on_epoch_end(epoch, logs)
 
 
@@ -129,7 +137,29 @@ class EpochSeconds(keras.callbacks.Callback):
 def count_finished(checkpoint: Path) -> int:
     """Return the number of epochs after which Keras wrote a checkpoint; 0 if there is none."""
     path = checkpoint / "training_metadata.json"
-    return json.loads(path.read_text())["epoch"] if path.exists() else 0
+    try:
+        return json.loads(path.read_text())["epoch"] if path.exists() else 0
+    except ValueError:  # The machine went off while it was written.
+        raise UserError(f"{path}: damaged. Train again, into another --output.") from None
+
+
+@contextmanager
+def delayed_signals() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block has ended, so that what it writes belongs together."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in received:
+        signal.raise_signal(number)
 
 
 def is_finite(row: dict[str, float]) -> bool:

@@ -38,8 +38,9 @@ ADDED = {
 """Values of the settings that were added later, for runs that were begun before."""
 
 
-DIGESTS = ("pictures", "begun_from")
-"""Settings that identify contents; runs that were begun before have none, and are resumed with any."""
+DIGESTS = {"pictures": "the pictures in --data are others", "begun_from": "the model of --start is another"}
+"""Settings that identify contents, each with what a difference means. Runs that were begun before have none, and are
+resumed with any."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,12 @@ def check_resumption(plan: Plan, settings: dict[str, Any]) -> None:
         return
     earlier = ADDED | {key: settings.get(key) for key in DIGESTS} | json.loads(path.read_text())
     earlier["network"] = find_network(earlier.get("network")).name
+    if earlier["tune"] == "head":
+        earlier["augment"] = False  # What was recorded before was never done.
     changed = [key for key in settings if settings[key] != earlier.get(key)]
+    rule = f"A run is resumed with its own settings. {plan.options.output}: "
+    if others := [DIGESTS[key] for key in changed if key in DIGESTS]:
+        raise UserError(f"{rule}{' and '.join(others)} than at its beginning.")
     if changed:
         there, received = (", ".join(f"{key}={values.get(key)}" for key in changed) for values in (earlier, settings))
-        raise UserError(f"A run is resumed with its own settings. {plan.options.output}: {there}. Received: {received}")
+        raise UserError(f"{rule}{there}. Received: {received}")

@@ -11,7 +11,7 @@ from PIL import Image
 from fer.data.fer2013 import load_faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.items import DataError
-from fer.labels import CSV_EMOTIONS, EMOTIONS
+from fer.labels import CSV_EMOTIONS, EMOTIONS, fold
 
 KAGGLE_HEADER = ("emotion", "pixels", "Usage")
 COMPETITION_HEADER = ("emotion", " Usage", " pixels")
@@ -198,11 +198,12 @@ def test_what_is_held_out_does_not_depend_on_the_requested_classes(tmp_path, dra
         for file in sorted((folder / "train" / name).iterdir())[3 if name == "disgust" else 1 :]:
             file.unlink()
     (folder / "train" / "happy").rename(folder / "train" / "Happy")
-    wider = load_faces(folder, "validation", ("angry", "disgust", "happy", "sad", "surprise"))
-    for classes in (("HAPPY", "sad"), ("angry", "surprise"), ("disgust", "angry")):
+    (folder / "train" / "surprise").rename(folder / "train" / "Mu\u0308de")  # As macOS decomposes the letter.
+    wider = load_faces(folder, "validation", ("angry", "disgust", "happy", "sad", "m\xfcde"))
+    for classes in (("HAPPY", "sad"), ("angry", "M\xdcDE"), ("disgust", "angry")):
         fewer = load_faces(folder, "validation", classes)
-        wanted = [name.lower() for name in classes]
-        assert fewer.names == tuple(name for name in wider.names if name.split("/")[1].lower() in wanted)
+        wanted = [fold(name) for name in classes]
+        assert fewer.names == tuple(name for name in wider.names if fold(name.split("/")[1]) in wanted)
         assert not set(fewer.names) & set(load_faces(folder, "train", classes).names)
 
 

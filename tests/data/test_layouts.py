@@ -73,6 +73,17 @@ def test_people_with_pictures_of_several_classes_are_held_out_until_each_class_h
     assert not pictures[0] & pictures[1]
 
 
+@pytest.mark.parametrize("large", range(5))
+def test_a_person_with_most_of_the_pictures_is_not_held_out(tmp_path, large):
+    number = 0
+    for person in range(5):
+        for index in range(60 if person == large else 10):
+            name = f"S{person:03d}_{index:03d}_00000001.png"
+            draw(tmp_path / ("happy" if index % 2 else "sad") / name, number := number + 1, size=8)
+    parts = [load_faces(tmp_path, split, ("happy", "sad"), layout="ckplus") for split in ("train", "validation")]
+    assert len(parts[1]) in (10, 20)
+
+
 def people_of(faces):
     return [name.split("/")[-1][:4] for name in faces.names]
 

@@ -60,13 +60,37 @@ def test_linked_folders_are_read_and_links_to_nothing_are_reported(tmp_path):
     (tmp_path / "real" / "a.png").write_bytes(PNG)
     (tmp_path / "photos" / "linked").symlink_to(tmp_path / "real")
     (tmp_path / "photos" / "below" / "again").symlink_to(tmp_path / "real")
-    (tmp_path / "photos" / "below" / "up").symlink_to(tmp_path / "photos")
+    (tmp_path / "photos" / "below" / "up").symlink_to(tmp_path)
+    (tmp_path / "photos" / "latest").symlink_to(tmp_path / "photos" / "below")
     (tmp_path / "photos" / "broken.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "photos" / "itself.png").symlink_to("itself.png")
+    (tmp_path / "photos" / ".store").mkdir()
+    (tmp_path / "photos" / ".store" / "b.png").write_bytes(PNG)
+    (tmp_path / "photos" / "stored").symlink_to(tmp_path / "photos" / ".store")
     found, notes = find(tmp_path / "photos")
-    assert [str(picture.place) for picture in found] == ["broken.png", "below/again/a.png", "linked/a.png"]
-    with pytest.raises(UserError, match="broken.png: no such file"):
-        found[0].load()
+    assert [str(picture.place) for picture in found] == [
+        "broken.png", "itself.png", "below/again/a.png", "linked/a.png", "stored/b.png"
+    ]  # fmt: skip
+    for picture in found[:2]:
+        with pytest.raises(UserError, match=f"{picture.place}: no such file"):
+            picture.load()
     assert notes == []
+
+
+def test_folders_that_link_to_each_other_are_read_once(tmp_path):
+    for name in "abcdefgh":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(PNG)
+        for other in "abcdefgh":
+            (tmp_path / name / f"to-{other}").symlink_to(tmp_path / other)
+    assert [str(picture.place) for picture in find(tmp_path)[0]] == [f"{name}/1.png" for name in "abcdefgh"]
+
+
+def test_files_in_hidden_folders_of_a_zip_are_left_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in (".thumbs/a.png", "b/.cache/a.png", "../c.png", "./d.png"):
+            archive.writestr(name, PNG)
+    assert [str(picture.place) for picture in find(tmp_path / "a.zip")[0]] == ["../c.png", "d.png"]
 
 
 def test_a_zip_of_any_name_is_read_without_following_its_paths(tmp_path):

@@ -114,6 +114,18 @@ def test_a_setting_that_was_made_by_hand_stays_when_a_space_is_deployed_again(hu
 
 
 @pytest.mark.usefixtures("tokens")
+def test_a_space_keeps_its_token_if_the_files_of_a_public_model_cannot_be_uploaded(hub, monkeypatch):
+    hub.put(BUNDLED, "fer-bot/private", private=True)
+    hub.put(BUNDLED, MODEL)
+    monkeypatch.setenv("FER_SPACE_TOKEN", "hf_read")
+    deploy(SPACE, "fer-bot/private")
+    hub.fail("/commit/", 403, 20)
+    with pytest.raises(HubError):
+        deploy(SPACE, MODEL)
+    assert find_space(hub).secrets["HF_TOKEN"]["value"] == "hf_read"
+
+
+@pytest.mark.usefixtures("tokens")
 @pytest.mark.parametrize("rules", [{"private": True}, {"gated": True}], ids=["private", "gated"])
 @pytest.mark.parametrize(
     ("token", "received"),

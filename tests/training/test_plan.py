@@ -92,9 +92,20 @@ def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
     settings = list_settings(resumed, None, [])
     save_settings(resumed, settings | {"pictures": "1", "begun_from": "2"})
     check_resumption(resumed, settings | {"pictures": "1", "begun_from": "2"})
-    for other in ({"pictures": "3", "begun_from": "2"}, {"pictures": "1", "begun_from": "3"}):
-        with pytest.raises(UserError, match=r"A run is resumed with its own settings"):
-            check_resumption(resumed, settings | other)
+    for other, said in (
+        ({"pictures": "3"}, "the pictures in --data are others"),
+        ({"begun_from": "3"}, "--start is another"),
+    ):
+        with pytest.raises(UserError, match=f"A run is resumed with its own settings. .*{said} than at its beginning"):
+            check_resumption(resumed, settings | {"pictures": "1", "begun_from": "2"} | other)
+
+
+def test_a_run_of_the_head_that_claimed_to_augment_can_be_resumed(tmp_path):
+    head = plan(tmp_path, "--network", "mobilenet", "--weights", "faces.json", "--tune", "head")
+    settings = list_settings(head, None, [])
+    save_settings(head, settings | {"augment": True})
+    resumed = plan(tmp_path, "--network", "mobilenet", "--weights", "faces.json", "--tune", "head", "--resume")
+    check_resumption(resumed, settings)
 
 
 @pytest.mark.parametrize("option", ["--teacher bundled", "--zoom 0.2", "--degrade 0.3"])
