@@ -1,3 +1,4 @@
+import signal
 from dataclasses import replace
 
 import keras
@@ -234,6 +235,25 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(faces, tmp_path, mon
         np.testing.assert_allclose(weights, same, atol=1e-6)
     # A finished run is not changed.
     assert run(faces, tmp_path / "cut", resume=True, **recipe)[1] == history
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_until_a_checkpoint_is_complete(number):
+    done, received = [], []
+    before = signal.signal(number, lambda number, frame: received.append(number))
+    try:
+        with callbacks.delayed_signals():
+            signal.raise_signal(number)
+            done.append(not received)
+        assert (done, received) == ([True], [number])
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_damaged_checkpoint_is_reported(tmp_path):
+    (tmp_path / "training_metadata.json").write_text("")
+    with pytest.raises(UserError, match="training_metadata.json: damaged. Train again, into another --output"):
+        callbacks.count_finished(tmp_path)
 
 
 @pytest.mark.slow  # Two hundred steps, with a graph.

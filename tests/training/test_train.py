@@ -16,7 +16,8 @@ import train
 from fer.cli.commands import main as fer_main
 from fer.data.fer2013 import load_faces
 from fer.errors import UserError
-from fer.models.config import load_config
+from fer.models.calibration import Calibration
+from fer.models.config import load_config, save_calibration
 from fer.models.model_folder import BUNDLED, load_model, read_history, save_model
 from fer.publishing.card import list_commands
 from fer.recognition.classification import classify
@@ -122,6 +123,11 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     train.main([*command, "--resume"])
     assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
     assert read_litert_file(folder).path == folder / "model.tflite"
+    # Nor is a prior that was chosen since.
+    shares = load_config(folder)[0].calibration.class_shares
+    save_calibration(folder, Calibration(prior_exponent=0.5, class_shares=shares))
+    train.main([*command, "--resume"])
+    assert load_config(folder)[0].calibration.prior_exponent == 0.5
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
