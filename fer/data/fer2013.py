@@ -14,30 +14,24 @@ read, to see whether they are pictures.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import train_test_split
 
+from fer.data.held_out import split_training
 from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError, Item
 from fer.data.sources import Source, open_source
 from fer.data.tables import FACE_SIZE
 from fer.errors import check
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
-from fer.labels import EMOTIONS, KNOWN, check_classes, fold, known_class
+from fer.labels import EMOTIONS, KNOWN, check_classes
 
 PICTURES = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4965, 4830, 3171), strict=True))
 """Numbers of training pictures of FER2013, by emotion."""
-VALIDATION_SHARE = 0.1
-"""Share of the training pictures that becomes the validation split where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +172,7 @@ def select_items(
         train = sorted((item for item in source.items if item.split == "train"), key=lambda item: item.name)
         if not train:
             raise DataError(f"{path}: no training pictures found. {EXPECTED}")
-        items = _stratified(train, classes, path, source.content_of)[split == "validation"]
+        items = split_training(train, classes, path, source.content_of)[split == "validation"]
     else:
         items = [item for item in source.items if item.split == split]
     items = sorted((item for item in items if item.label in classes), key=lambda item: item.name)
@@ -214,90 +208,6 @@ def _describe_left_out(path, source, classes):
     kinds = ", ".join(f"{count} {name}" for name, count in counts.most_common(10))
     others = f"{counts.total()} of other classes left out: {kinds}" if kinds else ""
     return " ".join(f"{path}: {part}." for part in (describe_left_out(source.left_out), others) if part)
-
-
-def _stratified(items, classes, path, content_of):
-    """Split items into two stratified lists, which depend on the items alone and not on the requested classes.
-
-    Items that belong together stay together and count once for the share, except where groups such as people's pictures
-    have several classes: there a tenth of each class's pictures is held out.
-    """
-    groups = _join(items, content_of)
-    labels = [_canonical(group[0].label) for group in groups]
-    parts = None
-    if not any(item.group for item in items):
-        with suppress(ValueError):  # A class has one picture, or a tenth has fewer pictures than there are classes.
-            parts = train_test_split(groups, test_size=VALIDATION_SHARE, stratify=labels, random_state=SPLIT_SEED)
-    if parts is None or {*labels} - {_canonical(group[0].label) for group in parts[1]}:
-        parts = _hold_out(groups, classes, path)
-    return [list(chain.from_iterable(part)) for part in parts]
-
-
-def _join(items, content_of):
-    """Return lists of the items that must stay together: copies, and those of one `Item.group`."""
-    keys, links = {}, []
-    for index, item in enumerate(items):
-        for key in [("content", content_of(item)), *([("group", item.group)] if item.group else [])]:
-            links.append((index, len(items) + keys.setdefault(key, len(keys))))
-    size = len(items) + len(keys)
-    graph = coo_array((np.ones(len(links)), tuple(np.transpose(links))), (size, size))
-    _, numbers = connected_components(graph, directed=False)
-    groups = {}
-    for item, number in zip(items, numbers[: len(items)].tolist(), strict=True):
-        groups.setdefault(number, []).append(item)
-    return list(groups.values())
-
-
-def _hold_out(groups, classes, path):
-    """Split groups into two lists: of each class, a tenth of the pictures is held out, but at least one and not all."""
-    counts = [Counter(_canonical(item.label) for item in group) for group in groups]
-    left, held, chosen = sum(counts, Counter()), Counter(), set()
-    wanted = {label: max(1, round(VALIDATION_SHARE * count)) for label, count in left.items()}
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(groups)).tolist()
-
-    def excess(index):
-        """Return how many pictures too many are held out with a group."""
-        return sum(max(0, held[label] + count - wanted[label]) for label, count in counts[index].items())
-
-    def choose(index):
-        chosen.add(index)
-        held.update(counts[index])
-        left.subtract(counts[index])
-
-    for label, count in sorted(left.items(), key=lambda item: (item[1], item[0])):
-        own = [index for index in order if label in counts[index]]
-        for index in own:
-            if (
-                index not in chosen
-                and held[label] < wanted[label]
-                and not excess(index)
-                and _leaves(left, counts[index])
-            ):
-                choose(index)
-        # Now each further group exceeds the tenth of some class; the one that does so least is taken.
-        while held[label] < wanted[label]:
-            rest = [index for index in own if index not in chosen and _leaves(left, counts[index])]
-            if not rest:
-                break
-            choose(min(rest, key=excess))
-        if not held[label] and label in map(_canonical, classes):
-            reason = f"class {label} has {count} picture{'s that stay together' if count > 1 else ''}"
-            rule = f"{path}: there is no validation split, and a stratified tenth of training cannot be taken"
-            raise DataError(f"{rule} ({reason})")
-    parts = [], []
-    for index, group in enumerate(groups):
-        parts[index in chosen].append(group)
-    return parts
-
-
-def _leaves(left, own):
-    """Return whether each class keeps a picture if a group with these numbers of pictures goes."""
-    return all(left[label] > count for label, count in own.items())
-
-
-def _canonical(label):
-    """Return the same text for all spellings of a class."""
-    return known_class(label) or fold(label)
 
 
 def _limit(items, limit, draw):

@@ -11,7 +11,7 @@ from conftest import wait_for
 from filelock import FileLock
 
 from fer.app.server import cache
-from fer.app.server.cache import LOCK, make_cache, remove_dead, sweep, sweep_leftovers
+from fer.app.server.cache import LOCK, make_cache, open_upload, remove_dead, sweep, sweep_leftovers
 from fer.app.server.limits import KEEP_SECONDS, SWEEP_SECONDS
 from fer.errors import UserError
 
@@ -96,6 +96,19 @@ def test_a_sweep_deletes_old_files_and_their_empty_folders(make):
     assert (path / "broken" / "off").exists()
     sweep(folder, kept, before=time.time() + 60)
     assert sorted(path.rglob("*")) == sorted({path / LOCK, example.parent, example})
+
+
+def test_the_parts_of_an_upload_are_kept_until_it_has_ended(make):
+    folder = make()
+    other, part = Path(folder.name, "other", "a.jpg"), Path(folder.name, "tmp1")
+    other.parent.mkdir()
+    with open_upload():
+        for path in (other, part):
+            path.write_bytes(b"a face")
+        sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
+        assert (other.exists(), part.exists()) == (False, True)
+    sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
+    assert not part.exists()
 
 
 def test_a_file_that_cannot_be_deleted_is_logged_and_the_sweep_goes_on(make, monkeypatch, caplog):

@@ -1,5 +1,6 @@
 """Tests of wrong values on every route of the app: no file of the server is read, and errors are one sentence."""
 
+import asyncio
 import base64
 import json
 import logging
@@ -10,14 +11,18 @@ import uuid
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import quote
 
+import gradio as gr
 import httpx
 import pytest
 from conftest import free_port, wait_for
+from gradio.exceptions import InvalidPathError
 from PIL import Image
 
 from fer.app.demo import Serving, build_demo, launch
 from fer.app.server.limits import MAX_BODY
+from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.values import describe, is_file
 from fer.labels import EMOTIONS
 
@@ -62,8 +67,8 @@ def join(fake_app):
 
     def call(name, *values, **more):
         number = next(key for key, fn in fake_app.fns.items() if fn.api_name == name) if isinstance(name, str) else name
-        session = uuid.uuid4().hex
-        body = json.dumps({"data": values, "fn_index": number, "session_hash": session, **more})
+        session = more.setdefault("session_hash", uuid.uuid4().hex)
+        body = json.dumps({"data": values, "fn_index": number, **more})
         answer = fake_app.http.post("queue/join", content=body, headers={"Content-Type": "application/json"})
         if not answer.is_success:
             return answer.json()["detail"]
@@ -86,17 +91,6 @@ def call(fake_app):
         text = fake_app.http.get(f"call/{name}/{answer.json()['event_id']}").text
         event, data = re.findall("event: (complete|error)\ndata: (.*)\n", text)[-1]
         return json.loads(data)["error"] if event == "error" else json.loads(data)
-
-    return call
-
-
-@pytest.fixture
-def run(fake_app):
-    """Function that calls a function of the app without the queue; it returns the same as `join`."""
-
-    def call(name, *values):
-        answer = fake_app.http.post(f"run/{name}", json={"data": values})
-        return answer.json().get("error") or answer.json().get("detail") or answer.json()["data"]
 
     return call
 
@@ -155,7 +149,7 @@ def test_values_has_every_function_that_takes_a_file(fake_app):
 
 @pytest.mark.parametrize("name", VALUES)
 def test_only_uploads_are_read_and_errors_do_not_reveal_whether_a_file_exists(
-    join, call, run, fake_app, foreign_paths, name
+    join, call, fake_app, foreign_paths, name
 ):
     answers = set()
     for path in foreign_paths:
@@ -163,8 +157,8 @@ def test_only_uploads_are_read_and_errors_do_not_reveal_whether_a_file_exists(
     for meta in ({}, {"meta": {"_type": "other"}}, {"meta": META, "is_stream": True}, {"url": fake_app.photo}):
         answers.add(join(name, *VALUES[name]({"path": foreign_paths[0], **meta})))
     answers.add(join(name, *VALUES[name](foreign_paths[0])))
-    for by_name in (run, call) if name in PUBLIC else (run,):
-        answers |= {by_name(name, *VALUES[name]({"path": path})) for path in foreign_paths[:3]}
+    if name in PUBLIC:
+        answers |= {call(name, *VALUES[name]({"path": path})) for path in foreign_paths[:3]}
     (sentence,) = answers
     assert sentence.endswith(REFUSED)
     assert "secret" not in sentence
@@ -230,11 +224,43 @@ def test_a_live_frame_must_be_a_data_url(join, foreign_paths):
     assert join("read", {"url": "http://127.0.0.1/"}, None, "en") == "A frame must be a small picture as a data URL."
 
 
-def test_a_session_does_not_keep_frames(fake_app):
+def test_a_session_does_not_keep_frames(fake_app, join):
     frame = f"data:image/jpeg;base64,{base64.b64encode(b'frame' * 1000).decode()}"
-    body = {"data": [{"url": frame}, None, "en"], "session_hash": "camera"}
-    assert "not a picture" in fake_app.http.post("run/read", json=body).json()["data"][1]
+    assert "not a picture" in join("read", {"url": frame}, None, "en", session_hash="camera")[1]
     assert frame not in str(list(fake_app.sessions["camera"].components))
+
+
+@pytest.mark.parametrize("route", ["run/predict", "run/show", "api/predict"])
+def test_no_function_is_called_without_the_queue(fake_app, route):
+    answer = fake_app.http.post(route, json={"data": [None, False, 0, "en"]})
+    assert answer.status_code == 404
+    assert "Please join the queue" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("name", [".photo.png", "._photo.png", "...", "..png"])
+def test_a_file_whose_name_begins_with_a_dot_is_read(fake_app, join, name):
+    with open(fake_app.photo, "rb") as photo:
+        (path,) = fake_app.http.post("upload", files={"files": (name, photo)}).json()
+    assert not Path(path).name.startswith(".")
+    (row,) = join("predict_batch", [{"path": path, "orig_name": name, "meta": META}])[0]
+    assert row["message"] == "No face found."
+
+
+def test_a_file_that_gradio_refuses_is_refused_in_one_sentence(monkeypatch):
+    async def refuse(*_):
+        raise InvalidPathError("Dotfiles located in the temporary directory cannot be moved to the cache")
+
+    monkeypatch.setattr(gr.Blocks, "preprocess_data", refuse)
+    nothing = SimpleNamespace(inputs=[], fn=print, input_parameter_names=[])
+    with CheckedBlocks() as demo, pytest.raises(gr.Error, match="A file must be one that was uploaded"):
+        asyncio.run(demo.preprocess_data(nothing, [], None))
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("below", ["</script><script>alert(1)</script>/gradio_api/mcp", "x/gradio_api/mcp", "x"])
+def test_no_page_below_mcp_repeats_its_path(fake_app, method, below):
+    answer = fake_app.http.request(method, f"mcp/{quote(below)}", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.json()) == (404, {"detail": "There is no such page."})
 
 
 def test_only_files_of_the_cache_are_sent(fake_app, foreign_paths):

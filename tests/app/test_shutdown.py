@@ -5,9 +5,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
-import httpx
 import pytest
 from conftest import ROOT, run_app, wait_for
+from gradio_client import Client
 
 from fer.app.server.cache import LOCK
 
@@ -55,7 +55,7 @@ def ended(request, tmp_path_factory):
     for name in (LOCK, "photo.jpg"):
         (killed / name).write_bytes(b"of an app that was killed")
     with log.open("w") as output, run_app(cache, request.param, output) as url:
-        answer = httpx.post(f"{url}gradio_api/run/model", json={"data": []}, timeout=60).json()["data"][0]
+        answer = Client(url, verbose=False).predict(api_name="/model")
         wait_for(lambda: not killed.exists())
         (folder,) = cache.iterdir()
         (folder / "photo.jpg").write_bytes(b"a face")

@@ -140,7 +140,7 @@ def build_photo_page(
     inputs = [photo, cropped, smallest, language]
     # A single event for all of them: two events at once, of the page's start and of a photo, could end in either order.
     gr.on(
-        [photo.change, cropped.change, smallest.release, language.change], show, inputs, answers,
+        [photo.change, cropped.change, smallest.change, language.change], show, inputs, answers,
         preprocess=False, api_visibility="private", show_progress_on=annotated, trigger_mode="always_last",
         **PHOTO_QUEUE,
     )  # fmt: skip

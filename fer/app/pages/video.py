@@ -1,5 +1,6 @@
 """Page that reads a clip and shows each face's expressions over time and the clip with boxes, and its endpoint."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -47,8 +48,12 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
         if upload is None:
             yield fill(language, say(language, "video.start"))
             return
-        # Gradio copies the finished video to its cache and sweeps it there; this folder is deleted even after Cancel.
-        with tempfile.TemporaryDirectory(prefix="fer-") as folder:
+        if not Path(upload.path).exists():
+            yield fill(language, say(language, "app.gone"))
+            return
+        # Gradio copies the finished video to its cache and sweeps it there; this folder is deleted even after Cancel,
+        # and lies in the cache, so that the next start deletes it after a crash.
+        with tempfile.TemporaryDirectory(dir=os.environ.get("GRADIO_TEMP_DIR")) as folder:
             try:
                 yield from read(upload, every, language, str(Path(folder) / "faces.mp4"))
             except UserError as error:

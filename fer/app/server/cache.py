@@ -6,11 +6,14 @@ deleted by the next process that starts.
 """
 
 import logging
+import math
 import os
 import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -22,6 +25,8 @@ PREFIX = "fer-"
 LOCK = ".fer-app"
 """Name of the file in the folder that the process keeps locked for as long as it lives."""
 LOG = logging.getLogger(__name__)
+_open_uploads: dict[object, float] = {}
+"""Times at which the uploads began that are arriving, in seconds since the epoch."""
 
 
 def make_cache() -> tempfile.TemporaryDirectory:
@@ -78,9 +83,12 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
         kept: paths that are not deleted.
         before: time in seconds since the epoch.
     """
-    for path in sorted(Path(folder.name).rglob("*"), reverse=True):  # Contents sort before their folder.
+    root, oldest = Path(folder.name), min(_open_uploads.values(), default=math.inf)
+    for path in sorted(root.rglob("*"), reverse=True):  # Contents sort before their folder.
         try:
-            if path in kept or path.lstat().st_ctime >= before:
+            # The parts of a request are files in the folder itself until all have arrived.
+            arriving = path.parent == root and path.is_file() and path.lstat().st_ctime >= oldest
+            if path in kept or arriving or path.lstat().st_ctime >= before:
                 continue
             if not path.is_dir():
                 path.unlink()
@@ -90,6 +98,17 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
             continue
         except OSError as error:
             LOG.warning("The cache keeps what should be deleted: %s", error)
+
+
+@contextmanager
+def open_upload() -> Iterator[None]:
+    """Keep the files of an upload from `sweep` until the request has ended, however long it takes."""
+    key = object()
+    _open_uploads[key] = time.time()
+    try:
+        yield
+    finally:
+        del _open_uploads[key]
 
 
 def remove_dead(folder: tempfile.TemporaryDirectory) -> None:

@@ -1,6 +1,8 @@
 """Middleware that limits the size of requests and answers those on which Gradio would fail."""
 
 import re
+from contextlib import nullcontext
+from pathlib import PurePosixPath
 
 from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import GradioMultiPartParser
@@ -10,14 +12,17 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
+from fer.app.server.cache import open_upload
 from fer.app.server.calls import check_call
 from fer.app.server.limits import MAX_BODY
 
 API = "/gradio_api/"
 """Prefix of Gradio's routes."""
-CLOSED = re.compile(r"proxy=|component_server|deep_link|process_recording")
+CLOSED = re.compile(r"proxy=|component_server|deep_link|process_recording|mcp(?!(/(http|sse|schema|messages)?/?)?$)")
 """Pattern of Gradio's routes that this app closes, as it uses none of them: they send requests to other servers, run
-ffmpeg, and write sessions to disk."""
+ffmpeg, write sessions to disk, and repeat a path below `mcp/` in a page, with any script that it contains."""
+UPLOAD = re.compile("upload/?")
+"""Pattern of the route of uploads."""
 
 
 class Intake:
@@ -37,14 +42,15 @@ class Intake:
             if CLOSED.match(route):
                 raise HTTPException(404, "There is no such page.")
             _fix_range_unit(scope)
-            if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not re.fullmatch("upload/?", route):
+            if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not UPLOAD.fullmatch(route):
                 body, receive = await _read(scope, receive)
                 if scope["method"] == "POST":
                     check_call(scope["app"].get_blocks(), route, body)
         except HTTPException as error:
             return await JSONResponse({"detail": error.detail}, error.status_code)(scope, receive, send)
         try:
-            await self.app(scope, receive, send)
+            with open_upload() if UPLOAD.fullmatch(route) else nullcontext():
+                await self.app(scope, receive, send)
         except RuntimeError as error:
             # Gradio raised an HTTPException in a stream whose first message has said why; only the end is missing.
             if not isinstance(error.__cause__, HTTPException):
@@ -53,10 +59,19 @@ class Intake:
 
 
 class FilesOnlyParser(GradioMultiPartParser):
-    """Parser of uploads that refuses text fields: Gradio keeps them in memory, whatever their size, and then fails."""
+    """Parser of uploads that refuses text fields: Gradio keeps them in memory, whatever their size, and then fails.
+
+    Dots at the beginning of a file's name are left out: Gradio would store such a file, but refuse to read it.
+    """
 
     def __init__(self, *args, **options):
         super().__init__(*args, **{**options, "max_fields": 0})
+
+    async def parse(self):
+        form = await super().parse()
+        for file in form.getlist("files"):
+            file.filename = file.filename and (PurePosixPath(file.filename).name.lstrip(".") or "file")
+        return form
 
 
 async def _read(scope, receive):

@@ -12,6 +12,7 @@ import gradio as gr
 import httpx
 from gradio.blocks import BlockFunction
 from gradio.components import Component
+from gradio.exceptions import InvalidPathError
 
 from fer.app.server.values import check_value, describe, is_stream, refusal
 
@@ -29,8 +30,11 @@ class CheckedBlocks(gr.Blocks):
         super().__init__(**options)
 
     def queue(self, *args, max_size=None, **options):
-        """Create the queue. `gr.Blocks` calls this itself, so that the limit costs no slow second call."""
-        return super().queue(*args, max_size=max_size or self._waiting, **options)
+        """Create the queue. `gr.Blocks` calls this itself, so that the limit costs no slow second call.
+
+        No route passes by the queue, whose limits hold for everybody.
+        """
+        return super().queue(*args, max_size=max_size or self._waiting, **{**options, "api_open": False})
 
     async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
         """Check the values, then convert them as `gr.Blocks` does."""
@@ -45,6 +49,8 @@ class CheckedBlocks(gr.Blocks):
             raise
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             raise refusal("A file cannot be fetched from its address.") from None
+        except InvalidPathError:  # A hidden file of the cache, which is no upload.
+            raise refusal("A file must be one that was uploaded.") from None
         finally:
             # Gradio keeps each value for the session: from a camera, megabytes that are never read again.
             for block in block_fn.inputs:
