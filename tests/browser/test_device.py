@@ -170,6 +170,28 @@ def test_difficult_pictures_are_recognized_as_in_python(read_both, photo):
     assert all(count for name, count in counts.items() if name != "none.png"), counts
 
 
+@pytest.mark.slow  # Eight pictures in a browser and in Python.
+def test_webp_pictures_are_turned_by_their_orientation_as_in_python(read_both, photo):
+    stored = {
+        1: photo,
+        2: photo.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        3: photo.rotate(180),
+        4: photo.transpose(Image.Transpose.FLIP_TOP_BOTTOM),
+        5: photo.transpose(Image.Transpose.TRANSPOSE),
+        6: photo.rotate(90),
+        7: photo.transpose(Image.Transpose.TRANSVERSE),
+        8: photo.rotate(270),
+    }
+    files = {}
+    for orientation, image in stored.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        files[f"{orientation}.webp"] = encode(image, format="WEBP", lossless=True, exif=exif)
+    for answer, expected in read_both(files):
+        assert len(answer["record"]["faces"]) == 1
+        check_same(answer, expected)
+
+
 def test_small_faces_are_left_out_if_requested(read_both, photo):
     two = encode(compose((700, 512), (photo, (0, 0)), (photo.crop((150, 40, 310, 220)).resize((80, 90)), (580, 200))))
     ((both, _),) = read_both({"two.png": two})

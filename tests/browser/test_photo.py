@@ -53,6 +53,20 @@ def test_a_photo_of_the_camera_is_recognized(page):
 
 
 @pytest.mark.slow
+def test_the_smallest_face_can_be_set_with_the_keyboard(page, two_faces):
+    upload(page, two_faces)
+    expect(page.locator("#message")).to_contain_text("2 faces")
+    slider, number = page.locator("#smallest input[type=range]"), page.locator("#smallest input[type=number]")
+    slider.press("End")
+    expect(page.locator("#message")).to_contain_text("No face found. Lower “Smallest face to look for”")
+    slider.press("Home")
+    expect(page.locator("#message")).to_contain_text("2 faces")
+    number.fill("50")
+    number.press("Tab")
+    expect(page.locator("#message")).to_contain_text("No face found. Lower “Smallest face to look for”")
+
+
+@pytest.mark.slow
 def test_a_click_selects_a_face(page, two_faces):
     upload(page, two_faces)
     expect(page.locator("#message")).to_contain_text("2 faces, the largest first")

@@ -1,5 +1,6 @@
 /** The photo page on this device: the browser reads the photo and creates the downloads. */
 
+import { decodePicture } from "../module/picture.js";
 import { photoRecord } from "../module/pipeline.js";
 import { PhotoCamera } from "./camera.js";
 import { drawFaces, faceAt } from "./drawing.js";
@@ -140,7 +141,7 @@ class PhotoView {
     try {
       const options = { already_cropped: this.cropped.checked, smallest_face: this.smallest.value / 100 };
       const faces = await recognizer.recognize(photo, options);
-      const bitmap = await createImageBitmap(photo);
+      const bitmap = await decodePicture(photo);
       if (this.turn !== turn) return;
       const { width, height, left_out } = faces;
       this.answer = { width, height, faces, left_out, bitmap };
