@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -189,7 +189,7 @@ class Listing(NamedTuple):
     notes: list[tuple[str, str]]
 
 
-def list_pictures(paths: Iterable[str | Path]) -> Listing:
+def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = None) -> Listing:
     """Return the pictures among files and in zips, in their order.
 
     Each file that is not a zip counts as a picture, whatever it contains. A zip that cannot be read, or that has more
@@ -198,19 +198,21 @@ def list_pictures(paths: Iterable[str | Path]) -> Listing:
 
     Args:
         paths: paths of the files.
+        names: names of the files, if they are not those of the paths.
 
     Raises:
         UserError: if there are more than `MAX_PICTURES`.
     """
     listing = Listing([], Counter(), [])
-    for path in map(Path, paths):
+    paths = [Path(path) for path in paths]
+    for path, name in zip(paths, names or [path.name for path in paths], strict=True):
         if path.suffix.lower() == ".zip" or is_zip(read_head(path)):
             try:
-                _list_zip(path, listing)
+                _list_zip(path, name, listing)
             except UserError as error:
-                listing.pictures.append(Picture(path.name, path, problem=str(error)))
+                listing.pictures.append(Picture(name, path, problem=str(error)))
         else:
-            listing.pictures.append(Picture(path.name, path))
+            listing.pictures.append(Picture(name, path))
     if len(listing.pictures) > MAX_PICTURES:
         raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {len(listing.pictures)}")
     return listing
@@ -237,20 +239,20 @@ def open_picture(picture: Picture, load_image: Callable[..., Image.Image] = load
     return load_image(io.BytesIO(content), picture.name)
 
 
-def _list_zip(path, listing):
+def _list_zip(path, name, listing):
     """Add the pictures of a zip to a `Listing`."""
-    with open_zip(path, path.name, MAX_DIRECTORY) as archive:
+    with open_zip(path, name, MAX_DIRECTORY) as archive:
         members = list_files(archive)
         if len(members) > MAX_MEMBERS:
-            raise UserError(f"{path.name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(members)}")
+            raise UserError(f"{name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(members)}")
         members, left_out = pick_pictures(
             members, partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
         )
     if sum(member.file_size for member in members) > MAX_UNPACKED:
-        raise UserError(f"{path.name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
+        raise UserError(f"{name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
     for member in members:
-        name, problem = f"{path.name}/{member.filename}", find_problem(member)
-        listing.pictures.append(Picture(name, path, member, problem and f"{name}: {problem}."))
+        full, problem = f"{name}/{member.filename}", find_problem(member)
+        listing.pictures.append(Picture(full, path, member, problem and f"{full}: {problem}."))
     listing.left_out.update(left_out)
-    if note := describe_contents(path.name, "zip", len(members), left_out):
-        listing.notes.append((path.name, note))
+    if note := describe_contents(name, "zip", len(members), left_out):
+        listing.notes.append((name, note))

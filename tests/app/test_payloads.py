@@ -72,9 +72,11 @@ def join(fake_app):
         answer = fake_app.http.post("queue/join", content=body, headers={"Content-Type": "application/json"})
         if not answer.is_success:
             return answer.json()["detail"]
-        lines = fake_app.http.get("queue/data", params={"session_hash": session}).text.split("\n\n")
-        messages = [json.loads(line[6:]) for line in lines if line]
-        (output,) = [message["output"] for message in messages if message["msg"] == "process_completed"]
+        # The answers to a camera's frames have no end, so this does not wait for it.
+        with fake_app.http.stream("GET", "queue/data", params={"session_hash": session}) as answers:
+            messages = (json.loads(line[6:]) for line in answers.iter_lines() if line)
+            ends = "process_completed", "process_streaming"
+            output = next(message["output"] for message in messages if message["msg"] in ends)
         return output.get("error") or output["data"]
 
     return call
@@ -205,7 +207,9 @@ def test_a_tool_accepts_a_data_uri_and_a_single_file_for_a_batch(tool, fake_app)
 
 def test_a_path_outside_of_the_cache_is_not_resolved(join, foreign_paths, monkeypatch):
     looked_up = []
-    monkeypatch.setattr("fer.app.server.values.os.path.realpath", lambda path: looked_up.append(path) or str(path))
+    monkeypatch.setattr(
+        "fer.app.server.values.os.path.realpath", lambda path, **more: looked_up.append(path) or str(path)
+    )
     assert join("predict", {"path": foreign_paths[0]}).endswith(REFUSED)
     assert foreign_paths[0] not in looked_up
 
@@ -244,6 +248,15 @@ def test_a_file_whose_name_begins_with_a_dot_is_read(fake_app, join, name):
     assert not Path(path).name.startswith(".")
     (row,) = join("predict_batch", [{"path": path, "orig_name": name, "meta": META}])[0]
     assert row["message"] == "No face found."
+
+
+def test_rows_have_the_names_that_the_files_had_before_they_were_uploaded(fake_app, join):
+    names = ["IMG (1).png", "=cmd|x.png", "???.png"]
+    with open(fake_app.photo, "rb") as photo:
+        content = photo.read()
+    paths = fake_app.http.post("upload", files=[("files", (name, content)) for name in names]).json()
+    files = [{"path": path, "orig_name": name, "meta": META} for path, name in zip(paths, names, strict=True)]
+    assert [row["file"] for row in join("predict_batch", files)[0]] == names
 
 
 def test_a_file_that_gradio_refuses_is_refused_in_one_sentence(monkeypatch):

@@ -11,7 +11,7 @@ import gradio as gr
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import bars, caption
 from fer.app.components.tables import headers, percentages, sure
-from fer.app.components.upload import EXAMPLE_ADDRESS
+from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import PHOTO_QUEUE, THUMBNAIL_SIDE
@@ -53,11 +53,12 @@ def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable
         }
 
     def show(files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
-        if not all(Path(file).exists() for file in files or []):
+        uploads = [to_upload(file) for file in files or []]
+        if not all(Path(upload.path).exists() for upload in uploads):
             return fill(language, say(language, "app.gone"))
         rows, pictures = [], []
         try:
-            listing = list_pictures(files or [])
+            listing = _list(uploads)
             for image, faces, more in _read(serving, load_image, listing.pictures, progress, language):
                 rows += more
                 if image:
@@ -94,7 +95,7 @@ def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable
 
     answers = [message, gallery, counts, table, answer, save_csv, save_rows]
     gr.on(
-        [files.change, language.change], show, [files, language], answers, api_visibility="private",
+        [files.change, language.change], show, [files, language], answers, preprocess=False, api_visibility="private",
         show_progress_on=message, trigger_mode="always_last", **PHOTO_QUEUE,
     )  # fmt: skip
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
@@ -116,12 +117,13 @@ def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> No
         zip with files that are not pictures has one row whose message counts these files.
 
         Args:
-            files: pictures and zips of pictures, at most 20 MB per picture.
+            files: pictures and zips of pictures, at most 20 MB per picture. If an address among them cannot be fetched,
+                there is no answer but the reason.
         """
         if files is None:
             raise gr.Error("Pictures are needed. Received: none", print_exception=False)
         try:
-            listing = list_pictures(files or [])
+            listing = _list(to_upload(file) for file in files)
             answers = _read(serving, load_image, listing.pictures, progress)
             return [row for _, _, rows in answers for row in rows] + note_rows(listing.notes)
         except UserError as error:
@@ -129,7 +131,7 @@ def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> No
 
     files = gr.File(label="pictures and zips", file_count="multiple", visible=False)
     rows = gr.JSON(label="rows", visible=False)
-    add_endpoint(predict_batch, [files], rows, [EXAMPLE_ADDRESS], **PHOTO_QUEUE)
+    add_endpoint(predict_batch, [files], rows, [EXAMPLE_ADDRESS], preprocess=False, **PHOTO_QUEUE)
 
 
 def summary(language: str, rows: Sequence[dict], left_out: Counter | None = None) -> str:
@@ -148,6 +150,12 @@ def summary(language: str, rows: Sequence[dict], left_out: Counter | None = None
         words = say(language, "batch.others"), say(language, "batch.unnamed")
         text += " " + say(language, "batch.left_out", kinds=list_kinds(left_out, *words))
     return text
+
+
+def _list(uploads):
+    """Return the pictures of uploads and of zips among them, by the names that they had before they were uploaded."""
+    uploads = list(uploads)
+    return list_pictures([upload.path for upload in uploads], [upload.name for upload in uploads])
 
 
 def _read(serving, load_image, pictures, progress, language="en"):
