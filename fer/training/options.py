@@ -9,9 +9,8 @@ from typing import Any
 from fer.data.items import SPLIT_SEED
 from fer.data.layouts import add_layout
 from fer.labels import EMOTIONS
-from fer.models.networks import NETWORKS
 from fer.models.provenance import last_part
-from fer.training.recipes import Recipe
+from fer.training.recipes import RECIPES, Recipe
 
 STARTED = ("command", "program", "own_process")
 """Names of the values in a command line's namespace that are not options, but record how the command was started."""
@@ -43,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--network",
         default="se_resnet",
         metavar="NAME",
-        help=f"network to train: {', '.join(NETWORKS)} (default: %(default)s)",
+        help=f"network to train: {', '.join(RECIPES)} (default: %(default)s)",
     )
     parser.add_argument(
         "--classes",

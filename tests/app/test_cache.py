@@ -11,7 +11,7 @@ from conftest import wait_for
 from filelock import FileLock
 
 from fer.app.server import cache
-from fer.app.server.cache import LOCK, make_cache, open_upload, remove_dead, sweep, sweep_leftovers
+from fer.app.server.cache import LOCK, make_cache, make_scratch, open_upload, remove_dead, sweep, sweep_leftovers
 from fer.app.server.limits import KEEP_SECONDS, SWEEP_SECONDS
 from fer.errors import UserError
 
@@ -96,6 +96,19 @@ def test_a_sweep_deletes_old_files_and_their_empty_folders(make):
     assert (path / "broken" / "off").exists()
     sweep(folder, kept, before=time.time() + 60)
     assert sorted(path.rglob("*")) == sorted({path / LOCK, example.parent, example})
+
+
+def test_a_scratch_folder_lies_beside_the_cache_and_is_deleted_after_a_crash(make):
+    first = make()
+    with make_scratch() as scratch:
+        assert Path(scratch).parent == Path(first.name).parent
+        remove_dead(first)
+        assert Path(scratch).exists()  # Its process is alive.
+    assert not Path(scratch).exists()
+    left = make_scratch()
+    left.lock.release()  # As if its process had been killed.
+    remove_dead(first)
+    assert not Path(left.name).exists()
 
 
 def test_the_parts_of_an_upload_are_kept_until_it_has_ended(make):

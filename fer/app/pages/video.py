@@ -1,7 +1,5 @@
 """Page that reads a clip and shows each face's expressions over time and the clip with boxes, and its endpoint."""
 
-import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -15,6 +13,7 @@ from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.timeline import timeline
 from fer.app.components.upload import to_upload
 from fer.app.problems import say_problem
+from fer.app.server.cache import make_scratch
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
 from fer.app.texts import I18N, say, say_class
@@ -51,9 +50,8 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
         if not Path(upload.path).exists():
             yield fill(language, say(language, "app.gone"))
             return
-        # Gradio copies the finished video to its cache and sweeps it there; this folder is deleted even after Cancel,
-        # and lies in the cache, so that the next start deletes it after a crash.
-        with tempfile.TemporaryDirectory(dir=os.environ.get("GRADIO_TEMP_DIR")) as folder:
+        # Gradio copies the finished video to its cache and sweeps it there; this folder is deleted even after Cancel.
+        with make_scratch() as folder:
             try:
                 yield from read(upload, every, language, str(Path(folder) / "faces.mp4"))
             except UserError as error:

@@ -51,6 +51,15 @@ def make_cache() -> tempfile.TemporaryDirectory:
     return folder
 
 
+def make_scratch() -> tempfile.TemporaryDirectory:
+    """Create a folder beside the cache for a file that Gradio will copy to the cache; it copies none that is in it.
+
+    If the process is killed, the next one that starts deletes the folder, as that of `make_cache`.
+    """
+    cache = os.environ.get("GRADIO_TEMP_DIR")
+    return _make_locked(Path(cache).parent if cache else tempfile.gettempdir())
+
+
 def sweep_leftovers(folder: tempfile.TemporaryDirectory, every: float, age: float) -> None:
     """Start a thread that deletes the folders of dead processes, and then the files that Gradio does not delete.
 
