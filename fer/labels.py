@@ -69,7 +69,7 @@ def match_class(name: str, classes: Iterable[str]) -> str | None:
         classes: names as `check_classes` returns them.
     """
     by_name = {fold(each): each for each in classes}
-    return by_name.get(fold(name)) or by_name.get(known_class(name))
+    return by_name.get(fold(name)) or by_name.get(known_class(name) or "")
 
 
 def check_classes(classes: Iterable[str]) -> tuple[str, ...]:

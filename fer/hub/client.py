@@ -111,8 +111,10 @@ def check_name(repository: str) -> None:
 def _parse(name):
     """Return the repository and the revision, or None, that a name has; None if it cannot be a name of the Hub."""
     wanted = REPOSITORY.fullmatch(name)
+    if not wanted:
+        return None
     try:
-        validate_repo_id(wanted["repository"] if wanted else "")
+        validate_repo_id(wanted["repository"])
     except HFValidationError:
         return None
     return wanted["repository"], wanted["revision"]
