@@ -5,9 +5,9 @@ is accepted (`queue/join`) before the client has read that its stream is closed,
 the answer never arrives, and later events of the same kind wait for it.
 """
 
-import asyncio
 import json
-import time
+from asyncio import sleep
+from time import monotonic
 from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp
@@ -42,7 +42,7 @@ class StreamEnds:
 
         async def send_and_note(message):
             if b'"close_stream"' in message.get("body", b""):
-                now = time.monotonic()
+                now = monotonic()
                 self._ends = {name: end for name, end in self._ends.items() if end > now - GRACE}
                 self._ends[session] = now
             await send(message)
@@ -60,7 +60,7 @@ class StreamEnds:
         async def send_later(message):
             if message["type"] == "http.response.start":
                 end = self._ends.get(_session_of(body), 0.0)
-                await asyncio.sleep(max(0.0, end + GRACE - time.monotonic()))
+                await sleep(max(0.0, end + GRACE - monotonic()))
             await send(message)
 
         await self.app(scope, receive_and_keep, send_later)
