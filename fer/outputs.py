@@ -47,9 +47,10 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
         if any(_holds(source, path) for source in map(Path, inputs)):
             raise UserError(f"{name} must be another file than those that are read. Received: {path}")
     printed = {name: Path(path) for name, path in outputs.items() if is_stdout(path)}
-    for (name, path), (other, another) in [*combinations(named.items(), 2), *combinations(printed.items(), 2)]:
-        if path in printed.values() or _same(path, another):
-            raise UserError(f"{name} and {other} must be different files. Received: {path}")
+    same = [pair for pair in combinations(named.items(), 2) if _same(pair[0][1], pair[1][1])]
+    if same := [*same, *combinations(printed.items(), 2)]:
+        (name, path), (other, _) = same[0]
+        raise UserError(f"{name} and {other} must be different files. Received: {path}")
 
 
 def check_inputs(*paths: PathLike | None) -> None:

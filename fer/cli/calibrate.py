@@ -72,7 +72,7 @@ def run(options: Namespace) -> int:
         raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
 
     from fer.data.duplicates import check_copies
-    from fer.data.fer2013 import load_faces
+    from fer.data.fer2013 import list_skipped, load_faces
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report
@@ -84,7 +84,7 @@ def run(options: Namespace) -> int:
         load_faces(options.data, split, config.labels, config.image_size, None, options.skip_bad, options.layout)
         for split in ("train", "validation")
     )
-    for message in dict.fromkeys((*train.skipped, *validation.skipped)):
+    for message in list_skipped(train, validation):
         print(f"skipped: {message}", file=sys.stderr)
     check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET

@@ -24,6 +24,7 @@ from fer.cli import (
     web,
 )
 from fer.cli.console import exit_on_user_error, quiet_libraries
+from fer.cli.options import to_sentence
 
 COMMANDS = {
     "predict": predict,
@@ -71,5 +72,5 @@ def build_parser(program: str) -> ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         text = command.HELP
-        command.add_options(commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}."))
+        command.add_options(commands.add_parser(name, help=text, description=to_sentence(text)))
     return parser

@@ -34,6 +34,11 @@ def add_already_cropped(parser: ArgumentParser) -> None:
     )
 
 
+def to_sentence(text: str) -> str:
+    """Return the help text of a command as a sentence, for its description."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def tell_left_out(count: int) -> str:
     """Return the end of a sentence on the number of smaller faces that were left out; "" for none."""
     return f"; smaller ones left out: {count}" if count else ""

@@ -18,7 +18,6 @@ from fer.outputs import (
     is_new_or_empty,
     is_special,
     is_stdout,
-    kept,
     written_whole,
 )
 
@@ -127,12 +126,11 @@ class _Report:
         elif not answer.problem and not self._options.csv:
             self.print(_sentence(name, faces, answer.note))
         if answer.image is not None:
-            failures = []
-            with kept(failures):
+            try:
                 self._draw(answer)
-            self.undrawn += len(failures)
-            for failure in failures:
-                self.print(failure, sys.stderr)
+            except OutputError as error:
+                self.undrawn += 1
+                self.print(str(error), sys.stderr)
 
     def summary(self):
         """Return one line with the numbers of pictures and faces."""

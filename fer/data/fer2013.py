@@ -81,6 +81,11 @@ class Faces:
         return digest.hexdigest()
 
 
+def list_skipped(*splits: Faces) -> list[str]:
+    """Return the messages `Faces.skipped` of several splits, each once: a broken row of a table is reported by all."""
+    return list(dict.fromkeys(message for faces in splits for message in faces.skipped))
+
+
 def load_faces(
     path: str | PathLike[str],
     split: str,

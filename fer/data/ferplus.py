@@ -67,7 +67,7 @@ def _read_rows(path):
     try:
         with Path(path).open(newline="", encoding="utf-8-sig") as file:
             header, *rows = csv.reader(file)
-    except (UnicodeDecodeError, csv.Error, ValueError):
+    except (csv.Error, ValueError):  # Of the header, the rows or their encoding.
         raise DataError(f"{path}: votes must be a CSV in UTF-8, with a header.") from None
     return header, rows
 

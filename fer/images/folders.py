@@ -28,9 +28,11 @@ def walk_folder(folder: str | PathLike[str]) -> Iterator[tuple[str, str, list[st
                     if entry.name.startswith("."):
                         continue
                     kind = _kind(entry)
-                    if kind == "folder":
-                        target = Path(entry.path).resolve() if entry.is_symlink() else real / entry.name
-                        if not entry.is_symlink() or not _is_listed_anyway(target, root, real):
+                    if kind == "folder" and not entry.is_symlink():
+                        folders.append((entry.path, real / entry.name))
+                    elif kind == "folder":
+                        target = Path(entry.path).resolve()
+                        if not _is_listed_anyway(target, root, real):
                             folders.append((entry.path, target))
                     elif kind == "file":
                         files.append(entry.name)

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fer.data.duplicates import check_copies
-from fer.data.fer2013 import load_faces
+from fer.data.fer2013 import list_skipped, load_faces
 from fer.data.ferplus import load_votes
 from fer.data.items import SPLIT_SEED
 from fer.training.fit import TrainingData
@@ -31,7 +31,7 @@ def load_pictures(plan: "Plan") -> TrainingData:
         load_faces(options.data, split, classes, config.image_size, limit, options.skip_bad, options.layout, draw)
         for split, limit in limits.items()
     )
-    skipped = dict.fromkeys((*train.skipped, *validation.skipped))  # A broken row of a table is reported by both.
+    skipped = list_skipped(train, validation)
     print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(skipped)} left out")
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)

@@ -94,12 +94,17 @@ def test_a_private_model_is_deployed_with_a_read_token_and_without_preloading(hu
     assert "preload_from_hub" not in metadata_of(find_space(hub).head.files["README.md"].content.decode())
 
 
-@pytest.mark.usefixtures("tokens")
-def test_a_space_that_served_a_private_model_loses_the_token_with_a_public_one(hub, monkeypatch):
+@pytest.fixture
+def once_private(hub, tokens, monkeypatch):
+    """Deploy a Space that serves a private model, and put a public model beside it."""
     hub.put(BUNDLED, "fer-bot/private", private=True)
     hub.put(BUNDLED, MODEL)
     monkeypatch.setenv("FER_SPACE_TOKEN", "hf_read")
     deploy(SPACE, "fer-bot/private")
+
+
+@pytest.mark.usefixtures("once_private")
+def test_a_space_that_served_a_private_model_loses_the_token_with_a_public_one(hub):
     deploy(SPACE, MODEL)
     assert find_space(hub).secrets == {}
     assert {*find_space(hub).variables} == {"FER_MODEL"}
@@ -113,12 +118,8 @@ def test_a_setting_that_was_made_by_hand_stays_when_a_space_is_deployed_again(hu
     assert find_space(hub).variables["FER_ON_DEVICE"]["value"] == "0"
 
 
-@pytest.mark.usefixtures("tokens")
-def test_a_space_keeps_its_token_if_the_files_of_a_public_model_cannot_be_uploaded(hub, monkeypatch):
-    hub.put(BUNDLED, "fer-bot/private", private=True)
-    hub.put(BUNDLED, MODEL)
-    monkeypatch.setenv("FER_SPACE_TOKEN", "hf_read")
-    deploy(SPACE, "fer-bot/private")
+@pytest.mark.usefixtures("once_private")
+def test_a_space_keeps_its_token_if_the_files_of_a_public_model_cannot_be_uploaded(hub):
     hub.fail("/commit/", 403, 20)
     with pytest.raises(HubError):
         deploy(SPACE, MODEL)

@@ -95,9 +95,10 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
     root, oldest = Path(folder.name), min(_open_uploads.values(), default=math.inf)
     for path in sorted(root.rglob("*"), reverse=True):  # Contents sort before their folder.
         try:
+            changed = path.lstat().st_ctime
             # The parts of a request are files in the folder itself until all have arrived.
-            arriving = path.parent == root and path.is_file() and path.lstat().st_ctime >= oldest
-            if path in kept or arriving or path.lstat().st_ctime >= before:
+            arriving = changed >= oldest and path.parent == root and path.is_file()
+            if path in kept or arriving or changed >= before:
                 continue
             if not path.is_dir():
                 path.unlink()
