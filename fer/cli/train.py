@@ -101,13 +101,13 @@ def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], T
     from fer.training.origins import add_start, load_origins
     from fer.training.pictures import load_pictures
     from fer.training.plan import check_resumption, list_settings, save_settings
-    from fer.training.small_sets import settle
+    from fer.training.small_sets import adapt_plan
 
     options = plan.options
     plan.config.build()  # A network that cannot be built is reported before pictures are read.
     origins = load_origins(plan)
     data = load_pictures(plan)
-    plan, notes = settle(plan, len(data.train))
+    plan, notes = adapt_plan(plan, len(data.train))
     for note in notes if group.first else ():
         print(note)
     origins, recipe = add_start(origins, plan), plan.recipe
@@ -124,7 +124,7 @@ def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], T
     try:
         with group.scope():
             network = plan.trained.build()
-            origins.begin(network)
+            origins.set_start_weights(network)
             seen = replace(data.resize(plan.trained.image_size), teachers=origins.teachers)
             history = fit(network, seen, recipe, Run(options.output, options.resume, plan.keep, group))
     except KeyboardInterrupt as error:
@@ -147,7 +147,7 @@ def measure(
     from fer.models.model_folder import FIGURES, save_model
     from fer.models.provenance import clean_training
     from fer.training.facts import describe_training
-    from fer.training.small_sets import FEW_STEPS, count_steps, judge
+    from fer.training.small_sets import FEW_STEPS, count_steps, warn_if_trivial
     from fer.training.statistics import measure_statistics
 
     options = plan.options
@@ -170,7 +170,7 @@ def measure(
     save_curves(options.output / FIGURES / "curves.png", history)
     export(options)
     write_card(options.output)
-    if note := judge(metrics, from_scratch=not (plan.start or origins.base)):
+    if note := warn_if_trivial(metrics, from_scratch=not (plan.start or origins.base)):
         print(f"\n{note}")
     print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
 

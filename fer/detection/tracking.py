@@ -46,8 +46,8 @@ class TrackedFace:
 
     number: unique number of the face within the sequence, from 1 in the order of appearance.
     box: left, top, right, bottom in whole pixels, within the picture.
-    label: emotion with the largest smoothed probability.
-    probabilities: smoothed probability by emotion; they sum to 1.
+    label: class with the largest smoothed probability.
+    probabilities: smoothed probability by class; they sum to 1.
     detection_score: detection score in this picture, 0-1; None for a face that the caller has cut out.
     confident: whether the largest smoothed probability reaches the model's threshold, and the detection score reaches
         `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".

@@ -96,7 +96,7 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
     return ModelSource(repository, folder, folder.name)
 
 
-def read_access(user: dict[str, Any]) -> dict[str, Any]:
+def token_facts(user: dict[str, Any]) -> dict[str, Any]:
     """Return the part of an answer of `HfApi.whoami` that describes the access token; empty for a login by browser."""
     return (user.get("auth") or {}).get("accessToken") or {}
 

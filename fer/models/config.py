@@ -162,7 +162,7 @@ def _read_document(folder, path):
 
 
 def _check_labels(path, labels):
-    """Return the labels as a tuple; raise a `ModelFolderError` unless they are emotions in the right order."""
+    """Return the labels as a tuple; raise a `ModelFolderError` unless `check_classes` accepts them in this order."""
     try:
         in_order = check_classes(labels)
     except ValueError as error:

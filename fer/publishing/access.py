@@ -3,7 +3,7 @@
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
 
-from fer.hub.client import check_name, read_access
+from fer.hub.client import check_name, token_facts
 from fer.hub.errors import FAILURES, HubError, explain, status_of
 
 
@@ -25,7 +25,7 @@ def check_push(repository: str, create_pr: bool = False, kind: str = "model", pr
         user = api.whoami()
         try:
             if not create_pr:
-                if read_access(user).get("role") == "read":
+                if token_facts(user).get("role") == "read":
                     raise HubError(f"{repository}: the token may only read. Make one with the role `write`.")
                 # A token of a login by browser has no role, so the Hub is asked what it may do.
                 api.auth_check(repository, repo_type=kind, write=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 
 from fer.errors import UserError
-from fer.hub.client import ModelSource, read_access, resolve_model
+from fer.hub.client import ModelSource, resolve_model, token_facts
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS
 from fer.models.exports import judge_export
@@ -210,7 +210,7 @@ def _reading_token(source):
         raise HubError(f"{rule} none")
     api = HfApi(token=token)
     try:
-        can_write = _can_write(read_access(api.whoami()))
+        can_write = _can_write(token_facts(api.whoami()))
         if can_write:
             raise HubError(f"{rule} {can_write}")
         api.auth_check(source.name)
@@ -223,7 +223,7 @@ def _can_write(access):
     """Return a description of a token that can write, such as "one with the role write"; "" if it can only read.
 
     Args:
-        access: result of `fer.hub.client.read_access`. A token counts as writing unless this says that it only reads.
+        access: result of `fer.hub.client.token_facts`. A token counts as writing unless this says that it only reads.
     """
     role, rights = access.get("role"), access.get("fineGrained")
     if role == "read":

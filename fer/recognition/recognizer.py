@@ -31,8 +31,8 @@ class Face:
     """A face, and the expression that the network recognized.
 
     box: left, top, right, bottom in whole pixels, within the picture.
-    label: the most probable emotion.
-    probabilities: calibrated probabilities by emotion, in the order of the model's labels; they sum to 1.
+    label: the most probable class.
+    probabilities: calibrated probabilities by class, in the order of the model's labels; they sum to 1.
     detection_score: the detector's confidence that this is a face, from 0 to 1; None if there was no detection.
     confident: whether the top probability reaches the model's threshold and the detection score reaches
         `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".

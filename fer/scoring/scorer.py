@@ -6,8 +6,8 @@ path            path as it was found or listed; `FILE#ROW` for a row of Parquet,
 face            number of the face from 1, the largest first; null where there is no face, and then all columns that
                 follow are null, except `error` and `note`
 box             left, top, right, bottom in pixels
-label           most probable emotion
-probabilities   struct with one field per emotion
+label           most probable class
+probabilities   struct with one field per class
 confident       false if the answer is "not sure"
 error           reason why the picture could not be read, or `fer.recognition.records.NO_FACE`; null where there is
                 a face

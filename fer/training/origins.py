@@ -43,7 +43,7 @@ class Origins:
         """Sha256 of the weights file of the model that training starts from; None without one."""
         return self.start_facts and self.start_facts["model"]["sha256"]
 
-    def begin(self, network: keras.Model) -> None:
+    def set_start_weights(self, network: keras.Model) -> None:
         """Set the weights of a network to those that it starts from; the output of a new class keeps fresh weights."""
         if self.start:
             kernel, bias = network.get_weights()[-2:]

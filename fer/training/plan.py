@@ -20,7 +20,7 @@ from fer.training.small_sets import find_start
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
-UNSETTLED = (
+MAY_CHANGE_ON_RESUME = (
     *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
     *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
     *STARTED,
@@ -174,7 +174,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
         base: facts about the weights of the base, of `fer.models.backbones.load_base`; None without weights.
         teachers: facts about the teachers, of `fer.training.distillation.load_teachers`.
     """
-    kept = {key: value for key, value in vars(plan.options).items() if key not in UNSETTLED}
+    kept = {key: value for key, value in vars(plan.options).items() if key not in MAY_CHANGE_ON_RESUME}
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
     return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}

@@ -42,10 +42,10 @@ def count_steps(recipe: Recipe, pictures: int) -> int:
     return recipe.epochs * math.ceil(recipe.repeats * pictures / recipe.batch_size)
 
 
-def fit_recipe(recipe: Recipe, pictures: int) -> Recipe:
+def schedule_for(recipe: Recipe, pictures: int) -> Recipe:
     """Return a recipe with the schedule for fine-tuning on a small number of pictures.
 
-    With fewer pictures there are more epochs: 23 for 50 pictures, 5 for 1,000, and 4 from 1,700 pictures on. The
+    With fewer pictures there are more epochs: 23 for 50 pictures, 5 for 1,000, and 4 from 1,345 pictures on. The
     learning rate is that of the last runs of the bundled network; below 500 pictures, where steps are noisier, it is
     half of that.
 
@@ -62,7 +62,7 @@ def fit_recipe(recipe: Recipe, pictures: int) -> Recipe:
     )
 
 
-def settle(plan: Any, pictures: int) -> tuple[Any, list[str]]:
+def adapt_plan(plan: Any, pictures: int) -> tuple[Any, list[str]]:
     """Adapt a plan to the number of its training pictures.
 
     Args:
@@ -75,7 +75,7 @@ def settle(plan: Any, pictures: int) -> tuple[Any, list[str]]:
     options, notes = plan.options, []
     plain = not (options.hosts or starts_from_base(options))
     if pictures < SMALL and plain and (plan.start or _starts_from_bundled(options)):
-        recipe = replace(fit_recipe(plan.recipe, pictures), **recipe_options(options))
+        recipe = replace(schedule_for(plan.recipe, pictures), **recipe_options(options))
         plan = replace(plan, recipe=recipe, start=plan.start or START, keep=options.keep or "last")
         what = (
             f"{recipe.epochs} epochs of {recipe.batch_size} pictures per step, learning rate {recipe.learning_rate:g}"
@@ -92,7 +92,7 @@ def settle(plan: Any, pictures: int) -> tuple[Any, list[str]]:
     return plan, notes
 
 
-def judge(metrics: dict[str, Any], from_scratch: bool) -> str:
+def warn_if_trivial(metrics: dict[str, Any], from_scratch: bool) -> str:
     """Return a warning if a model is no better than answering the most frequent class every time; "" otherwise.
 
     Args:

@@ -24,7 +24,7 @@ from fer.training.options import add_options
 from fer.training.origins import load_origins
 from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
-from fer.training.small_sets import FEW_STEPS, SMALL, count_steps, find_start, fit_recipe, judge, settle
+from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, find_start, schedule_for, warn_if_trivial
 from fer.training.statistics import measure_statistics
 
 OWN = ("wink", "Yawn")
@@ -63,18 +63,18 @@ def seven_emotions(tmp_path):
 
 
 def test_small_sets_are_fine_tuned_from_the_bundled_network_with_their_own_schedule():
-    settled, notes = settle(plan("--classes", *OWN), 60)
+    settled, notes = adapt_plan(plan("--classes", *OWN), 60)
     assert (settled.start, settled.keep) == ("bundled", "last")
-    assert settled.recipe == fit_recipe(RECIPES["se_resnet"], 60)
+    assert settled.recipe == schedule_for(RECIPES["se_resnet"], 60)
     assert notes[0].startswith("60 training pictures are few: fine-tuning from bundled, 21 epochs of 16 pictures")
     assert "--from-scratch" in notes[1]
-    recipes = [fit_recipe(RECIPES["se_resnet"], pictures) for pictures in (2, 40, 120, 400, 1_200, SMALL - 1)]
+    recipes = [schedule_for(RECIPES["se_resnet"], pictures) for pictures in (2, 40, 120, 400, 1_200, SMALL - 1)]
     for less, more in zip(recipes, recipes[1:], strict=False):
         assert less.epochs >= more.epochs
         assert less.batch_size <= more.batch_size
         assert less.learning_rate <= more.learning_rate
-    assert all(60 <= count_steps(fit_recipe(RECIPES["se_resnet"], n), n) <= 300 for n in (36, 108, 360, 1_080, 4_999))
-    asked = settle(plan("--epochs", "3", "--learning-rate", "0.1", "--keep", "best"), 60)[0]
+    assert all(60 <= count_steps(schedule_for(RECIPES["se_resnet"], n), n) <= 300 for n in (36, 108, 360, 1_080, 4_999))
+    asked = adapt_plan(plan("--epochs", "3", "--learning-rate", "0.1", "--keep", "best"), 60)[0]
     assert (asked.recipe.epochs, asked.recipe.learning_rate, asked.keep) == (3, 0.1, "best")
     assert asked.recipe.batch_size == 16
 
@@ -93,7 +93,7 @@ def test_small_sets_are_fine_tuned_from_the_bundled_network_with_their_own_sched
 )
 def test_other_trainings_are_not_changed(options, pictures):
     before = plan(*options)
-    after, notes = settle(before, pictures)
+    after, notes = adapt_plan(before, pictures)
     assert after == before
     assert (after.start, after.keep) == (None, "best")
     warned = count_steps(after.recipe, pictures) < FEW_STEPS and "imagenet" not in options
@@ -104,13 +104,13 @@ def test_other_trainings_are_not_changed(options, pictures):
 
 def test_a_model_that_is_no_better_than_a_constant_answer_is_reported():
     metrics = {"accuracy": 0.4, "n": 10, "per_class": {"wink": {"support": 4}, "Yawn": {"support": 3}}}
-    note = judge(metrics, from_scratch=True)
+    note = warn_if_trivial(metrics, from_scratch=True)
     assert note.startswith(
         "This model is no better than answering wink every time (40.0% of 10 validation pictures aga"
     )
     assert "without --from-scratch" in note
-    assert "more pictures of each class" in judge(metrics, from_scratch=False)
-    assert judge(metrics | {"accuracy": 0.5}, from_scratch=True) == ""
+    assert "more pictures of each class" in warn_if_trivial(metrics, from_scratch=False)
+    assert warn_if_trivial(metrics | {"accuracy": 0.5}, from_scratch=True) == ""
 
 
 @pytest.mark.usefixtures("small_network")
@@ -121,7 +121,7 @@ def test_the_new_head_keeps_the_weights_of_known_classes(seven_emotions):
     assert origins.columns == [EMOTIONS.index("happy"), EMOTIONS.index("sad"), None]
     network = made.config.build()
     fresh = network.get_weights()
-    origins.begin(network)
+    origins.set_start_weights(network)
     earlier, (kernel, bias) = load_model(seven_emotions)[0].get_weights(), network.get_weights()[-2:]
     for place, column in enumerate(origins.columns[:2]):
         np.testing.assert_array_equal(kernel[:, place], earlier[-2][:, column])

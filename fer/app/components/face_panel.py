@@ -46,7 +46,7 @@ def face_view(
 
     Args:
         language: code of the page's language.
-        labels: emotions of the model.
+        labels: classes of the model.
         face: the face, or None.
         activation: class activation map of the face, from `Recognizer.explain`; None if the network has none.
     """
@@ -88,7 +88,7 @@ def heatmap(crop: np.ndarray, activation: np.ndarray) -> Image.Image:
 
 
 def bars(language: str, rows: Iterable[tuple[str, float, str]], top: str | None = None) -> str:
-    """Return the HTML of horizontal bars in the emotions' colours.
+    """Return the HTML of horizontal bars in the classes' colours.
 
     Args:
         language: code of the page's language.

@@ -22,13 +22,13 @@ LETTER = 0.56
 WIDTH, HEIGHT = 360, 232
 """Size of the chart in SVG units."""
 LEFT, RIGHT, TOP, BOTTOM = 40, 214, 12, 204
-"""Edges of the area in which the chart draws lines; the names of the emotions are to the right of it."""
+"""Edges of the area in which the chart draws lines; the names of the classes are to the right of it."""
 LABEL, GAP = 230, 22
 """Left edge of the names, and the least distance from one name to the next."""
 
 
 def boxes(language: str, size: tuple[int, int], faces: Sequence[TrackedFace]) -> str:
-    """Return the SVG that lies over the camera's picture: a box per face with its number, emotion and probability.
+    """Return the SVG that lies over the camera's picture: a box per face with its number, class and probability.
 
     Args:
         language: code of the page's language.
@@ -60,7 +60,7 @@ def panel(
         language: code of the page's language.
         face: the followed face, or None.
         in_sight: whether the face is in the newest frame.
-        points: time in seconds and probabilities by emotion of the face in recent frames, oldest first.
+        points: time in seconds and probabilities by class of the face in recent frames, oldest first.
         now: time of the newest frame in seconds.
         rates: frames answered per second, and seconds from a frame to its answer; None if not known yet.
     """
@@ -123,7 +123,7 @@ def _axes():
 
 
 def _lines(language, face, in_sight, points, now):
-    """Return the SVG of one line per emotion, with the most probable on top, and of their names in that order."""
+    """Return the SVG of one line per class, with the most probable on top, and of their names in that order."""
     ranked = sorted(face.probabilities, key=face.probabilities.get, reverse=True)
     ends = [_height(face.probabilities[label]) for label in ranked]
     cells, colors = [], class_colors(face.probabilities)

@@ -10,9 +10,9 @@ def headers(language: str, labels: Sequence[str], before: Sequence[str], after: 
 
     Args:
         language: code of the page's language.
-        labels: emotions of the model, with one column each.
-        before: keys of the columns left of the emotions, such as `file` for the text `table.file`.
-        after: keys of the columns right of the emotions.
+        labels: classes of the model, with one column each.
+        before: keys of the columns left of the classes, such as `file` for the text `table.file`.
+        after: keys of the columns right of the classes.
     """
     left, right = ([say(language, f"table.{key}") for key in keys] for keys in (before, after))
     return [*left, *(say_class(language, label) for label in labels), *right]
@@ -23,7 +23,7 @@ def percentages(probabilities: Mapping[str, float] | None, labels: Sequence[str]
 
     Args:
         probabilities: probabilities (0-1) by label, or None.
-        labels: emotions of the model.
+        labels: classes of the model.
     """
     return [f"{probabilities[label]:.0%}" for label in labels] if probabilities else [""] * len(labels)
 
