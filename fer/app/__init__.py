@@ -3,7 +3,7 @@
 The app listens on http://127.0.0.1:7860; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT change the address. FER_MODEL names
 the model: a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hugging Face Hub; the default is the bundled
 model. If the model cannot be loaded, the app serves the bundled one and says so on the page; with FER_STRICT=1 it exits
-instead.
+instead. `fer app --model` names the model too, and ends if it cannot be loaded.
 """
 
 import os

@@ -122,14 +122,15 @@ def build_demo(
     return demo
 
 
-def load_serving(name: str) -> Serving:
+def load_serving(name: str, strict: bool = False) -> Serving:
     """Load a model, or the bundled one if that fails.
 
     Args:
-        name: value of FER_MODEL, see `fer.app`.
+        name: name of the model, as `fer.hub.client.resolve_model` takes it.
+        strict: whether a model that cannot be loaded is an error.
 
     Raises:
-        UserError: if the model cannot be loaded and FER_STRICT is 1.
+        UserError: if the model cannot be loaded and `strict` is set.
     """
     from fer.hub.client import resolve_model
     from fer.recognition.recognizer import Recognizer
@@ -138,7 +139,7 @@ def load_serving(name: str) -> Serving:
         source = resolve_model(name)
         return Serving(Recognizer.load(source.folder, source.public_name), source)
     except UserError as error:
-        if os.environ.get("FER_STRICT") == "1":
+        if strict:
             raise
         print(say("en", "app.fallback", reason=error), file=sys.stderr)
         return Serving(Recognizer.load(), resolve_model("bundled"), str(error))
@@ -211,13 +212,19 @@ def running_app(
         pool.close()
 
 
-def serve(cache: TemporaryDirectory) -> None:
+def serve(cache: TemporaryDirectory, model: str | None = None) -> None:
     """Serve the app until it is interrupted.
 
     Args:
         cache: result of `fer.app.server.cache.make_cache`.
+        model: name of the model, which must be loadable; None for that of FER_MODEL, see `fer.app`.
+
+    Raises:
+        UserError: if the model cannot be loaded, and `model` names it or FER_STRICT is 1.
     """
+    name = model or os.environ.get("FER_MODEL") or "bundled"
+    strict = bool(model) or os.environ.get("FER_STRICT") == "1"
     give_memory_back()
     shutdown = ShutdownSignal()
-    with running_app(lambda: load_serving(os.environ.get("FER_MODEL") or "bundled"), cache):
+    with running_app(lambda: load_serving(name, strict), cache):
         shutdown.wait()

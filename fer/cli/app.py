@@ -12,14 +12,16 @@ HELP = "serve the app until it is interrupted"
 """Help text of the command."""
 SETTINGS = """\
 environment:
-  FER_MODEL           the model that answers: a model folder, or OWNER/NAME or
-                      OWNER/NAME@REVISION of the Hub (default: bundled)
-  FER_STRICT=1        exit if that model cannot be loaded, instead of serving
-                      the bundled one
+  FER_MODEL           the model that answers, as for --model (default: bundled);
+                      if it cannot be loaded, the app serves the bundled one
+  FER_STRICT=1        end the app instead if that model cannot be loaded
   FER_ON_DEVICE=0     never send the model to a browser: the server answers all
                       pictures
   GRADIO_SERVER_NAME  address to listen on (default: 127.0.0.1)
   GRADIO_SERVER_PORT  first port to try (default: 7860)
+  GRADIO_ROOT_PATH    behind a proxy, the whole address that people see
+  GRADIO_TEMP_DIR     folder for uploads and answers, which are deleted within
+                      ten minutes (default: the system's temporary folder)
 """
 """Help on the environment variables of the app."""
 
@@ -31,7 +33,7 @@ def main(program: str) -> None:
         program: command by which the program was started, for its messages.
 
     Raises:
-        SystemExit: with code 2 if the program got arguments, since it has none but `--help`.
+        SystemExit: with code 2 if an argument is wrong.
     """
     parser = ArgumentParser(program, description=to_sentence(HELP))
     add_options(parser)
@@ -41,7 +43,13 @@ def main(program: str) -> None:
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the help on environment variables to the parser; the command has no options."""
+    """Add the command's option and the help on environment variables to the parser."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="model that answers: `bundled`, a model folder, or OWNER/NAME or OWNER/NAME@REVISION of the Hugging Face "
+        "Hub; if it cannot be loaded, the app ends (default: FER_MODEL)",
+    )
     parser.epilog, parser.formatter_class = SETTINGS, RawDescriptionHelpFormatter
 
 
@@ -58,5 +66,5 @@ def run(options: Namespace) -> int:
     with paused_garbage_collection(), templates_compiled_once():
         from fer.app.demo import serve
 
-    serve(cache)
+    serve(cache, options.model)
     return 0

@@ -7,6 +7,7 @@ libraries inside `run`, so that `--help` and wrong options are answered at once.
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
+from fer import __version__
 from fer.cli import (
     app,
     average,
@@ -69,6 +70,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m fer")
 def build_parser(program: str) -> ArgumentParser:
     """Return the parser of all commands."""
     parser = ArgumentParser(program, description="Facial expression recognition.")
+    parser.add_argument("--version", action="version", version=f"facial-expression-recognition {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         text = command.HELP

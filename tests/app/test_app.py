@@ -20,6 +20,7 @@ from pillow_heif import register_heif_opener
 from fer.app.demo import Serving, build_demo, launch, load_serving
 from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
+from fer.errors import UserError
 from fer.models.model_folder import BUNDLED
 
 
@@ -236,6 +237,8 @@ def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_
     assert message in reason
     assert reason in capsys.readouterr().err
     assert "hf_" not in reason
+    with pytest.raises(UserError, match=message):
+        load_serving("fer-bot/gone", strict=True)
 
 
 def test_visitors_see_the_name_of_a_model_folder_and_not_its_path(tmp_path):

@@ -3,7 +3,10 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
+from importlib.metadata import version
 from itertools import islice
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, write_clip
@@ -210,6 +213,24 @@ def test_messages_begin_with_the_program_as_it_was_started(start, program, tmp_p
     usage = run("predict")
     assert usage.returncode == 2
     assert usage.stderr.startswith(f"usage: {program} predict ")
+
+
+def test_the_version_is_that_of_the_distribution(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"facial-expression-recognition {version('facial-expression-recognition')}\n"
+
+
+def test_the_model_of_fer_app_must_be_loadable(monkeypatch, tmp_path):
+    served = []
+    monkeypatch.setattr("fer.app.server.cache.make_cache", lambda: None)
+    monkeypatch.setattr("fer.app.demo.load_serving", lambda *model: served.append(model))
+    monkeypatch.setattr("fer.app.demo.running_app", lambda load, cache: nullcontext(load()))
+    monkeypatch.setattr("fer.app.demo.ShutdownSignal", lambda: SimpleNamespace(wait=lambda: None))
+    monkeypatch.setenv("FER_MODEL", "other")
+    main(["app", "--model", str(tmp_path)])
+    main(["app"])
+    assert served == [(str(tmp_path), True), ("other", False)]
 
 
 def test_fer_app_starts_the_app(monkeypatch, capsys):
