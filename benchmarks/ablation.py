@@ -77,7 +77,7 @@ def main():
     recipe = replace(RECIPES["se_resnet"], epochs=options.epochs, seed=SEEDS[0])
     for name, change in CHANGES.items():
         if name in options.train:
-            targets = soft_targets(train, load_votes(options.votes, train.names)) if name == VOTES else None
+            targets = soft_targets(train, load_votes(options.votes, train)) if name == VOTES else None
             teachers = PLAIN if name == STUDENT else ()
             run_once(folders, train, validation, name, replace(recipe, **change), targets, teachers)
     finished = {name: read_run(folder) for name, folder in folders.items() if is_finished(folder)}

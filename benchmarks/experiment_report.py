@@ -1,15 +1,21 @@
-"""Table and figure of the original experiment, from the model folders of its runs."""
+"""Table and figure of the original experiment, from the model folders of its runs and the results of earlier ones.
+
+The results stand in a JSON file beside the document. So a machine that has made some of the runs only replaces the
+rows of these.
+"""
 
 import json
 import statistics
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from benchmarks.experiment_plan import PLAN, SCHEDULES, WAYS, Row
 from benchmarks.tables import table
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.models.config import load_config
 from fer.models.model_folder import load_metrics
@@ -19,6 +25,8 @@ BEGIN, END = "<!-- experiment:table -->", "<!-- /experiment:table -->"
 """Markers in the document; the text between them is replaced."""
 FIGURE = "transfer.png"
 """Name of the figure, beside the document."""
+FACTS = ("parameters", "learning_rate", "kept_epoch", "epochs", "seconds")
+"""Facts of `fer.models.config.ModelConfig.training` that are kept of a run."""
 COSTS = "costs.json"
 """Name of the file with the peak memory of each run in bytes, in the folder of the runs."""
 GOAL = 0.88
@@ -41,7 +49,7 @@ class Result:
     accuracy: share of right answers on the validation pictures; `interval`: its 95 % interval.
     majority: share of the larger class.
     network: its name.
-    training: facts of `fer.models.config.ModelConfig.training`.
+    training: the `FACTS`.
     side: side of the network's input in pixels.
     memory: peak memory of the training process in bytes; 0 if it was not measured.
     """
@@ -61,17 +69,37 @@ class Result:
         return self.interval[0] > self.majority
 
 
-def read_results(runs, is_finished):
-    """Return the results of the finished runs of happy and sad, by name of the row.
+def read_results(runs, is_finished, document):
+    """Return the results of the runs of happy and sad by name of the row, in the order of the plan.
 
     Args:
-        runs: folder of the runs.
+        runs: folder of the runs. The results of finished ones replace those that stand beside the document.
         is_finished: function that tells whether the run in a folder is finished.
+        document: path of the document.
+
+    Raises:
+        UserError: if there are no results.
     """
-    file = runs / COSTS
-    costs = json.loads(file.read_text()) if file.exists() else {}
-    rows = [row for row in PLAN if (row.of or row.base) and is_finished(runs / row.name)]
-    return {row.name: _read(runs / row.name, row, costs.get(row.name, 0)) for row in rows}
+    costs, earlier = _load(runs / COSTS), _load(_results_of(document))
+    results = {}
+    for row in PLAN:
+        if (row.of or row.base) and is_finished(runs / row.name):
+            results[row.name] = _read(runs / row.name, row, costs.get(row.name, 0))
+        elif row.name in earlier:
+            results[row.name] = Result(row, **earlier[row.name])
+    if not results:
+        raise UserError(f"`--runs` must hold a finished run. Received: {runs}, which holds none")
+    return results
+
+
+def _results_of(document):
+    """Return the path of the file with the results, beside the document."""
+    return Path(document).with_suffix(".json")
+
+
+def _load(path):
+    """Return the object in a JSON file; an empty one if there is no such file."""
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _read(folder, row, memory):
@@ -79,9 +107,8 @@ def _read(folder, row, memory):
     metrics = load_metrics(folder, "the table")
     majority = max(each["support"] for each in metrics["per_class"].values()) / metrics["n"]
     interval = tuple(metrics["accuracy_interval"])
-    return Result(
-        row, metrics["accuracy"], interval, majority, config.network, config.training, config.image_size, memory
-    )
+    facts = {name: config.training[name] for name in FACTS}
+    return Result(row, metrics["accuracy"], interval, majority, config.network, facts, config.image_size, memory)
 
 
 def read_document(document):
@@ -97,13 +124,17 @@ def read_document(document):
 
 
 def write_report(document, results):
-    """Write the table between the markers of a document, and the figure beside it.
+    """Write the table between the markers of a document, and the results and the figure beside it.
 
     Args:
         document: path of the Markdown file, as `read_document` takes it.
         results: of `read_results`.
     """
     before, after = read_document(document)
+    records = {
+        name: {key: value for key, value in asdict(one).items() if key != "row"} for name, one in results.items()
+    }
+    write_text(_results_of(document), to_json(records, indent=2) + "\n")
     parts = [render_rows(results)]
     if curves := group_curves(results):
         save_curves(document.with_name(FIGURE), curves, next(iter(results.values())).majority)

@@ -53,7 +53,8 @@ def main(arguments=None):
         print(describe_rows(rows, options))
         return 0
     if options.report:
-        write_report(options.document, read_results(options.runs, is_finished))
+        read_document(options.document)
+        write_report(options.document, read_results(options.runs, is_finished, options.document))
         return 0
     return train_rows(rows, options)
 
@@ -87,10 +88,14 @@ def is_finished(folder):
 
 def build_command(row, options):
     """Return the words of a row's command, for a process in `ROOT`."""
-    filled = row.options.format(runs=options.runs.absolute(), imagenet=_absolute(options.imagenet))
     output = options.runs.absolute() / row.name
     command = ["train.py", "--data", _absolute(options.data), "--output", str(output), "--resume"]
-    return [*command, *shlex.split(filled)]
+    return [*command, *_fill(row, options.runs.absolute(), _absolute(options.imagenet))]
+
+
+def _fill(row, runs, imagenet):
+    """Return the words of a row's options, with the folder of the runs and the file of the ImageNet weights."""
+    return [word.format(runs=runs, imagenet=imagenet) for word in shlex.split(row.options)]
 
 
 def _absolute(path):
@@ -105,10 +110,9 @@ def describe_rows(rows, options):
         done = is_finished(options.runs / row.name)
         total += 0 if done else row.minutes
         state = "finished" if done else f"about {row.minutes:.0f} min"
-        filled = row.options.format(runs=options.runs, imagenet=options.imagenet or "FILE.pth")
-        data = options.data or "PATH"
-        command = f"python train.py --data {data} --output {options.runs / row.name} {filled}"
-        lines.append(f"{row.name} ({state})\n    {command}")
+        command = ["python", "train.py", "--data", options.data or "PATH", "--output", str(options.runs / row.name)]
+        command += _fill(row, options.runs, options.imagenet or "FILE.pth")
+        lines.append(f"{row.name} ({state})\n    {shlex.join(command)}")
     return "\n".join([*lines, f"{len(rows)} rows; about {total / 60:.1f} hours are left."])
 
 
@@ -144,7 +148,7 @@ def train_rows(rows, options):
             print(f"{title}: train.py ended with code {code}", flush=True)
             left_out.append(row.name)
             continue
-        write_report(options.document, read_results(options.runs, is_finished))
+        write_report(options.document, read_results(options.runs, is_finished, options.document))
     if left_out:
         print(f"Not finished: {', '.join(left_out)}", flush=True)
     return 1 if left_out else 0

@@ -34,7 +34,8 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
         inputs: paths of the files and folders that are read. A folder stands for every file in it.
 
     Raises:
-        UserError: if an output is an input, another output or a folder, or if its folder is missing or not writable.
+        UserError: if an output is an input, another output or a folder, if its folder is missing or not writable, or if it
+            is a picture in a folder of inputs, of which it would be one the next time.
     """
     named = {name: Path(path) for name, path in outputs.items() if path is not None and not is_special(Path(path))}
     for name, path in named.items():
@@ -46,6 +47,8 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
             raise UserError(f"{name} must be where files may be written. Received: {path}")
         if any(_holds(source, path) for source in map(Path, inputs)):
             raise UserError(f"{name} must be another file than those that are read. Received: {path}")
+        if path.suffix.lower() == ".png" and any(is_inside(path, source) for source in map(Path, inputs)):
+            raise UserError(f"{name} must be outside the folders that are read, as it is a picture. Received: {path}")
     printed = {name: Path(path) for name, path in outputs.items() if is_stdout(path)}
     same = [pair for pair in combinations(named.items(), 2) if _same(pair[0][1], pair[1][1])]
     if same := [*same, *combinations(printed.items(), 2)]:
@@ -79,6 +82,11 @@ def check_folder(name: str, folder: PathLike) -> None:
         existing = existing.parent
     if not existing.is_dir() or not _is_writable(existing):
         raise UserError(f"{name} must be a folder where files may be written. Received: {folder}")
+
+
+def is_inside(path: PathLike, folder: PathLike) -> bool:
+    """Return whether a path, of which nothing needs to exist, is within an existing folder."""
+    return Path(folder).is_dir() and Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def is_new_or_empty(folder: Path) -> bool:
@@ -213,7 +221,7 @@ def _is_writable(path):
 def _holds(source, path):
     """Return whether a path is an input: the source itself, or an existing file within a source that is a folder."""
     if source.is_dir():
-        return path.exists() and path.resolve().is_relative_to(source.resolve())
+        return path.exists() and is_inside(path, source)
     return _same(source, path)
 
 

@@ -80,6 +80,11 @@ def test_evaluate_and_compare_never_replace_their_inputs(draw_dataset, tmp_path,
     common = ["evaluate", "--data", data, "--votes", votes]
     for options in (["--json", votes], ["--json", picture]):
         assert "another file than those that are read" in refused([*common, *options], capsys).err
+    inside = data / "new.png"
+    for command in ([*common, "--figure", inside], ["data", data, "--sheet", inside]):
+        assert "must be outside the folders that are read, as it is a picture" in refused(command, capsys).err
+    train = ["train", "--data", data, "--output", data / "runs" / "mine"]
+    assert f"`--output` must be outside the folder of --data, {data}" in refused(train, capsys).err
     assert "`--figure` must end in .png" in refused([*common, "--figure", tmp_path / "a.svg"], capsys).err
     png = tmp_path / "holiday.png"
     png.write_text("a person's")

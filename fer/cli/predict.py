@@ -15,6 +15,7 @@ from fer.outputs import (
     OutputError,
     check_folder,
     check_outputs,
+    is_inside,
     is_new_or_empty,
     is_special,
     is_stdout,
@@ -182,7 +183,7 @@ def _check(options, model_files):
         return
     check_folder("`--annotated`", options.annotated)
     folder = Path(options.annotated)
-    if not _is_free(folder) or any(folder.resolve().is_relative_to(Path(other).resolve()) for other in folders):
+    if not _is_free(folder) or any(is_inside(folder, other) for other in folders):
         rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
         raise UserError(f"{rule}. Received: {options.annotated}")
 

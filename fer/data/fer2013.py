@@ -13,8 +13,8 @@ read, to see whether they are pictures.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 
@@ -48,6 +48,7 @@ class Faces:
     held_out: whether the data set has no validation split, so that `train` and `validation` were cut from its training
         pictures.
     is_fer2013: whether the data set has as many training pictures of each class as FER2013.
+    rows: split of every row of the table that was read, by its name in `names`; empty for folders and zips of pictures.
     """
 
     images: np.ndarray
@@ -58,6 +59,7 @@ class Faces:
     left_out: str = ""
     held_out: bool = False
     is_fer2013: bool = False
+    rows: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self):
         return len(self.labels)
@@ -154,7 +156,8 @@ def load_faces(
     counts = Counter(item.label for item in source.items if item.split == "train")
     is_fer2013 = all(counts[name] == PICTURES.get(name) for name in classes)
     images, labels = np.stack(images)[..., None], np.array(labels)
-    return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out, is_fer2013)
+    rows = {item.name: item.split for item in source.items} if source.is_table else {}
+    return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out, is_fer2013, rows)
 
 
 def select_items(

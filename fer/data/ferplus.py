@@ -1,32 +1,34 @@
 """The votes of FER+ (Barsoum et al., 2016): labels that ten people gave to each picture of FER2013."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from fer.data.fer2013 import Faces
 from fer.data.items import DataError
-from fer.data.tables import name_row
+from fer.data.tables import USAGES, name_row
 
 FERPLUS_COLUMNS = ["Usage", "Image name"]
 """Columns before the counts in the file of FER+ itself, `fer2013new.csv`."""
 
 
-def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
+def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
     """Load the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041).
 
     Args:
         path: CSV with the column `file`, the path of a picture below the data set, and one column of counts per
             category; or the file of FER+ itself, `fer2013new.csv`, whose rows are in the order of `fer2013.csv`.
-        names: names of the pictures, as in `fer.data.fer2013.Faces`.
+        faces: pictures of a split.
 
     Returns:
         A float64 array `(n, categories)` of shares; rows sum to 1, and the row of a picture without votes is NaN.
 
     Raises:
-        DataError: if the file does not fit, or has votes for none of the pictures.
+        DataError: if the file does not fit, if its rows are not those of the table that the pictures come from, or if it
+            has votes for none of the pictures.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")
@@ -47,13 +49,44 @@ def load_votes(path: str | PathLike[str], names: Sequence[str]) -> np.ndarray:
     wrong = next((name for name, counts in votes.items() if not (np.isfinite(counts) & (counts >= 0)).all()), None)
     if wrong is not None:
         raise DataError(f"{path}: votes must be counts, 0 or more. Received: {votes[wrong].tolist()} for {wrong}")
+    if first > 1 and faces.rows:
+        _check_rows(path, {name_row(number): row[0] for number, row in enumerate(rows, start=2) if row}, faces.rows)
     nothing = np.full(len(header) - first, np.nan)
-    counts = np.stack([votes.get(name, nothing) for name in names])
+    counts = np.stack([votes.get(name, nothing) for name in faces.names])
     total = counts.sum(axis=1, keepdims=True)
     if not (total > 0).any():
-        rule = f"Expected names like {names[0]}" if first == 1 else "It belongs to fer2013.csv, whose rows it follows"
+        rule = (
+            f"Expected names like {faces.names[0]}"
+            if first == 1
+            else "It belongs to fer2013.csv, whose rows it follows"
+        )
         raise DataError(f"{path}: no votes for any picture. {rule}.")
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
+
+
+def _check_rows(path: str | PathLike[str], usages: Mapping[str, str], rows: Mapping[str, str]) -> None:
+    """Raise a `DataError` if the rows of FER+'s own file are not those of a table.
+
+    A table may lack splits at its end. If it has no splits, it must have as many rows as the file.
+
+    Args:
+        path: path of the file of FER+, for the message.
+        usages: value of the column `Usage` by name of the row.
+        rows: as in `fer.data.fer2013.Faces`.
+    """
+    splits = {name: USAGES.get(usage) for name, usage in usages.items()}
+    if {*rows.values()} == {"train"} and max(rows) == max(splits):
+        return
+    if any(splits.get(name) != split for name, split in rows.items()) or any(
+        _last(splits, split) != _last(rows, split) for split in {*rows.values()}
+    ):
+        rule = f"{path}: its rows must be those of the complete fer2013.csv, in the same order"
+        raise DataError(f"{rule}. Received: a table whose rows or splits are others")
+
+
+def _last(splits, split):
+    """Return the name of the last row of a split; None without one."""
+    return max((name for name, each in splits.items() if each == split), default=None)
 
 
 def load_categories(path: str | PathLike[str]) -> list[str]:

@@ -42,12 +42,14 @@ class Source:
     read: function of an item and a size that reads the picture as a uint8 array `(size, size)`.
     content_of: function of an item that returns the same value for items of the same content.
     left_out: numbers of files that are left out, by kind, as `fer.images.formats.pick_pictures` counts them.
+    is_table: whether the items are rows of a table.
     """
 
     items: list[Item]
     read: Callable[[Item, int], np.ndarray]
     content_of: Callable[[Item], Hashable]
     left_out: Counter
+    is_table: bool = False
 
 
 @contextmanager
@@ -139,7 +141,7 @@ def _list_folder(folder):
 
 
 def _table_source(items):
-    return Source(items, read_pixels, lambda item: item.content[1].strip(), Counter())
+    return Source(items, read_pixels, lambda item: item.content[1].strip(), Counter(), is_table=True)
 
 
 def _digest(path, item):

@@ -77,7 +77,7 @@ def evaluate_model(
         train = load_faces(data, "train", config.labels, config.image_size, None, skip_bad, layout)
         check_copies(faces, train, allow_duplicates)
     if votes:
-        load_votes(votes, faces.names)  # A wrong file is refused before anything slow is done.
+        load_votes(votes, faces)  # A wrong file is refused before anything slow is done.
     config = _with_prior(config, prior)
     if path == "served":
         faces, probabilities, scenes = read_in_scenes(folder, faces, config.calibration)
@@ -90,7 +90,7 @@ def evaluate_model(
     answers = config.calibration.apply(probabilities)
     predicted = restrict(answers, config.labels, faces.classes).argmax(axis=1)
     if votes:
-        shares = load_votes(votes, faces.names)
+        shares = load_votes(votes, faces)
         metrics["agreement"] = compare_with_votes(predicted, faces, shares, load_categories(votes))
     if duplicates:
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)

@@ -97,7 +97,7 @@ def save_report(
         UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), last_part(model)
-    vote_counts = load_votes(votes, validation.names) if votes else None
+    vote_counts = load_votes(votes, validation) if votes else None
     network, config = load_model(folder)
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []

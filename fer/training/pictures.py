@@ -3,6 +3,8 @@
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fer.data.duplicates import check_copies
 from fer.data.fer2013 import list_skipped, load_faces
 from fer.data.ferplus import load_votes
@@ -39,5 +41,7 @@ def load_pictures(plan: "Plan") -> TrainingData:
         print(note)
     targets = None
     if options.votes:
-        targets = soft_targets(train, load_votes(options.votes, train.names), plan.recipe.votes_share)
+        votes = load_votes(options.votes, train)
+        print(f"Votes for {(~np.isnan(votes).any(axis=1)).sum()} of {len(train)} training pictures")
+        targets = soft_targets(train, votes, plan.recipe.votes_share)
     return TrainingData(train, validation, targets)

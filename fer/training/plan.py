@@ -12,7 +12,7 @@ from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
-from fer.outputs import check_folder, is_new_or_empty, write_text
+from fer.outputs import check_folder, is_inside, is_new_or_empty, write_text
 from fer.training.distributed import check_hosts
 from fer.training.options import STARTED, recipe_options, starts_from_base
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe
@@ -158,8 +158,10 @@ def check_models(plan: Plan) -> None:
 
 
 def check_output(plan: Plan) -> None:
-    """Raise an error unless the output folder is writable, and is empty or contains the run to resume."""
-    output = plan.options.output
+    """Raise an error unless the output folder is writable, outside the data, and empty or that of the run to resume."""
+    output, data = plan.options.output, plan.options.data
+    # Its figures would be pictures of the data set the next time.
+    check(not is_inside(output, data), "--output", f"outside the folder of --data, {data}", output)
     resumed = plan.options.resume and (output / ARGUMENTS).exists()
     rule = "a new or empty folder, or --resume must be given for the run in it"
     check(resumed or is_new_or_empty(output), "--output", rule, output)

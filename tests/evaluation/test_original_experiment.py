@@ -206,7 +206,7 @@ def test_the_report_has_a_row_per_network_and_the_figure(document, tmp_path, cap
     for number, row in enumerate(row for row in PLAN if row.base.startswith("resnet50") and row.pictures <= 400):
         finish(runs, row.name, 0.7 + number / 100)
     (runs / "costs.json").write_text(json.dumps({"original_cnn-48": 2**30}))
-    write_report(document, read_results(runs, is_finished))
+    write_report(document, read_results(runs, is_finished, document))
     text = document.read_text()
     assert text.startswith(f"# The experiment\n\n{BEGIN}\n\n| network |")
     assert text.endswith(f"{END}\n\nThe end.\n")
@@ -228,7 +228,7 @@ def test_the_report_has_a_row_per_network_and_the_figure(document, tmp_path, cap
         assert figure.format == "PNG"
         assert figure.width > 500
     before = document.read_text()
-    write_report(document, read_results(runs, is_finished))
+    write_report(document, read_results(runs, is_finished, document))
     assert document.read_text() == before
 
 
@@ -236,10 +236,34 @@ def test_without_the_four_curves_there_is_no_figure(document, tmp_path):
     runs = tmp_path / "runs"
     finish(runs, "resnet50-head-100")
     finish(runs, "resnet50-head-400")
-    assert group_curves(read_results(runs, is_finished)) == {}
+    assert group_curves(read_results(runs, is_finished, document)) == {}
     write_report(document, {})
     assert not (tmp_path / FIGURE).exists()
     assert f"{BEGIN}\n{END}" in document.read_text()
+
+
+def test_results_of_other_machines_stay_and_no_results_are_an_error(document, tmp_path):
+    runs, mine = tmp_path / "runs", tmp_path / "mine"
+    finish(runs, "original_cnn-48", 0.8)
+    finish(runs, "resnet50")
+    write_report(document, read_results(runs, is_finished, document))
+    before = document.read_text()
+    assert main(["--report", "--document", str(document), "--runs", str(mine)]) == 0
+    assert document.read_text() == before
+    finish(mine, "resnet50", 0.95)
+    assert main(["--report", "--document", str(document), "--runs", str(mine)]) == 0
+    assert document.read_text() == before.replace("90.0 % (88.5 to 91.5 %) |  |", "95.0 % (93.5 to 96.5 %) |  |")
+    document.with_suffix(".json").unlink()
+    with pytest.raises(UserError, match=f"`--runs` must hold a finished run. Received: {runs}/no"):
+        main(["--report", "--document", str(document), "--runs", str(runs / "no")])
+
+
+def test_paths_with_spaces_are_one_word(tmp_path):
+    row = next(row for row in PLAN if "{imagenet}" in row.options)
+    options = argparse.Namespace(data="my data.zip", imagenet="my file.pth", runs=tmp_path / "my runs")
+    command = build_command(row, options)
+    assert {str(Path("my data.zip").absolute()), str(Path("my file.pth").absolute())} < {*command}
+    assert str(tmp_path / "my runs" / row.name) in command
 
 
 def test_make_experiment_downloads_the_weights_and_resumes():
