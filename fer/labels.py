@@ -89,7 +89,11 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
         if fold(name) in (*COLUMNS, NOT_SURE):
             raise UserError(f"A class must not be named like a column or value of results. Received: {name}")
     names = [known_class(name) or unicodedata.normalize("NFC", name) for name in given]
-    if len({fold(name) for name in names}) != len(names) or len(names) < 2:
+    for place, name in enumerate(names):
+        same = next((other for other in range(place) if fold(names[other]) == fold(name)), None)
+        if same is not None:
+            raise UserError(f"Each class must be given once. Received: {given[same]} and {given[place]}, which are one")
+    if len(names) < 2:
         raise UserError(f"At least two different classes are needed. Received: {' '.join(given) or 'none'}")
     if len(names) > MOST_CLASSES:
         raise UserError(f"At most {MOST_CLASSES} classes can be told apart. Received: {len(names)}")

@@ -34,8 +34,8 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
         inputs: paths of the files and folders that are read. A folder stands for every file in it.
 
     Raises:
-        UserError: if an output is an input, another output or a folder, if its folder is missing or not writable, or if it
-            is a picture in a folder of inputs, of which it would be one the next time.
+        UserError: if an output is an input, another output or a folder, if its folder is missing or not writable, or if
+            it is a picture in a folder of inputs, of which it would be one the next time.
     """
     named = {name: Path(path) for name, path in outputs.items() if path is not None and not is_special(Path(path))}
     for name, path in named.items():

@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 from fer.cli.options import finish, stream_beside
 from fer.data.layouts import add_layout
 from fer.documents import to_json
+from fer.errors import check
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, written_whole
 
 HELP = "describe a data set: its splits, classes, numbers of pictures, and copies"
@@ -31,6 +32,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Print the description of a data set; return the exit code, which is 2 if a picture cannot be read."""
     check_inputs(options.path)
+    check(options.most >= 0, "--most", "0 or more", options.most)
     check_suffix("`--sheet`", options.sheet, ".png")
     check_outputs({"`--sheet`": options.sheet}, [options.path])
 

@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +113,7 @@ def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], T
         print(note)
     origins, recipe = add_start(origins, plan), plan.recipe
     settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
-    settings |= {"pictures": data.sha256(), "begun_from": origins.start_sha256}
+    settings |= {"pictures": data.sha256(), "targets": data.targets_sha256(), "begun_from": origins.start_sha256}
     if group.first:
         check_resumption(plan, settings)
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
@@ -172,7 +173,8 @@ def measure(
     write_card(options.output)
     if note := warn_if_trivial(metrics, from_scratch=not (plan.start or origins.base)):
         print(f"\n{note}")
-    print(f"\nModel folder: {options.output}\nTry it: python -m fer predict --model {options.output} PHOTO")
+    print(f"\nModel folder: {options.output}")
+    print(f"Try it: python -m fer predict --model {shlex.quote(str(options.output))} PHOTO")
 
 
 def export(options: argparse.Namespace) -> None:

@@ -23,6 +23,7 @@ from PIL import Image
 
 from fer.data.held_out import split_training
 from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError, Item
+from fer.data.layouts import CODES
 from fer.data.sources import Source, open_source
 from fer.data.tables import FACE_SIZE
 from fer.errors import check
@@ -134,7 +135,7 @@ def load_faces(
 
     with open_source(Path(path), skip, classes, layout) as source:
         if strict:
-            _check_known(path, source.items)
+            _check_known(path, source.items, layout)
         items, held_out = select_items(source, split, classes, path)
         if limit is not None:
             items = _limit(items, limit, draw)
@@ -190,9 +191,9 @@ def select_items(
     return items, held_out
 
 
-def _check_known(path, items):
-    """Raise an error if a class of the items is not one of `KNOWN`."""
-    others = sorted({item.label for item in items} - {*KNOWN})
+def _check_known(path, items, layout):
+    """Raise an error if a class of the items is neither one of `KNOWN` nor one of the layout."""
+    others = sorted({item.label for item in items} - {*KNOWN, *CODES.get(layout, {}).values()})
     if not others:
         return
     folder = next("/".join(item.name.split("/")[:-1]) for item in items if item.label == others[0])

@@ -27,8 +27,8 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
         A float64 array `(n, categories)` of shares; rows sum to 1, and the row of a picture without votes is NaN.
 
     Raises:
-        DataError: if the file does not fit, if its rows are not those of the table that the pictures come from, or if it
-            has votes for none of the pictures.
+        DataError: if the file does not fit, if its rows are not those of the table that the pictures come from, or if
+            it has votes for none of the pictures.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")

@@ -32,6 +32,7 @@ class Item:
     content: value by which its source reads the picture.
     group: name of a group of pictures that must stay in the same split, such as those of a person; "" for none. Copies
         stay in the same split in any case.
+    folder: name of the folder whose name gave the label; "" for pictures whose label stands in a file or table.
     """
 
     name: str
@@ -39,3 +40,4 @@ class Item:
     split: str
     content: object
     group: str = ""
+    folder: str = ""

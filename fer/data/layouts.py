@@ -87,7 +87,8 @@ def list_folder_items(
     for name, each in zip(names, parts, strict=True):
         if len(each) < shared + 2:
             raise DataError(f"{path}: {name} stands in no class folder. {EXPECTED}")
-        items.append(_item(each[shared:], name_class(_decode(each[shared], layout)), "train", name, layout))
+        label = name_class(_decode(each[shared], layout))
+        items.append(_item(each[shared:], label, "train", name, layout, each[shared]))
     return items
 
 
@@ -102,12 +103,13 @@ def _split_item(name, parts, start, path, name_class, layout):
     split = SPLIT_NAMES[parts[start].lower()]
     if split == "test" and parts[-1].startswith("PublicTest_"):
         split = "validation"
-    return _item(parts[start:], name_class(_decode(parts[start + 1], layout)), split, name, layout)
+    folder = parts[start + 1]
+    return _item(parts[start:], name_class(_decode(folder, layout)), split, name, layout, folder)
 
 
-def _item(parts, label, split, name, layout):
+def _item(parts, label, split, name, layout, folder=""):
     person = PERSON.match(parts[-1]) if layout == "ckplus" else None
-    return Item("/".join(parts), label, split, name, person[0] if person else "")
+    return Item("/".join(parts), label, split, name, person[0] if person else "", folder)
 
 
 def _decode(name, layout):
@@ -128,8 +130,8 @@ def list_labelled_items(
     name_class: Callable[[str], str],
     layout: str,
     read: Callable[[str], bytes],
-) -> list[Item]:
-    """Return the items of pictures whose labels are in files.
+) -> tuple[list[Item], int]:
+    """List the pictures whose labels are in files.
 
     Args:
         names, path, name_class: as in `list_folder_items`.
@@ -137,26 +139,29 @@ def list_labelled_items(
         layout: a key of `LABEL_FILES`.
         read: function of a path of a label file that returns its bytes.
 
+    Returns:
+        The items, and the number of pictures that are left out because another version of them is used.
+
     Raises:
         DataError: if a label is not valid, or the label files name none of the pictures.
     """
     labels = {}
     for file in label_files:
-        for key, code, split in _READERS[layout](file, read(file), f"{path}:{file}"):
-            labels[key] = (_class_of(code, layout, f"{path}:{file}"), split)
+        where = f"{path}:{file}"
+        for key, code, split in _READERS[layout](file, read(file), where):
+            labels[key] = (_class_of(code, layout, where), split)
+    keys = {name: _key(name, layout) for name in sorted(names)}
+    labelled = {name: key for name, key in keys.items() if key in labels}
     chosen = {}
-    for name in sorted(names):
-        key = _key(name, layout)
-        # RAF-DB has each picture twice; the aligned one, which sorts first, is used.
-        if key in labels:
-            chosen.setdefault(key, name)
+    for name, key in labelled.items():
+        chosen.setdefault(key, name)  # RAF-DB has each picture twice; the aligned one, which sorts first, is used.
     if not chosen:
         raise DataError(f"{path}: the label files of the layout {layout} name none of the pictures. {EXPECTED}")
     items = []
     for key, name in chosen.items():
         label, split = labels[key]
         items.append(_item(PurePosixPath(name).parts, name_class(label), split, name, layout))
-    return items
+    return items, len(labelled) - len(items)
 
 
 def _key(name, layout):
@@ -198,8 +203,10 @@ def _read_affectnet(file, content, where):
         raise DataError(f"{rule}. Received: {', '.join(rows.fieldnames or ()) or 'none'}")
     split = "validation" if PurePosixPath(file).name.startswith("val") else "train"
     for row in rows:
-        place = PurePosixPath(row["subDirectory_filePath"]).with_suffix("")
-        yield "/".join(place.parts[-2:]), row["expression"], split
+        place = PurePosixPath(row["subDirectory_filePath"] or "")
+        if not place.name:
+            raise DataError(f"{where}: each row must name a picture. Received: {row['subDirectory_filePath']!r}")
+        yield "/".join(place.with_suffix("").parts[-2:]), row["expression"], split
 
 
 def _read_ckplus(file, content, where):
@@ -215,6 +222,6 @@ def _class_of(code, layout, where):
     try:
         number = float(code)
         return CODES[layout][int(number) if number.is_integer() else None]
-    except (KeyError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         known = f"{min(CODES[layout])} to {max(CODES[layout])}"
         raise DataError(f"{where}: labels of the layout {layout} must be {known}. Received: {code!r}") from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.fer2013 import select_items
-from fer.data.items import SPLITS, DataError
+from fer.data.items import EXPECTED, SPLITS, DataError
 from fer.data.sources import open_source
 from fer.data.tables import FACE_SIZE
 from fer.images.formats import describe_left_out
@@ -156,13 +156,8 @@ def _list_some(title, examples):
 
 def _find_names(items, classes):
     """Return the class of each folder that is not named by its class."""
-    named = {}
-    for item in items:
-        parts = item.name.split("/")[:-1]
-        if item.label in classes and parts and item.label not in parts:
-            folder = parts[1] if item.split != "train" and len(parts) > 1 else parts[-1]
-            named.setdefault(folder, item.label)
-    return dict(sorted(named.items()))
+    named = {item.folder: item.label for item in items if item.folder not in ("", item.label)}
+    return {folder: label for folder, label in sorted(named.items()) if label in classes}
 
 
 def _split(source, overview, path):
@@ -179,6 +174,8 @@ def _split(source, overview, path):
         overview.held_out |= held_out
         overview.counts[split] = dict(Counter(item.label for item in items))
         chosen += [(split, item) for item in items]
+    if not source.items:
+        overview.problem = f"{path}: no pictures found. {EXPECTED}"
     return chosen
 
 

@@ -44,7 +44,7 @@ def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> 
         raise UserError(f"{folder}: no such folder. {LAYOUT}")
     candidates = [folder]
     if not _has_labels(folder, classes):
-        candidates = sorted(path for path in folder.iterdir() if _has_labels(path, classes))
+        candidates = [path for path in _list_folders(folder) if _has_labels(path, classes)]
     sets = [_list_set(path, classes) for path in candidates]
     sets = [each for each in sets if each.paths]
     if not sets:
@@ -66,14 +66,19 @@ def _count_outside(folder, sets):
 
 def _has_labels(folder, classes):
     known = (*classes, *KNOWN)
-    return folder.is_dir() and any(match_class(path.name, known) for path in folder.iterdir() if path.is_dir())
+    return folder.is_dir() and any(match_class(path.name, known) for path in _list_folders(folder))
+
+
+def _list_folders(folder):
+    """Return the paths of the folders in a folder, sorted, without hidden ones."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _list_set(folder, classes):
     paths, labels, left_out = [], [], {}
     if loose := sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir()):
         left_out["."] = loose
-    for subfolder in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
+    for subfolder in _list_folders(folder):
         files = sorted(subfolder / name for name in list_files(subfolder))
         files, others = pick_pictures(files, read_head, path_of=Path)
         if others:

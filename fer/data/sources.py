@@ -73,6 +73,7 @@ def open_source(
     def name_class(name):
         return match_class(name, classes) or known_class(name) or name
 
+    beside = Counter()
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {EXPECTED}")
     if path.is_dir():
@@ -85,10 +86,11 @@ def open_source(
             read = lambda item, size: load_grey(path / item.content, size)  # noqa: E731
             yield Source(items, read, lambda item: _digest(path, item), left_out)
             return
+        beside = _count_beside(table, names, lambda name: read_head(path / name))
         path = path / table
     if path.suffix.lower() in TABLE_SUFFIXES or not zipfile.is_zipfile(path) and looks_like_table(_read_start(path)):
         with path.open("rb", buffering=0) as file:
-            yield _table_source(list_rows(file, path, skip, name_class, layout))
+            yield _table_source(list_rows(file, path, skip, name_class, layout), beside)
         return
     with ExitStack() as stack:
         try:
@@ -113,7 +115,8 @@ def open_source(
             return
         name = f"{path}:{table}"
         with open_member(archive, members[table], name) as file:
-            yield _table_source(list_rows(file, name, skip, name_class, layout))
+            beside = _count_beside(table, sorted(members), lambda name: read_member_head(archive, members[name]))
+            yield _table_source(list_rows(file, name, skip, name_class, layout), beside)
 
 
 def _list_items(names, path, name_class, layout, read_head, read):
@@ -121,9 +124,10 @@ def _list_items(names, path, name_class, layout, read_head, read):
     label_files = [name for name in names if is_label_file(name, layout)]
     pictures, left_out = pick_pictures(sorted({*names} - {*label_files}), read_head)
     if label_files:
-        items = list_labelled_items(pictures, label_files, path, name_class, layout, read)
-        if unlabelled := len(pictures) - len(items):
-            left_out["pictures without a label"] += unlabelled
+        items, versions = list_labelled_items(pictures, label_files, path, name_class, layout, read)
+        left_out["second versions of pictures"] += versions
+        left_out["pictures without a label"] += len(pictures) - len(items) - versions
+        left_out = +left_out  # Without the kinds that number 0.
     else:
         items = list_folder_items(pictures, path, name_class, layout)
     places = {}
@@ -140,8 +144,15 @@ def _list_folder(folder):
         raise DataError(str(error)) from None
 
 
-def _table_source(items):
-    return Source(items, read_pixels, lambda item: item.content[1].strip(), Counter(), is_table=True)
+def _table_source(items, left_out):
+    return Source(items, read_pixels, lambda item: item.content[1].strip(), left_out, is_table=True)
+
+
+def _count_beside(table, names, read_head):
+    """Return the counts of the files beside a table, which are left out."""
+    pictures, left_out = pick_pictures([name for name in names if name != table], read_head)
+    left_out["pictures beside the table"] += len(pictures)
+    return +left_out  # Without a kind that numbers 0.
 
 
 def _digest(path, item):

@@ -212,9 +212,13 @@ def _build(config, policy):
 
 
 def read_history(folder: str | os.PathLike[str]) -> list[dict[str, float]]:
-    """Return the training log of a model folder, one dict per epoch; an empty list if there is none."""
+    """Return the training log of a model folder, one dict per epoch; an empty list if there is none.
+
+    A row that was cut, because the disk was full or the process was killed, is left out.
+    """
     path = Path(folder) / HISTORY
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        whole = [row for row in csv.DictReader(file) if None not in row.values() and all(row.values())]
+        return [{name: float(value) for name, value in row.items()} for row in whole]

@@ -17,7 +17,15 @@ from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
 from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
-from fer.training.callbacks import BEST, CHECKPOINT, HEAD_CHECKPOINT, build_callbacks, count_finished, is_finite
+from fer.training.callbacks import (
+    BEST,
+    CHECKPOINT,
+    CHECKPOINT_WEIGHTS,
+    HEAD_CHECKPOINT,
+    build_callbacks,
+    count_finished,
+    is_finite,
+)
 from fer.training.distillation import build_student
 from fer.training.distributed import ALONE, Group
 from fer.training.recipes import Recipe
@@ -42,6 +50,10 @@ class TrainingData:
     def sha256(self) -> str:
         """Return the sha256 of the pictures and labels in hexadecimal; the same data have the same digest."""
         return hashlib.sha256(f"{self.train.sha256()} {self.validation.sha256()}".encode()).hexdigest()
+
+    def targets_sha256(self) -> str | None:
+        """Return the sha256 of the targets in hexadecimal; None without targets."""
+        return None if self.targets is None else hashlib.sha256(self.targets.tobytes()).hexdigest()
 
     def resize(self, size: int) -> "TrainingData":
         """Return the same data with pictures of `size` pixels per side."""
@@ -203,8 +215,11 @@ def _optimizer(recipe, learning_rate, steps):
 
 def _restart(folder, resume):
     """Return the log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
-    counts = [count_finished(folder / name) for name in (CHECKPOINT, HEAD_CHECKPOINT)] if resume else []
-    finished = next(filter(None, counts), 0)
+    counts = {name: count_finished(folder / name) for name in (CHECKPOINT, HEAD_CHECKPOINT)} if resume else {}
+    for name, count in counts.items():
+        if not count:  # The first checkpoint may have been cut: the disk was full, or the process was killed.
+            (folder / name / CHECKPOINT_WEIGHTS).unlink(missing_ok=True)
+    finished = next(filter(None, counts.values()), 0)
     history = [row for row in read_history(folder) if row["epoch"] < finished]
     if not history:
         (folder / HISTORY).unlink(missing_ok=True)

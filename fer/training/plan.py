@@ -38,7 +38,11 @@ ADDED = {
 """Values of the settings that were added later, for runs that were begun before."""
 
 
-DIGESTS = {"pictures": "the pictures in --data are others", "begun_from": "the model of --start is another"}
+DIGESTS = {
+    "pictures": "the pictures in --data are others",
+    "targets": "the votes in --votes are others",
+    "begun_from": "the model of --start is another",
+}
 """Settings that identify contents, each with what a difference means. Runs that were begun before have none, and are
 resumed with any."""
 
@@ -177,6 +181,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
         teachers: facts about the teachers, of `fer.training.distillation.load_teachers`.
     """
     kept = {key: value for key, value in vars(plan.options).items() if key not in MAY_CHANGE_ON_RESUME}
+    kept["votes"] = bool(plan.options.votes)  # Their content has a digest.
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
     return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}
@@ -194,6 +199,7 @@ def check_resumption(plan: Plan, settings: dict[str, Any]) -> None:
     if not (plan.options.resume and path.exists()):
         return
     earlier = ADDED | {key: settings.get(key) for key in DIGESTS} | json.loads(path.read_text())
+    earlier["votes"] = bool(earlier.get("votes"))
     earlier["network"] = find_network(earlier.get("network")).name
     if earlier["tune"] == "head":
         earlier["augment"] = False  # What was recorded before was never done.

@@ -186,7 +186,7 @@ def test_raf_db_is_read_with_its_label_file(tmp_path, packed):
     test = load_faces(path, "test", layout="raf-db")
     assert counted(test) == dict.fromkeys(EMOTIONS, 2)
     assert all("/aligned/test_" in name for name in test.names)
-    assert test.left_out == f"{path}: 28 files left out: 28 pictures without a label."
+    assert test.left_out == f"{path}: 28 files left out: 28 second versions of pictures."
     assert len(load_faces(path, "train", layout="raf-db")) + len(load_faces(path, "validation", layout="raf-db")) == 14
     if not packed:
         shutil.rmtree(basic / "Image" / "aligned")
@@ -235,6 +235,20 @@ def test_affectnet_is_read_with_its_tables(tmp_path):
         faces = load_faces(tmp_path, split, ["happy", "sad"], layout="affectnet")
         assert faces.names == tuple(f"Manually_Annotated_Images/{place}/abc.jpg" for place in places)
         assert counted(faces) == {"happy": 1, "sad": 1}
+    # A number of the layout that is no expression is left out, and an incomplete row is named.
+    for number in range(4, 13):
+        draw(tmp_path / "Manually_Annotated_Images" / str(number) / "abc.jpg", number)
+    rows = "".join(f"{number}/abc.jpg,1,{number - 4},0\n" for number in range(4, 13))
+    (tmp_path / "training.csv").write_text(f"{header}{rows}")
+    with pytest.raises(DataError, match=r"the validation split has no picture of class angry"):
+        load_faces(tmp_path, "validation", layout="affectnet")
+    seven = load_faces(tmp_path, "train", layout="affectnet")
+    assert counted(seven) == dict.fromkeys(EMOTIONS, 1)
+    assert "2 of other classes left out: 1 contempt, 1 none" in seven.left_out
+    for row, received in (("4/abc", "Received: None"), (",1,1,0", "must name a picture. Received: ''")):
+        (tmp_path / "training.csv").write_text(f"{header}{row}\n")
+        with pytest.raises(DataError, match=received):
+            load_faces(tmp_path, "train", layout="affectnet")
     (tmp_path / "training.csv").write_text("path,label\n")
     with pytest.raises(
         DataError, match=r"columns subDirectory_filePath and expression are needed\. Received: path, la"

@@ -51,6 +51,24 @@ def test_pictures_copies_and_other_files_are_counted(messy):
     assert "6 pictures of other classes left out: 6 happy." in format_overview(some, most=0)
 
 
+def test_only_the_folder_that_gave_the_class_is_named(tmp_path):
+    found = survey(draw_folders(tmp_path, ["joy/session", "sadness/session"], 20))
+    assert found.named == {"joy": "happy", "sadness": "sad"}
+
+
+def test_files_beside_a_table_and_a_set_without_pictures_are_reported(messy, tmp_path, capsys):
+    table = tmp_path / "table"
+    table.mkdir()
+    rows = "".join(f"{number % 2 * 3},{number}{' 9' * 2303}\n" for number in range(40))
+    (table / "fer2013.csv").write_text(f"emotion,pixels\n{rows}")
+    shutil.copytree(messy / "train" / "wink", table / "wink")
+    assert survey(table).left_out == "6 files left out: 6 pictures beside the table"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert fer_main(["data", str(empty)]) == 2
+    assert "no pictures found. Expected" in capsys.readouterr().out
+
+
 def test_a_split_that_cannot_be_read_is_reported(tmp_path):
     found = survey(draw_folders(tmp_path, OWN, 1))
     assert found.counts == {}

@@ -71,6 +71,9 @@ def test_sets_and_labels_come_from_the_folders_and_other_files_are_counted(folde
         shutil.copy(folder / "lab" / "happy" / "0.png", folder / place)
     lab, _ = list_photo_sets(folder, LABELS)
     assert lab.left_out == {".": 1, "contempt": 1, "..": 2}
+    (folder / ".trash" / "happy").mkdir(parents=True)
+    shutil.copy(lab.paths[0], folder / ".trash" / "happy")
+    assert len(list_photo_sets(folder, LABELS)) == 2
     (alone,) = list_photo_sets(folder / "lab", LABELS)
     assert alone.paths == lab.paths
 

@@ -1,3 +1,4 @@
+import shutil
 import signal
 from dataclasses import replace
 
@@ -248,6 +249,19 @@ def test_a_signal_waits_until_a_checkpoint_is_complete(number):
         assert (done, received) == ([True], [number])
     finally:
         signal.signal(number, before)
+
+
+def test_a_run_whose_first_checkpoint_was_cut_starts_anew(faces, tmp_path, monkeypatch):
+    """As on a full disk; the log of the epoch was cut too."""
+    recipe = {"epochs": 1, "batch_size": 48}
+    expected = run(faces, tmp_path / "whole", **recipe)[1]
+    cut = shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    weights = cut / "checkpoint" / "latest.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    (cut / "checkpoint" / "training_metadata.json").unlink()
+    (cut / "history.csv").write_text("epoch,accuracy,loss,seconds,val_accuracy,val_loss\n0,0.5,1.1\n")
+    assert read_history(cut) == []
+    assert figures(run(faces, cut, resume=True, **recipe)[1]) == figures(expected)
 
 
 def test_a_damaged_checkpoint_is_reported(tmp_path):

@@ -81,7 +81,7 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
     check_output(resumed)
     settings = list_settings(resumed, None, [])
-    assert settings == BEFORE | ADDED
+    assert settings == BEFORE | ADDED | {"votes": True}  # Earlier versions saved the path.
     check_resumption(resumed, settings)
     save_settings(resumed, settings)
     check_resumption(resumed, settings)
@@ -90,14 +90,16 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
 def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv")
     settings = list_settings(resumed, None, [])
-    save_settings(resumed, settings | {"pictures": "1", "begun_from": "2"})
-    check_resumption(resumed, settings | {"pictures": "1", "begun_from": "2"})
+    begun = settings | {"pictures": "1", "begun_from": "2", "targets": "3"}
+    save_settings(resumed, begun)
+    check_resumption(plan(tmp_path, *COMMAND.split(), "--votes", "./ferplus.csv"), begun)
     for other, said in (
         ({"pictures": "3"}, "the pictures in --data are others"),
         ({"begun_from": "3"}, "--start is another"),
+        ({"targets": "4"}, "the votes in --votes are others"),
     ):
         with pytest.raises(UserError, match=f"A run is resumed with its own settings. .*{said} than at its beginning"):
-            check_resumption(resumed, settings | {"pictures": "1", "begun_from": "2"} | other)
+            check_resumption(resumed, begun | other)
 
 
 def test_a_run_of_the_head_that_claimed_to_augment_can_be_resumed(tmp_path):
