@@ -226,7 +226,7 @@ def write_clip(
     codec="libx264",
     rotation=None,
     mirrored=False,
-    sound=False,
+    sound=0,
     container=None,
     pixel=None,
     times=None,
@@ -236,7 +236,7 @@ def write_clip(
     Args:
         rotation: degrees, counter-clockwise, by which players shall rotate the pictures.
         mirrored: whether players shall mirror the rotated pictures.
-        sound: whether to add a second of silence.
+        sound: seconds of silence to add.
         container: options of the file format.
         pixel: aspect ratio of a pixel, width over height, a fraction.
         times: time stamps in units of 1 / rate; by default 0, 1, 2, …
@@ -256,13 +256,13 @@ def write_clip(
             file.mux(stream.encode(frame))
         file.mux(stream.encode(None))
         if audio:
-            write_silence(file, audio)
+            write_silence(file, audio, sound)
     return path
 
 
-def write_silence(file, stream):
-    """Write a second of silence to an audio stream of 48 kHz."""
-    for start in range(0, 48_000, 1024):
+def write_silence(file, stream, seconds=1):
+    """Write seconds of silence to an audio stream of 48 kHz."""
+    for start in range(0, seconds * 48_000, 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 48_000, start
         file.mux(stream.encode(frame))

@@ -160,7 +160,10 @@ class _Report:
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         with written_whole(path) as file:
-            draw_faces(answer.image, answer.faces).save(file, "JPEG", quality=QUALITY)
+            profile = answer.image.info.get("icc_profile", b"")
+            # That of a grey or CMYK picture does not fit: it was converted to RGB without a profile.
+            options = {"icc_profile": profile} if profile[16:20] == b"RGB " else {}
+            draw_faces(answer.image, answer.faces).save(file, "JPEG", quality=QUALITY, **options)
 
 
 def _check(options, model_files):

@@ -96,9 +96,23 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
         seconds, there = _length(container, stream, name, longest)
     if seconds > longest + SPARE_SECONDS:
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
-    if there < known - max(1, known / 10):
+    if there < _shortest(known) and not stream.duration:  # `known` is the length of the longest stream, such as the sound.
+        there = max(there, _end_of_all(path))
+    if there < _shortest(known):
         raise UserError(f"{name}: the clip is incomplete; {there:.1f} of its {known:.1f} s are there.")
     return Clip(path, name, max(seconds, MIN_EVERY))
+
+
+def _shortest(seconds):
+    """Return the length in seconds below which a clip that should have so many seconds is incomplete."""
+    return seconds - max(1, seconds / 10)
+
+
+def _end_of_all(path):
+    """Return the end of the last packet of all streams of a clip, in seconds."""
+    with _open(path) as container:
+        packets = (packet for packet in container.demux() if packet.pts is not None)
+        return max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in packets), default=0)
 
 
 def read_frames(clip: Clip, every: float) -> Iterator[Frame]:
@@ -156,7 +170,8 @@ def write_video(path: str | Path, every: float) -> Iterator[Callable[[float, Ima
     """
     check_every(every)
     check_suffix("An annotated clip", path, ".mp4")
-    rate, failures = 1 / Fraction(str(every)), []
+    # The numbers of a rate have 32 bits.
+    rate, failures = 1 / Fraction(every).limit_denominator(1000), []
     with written_whole(path) as file:
         container = av.open(f"file:{file}", "w", format="mp4", options={"movflags": "faststart"})
         # The file names its colour matrix; without it, browsers guess the matrix from the height.

@@ -101,10 +101,11 @@ def plan_scoring(
     run = Run(output)
     try:
         claim_output(run, settings, model)
-        claims = run.list_claimed()  # Before the answers: those of a run that ends meanwhile are in one of the two.
-        missing = names.filter(pc.invert(pc.is_in(names, value_set=list_answered(output))))
-        own = missing.filter(pc.invert(pc.is_in(missing, value_set=claims)))
-        run.claim(own)
+        with run.planning():
+            claims = run.list_claimed()  # Before the answers: those of a run that ends meanwhile are in one of the two.
+            missing = names.filter(pc.invert(pc.is_in(names, value_set=list_answered(output))))
+            own = missing.filter(pc.invert(pc.is_in(missing, value_set=claims)))
+            run.claim(own)
     except BaseException:
         run.close()
         raise

@@ -13,12 +13,14 @@ from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 from fer.errors import UserError
 from fer.images import folders
-from fer.images.archives import MAX_BYTES
+from fer.images.archives import MAX_MEMBER_BYTES
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
 from fer.scoring.storage import FAILURES, explain_read_errors, first_line, locate, make_absolute
 
 READ_AT_ONCE = 8
 """Number of pictures that an actor fetches concurrently, because object storage is slower than the networks."""
+BLOCK = 2**20
+"""Number of bytes that are read from a file at once."""
 RETRY_PAUSES = (1, 4)
 """Seconds to wait before each further attempt at a failed read; storage may have been busy."""
 PICTURE_COLUMNS = ("image", "bytes")
@@ -152,7 +154,7 @@ def _read_file(name):
         try:
             filesystem, path = locate(name)
             with filesystem.open_input_stream(path, compression=None) as stream:
-                content = stream.read(MAX_BYTES + 1)
+                content = _read_bytes(stream)
             break
         except UserError as error:
             return error
@@ -165,10 +167,21 @@ def _read_file(name):
     return _check_bytes(name, content)
 
 
+def _read_bytes(stream):
+    """Return the bytes of a stream, at most `MAX_MEMBER_BYTES` and one block.
+
+    pyarrow allocates as many bytes as are asked for, so the blocks are small.
+    """
+    content = bytearray()
+    while len(content) <= MAX_MEMBER_BYTES and (block := stream.read(BLOCK)):
+        content += block
+    return bytes(content)
+
+
 def _check_bytes(name, content):
     """Return the bytes of a picture, or a `UserError` if there are too many."""
-    if len(content) > MAX_BYTES:
-        return UserError(f"{name}: pictures may have at most {MAX_BYTES / 1e6:g} MB.")
+    if len(content) > MAX_MEMBER_BYTES:
+        return UserError(f"{name}: pictures may have at most {MAX_MEMBER_BYTES / 1e6:g} MB.")
     return content
 
 

@@ -96,6 +96,21 @@ class Run:
                     self._lock.write(socket.gethostname())
                     self._lock.flush()
 
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """Let other runs wait until this one has claimed its pictures, so that no two claim the same ones.
+
+        Runs on file systems without locks do not wait.
+        """
+        _, path = locate(self.destination.output)
+        if not self._lock:
+            yield
+            return
+        with open(f"{path}/{DESCRIPTION}") as file:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
     def list_claimed(self) -> pa.Array:
         """Return the names of the pictures that other runs are answering; remove the folders of dead runs."""
         filesystem, path = locate(self.destination.output)

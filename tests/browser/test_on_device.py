@@ -112,6 +112,18 @@ def test_a_face_is_selected_with_arrow_keys_and_by_click(on_device, two_faces):
     expect(page.locator("#photo-device table")).to_contain_text("1")
 
 
+@pytest.mark.slow  # Opens a new page.
+def test_a_load_that_failed_can_be_tried_again(page):
+    expect(page.locator("#model")).to_contain_text("Model: ")
+    page.route("**/page.json", lambda route: route.abort(), times=1)
+    switch = page.locator("#photo-switch input")
+    switch.click()
+    expect(page.locator("#photo-device")).to_contain_text("⚠️")
+    expect(switch).not_to_be_checked()
+    switch.check()
+    expect(page.locator("#photo-device .drop")).to_be_visible()
+
+
 @pytest.mark.slow
 def test_an_undecodable_picture_gets_a_message(on_device):
     on_device.locator("#photo-device input[type=file]").set_input_files(

@@ -163,6 +163,19 @@ def test_the_progress_bar_is_only_shown_on_a_terminal(photos, terminal, monkeypa
     assert len(captured.out.splitlines()) == 6
 
 
+def test_annotated_pictures_keep_their_colour_profile(astronaut, tmp_path):
+    """iPhones take photos in Display P3. A profile of grey pictures does not fit the annotated one."""
+    rgb, grey = (bytes(16) + space + bytes(108) for space in (b"RGB ", b"GRAY"))
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    with Image.open(astronaut) as photo:
+        photo.save(folder / "phone.jpg", icc_profile=rgb)
+        photo.convert("L").save(folder / "grey.jpg", icc_profile=grey)
+    assert main(["predict", str(folder), "--annotated", str(out)]) == 0
+    assert Image.open(out / "phone.jpg").info["icc_profile"] == rgb
+    assert "icc_profile" not in Image.open(out / "grey.jpg").info
+
+
 def test_annotated_pictures_never_replace_other_files(photos, tmp_path, capsys):
     kept, packed = tmp_path / "kept" / "face.jpg", tmp_path / "packed.zip"
     kept.parent.mkdir()

@@ -121,11 +121,12 @@ def write_one_colour(path, colour, depth, trc=None):
 
 def test_the_annotated_video_has_the_proportions_of_the_frames(tmp_path):
     wide = write_clip(tmp_path / "wide.mp4", still(10, (160, 240)), pixel=Fraction(2))
-    with clips.write_video(tmp_path / "annotated.mp4", 0.2) as add:
-        for frame in read(wide):
-            add(frame.seconds, frame.image)
-    (first, *_) = read(tmp_path / "annotated.mp4")
-    assert first.image.size == first.size == SIZE
+    for every in (0.2, 1 / 3):  # The second one is no short decimal number.
+        with clips.write_video(tmp_path / "annotated.mp4", every) as add:
+            for frame in read(wide):
+                add(frame.seconds, frame.image)
+        (first, *_) = read(tmp_path / "annotated.mp4")
+        assert first.image.size == first.size == SIZE
 
 
 def concatenate(path, *parts):
@@ -228,6 +229,16 @@ def test_metadata_in_another_encoding_is_ignored(tmp_path):
     path = write_clip(tmp_path / "clip.mkv", still(1))
     path.write_bytes(path.read_bytes().replace(b"Lavf", b"L\xe4vf"))
     assert len(read(path)) == 1
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_sound_may_last_longer_than_the_picture(tmp_path, suffix):
+    """Matroska gives the length of the clip alone, which is that of the sound."""
+    path = write_clip(tmp_path / f"clip.{suffix}", still(50), sound=10)
+    assert clips.open_clip(path).seconds == pytest.approx(2, abs=0.1)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with pytest.raises(UserError, match="incomplete|not all of one"):
+        clips.open_clip(path)
 
 
 def test_unreadable_clips_are_refused_in_one_sentence(tmp_path, astronaut):

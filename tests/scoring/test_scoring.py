@@ -1,3 +1,4 @@
+import fcntl
 import hashlib
 import importlib.util
 import io
@@ -28,7 +29,7 @@ from fer.models.model_folder import BUNDLED, save_model
 from fer.recognition.records import NO_FACE
 from fer.scoring import job as scoring
 from fer.scoring.scorer import Scorer
-from fer.scoring.storage import DESCRIPTION
+from fer.scoring.storage import DESCRIPTION, Run
 
 pytestmark = pytest.mark.xdist_group("ray")
 
@@ -318,6 +319,28 @@ def test_answers_of_a_run_that_ends_while_another_begins_are_not_given_twice(fac
     second = scoring.plan_scoring(source, output)
     assert (len(first.names), len(second.names)) == (4, 0)
     second.run.close()
+
+
+def test_a_run_plans_while_no_other_one_does(faces, tmp_path, monkeypatch):
+    """Two runs that began together claimed the same pictures."""
+    claim, locked = Run.claim, []
+
+    def can_lock(output):
+        with open(f"{output}/{DESCRIPTION}") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+    def claim_locked(self, names):
+        locked.append(not can_lock(tmp_path / "scored"))
+        claim(self, names)
+
+    monkeypatch.setattr(Run, "claim", claim_locked)
+    scoring.plan_scoring(str(faces(2)), str(tmp_path / "scored")).run.close()
+    assert locked == [True]
+    assert can_lock(tmp_path / "scored")
 
 
 def test_without_ray_the_command_that_installs_it_is_printed(monkeypatch, capsys):

@@ -15,5 +15,7 @@ FILE_TYPES = read_script("components/file_types.js").replace(
     "SUFFIXES", json.dumps({"image": ", ".join(SUFFIXES), "video": ", ".join(CLIP_SUFFIXES)})
 )
 """JavaScript that lets people choose photos and clips whose media type their browser does not know."""
-HEAD = f"<script>({ARROW_KEYS})(); ({FILE_TYPES})();</script>"
+ANNOUNCE = read_script("components/announce.js")
+"""JavaScript that lets screen readers announce the messages of the pages."""
+HEAD = f"<script>({ARROW_KEYS})(); ({FILE_TYPES})(); ({ANNOUNCE})();</script>"
 """Element for the page's head. Gradio adds it before the components, so that no early click or file is missed."""

@@ -12,12 +12,22 @@ const open = async () => {
     } catch (error) {
         root.textContent = `⚠️ ${error.message}`;
         if (findSwitch().checked) findSwitch().click();
+        listen();
     }
+};
+/* Opens the page once the switch is on: for the first time, or again after an error. */
+const listen = () => {
+    const openIfOn = () => {
+        if (!findSwitch().checked) return;
+        findSwitch().removeEventListener("change", openIfOn);
+        open();
+    };
+    findSwitch().addEventListener("change", openIfOn);
 };
 const wait = () => {
     const input = findSwitch();
     if (!input) requestAnimationFrame(wait);
     else if (input.checked) open();
-    else input.addEventListener("change", open, {once: true});
+    else listen();
 };
 wait();

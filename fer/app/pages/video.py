@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
+from html import escape
 from pathlib import Path
 
 import gradio as gr
@@ -73,7 +74,7 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
                 left_out += faces.left_out
                 # Here Gradio can end the run, after Cancel or when the page is closed.
                 text = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
-                yield {message: text, bar: _bar(frame.seconds / clip.seconds)}
+                yield {message: text, bar: _bar(language, frame.seconds / clip.seconds)}
         record = clip_record(clip, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, clip.seconds))
         text = summary(language, rows, frames, every, left_out)
         yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
@@ -84,7 +85,7 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
         save = gr.update(interactive=files is not None)
         return {
             message: text,
-            bar: _bar(share),
+            bar: _bar(language, share),
             video: path,
             chart: timeline(language, record["rows"], record["seconds"]),
             table: _table(language, labels, record["rows"]),
@@ -122,7 +123,7 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
             with gr.Row():
                 start = gr.Button(I18N("video.read"), variant="primary", elem_id="video-read")
                 cancel = gr.Button(I18N("video.cancel"), interactive=False, elem_id="video-cancel")
-            bar = gr.HTML(_bar(), elem_id="video-bar")
+            bar = gr.HTML(_bar("en"), elem_id="video-bar")
             message = gr.Markdown(I18N("video.start"), elem_id="video-message")
         with gr.Column():
             video = gr.Video(
@@ -216,8 +217,9 @@ def summary(language: str, rows: Sequence[dict], frames: int, every: float, left
     return say(language, key, count=count, frames=frames, every=every) + say_left_out(language, left_out)
 
 
-def _bar(share=None):
-    return f"<progress{'' if share is None else f' value={share:.3f}'}></progress>"
+def _bar(language, share=None):
+    value = "" if share is None else f" value={share:.3f}"
+    return f'<progress aria-label="{escape(say(language, "tab.video"))}"{value}></progress>'
 
 
 def _table(language, labels, rows):

@@ -42,6 +42,7 @@ class LiveView {
   speak(language) {
     this.texts.language = language || "en";
     this.button.textContent = this.texts.say(this.run ? "device.stop" : "device.start");
+    this.progress.ariaLabel = this.texts.say("device.loading");
     this.say(...this.status);
     if (!this.run) this.clear();
     this.switch.check();

@@ -101,6 +101,7 @@ class PhotoView {
     this.croppedText.textContent = say("photo.cropped");
     this.smallestText.textContent = say("photo.smallest");
     this.canvas.setAttribute("aria-label", say("photo.alt"));
+    this.progress.ariaLabel = say("device.loading");
     this.legend.textContent = say("photo.face");
     this.savePicture.textContent = say("photo.save_picture");
     this.saveRecord.textContent = say("photo.save_record");

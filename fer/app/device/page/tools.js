@@ -17,7 +17,12 @@ let recognizer;
 
 /** Return the settings of `page.json`. */
 export function loadSettings() {
-  settings ??= fetch(new URL("../page.json", import.meta.url), { cache: "no-cache" }).then((answer) => answer.json());
+  settings ??= fetch(new URL("../page.json", import.meta.url), { cache: "no-cache" })
+    .then((answer) => answer.json())
+    .catch((error) => {
+      settings = undefined; // The next call tries again.
+      throw error;
+    });
   return settings;
 }
 
