@@ -18,9 +18,10 @@ from fer.evaluation.fairness import compile_pattern
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
+from fer.hub.client import resolve_model
 from fer.models.calibration import Calibration
 from fer.models.config import ModelConfig, load_config
-from fer.models.model_folder import find_model, load_model
+from fer.models.model_folder import load_model
 from fer.recognition.classification import classify
 
 
@@ -28,6 +29,7 @@ def evaluate_model(
     folder: str | os.PathLike[str],
     data: str | os.PathLike[str],
     split: str = "validation",
+    *,
     classes: Sequence[str] | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
@@ -42,11 +44,12 @@ def evaluate_model(
     """Load a model and a split of a data set, and evaluate the model on it.
 
     Args:
-        folder: path of a model folder, or `bundled`.
+        folder: name of a model, as `fer.hub.client.resolve_model` takes it: a folder, `bundled`, or `OWNER/NAME` or
+            `OWNER/NAME@REVISION` of the Hub.
         data, split, limit, skip_bad, layout: as `fer.data.fer2013.load_faces` takes them.
         classes: classes to evaluate on; only their pictures are used, and the model chooses among them. None for all
             classes of the model.
-        model: name of the model in the metrics; by default the folder.
+        model: name of the model in the metrics; by default `folder`, or for the Hub also its revision.
         votes: path of the CSV of FER+; None for no comparison with people.
         duplicates: whether to measure the accuracy without near-duplicates of training pictures too; not possible for
             the training split itself.
@@ -66,7 +69,9 @@ def evaluate_model(
     Raises:
         UserError: if the model, the data or an argument is not valid.
     """
-    config, _ = load_config(find_model(folder))
+    source = resolve_model(folder)
+    folder, model = source.folder, model or str(source)
+    config, _ = load_config(folder)
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
@@ -84,7 +89,7 @@ def evaluate_model(
     else:
         network, _ = load_model(folder)  # After all checks, because this imports Keras, which takes seconds.
         probabilities, scenes = classify(network, faces.images[..., 0]), None
-    metrics = measure(probabilities, config, faces, split, model or str(folder))
+    metrics = measure(probabilities, config, faces, split, model)
     if scenes:
         metrics["served"] = scenes
     answers = config.calibration.apply(probabilities)
@@ -108,9 +113,8 @@ def evaluate_photos(
     """Evaluate a model end to end on folders of whole photos.
 
     Args:
-        folder: path of a model folder, or `bundled`.
+        folder, model: as in `evaluate_model`.
         photos: folder, as `fer.data.photos.list_photo_sets` takes it.
-        model: name of the model in the metrics; by default the folder.
         prior: exponent of the class shares; None for the model's own.
         progress: function of an iterator and its length that returns an iterable, such as `tqdm`.
         groups: regular expression with one group in parentheses, which finds the name of a photo's group in its file
@@ -126,9 +130,10 @@ def evaluate_photos(
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
-    config = _with_prior(load_config(find_model(folder))[0], prior)
+    source = resolve_model(folder)
+    folder, model = source.folder, model or str(source)
+    config = _with_prior(load_config(folder)[0], prior)
     sets = list_photo_sets(photos, config.labels)
-    model = model or str(folder)
     if prior is None:
         recognizer = Recognizer.load(folder, model)
     else:

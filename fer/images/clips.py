@@ -96,7 +96,7 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
         seconds, there = _length(container, stream, name, longest)
     if seconds > longest + SPARE_SECONDS:
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
-    if there < _shortest(known) and not stream.duration:  # `known` is the length of the longest stream, such as the sound.
+    if there < _shortest(known) and not stream.duration:  # Then `known` is the length of the longest stream.
         there = max(there, _end_of_all(path))
     if there < _shortest(known):
         raise UserError(f"{name}: the clip is incomplete; {there:.1f} of its {known:.1f} s are there.")

@@ -20,6 +20,7 @@ def test_an_uploaded_photo_is_recognized_and_the_results_can_be_downloaded(page,
         page.get_by_role("button", name="Download JSON").click()
     (face,) = json.loads(saved.value.path().read_text("utf-8"))["faces"]
     assert face["label"] == "happy"
+    expect(page.locator("#message")).to_have_role("status")
     with page.expect_download() as saved:
         page.get_by_role("button", name="Download picture").click()
     with Image.open(saved.value.path()) as picture:
