@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -45,6 +46,7 @@ from fer.app.theme import CSS, THEME
 from fer.errors import UserError
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
+from fer.models.provenance import last_part
 
 if TYPE_CHECKING:
     from fer.hub.client import ModelSource
@@ -57,7 +59,8 @@ class Serving(NamedTuple):
     Attributes:
         recognizer: the loaded model.
         source: the place that the model was loaded from.
-        reason: sentence on why the requested model could not be loaded; "" if it could.
+        reason: sentence for visitors on why the requested model could not be loaded, without the paths of folders;
+            "" if it could.
     """
 
     recognizer: "Recognizer"
@@ -127,7 +130,7 @@ def load_serving(name: str, strict: bool = False) -> Serving:
 
     Args:
         name: name of the model, as `fer.hub.client.resolve_model` takes it.
-        strict: whether a model that cannot be loaded is an error.
+        strict: whether a model that cannot be loaded is an error; else the whole reason is printed to stderr.
 
     Raises:
         UserError: if the model cannot be loaded and `strict` is set.
@@ -142,7 +145,22 @@ def load_serving(name: str, strict: bool = False) -> Serving:
         if strict:
             raise
         print(say("en", "app.fallback", reason=error), file=sys.stderr)
-        return Serving(Recognizer.load(), resolve_model("bundled"), str(error))
+        return Serving(Recognizer.load(), resolve_model("bundled"), _hide_folders(str(error), name))
+
+
+def _hide_folders(sentence, name):
+    """Return an error about a model with only the last part of the paths of its folder and of the Hub's caches."""
+    from huggingface_hub.constants import HF_ASSETS_CACHE, HF_HUB_CACHE
+
+    from fer.hub.client import REPOSITORY
+
+    folder = Path(name)
+    paths = {HF_HUB_CACHE, HF_ASSETS_CACHE, str(folder.absolute()), str(folder.resolve())}
+    if folder.exists() or not REPOSITORY.fullmatch(name):
+        paths |= {name, str(folder)}
+    for path in sorted(paths, key=len, reverse=True):  # A path before the one that it begins with.
+        sentence = sentence.replace(path, last_part(path))
+    return sentence
 
 
 def launch(demo: gr.Blocks, **options) -> tuple:
@@ -174,6 +192,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
             mcp_server=True,
             prevent_thread_lock=True,
             app_kwargs={
+                "lifespan": demo.queue_limits.sweeping,
                 "middleware": [guard(), Middleware(Intake), Middleware(StreamEnds)],
                 "exception_handlers": HANDLERS,
                 "routes": demo.device_routes,

@@ -97,6 +97,7 @@ def run(options: Namespace) -> int:
         train,
         validation,
         options.folder,
+        options.data,
         options.votes,
         target,
         end_to_end=options.served,

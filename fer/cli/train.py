@@ -83,8 +83,9 @@ def check(plan: "Plan") -> None:
 
             check_conversion()
         if options.push_to_hub:
-            from fer.publishing.access import check_push
+            from fer.publishing.access import check_push, check_tag
 
+            check_tag(options.tag, options.create_pr)
             check_push(options.push_to_hub, options.create_pr, private=options.private)
     check_inputs(options.data, options.votes)
 
@@ -167,7 +168,7 @@ def measure(
     def show(metrics):
         print(format_metrics(metrics))
 
-    metrics = save_report(options.output, data.train, data.validation, str(options.output), show=show)
+    metrics = save_report(options.output, data.train, data.validation, str(options.output), options.data, show=show)
     save_curves(options.output / FIGURES / "curves.png", history)
     export(options)
     write_card(options.output)

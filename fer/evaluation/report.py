@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fer.data.facts import describe_data
 from fer.data.fer2013 import Faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
@@ -49,6 +50,7 @@ def save_report(
     train: Faces,
     validation: Faces,
     model: str,
+    data: str | os.PathLike[str],
     votes: str | os.PathLike[str] | None = None,
     target: float = TARGET,
     end_to_end: bool = False,
@@ -64,7 +66,8 @@ def save_report(
 
     First the exponent of the class shares is chosen (`fer.models.calibration.Calibration`): `prior`, or else the choice
     of `fer.evaluation.confidence.choose_prior_exponent` by the mean balanced accuracy on `photos`, or else the model's
-    own. Then temperature and threshold are fitted on the validation split.
+    own. Then temperature and threshold are fitted on the validation split. The class shares are those that the model
+    was trained with, even if another data set is measured; only a model that records none gets those of `train`.
 
     The fitted temperature is kept only if it lowers the negative log-likelihood of held-out pictures; otherwise the
     temperature is 1. The calibration error does not decide: its bins hold a few hundred pictures, so chance changes it
@@ -76,6 +79,7 @@ def save_report(
             near-duplicates of validation pictures.
         model: name of the model in the metrics. Only the last part of a path is recorded, because the metrics are
             published.
+        data: path of the data set of `train` and `validation`; its last part is recorded as well.
         votes: path of the CSV of FER+; None for no comparison with people.
         target: selective accuracy that the threshold should reach, 0-1.
         end_to_end: whether to measure the end-to-end accuracy in scenes too (`fer.data.scenes`); this takes minutes.
@@ -85,7 +89,8 @@ def save_report(
         show: function that gets the metrics before anything is written; or None.
 
     Returns:
-        The metrics of `fer.evaluation.evaluate.measure`, and: `prior` (the `exponent`, and of each exponent `tried` the
+        The metrics of `fer.evaluation.evaluate.measure`, and: `data` (of `fer.data.facts.describe_data`, for the
+        validation split; None for FER2013); `prior` (the `exponent`, and of each exponent `tried` the
         `validation_accuracy` and, with photos, the `balanced_accuracy` on them); `calibration`; `agreement` (of
         `fer.evaluation.human_agreement.compare_with_votes`, or None); `duplicates` (of
         `fer.evaluation.evaluate.measure_without_duplicates`); `happy_or_sad` (`accuracy` and `accuracy_interval` on
@@ -102,7 +107,7 @@ def save_report(
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []
     answers = _read_photos(folder, sets) if photos else []
-    shares = _class_shares(train) or config.calibration.class_shares
+    shares = config.calibration.class_shares or _class_shares(train)
     exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
     temperature, fit = _choose_temperature(adjusted, config, validation)
@@ -113,6 +118,7 @@ def save_report(
     curve = risk_coverage(tempered, labels)
     predicted = adjusted.argmax(axis=1)
     metrics = measure(raw, config, validation, "validation", model)
+    metrics["data"] = describe_data(data, validation=validation)
     metrics["prior"] = {"exponent": exponent, "tried": tried}
     metrics["calibration"] = {
         "target": target,
@@ -212,7 +218,7 @@ def _choose_prior(prior, before, shares, validation, photos, names):
     """Return the exponent of the class shares, and a list of dicts with the measurements of each exponent tried.
 
     Args:
-        prior: exponent that the user asked for, or None.
+        prior: exponent that the user asked for, or None. It is compared with 0, as that of `before` is if it stays.
         before: `Calibration` of the model so far.
         shares: shares of the classes in training.
         validation: probabilities `(n, classes)` and labels `(n,)` of the validation split.
@@ -222,7 +228,9 @@ def _choose_prior(prior, before, shares, validation, photos, names):
     probabilities, labels = validation
     answers, sets = photos
     if prior is None and not sets:
-        return before.prior_exponent, []
+        prior = before.prior_exponent
+        if not prior:
+            return prior, []
     tried = {}
     for exponent in PRIOR_EXPONENTS if prior is None else (0.0, prior):
         adjustment = Calibration(prior_exponent=exponent, class_shares=shares)

@@ -34,6 +34,9 @@ MAX_DIRECTORY = 1_000_000
 """Largest size of a zip's list of files in bytes: 500 for each of `MAX_MEMBERS`."""
 MAX_UNPACKED = 500_000_000
 """Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger zip is unpacked."""
+MAX_NAME = 200
+"""Maximal length in characters of the path of a file in a zip, or of the reason why it is damaged, in answers and
+messages. A zip allows paths of 65,535 bytes."""
 _HIDDEN = re.compile(r"(^|/)\.[^/.][^/]*/")
 """Pattern of paths in a hidden folder."""
 _ENCRYPTED = 0x1
@@ -144,7 +147,9 @@ def read_member_head(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes
 
 
 def _damaged(name, error):
-    return UserError(f"{name}: damaged, or packed in an unknown way ({error}).")
+    reason = str(error)  # May repeat the member's whole path.
+    reason = reason if len(reason) <= MAX_NAME else f"{reason[: MAX_NAME - 1]}…"
+    return UserError(f"{name}: damaged, or packed in an unknown way ({reason}).")
 
 
 class _BoundedFile(io.FileIO):
@@ -164,7 +169,7 @@ class _BoundedFile(io.FileIO):
 class Picture(NamedTuple):
     """A picture that has not been decoded yet.
 
-    name: name of the picture in answers and errors.
+    name: name of the picture in answers and errors; a long path in a zip is cut to its last `MAX_NAME` characters.
     path: path of the file, or of the zip that contains it.
     member: member of that zip; None for a file of its own.
     problem: why the picture cannot be read, if that is known before it is opened; else "".
@@ -251,7 +256,10 @@ def _list_zip(path, name, listing):
     if sum(member.file_size for member in members) > MAX_UNPACKED:
         raise UserError(f"{name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
     for member in members:
-        full, problem = f"{name}/{member.filename}", find_problem(member)
+        path_there = member.filename
+        if len(path_there) > MAX_NAME:  # The end, which has the file's own name and its suffix, is kept.
+            path_there = f"…{path_there[1 - MAX_NAME :]}"
+        full, problem = f"{name}/{path_there}", find_problem(member)
         listing.pictures.append(Picture(full, path, member, problem and f"{full}: {problem}."))
     listing.left_out.update(left_out)
     if note := describe_contents(name, "zip", len(members), left_out):

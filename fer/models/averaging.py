@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fer.errors import UserError
-from fer.models.calibration import UNCALIBRATED
+from fer.models.calibration import Calibration
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import find_model, load_model
 
@@ -27,9 +27,9 @@ def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, Mode
         folders: paths of model folders, or `bundled`.
 
     Returns:
-        The Keras network, float32, and its `ModelConfig`: that of the last model, without calibration and exports. Its
-        `training` has `KEY` besides: `models`, a list with the `name` and `sha256` of each model, and its `training`
-        unless that of the last model records it already.
+        The Keras network, float32, and its `ModelConfig`: that of the last model, without exports, and without
+        calibration but for the class shares of its training. Its `training` has `KEY` besides: `models`, a list with
+        the `name` and `sha256` of each model, and its `training` unless that of the last model records it already.
 
     Raises:
         UserError: if the models are fewer than two, of different kinds, or not trained on from the same weights.
@@ -54,9 +54,9 @@ def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, Mode
     network.set_weights([sum(arrays) / len(networks) for arrays in weights])
     recorded = {last.sha256} | last.ancestors
     models = [member.describe(with_training=member.sha256 not in recorded) for member in members]
-    return network, replace(
-        last.config, training={**last.config.training, KEY: {"models": models}}, calibration=UNCALIBRATED, exports={}
-    )
+    training = {**last.config.training, KEY: {"models": models}}
+    uncalibrated = Calibration(class_shares=last.config.calibration.class_shares)
+    return network, replace(last.config, training=training, calibration=uncalibrated, exports={})
 
 
 @dataclass(frozen=True)

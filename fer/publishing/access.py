@@ -1,10 +1,44 @@
-"""Check, before any work is done, that the token may push to a repository on the Hub."""
+"""Check, before any work is done, that the token may push to a repository on the Hub, and may tag the commit."""
+
+import re
 
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, RepositoryNotFoundError
 
+from fer.errors import UserError, check
 from fer.hub.client import check_name, token_facts
 from fer.hub.errors import FAILURES, HubError, explain, status_of
+
+FORBIDDEN = re.compile(
+    r"[\s~^:?*\[\\]|\.\.|//|@\{|/\.|\.lock(/|$)"  # Anywhere.
+    r"|^[-./]|[./]$|^refs/|^(@|HEAD|main|[0-9a-f]{40})$"
+)
+"""Pattern of what the name of a tag must not have: what Git forbids, and what `OWNER/NAME@REVISION` reads as another
+revision."""
+TAG_RULE = (
+    r"a name that Git allows and OWNER/NAME@TAG finds, such as v1.0: without spaces, control characters, ~ ^ : ? * [ \ "
+    "and .. // @{, no part of it beginning with . or ending with .lock, itself not beginning with - / refs/ or ending "
+    "with . /, and not @, HEAD, main or the 40 digits of a commit"
+)
+"""Rule for the name of a tag, for messages."""
+
+
+def check_tag(tag: str | None, create_pr: bool = False) -> None:
+    """Raise an error unless the commit of a push can get a tag.
+
+    Args:
+        tag: name of the tag; None for no tag.
+        create_pr: whether the push opens a pull request, whose commit is not tagged.
+
+    Raises:
+        UserError: if the name is not valid, or a pull request is opened.
+    """
+    if tag is None:
+        return
+    if create_pr:
+        raise UserError("`--tag` goes without `--create-pr`, since only commits of main get tags. Received: both")
+    # Control characters are not printable.
+    check(tag and tag.isprintable() and not FORBIDDEN.search(tag), "--tag", TAG_RULE, repr(tag))
 
 
 def check_push(repository: str, create_pr: bool = False, kind: str = "model", private: bool | None = None) -> None:

@@ -55,7 +55,9 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
     config, _ = load_config(folder)
     metrics = load_metrics(folder, "a card")
     exports = list_exports(folder) if exports is None else exports
-    own = _describe_own(config.training)
+    own = _write_counts(config.training.get("data"))
+    # Earlier versions did not record in the metrics which data were measured.
+    measured = _write_counts(metrics["data"]) if "data" in metrics else own
     # Not `ModelCard.from_template`, which renders a missing fact as an empty text.
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters |= {"wrap": _wrap, "item": _wrap_item}
@@ -63,11 +65,14 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
     environment.filters |= {"listed": _format_list}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     try:
-        data = _describe(source, config, metrics, own)
+        data = _describe(source, config, metrics, own, measured)
         return template.render(
             card_data=data.to_yaml(),
             name=data.model_name,
             own=own,
+            measured=measured,
+            elsewhere=(measured or {}).get("name") != (own or {}).get("name"),
+            license=_find_license(config.training),
             source=source,
             address=find_project_address(),
             document=_link("docs/training.md" if own else "docs/results.md", source),
@@ -146,33 +151,33 @@ def _format_list(values):
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _describe(source, config, metrics, own):
+def _describe(source, config, metrics, own, measured):
     """Return the metadata of the card, with the content of `metrics.json` as evaluation results.
 
     Args:
         source: as in `render_card`.
         config: `fer.models.config.ModelConfig`.
         metrics: content of `metrics.json`.
-        own: facts of `_describe_own`.
+        own, measured: facts of the data that the model was trained and measured on; None for FER2013.
     """
     folder = find_model(source)
     model = folder.resolve().name if folder.is_dir() else last_part(source.partition("@")[0])
-    name = own["name"] if own else "FER2013"
+    trained, name = (facts["name"] if facts else "FER2013" for facts in (own, measured))
     return ModelCardData(
         language="en",  # Of the labels.
-        license=own["license"] if own else "apache-2.0",
+        license=_find_license(config.training) or (None if own else "apache-2.0"),
         base_model=_find_base(config.training),
         datasets=None if own else ["fer2013"],
         library_name="keras",
         pipeline_tag="image-classification",
         tags=[TAG] if own else [TAG, "fer2013"],
-        model_name=NAME.format(model, config.network, f"own data: {name}" if own else name),
+        model_name=NAME.format(model, config.network, f"own data: {trained}" if own else trained),
         eval_results=[
             EvalResult(
                 task_type="image-classification",
                 dataset_type=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own-data",
                 dataset_name=name,
-                dataset_split="held-out tenth of train" if own and own["held_out"] else metrics["split"],
+                dataset_split="held-out tenth of train" if measured and measured["held_out"] else metrics["split"],
                 dataset_revision=metrics["data_sha256"],
                 metric_type=key,
                 metric_value=round(metrics[key], 4),
@@ -182,15 +187,20 @@ def _describe(source, config, metrics, own):
     )
 
 
-def _describe_own(training):
-    """Return facts about the user's own data set for the template, with the counts as text; None for FER2013."""
-    own = training.get("data")
-    if not own:
+def _write_counts(data):
+    """Return the facts of `fer.data.facts.describe_data` with the counts of each split as text; None for FER2013."""
+    if not data:
         return None
-    counts = {
-        split: ", ".join(f"{count} {label}" for label, count in own[split].items()) for split in ("train", "validation")
+    counts = {split: value for split, value in data.items() if isinstance(value, dict)}
+    return data | {
+        split: ", ".join(f"{count} {label}" for label, count in value.items()) for split, value in counts.items()
     }
-    return {**own, **counts}
+
+
+def _find_license(training):
+    """Return the licence that a training got with `--license`; None without one."""
+    # Earlier versions recorded it among the facts of the user's own data.
+    return training["license"] if "license" in training else (training.get("data") or {}).get("license")
 
 
 def _find_base(training):

@@ -20,7 +20,7 @@ from fer.models.config import CONFIG, WEIGHTS, change_document, load_config
 from fer.models.exports import EXPORTS, find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
 from fer.models.provenance import clean_log_name, clean_training, last_part
-from fer.publishing.access import check_push
+from fer.publishing.access import check_push, check_tag
 from fer.recognition.litert_network import load_litert_network
 
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")
@@ -86,19 +86,22 @@ def push_model(
         private: whether a new repository is private; None for the owner's default. If true, an existing public
             repository is refused.
         create_pr: whether to open a pull request instead of committing to `main`.
-        tag: tag for the commit, such as `v1.0`. If it exists at another commit, it is refused before the upload.
+        tag: tag for the commit, such as `v1.0`; not with `create_pr`. If it exists at another commit, it is refused
+            before the upload.
         exports: other formats of `fer.export.convert` to publish; they are exported if the folder has no valid file.
             tf2onnx does not write the same bytes twice, so an ONNX file that is exported here always makes a commit.
 
     Raises:
         HubError: if the Hub refuses a request or cannot be reached. The push can be repeated.
-        UserError: if the folder is not a valid model folder, if a fact for the card is missing, or if an export fails.
+        UserError: if the tag is not valid (`fer.publishing.access.check_tag`), if the folder is not a valid model
+            folder, if a fact for the card is missing, or if an export fails.
     """
     from fer.export.convert import check_formats
     from fer.export.litert_file import write_litert_file
     from fer.publishing.card import render_card  # It imports Jinja2, which only the card needs.
 
     check_formats([format for format in exports if format != "litert"])
+    check_tag(tag, create_pr)
     check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
     write_litert_file(folder)
@@ -125,10 +128,19 @@ def push_model(
             if push.changes:
                 push = _commit(push, staging, repository, create_pr)
             if tag and tag not in tags:
-                api.create_tag(repository, tag=tag, revision=push.revision)
+                _create_tag(api, push, repository, tag)
         except FAILURES as error:
             raise HubError(f"{repository}: {explain(error)}") from None
     return replace(push, url=push.url or f"{constants.ENDPOINT}/{repository}/tree/{push.revision}")
+
+
+def _create_tag(api, push, repository, tag):
+    """Tag the commit of a push; if that fails, raise a `HubError` that says what was done before."""
+    try:
+        api.create_tag(repository, tag=tag, revision=push.revision)
+    except FAILURES as error:
+        done = f"the commit {push.revision} {'was made' if push.changes else 'holds the model'}"
+        raise HubError(f"{repository}: {done}, and only its tag {tag} is missing: {explain(error)}") from None
 
 
 def _commit(push, staging, repository, create_pr):
@@ -257,7 +269,7 @@ def _compare(staging, files, kept) -> tuple[tuple[str, ...], tuple[str, ...], tu
     added = [path for path in local if path not in files]
     changed = [path for path in local if path in files and _differs(local[path], files[path])]
     # Remove logs, plots and exports of earlier pushes: the Hub would show the logs of two runs as one run.
-    replaced = re.compile(f"({FIGURES}|{LOGS})/.*|{'|'.join(map(re.escape, EXPORTS.values()))}")
+    replaced = re.compile(f"({FIGURES}|{LOGS})/.*|{'|'.join(map(re.escape, (HISTORY, *EXPORTS.values())))}")
     removed = [path for path in files if replaced.fullmatch(path) and path not in local and path not in kept]
     return tuple(sorted(added)), tuple(sorted(changed)), tuple(sorted(removed))
 

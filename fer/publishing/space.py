@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants
+from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
 from fer.errors import UserError
 from fer.hub.client import ModelSource, resolve_model, token_facts
@@ -80,12 +81,13 @@ def deploy(
             )
             if hardware and api.get_space_runtime(repository).requested_hardware != hardware:
                 api.request_space_hardware(repository, hardware)
-            api.add_space_variable(repository, "FER_MODEL", str(source))
             if token:
                 api.add_space_secret(repository, "HF_TOKEN", token)
                 # Visitors may use the model of the Space, but not download it.
                 api.add_space_variable(repository, "FER_ON_DEVICE", "0")
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
+        # After the upload: if that fails, the Space goes on with its model, which fits its page and its token.
+        api.add_space_variable(repository, "FER_MODEL", str(source))
         if not token:
             _remove_token(api, repository)
         if wait:
@@ -115,6 +117,14 @@ def _remove_token(api, repository):
         api.delete_space_secret(repository, "HF_TOKEN")
         if (setting := api.get_space_variables(repository).get("FER_ON_DEVICE")) and setting.value == "0":
             api.delete_space_variable(repository, "FER_ON_DEVICE")
+
+
+def remove_settings(api: HfApi, repository: str) -> None:
+    """Delete what `deploy` has set in a Space: the token of a private model, and the variables of the app."""
+    if "HF_TOKEN" in api.get_space_secrets(repository):
+        api.delete_space_secret(repository, "HF_TOKEN")
+    for name in {"FER_MODEL", "FER_ON_DEVICE"} & api.get_space_variables(repository).keys():
+        api.delete_space_variable(repository, name)
 
 
 def _check_served(source):
@@ -205,7 +215,7 @@ def _reading_token(source):
         f"{source.name}: is private or gated, so `FER_SPACE_TOKEN` must be a token that may read it and can write "
         f"nothing. Make one with the role `read` at {constants.ENDPOINT}/settings/tokens. Received:"
     )
-    token = os.environ.get("FER_SPACE_TOKEN")
+    token = os.environ.get("FER_SPACE_TOKEN", "").strip()  # As huggingface_hub reads HF_TOKEN.
     if not token:
         raise HubError(f"{rule} none")
     api = HfApi(token=token)
@@ -214,8 +224,11 @@ def _reading_token(source):
         if can_write:
             raise HubError(f"{rule} {can_write}")
         api.auth_check(source.name)
+    except (GatedRepoError, RepositoryNotFoundError):
+        raise HubError(f"{rule} one that may not read it") from None
     except FAILURES as error:
-        raise HubError(f"{rule} one of which the Hub says: {explain(error)}") from None
+        reason, _, _ = explain(error).partition(" Set HF_TOKEN")  # The advice is on another token.
+        raise HubError(f"{rule} one of which the Hub says: {reason}") from None
     return token
 
 

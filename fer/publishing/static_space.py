@@ -9,7 +9,7 @@ from huggingface_hub import HfApi, constants
 from fer.errors import UserError
 from fer.hub.errors import FAILURES, HubError, explain
 from fer.publishing.push import upload
-from fer.publishing.space import needs_token, resolve_published, wait_until_up
+from fer.publishing.space import needs_token, remove_settings, resolve_published, wait_until_up
 from fer.publishing.space_card import write_space_card
 
 
@@ -17,6 +17,9 @@ def deploy_static(
     repository: str, model: str, write_site: Callable, private: bool | None = None, wait: bool = False
 ) -> str:
     """Create or update a static Space with a model of the Hub.
+
+    A Space that has run the app before loses its token and the app's settings, which a page without a server does not
+    use.
 
     Args:
         repository: `OWNER/NAME` of the Space.
@@ -47,6 +50,7 @@ def deploy_static(
             write_space_card(Path(folder), source, "static")
             api.create_repo(repository, repo_type="space", space_sdk="static", private=private, exist_ok=True)
             upload(folder, repository, repo_type="space", commit_message=f"Serve {source}", delete_patterns="*")
+        remove_settings(api, repository)
         if wait:
             wait_until_up(api, repository)
     except FAILURES as error:

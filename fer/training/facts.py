@@ -1,28 +1,15 @@
 """Facts about a training, for `config.json` and the model card."""
 
-from argparse import Namespace
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from fer.models.provenance import last_part
+from fer.data.facts import describe_data
 from fer.training.fit import TrainingData
 from fer.training.options import command_to_publish
 from fer.training.plan import Plan
-
-
-def describe_data(options: Namespace, data: TrainingData) -> dict[str, Any] | None:
-    """Return the facts of a data set that is not FER2013; None for FER2013."""
-    if data.train.is_fer2013:
-        return None
-    counts = {
-        split: {name: int((faces.labels == place).sum()) for place, name in enumerate(faces.classes)}
-        for split, faces in (("train", data.train), ("validation", data.validation))
-    }
-    facts = {"name": last_part(options.data), "held_out": data.validation.held_out, "license": options.license}
-    return facts | counts
 
 
 def describe_training(
@@ -45,7 +32,8 @@ def describe_training(
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": network.count_params(),
-        "data": describe_data(options, data),
+        "data": describe_data(options.data, train=data.train, validation=data.validation),
+        "license": options.license,
         "train_pictures": len(data.train),
         "validation_pictures": len(data.validation),
         "backend": keras.backend.backend(),

@@ -106,9 +106,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute in bfloat16, which is twice as fast on processors that support it",
     )
-    parser.add_argument(
-        "--license", metavar="ID", help="licence of a model of your own data, for its card, such as cc-by-4.0"
-    )
+    parser.add_argument("--license", metavar="ID", help="licence of the model, for its card, such as cc-by-4.0")
     hosts = parser.add_argument_group(
         "several machines", "Run the same command on each machine, with its own --process-id. Needs JAX."
     )

@@ -58,6 +58,12 @@ def test_the_page_shows_the_metrics_in_the_model_folder(show):
     assert "left out" not in page
 
 
+def test_the_measured_data_set_is_named_as_what_it_is(show, metrics):
+    assert "FER2013's validation split" in show()
+    metrics["data"] = {"name": "mine", "held_out": False, "validation": {}}
+    assert "of another data set than the model was trained on" in show()
+
+
 def test_no_metric_of_the_bundled_model_is_left_out():
     page = describe("en", Recognizer.load(), ModelSource("bundled", BUNDLED))
     assert CURVE in page

@@ -14,6 +14,7 @@ from conftest import ROOT, free_port, hub_environment, wait_for, write_clip
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError, Status
+from huggingface_hub.constants import HF_HUB_CACHE
 from PIL import Image
 from pillow_heif import register_heif_opener
 
@@ -21,6 +22,7 @@ from fer.app.demo import Serving, build_demo, launch, load_serving
 from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
 from fer.errors import UserError
+from fer.hub.client import resolve_model
 from fer.models.model_folder import BUNDLED
 
 
@@ -246,6 +248,27 @@ def test_visitors_see_the_name_of_a_model_folder_and_not_its_path(tmp_path):
     recognizer, source, _ = load_serving(str(folder))
     assert recognizer.model == "smiles"
     assert str(tmp_path) not in describe("en", recognizer, source)
+
+
+def test_visitors_do_not_see_the_path_of_a_model_that_cannot_be_loaded(tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(BUNDLED, tmp_path / "clients" / "smiles")
+    (folder / "config.json").unlink()
+    monkeypatch.chdir(tmp_path)
+    for name in (str(folder), "clients/smiles", str(tmp_path / "clients" / "gone")):
+        reason = load_serving(name).reason
+        assert reason.startswith(f"{name.rpartition('/')[2]}: a model folder holds config.json")
+        assert "clients" not in reason
+        assert f"{name}: a model folder holds" in capsys.readouterr().err
+
+
+def test_visitors_do_not_see_the_path_of_the_hubs_cache(monkeypatch):
+    def fail(name):
+        if name != "bundled":
+            raise UserError(f"{HF_HUB_CACHE}/models--a--b/config.json: no valid JSON")
+        return resolve_model(name)
+
+    monkeypatch.setattr("fer.hub.client.resolve_model", fail)
+    assert load_serving("a/b").reason == "hub/models--a--b/config.json: no valid JSON"
 
 
 def test_with_fer_strict_the_app_ends_with_one_sentence_instead(hub, tmp_path):

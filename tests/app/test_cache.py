@@ -124,6 +124,18 @@ def test_the_parts_of_an_upload_are_kept_until_it_has_ended(make):
     assert not part.exists()
 
 
+def test_an_upload_that_never_ends_does_not_keep_what_others_left(make, monkeypatch):
+    folder = make()
+    part = Path(folder.name, "tmp1")
+    with open_upload():
+        part.write_bytes(b"a face")
+        sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
+        assert part.exists()
+        monkeypatch.setattr(cache, "UPLOAD_SECONDS", -60)  # As if the time of the upload were over.
+        sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
+        assert not part.exists()
+
+
 def test_a_file_that_cannot_be_deleted_is_logged_and_the_sweep_goes_on(make, monkeypatch, caplog):
     folder, unlink = make(), Path.unlink
     for name in ("a.jpg", "b.jpg", "c.jpg"):

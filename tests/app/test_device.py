@@ -40,6 +40,14 @@ def test_browsers_get_the_served_model_and_cache_files_by_digest(app_url):
     assert settings["networks"]["expressions"]["sha256"] == hashlib.sha256(expected.read_bytes()).hexdigest()
 
 
+def test_a_file_is_not_kept_under_another_sha256(app_url):
+    for path in ("runtime/litert.js", "networks/expressions.tflite"):
+        for query in ("0" * 16, "x", ""):
+            headers, _ = fetch(app_url, f"{path}?{query}" if query else path)
+            assert headers["Cache-Control"] == ("no-store" if query else "no-cache")
+    assert fetch(app_url, "settings.json?x")[0]["Cache-Control"] == "no-store"
+
+
 def test_only_listed_files_are_sent(app_url):
     for path in ("networks/other.tflite", "page/../files.py", "module/", "files.py"):
         with pytest.raises(HTTPError) as error:

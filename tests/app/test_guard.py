@@ -115,3 +115,10 @@ def test_every_answer_has_security_headers(start, settings, framed):
         assert policy.startswith("default-src 'self'; ")
         assert ("frame-ancestors 'self'" in policy) is not framed
         assert ("https:" in policy) is (settings is ON_A_SPACE)
+
+
+def test_no_cache_keeps_uploads_and_answers(start):
+    ask = start(LOCAL)
+    for path in ("/gradio_api/file=/tmp/a.jpg", "/gradio_api/file/tmp/a.jpg", "/fer/gradio_api/file=/tmp/a.jpg"):
+        assert ask("localhost", method="GET", path=path).headers["Cache-Control"] == "no-store"
+    assert "Cache-Control" not in ask("localhost", method="GET", path="/config").headers

@@ -21,7 +21,8 @@ from gradio.exceptions import InvalidPathError
 from PIL import Image
 
 from fer.app.demo import Serving, build_demo, launch
-from fer.app.server.limits import MAX_BODY
+from fer.app.server import cache, intake, payloads
+from fer.app.server.limits import CONCURRENT, MAX_BODY
 from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.values import describe, is_file
 from fer.labels import EMOTIONS
@@ -269,6 +270,42 @@ def test_a_file_that_gradio_refuses_is_refused_in_one_sentence(monkeypatch):
         asyncio.run(demo.preprocess_data(nothing, [], None))
 
 
+def test_the_files_of_a_call_have_a_time_limit_together(monkeypatch):
+    async def wait(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gr.Blocks, "preprocess_data", wait)
+    monkeypatch.setattr(payloads, "FETCH_ALL_SECONDS", 0)
+    nothing = SimpleNamespace(inputs=[], fn=print, input_parameter_names=[])
+    with CheckedBlocks() as demo, pytest.raises(gr.Error) as error:
+        asyncio.run(demo.preprocess_data(nothing, [], None))
+    assert error.value.message == "All files must arrive from their addresses within 0 seconds."
+    assert not error.value.print_exception
+
+
+def test_an_upload_has_a_time_limit(monkeypatch):
+    async def wait(scope, receive, send):
+        await asyncio.Event().wait()
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    monkeypatch.setattr(intake, "UPLOAD_SECONDS", 0)
+    scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload", "headers": []}
+    asyncio.run(intake.Intake(wait)(scope, None, send))
+    assert sent[0]["status"] == 408
+    assert json.loads(sent[1]["body"]) == {"detail": "An upload must arrive within 0 minutes."}
+    assert not cache._open_uploads
+
+
+def test_batches_do_not_wait_in_the_queue_of_photos(fake_app):
+    queues = {fn.api_name: (fn.concurrency_id, fn.concurrency_limit) for fn in fake_app.fns.values()}
+    assert {queues[name] for name in ("predict_batch", "show_1")} == {("batch", 2)}
+    assert {queues[name] for name in ("predict", "analyze", "show")} == {("read", CONCURRENT)}
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("below", ["</script><script>alert(1)</script>/gradio_api/mcp", "x/gradio_api/mcp", "x"])
 def test_no_page_below_mcp_repeats_its_path(fake_app, method, below):
@@ -286,10 +323,16 @@ def test_only_files_of_the_cache_are_sent(fake_app, foreign_paths):
     assert texts == {"File not "}
 
 
-@pytest.mark.parametrize("route", ["proxy=http://example.com/", "deep_link?session_hash=a"])
+@pytest.mark.parametrize(
+    "route",
+    [
+        "proxy=http://example.com/", "deep_link?session_hash=a", "custom_component/a/client/b/c", "vibe-code",
+        "run-history/buckets", "profiling/traces",
+    ],
+)  # fmt: skip
 def test_unused_routes_of_gradio_are_closed(fake_app, route):
     assert fake_app.http.get(route).json() == {"detail": "There is no such page."}
-    for route in ("component_server", "process_recording"):
+    for route in ("component_server", "process_recording", "vibe-edit", "undo-vibe-edit/", "vibe-starter-queries"):
         assert fake_app.http.post(route, json={}).status_code == 404
 
 

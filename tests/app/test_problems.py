@@ -4,7 +4,8 @@ import pytest
 from conftest import write_clip
 from PIL import Image
 
-from fer.app.problems import PATTERNS, say_problem
+from fer.app import problems
+from fer.app.problems import MAX_LENGTH, PATTERNS, say_problem
 from fer.app.texts import TEXTS
 from fer.errors import UserError
 from fer.images.clips import open_clip
@@ -53,3 +54,11 @@ def test_errors_of_unreadable_files_are_translated(errors):
         assert all(sentence.startswith("a.") for sentence in said)
     assert say_problem("de", errors["problem.empty"]) == "a.jpg: Die Datei ist leer."
     assert say_problem("es", "something else") == "something else"
+
+
+def test_the_patterns_are_not_applied_to_a_long_error(monkeypatch):
+    monkeypatch.setattr(problems, "PATTERNS", {"problem.empty": None})
+    sentence = f"{'a' * MAX_LENGTH}: the file is empty."
+    assert say_problem("de", UserError(sentence)) == sentence
+    with pytest.raises(AttributeError):
+        say_problem("de", "a.jpg: the file is empty.")

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, write_clip
+from huggingface_hub import ModelCard
 
 from fer.cli.commands import main
 from fer.images.clips import open_clip
 from fer.labels import EMOTIONS
+from fer.models.config import load_config
 from fer.models.model_folder import BUNDLED
 
 
@@ -171,13 +173,14 @@ def test_a_split_that_copies_training_pictures_is_only_measured_on_request(draw_
     assert "of these 10 are training pictures to the pixel, such as test/angry/PublicTest_" in capsys.readouterr().out
 
 
-def test_calibrate_rewrites_metrics_and_card_but_not_the_weights(draw_dataset, tmp_path, monkeypatch):
+def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(draw_dataset, tmp_path, monkeypatch):
     data, folder = draw_dataset(tmp_path / "data", per_class=3), tmp_path / "model"
     shutil.copytree(BUNDLED, folder)
     weights = (folder / "model.weights.h5").read_bytes()
     converted = []
     monkeypatch.setattr("fer.export.litert_file.write_litert_file", converted.append)
-    assert main(["calibrate", str(folder), "--data", str(data), "--target", "0.5"]) == 0
+    monkeypatch.chdir(data)
+    assert main(["calibrate", str(folder), "--data", ".", "--target", "0.5"]) == 0
     assert converted == [folder]
     assert (folder / "model.weights.h5").read_bytes() == weights
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -185,12 +188,17 @@ def test_calibrate_rewrites_metrics_and_card_but_not_the_weights(draw_dataset, t
     assert calibration["temperature"] == metrics["temperature"]
     assert calibration["threshold"] == metrics["confident"]["threshold"]
     assert calibration["temperature"] != 1
+    assert calibration["class_shares"] == list(load_config(BUNDLED)[0].calibration.class_shares)
     assert metrics["nll"] < metrics["calibration"]["nll_before"]
     assert metrics["agreement"] is None
     assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")
     card = " ".join((folder / "README.md").read_text().split())
     assert f"a temperature of {metrics['calibration']['fitted_temperature']} " in card
     assert "Not measured: " in card
+    counts = ", ".join(f"3 {label}" for label in EMOTIONS)
+    assert f'of 21 pictures of another data set, "data": its validation split ({counts}).' in card
+    dataset = ModelCard((folder / "README.md").read_text()).data.eval_results[0]
+    assert (dataset.dataset_name, dataset.dataset_type) == ("data", "data")
 
 
 INSTALLED = "import sys; from fer.cli import main; sys.argv[0] = 'fer'; sys.exit(main())"

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
-from fer.models.calibration import temper
-from fer.models.config import CONFIG, ModelConfig, load_config
+from fer.models.calibration import UNCALIBRATED, temper
+from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
 from fer.models.model_folder import BUNDLED, METRICS, load_model, save_model
 from fer.publishing.card import render_card
 from fer.recognition.classification import classify
@@ -36,6 +37,7 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
         monkeypatch.setattr("fer.evaluation.report.temper_held_out", held_out)
     random = np.random.default_rng(3)
     folder = untrained
+    save_calibration(folder, UNCALIBRATED)  # Without the prior of the bundled model.
     truth = random.dirichlet(np.full(len(EMOTIONS), 0.4), 600)
     labels = np.array([random.choice(len(EMOTIONS), p=row) for row in truth])
     images = random.integers(0, 256, (600, 48, 48, 1), np.uint8)
@@ -43,7 +45,7 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     faces = Faces(images, labels, EMOTIONS, names, ())
     other = Faces(255 - images[:50], labels[:50], EMOTIONS, names[:50], ())
     monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: temper(truth, 1 / sharpness))
-    metrics = save_report(folder, other, faces, "mine")
+    metrics = save_report(folder, other, faces, "mine", "data")
 
     fitted, temperature = metrics["calibration"]["fitted_temperature"], load_config(folder)[0].calibration.temperature
     assert fitted == pytest.approx(sharpness, rel=0.15)
@@ -62,7 +64,7 @@ def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astrona
     images = np.stack([smile, smile, np.full_like(smile, 90), smile])[..., None]
     labels = np.array([EMOTIONS.index(name) for name in ("happy", "sad", "happy", "fear")])
     faces = Faces(images, labels, EMOTIONS, tuple("abcd"), ())
-    metrics = save_report(folder, faces, faces, "mine", end_to_end=True)
+    metrics = save_report(folder, faces, faces, "mine", "data", end_to_end=True)
     dark = classify(load_model(folder)[0], images[2:3, ..., 0])[0]
     read_as_happy = dark[EMOTIONS.index("happy")] > dark[EMOTIONS.index("sad")]
     assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
@@ -100,16 +102,28 @@ def biased(tmp_path, monkeypatch):
 
 def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(biased):
     folder, train, validation, leaning = biased
-    plain = save_report(folder, train, validation, "mine")
+    plain = save_report(folder, train, validation, "mine", "data")
     assert load_config(folder)[0].calibration.prior_exponent == 0
-    metrics = save_report(folder, train, validation, "mine", prior=1.0)
+    metrics = save_report(folder, train, validation, "mine", "data", prior=1.0)
     calibration = load_config(folder)[0].calibration
     assert (calibration.prior_exponent, calibration.class_shares) == (1.0, (0.9, 0.1))
     adjusted = leaning / (0.9, 0.1)
     assert metrics["accuracy"] == np.mean(adjusted.argmax(axis=1) == validation.labels) > plain["accuracy"]
     assert metrics["nll"] < plain["nll"]
     assert [row["exponent"] for row in metrics["prior"]["tried"]] == [0.0, 1.0]
-    assert save_report(folder, train, validation, "mine")["accuracy"] == metrics["accuracy"]
+    again = save_report(folder, train, validation, "mine", "data")
+    assert again["accuracy"] == metrics["accuracy"]
+    assert again["prior"] == metrics["prior"]
+
+
+def test_another_data_set_is_named_and_does_not_change_the_class_shares_of_training(biased):
+    folder, train, validation, leaning = biased
+    known = replace(validation, is_fer2013=True)
+    assert save_report(folder, train, known, "mine", "fer2013.zip", prior=1.0)["data"] is None
+    metrics = save_report(folder, validation, validation, "mine", "data/other")
+    assert metrics["data"] == {"name": "other", "held_out": False, "validation": {"happy": 100, "sad": 100}}
+    assert load_config(folder)[0].calibration.class_shares == (0.9, 0.1)
+    assert metrics["accuracy"] == np.mean((leaning / (0.9, 0.1)).argmax(axis=1) == validation.labels)
 
 
 def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, monkeypatch):
@@ -121,7 +135,7 @@ def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, m
     answers = [PhotoAnswer(row, 0.9) for row in (*leaning[::2], *leaning[1::2])]
     answers[0] = None
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
-    metrics = save_report(folder, train, validation, "mine", photos=tmp_path / "lab")
+    metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path / "lab")
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder)[0].calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
     assert len(scores) == 5

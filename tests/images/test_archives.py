@@ -196,3 +196,27 @@ def test_a_file_that_only_begins_like_a_zip_is_an_error(tmp_path):
 def test_too_many_pictures_are_refused(tmp_path):
     with pytest.raises(UserError, match="at most 200 pictures. Received: 201"):
         archives.list_pictures([tmp_path / "a.png"] * 201)
+
+
+def test_a_long_path_in_a_zip_is_cut_to_its_end(tmp_path, png):
+    normal = f"{'b' * (archives.MAX_NAME - 4)}.png"
+    path = write_zip(tmp_path / "long.zip", {f"{'a/' * 14_000}last.png": png, normal: png})
+    long, short = archives.list_pictures([path]).pictures
+    assert short.name == f"long.zip/{normal}"
+    assert long.name.startswith("long.zip/…")
+    assert long.name.endswith("/a/last.png")
+    assert len(long.name) == len("long.zip/") + archives.MAX_NAME
+    assert archives.open_picture(long).size == (20, 10)
+
+
+def test_an_error_about_a_member_does_not_repeat_its_long_path(tmp_path, png):
+    name = f"{'a' * 10_000}.png"
+    path = tmp_path / "damaged.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, png)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(name.encode(), name.replace("a", "b").encode(), 1))  # Only the file's own header.
+    (message,) = messages(archives.list_pictures([path]))
+    assert message.startswith("damaged.zip/…aaa")
+    assert "damaged, or packed in an unknown way (File name in directory 'aaa" in message
+    assert len(message) < 3 * archives.MAX_NAME

@@ -7,7 +7,8 @@ from conftest import SMALL
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.models.averaging import KEY, average_models
-from fer.models.config import CONFIG, ModelConfig, load_config
+from fer.models.calibration import Calibration
+from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
 from fer.models.model_folder import METRICS, load_model, save_model
 from fer.publishing.card import render_card
 
@@ -52,6 +53,13 @@ def test_an_average_can_be_averaged_again(models, tmp_path):
     (tmp_path / "mean").mkdir()
     save_model(tmp_path / "mean", network, config)
     average_models([models[0], tmp_path / "mean"])
+
+
+def test_the_mean_keeps_the_class_shares_of_training_without_a_calibration(models, conversion_of_another, tmp_path):
+    members = [shutil.copytree(folder, tmp_path / folder.name) for folder in models[1:]]
+    save_calibration(members[1], Calibration(0.5, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1)))
+    assert main(["average", *map(str, members), "--output", str(tmp_path / "mean")]) == 0
+    assert load_config(tmp_path / "mean")[0].calibration == Calibration(class_shares=(0.9, 0.1))
 
 
 def test_models_of_another_kind_and_of_other_starts_are_refused(models, tmp_path):

@@ -187,3 +187,71 @@ def test_accuracy_on_photos_and_the_prior_are_in_the_card_if_measured(folder):
     (folder / METRICS).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):
         render_card(folder, "mine")
+
+
+def test_data_that_the_model_was_not_trained_on_are_named(folder):
+    def render(**facts):
+        document = json.loads((folder / METRICS).read_text()) | facts
+        (folder / METRICS).write_text(json.dumps(document))
+        text = render_card(folder, "mine")
+        return " ".join(text.split()), ModelCard(text).data
+
+    facts = {"name": "raf", "held_out": True, "validation": {"happy": 2, "sad": 1}}
+    card, data = render(data=facts)
+    assert 'pictures of another data set, "raf": a held-out tenth of its training pictures (2 happy, 1 sad).' in card
+    assert "FER2013, validation split" not in card
+    assert "| without near-duplicates of training pictures of the same data set |" in card
+    assert "The model was evaluated on few pictures from one source. FER2013's pictures" in card
+    result = data.eval_results[0]
+    assert (result.dataset_name, result.dataset_split) == ("raf", "held-out tenth of train")
+    assert data.model_name == "mine: facial expressions (se_resnet, trained on FER2013)"
+
+    change(folder / CONFIG, "training", "data", facts | {"train": {"happy": 9, "sad": 9}})
+    card, data = render(data=None)
+    assert "| FER2013, validation split |" in card
+    assert data.eval_results[0].dataset_name == "FER2013"
+    assert data.model_name == "mine: facial expressions (se_resnet, trained on own data: raf)"
+    card, data = render(data=facts)
+    assert 'pictures of own data, "raf": ' in card
+    assert "of the same data set" not in card
+
+
+@pytest.mark.parametrize(
+    ("facts", "named", "sentence"),
+    [
+        ({}, "apache-2.0", "Apache-2.0 for code and weights; FER2013 is not part of this repository."),
+        ({"license": None}, "apache-2.0", "Apache-2.0 for code and weights; FER2013 is not part of this repository."),
+        ({"license": "cc-by-4.0"}, "cc-by-4.0", "cc-by-4.0; the code that trained them is Apache-2.0. FER2013 is not"),
+        ({"license": None, "data": {}}, None, "not stated by the author for the weights; the code that"),
+        ({"data": {"license": "mit"}}, "mit", "mit; the code that trained them is Apache-2.0. The pictures are not"),
+    ],
+    ids=["before", "FER2013", "FER2013 with a licence", "own data", "own data before"],
+)
+def test_the_licence_is_that_of_the_training(folder, facts, named, sentence):
+    own = {"name": "mine", "held_out": False, "train": {"happy": 1}, "validation": {"happy": 1}}
+    for key, value in facts.items():
+        change(folder / CONFIG, "training", key, own | value if key == "data" else value)
+    text = render_card(folder, "mine")
+    assert ModelCard(text).data.license == named
+    assert f"The licence is {sentence}" in " ".join(text.split())
+
+
+def test_the_card_states_of_prior_and_threshold_only_what_was_measured(folder):
+    def render(**facts):
+        document = json.loads((folder / METRICS).read_text())
+        document |= {key: document[key] | value for key, value in facts.items()}
+        (folder / METRICS).write_text(json.dumps(document))
+        return " ".join(render_card(folder, "mine").split())
+
+    assert "The prior was chosen on these photos." not in render()
+    tried = [{"exponent": exponent, "validation_accuracy": 0.7} for exponent in (0.0, 0.75, 1.0)]
+    assert "among all. The prior was chosen on these photos. The other rows are" in render(prior={"tried": tried})
+    card = render(prior={"tried": []})
+    assert "to the power 0.75 (logit adjustment, arXiv:2007.07314). - Calibration" in card
+    assert "validation accuracy is" not in card
+    assert "below 0.6397, so that 85% of the others are correct, or a detection score" in card
+    never = "below 1.0, since no lower threshold makes 99.5% of the others correct, or a detection score"
+    unreached = {"threshold": 1.0, "coverage": 0.0, "accuracy": None}
+    assert never in render(confident=unreached, calibration={"target": 0.995})
+    assert never in render(confident={"coverage": 0.1, "accuracy": 0.9})
+    assert "below 1.0, so that 99.5% of the others are correct" in render(confident={"accuracy": 1.0})

@@ -86,7 +86,7 @@ def tokens(hub):
 @pytest.mark.parametrize("token", ["hf_read", "hf_reads"])
 def test_a_private_model_is_deployed_with_a_read_token_and_without_preloading(hub, monkeypatch, token):
     hub.put(BUNDLED, MODEL, private=True)
-    monkeypatch.setenv("FER_SPACE_TOKEN", token)
+    monkeypatch.setenv("FER_SPACE_TOKEN", f" {token}\n")
     deploy(SPACE, MODEL, private=True)
     assert find_space(hub).private
     assert find_space(hub).secrets["HF_TOKEN"]["value"] == token
@@ -119,10 +119,13 @@ def test_a_setting_that_was_made_by_hand_stays_when_a_space_is_deployed_again(hu
 
 
 @pytest.mark.usefixtures("once_private")
-def test_a_space_keeps_its_token_if_the_files_of_a_public_model_cannot_be_uploaded(hub):
+def test_a_space_keeps_its_model_and_token_if_the_files_of_a_public_model_cannot_be_uploaded(hub):
+    before = dict(find_space(hub).variables)
     hub.fail("/commit/", 403, 20)
     with pytest.raises(HubError):
         deploy(SPACE, MODEL)
+    assert find_space(hub).variables == before
+    assert before["FER_MODEL"]["value"].startswith("fer-bot/private@")
     assert find_space(hub).secrets["HF_TOKEN"]["value"] == "hf_read"
 
 
@@ -136,9 +139,9 @@ def test_a_space_keeps_its_token_if_the_files_of_a_public_model_cannot_be_upload
         ("hf_writes", "one that may repo.write"),
         ("hf_discusses", "one that may discussion.write"),
         ("hf_oauth", "one of a login by browser, which does not tell what it may do"),
-        ("hf_stranger", "one of which the Hub says: "),
-        ("hf_wrong", "one of which the Hub says: the token is not valid"),
-        ("hf_é", "one of which the Hub says: the token holds a character that no token has"),
+        ("hf_stranger", "one that may not read it$"),
+        ("hf_wrong", r"one of which the Hub says: the token is not valid\.$"),
+        ("hf_é", r"one of which the Hub says: the token holds a character that no token has\.$"),
     ],
 )
 def test_only_a_token_that_can_only_read_is_given_to_a_space(hub, monkeypatch, token, received, rules):
@@ -149,6 +152,7 @@ def test_only_a_token_that_can_only_read_is_given_to_a_space(hub, monkeypatch, t
     with pytest.raises(HubError, match=f"{MODEL}: is private or gated, so {rule}. .* Received: {received}") as error:
         deploy(SPACE, MODEL)
     assert "hf_" not in str(error.value)
+    assert "HF_TOKEN" not in str(error.value)
     assert ("spaces", SPACE) not in hub.repos
 
 

@@ -43,6 +43,20 @@ def test_a_private_or_gated_model_needs_a_private_space(hub, rules):
     assert hub.repos["spaces", SPACE].private
 
 
+def test_a_static_space_loses_the_token_and_the_settings_of_the_app(hub):
+    sha = hub.put(BUNDLED, MODEL)
+    deploy_static(SPACE, MODEL, write_site)
+    space = hub.repos["spaces", SPACE]
+    space.secrets = {"HF_TOKEN": {"value": "hf_read"}, "MINE": {"value": "1"}}
+    space.variables = {
+        "FER_MODEL": {"value": f"{MODEL}@{sha}"},
+        "FER_ON_DEVICE": {"value": "0"},
+        "MINE": {"value": "1"},
+    }
+    deploy_static(SPACE, MODEL, write_site)
+    assert set(space.secrets) == set(space.variables) == {"MINE"}
+
+
 def test_a_static_space_needs_a_hub_model_and_refuses_hardware(hub, capsys):
     with pytest.raises(SystemExit):
         main(["deploy", SPACE, "--model", MODEL, "--static", "--hardware", "t4-small"])

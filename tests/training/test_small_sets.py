@@ -13,13 +13,11 @@ from conftest import draw_face
 from huggingface_hub import ModelCard
 
 import train
-from fer.data.fer2013 import PICTURES, load_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
 from fer.publishing.card import render_card
-from fer.training.facts import describe_data
 from fer.training.options import add_options
 from fer.training.origins import load_origins
 from fer.training.plan import make_plan
@@ -159,10 +157,10 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     assert config.training["data"] == {
         "name": "mine",
         "held_out": True,
-        "license": "cc-by-4.0",
         "train": {"wink": 9, "Yawn": 9},
         "validation": {"wink": 1, "Yawn": 1},
     }
+    assert config.training["license"] == "cc-by-4.0"
     assert "--license cc-by-4.0" in config.training["command"]
     text = (run / "README.md").read_text()
     data = ModelCard(text).data
@@ -177,24 +175,18 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     assert "The licence is cc-by-4.0; the code that trained them is Apache-2.0." in card
 
     document = json.loads((run / "config.json").read_text())
-    document["training"]["data"].update(license=None, held_out=False)
+    document["training"]["license"] = None
     document["training"]["start"]["model"]["name"] = "someone/model"
     (run / "config.json").write_text(json.dumps(document))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["data"] == {"name": "mine", "held_out": True, "validation": {"wink": 1, "Yawn": 1}}
+    metrics["data"]["held_out"] = False
+    (run / "metrics.json").write_text(json.dumps(metrics))
     text = render_card(run, "mine", [])
     assert ModelCard(text).data.license is None
     assert ModelCard(text).data.base_model == "someone/model"
     assert "The licence is not stated by the author for the weights;" in " ".join(text.split())
     assert 'own data, "mine": its validation split' in " ".join(text.split())
-
-
-def test_fer2013_is_recognized_by_its_numbers_of_pictures(own_data):
-    faces = load_faces(own_data, "train", OWN)
-    options = SimpleNamespace(data="mine", license=None)
-    assert not faces.is_fer2013
-    assert describe_data(options, SimpleNamespace(train=faces, validation=faces))["name"] == "mine"
-    known = SimpleNamespace(is_fer2013=True)
-    assert describe_data(options, SimpleNamespace(train=known, validation=known)) is None
-    assert sum(PICTURES.values()) == 28_709
 
 
 def test_start_is_a_folder_or_a_hub_model(seven_emotions, monkeypatch):

@@ -66,8 +66,7 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
     facts = {"n": int(metrics["n"]), "split": escape(metrics["split"])}
-    key = "about.accuracy_own" if config.training.get("data") else "about.accuracy"
-    text = say(language, key, **{key: format_percent(language, share) for key, share in shares.items()}, **facts)
+    text = say(language, _key_of_accuracy(metrics, config), **{key: format_percent(language, share) for key, share in shares.items()}, **facts)
     if metrics["split"] == "validation":
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}
@@ -75,6 +74,16 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
         share = format_percent(language, without["accuracy"])
         text += " " + say(language, "about.duplicates", found=int(without["found"]), accuracy=share)
     return f"<p>{text}</p>"
+
+
+def _key_of_accuracy(metrics, config):
+    """Return the key of the sentence that names the measured data: FER2013, the data of the training, or others."""
+    trained = config.training.get("data")
+    measured = metrics.get("data", trained)  # Metrics of an earlier version do not name the data.
+    if not measured:
+        return "about.accuracy"
+    same = trained and trained["name"] == measured["name"]
+    return "about.accuracy_own" if same else "about.accuracy_other"
 
 
 def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:

@@ -4,6 +4,8 @@ The networks are those of the model that the app serves. A browser keeps a file 
 for every other file it asks each time whether the file has changed.
 """
 
+import json
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
@@ -26,12 +28,14 @@ from fer.labels import EMOTIONS
 from fer.recognition.litert_network import read_litert_file
 from fer.web.settings import build_settings
 from fer.web.site import MODULE, SETTINGS
-from fer.web.vendor import RUNTIME
+from fer.web.vendor import MANIFEST, RUNTIME
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the pages' scripts."""
 PHOTO_WIDTH, PHOTO_HEIGHT = 1920, 1080
 """Size in pixels that is requested from a camera for a photo; the camera may deliver another size."""
+SHA_DIGITS = 16
+"""Number of hexadecimal digits of the sha256 in an address, as `fer/web/module/loading.js` writes it."""
 SPOKEN = ("device", "emotion", "face", "live", "photo", "table")
 """Prefixes of the keys of the texts that the scripts use."""
 
@@ -67,7 +71,22 @@ class DeviceFiles:
             Mount("/page", StaticFiles(directory=PAGE)),
             Mount("/runtime", StaticFiles(directory=RUNTIME)),
         ]
-        return [Mount(f"/{ADDRESS}", routes=routes, middleware=[Middleware(CacheBySha)])]
+        return [Mount(f"/{ADDRESS}", routes=routes, middleware=[Middleware(CacheBySha, self._find_sha)])]
+
+    def _find_sha(self, path):
+        """Return the sha256 of a file that has been sent, of WebAssembly before its compression; "" if none is listed.
+
+        `_built` is there if a network has been sent, so this does not wait.
+        """
+        if path.startswith("networks/"):
+            shas = {record["file"]: record["sha256"] for record in self._built[0]["networks"].values()}
+            return shas.get(path, "")
+        return self._runtime_shas.get(path, "")
+
+    @cached_property
+    def _runtime_shas(self):
+        files = json.loads(MANIFEST.read_text())["files"]
+        return {f"runtime/{name}": record["sha256"] for name, record in files.items()}
 
     # Plain functions, which Starlette runs in threads, because they wait for the model.
     def _send_settings(self, request):
@@ -88,23 +107,34 @@ class DeviceFiles:
 
 
 class CacheBySha:
-    """ASGI middleware that lets browsers keep a file for a year if its address has a query, which is its sha256.
+    """ASGI middleware that lets browsers keep a file for a year if the query of its address is the file's sha256.
 
-    For other files a browser asks each time whether they have changed.
+    With another query, such as that of a model that the app has replaced, a browser keeps no copy; without a query it
+    asks each time whether the file has changed.
+
+    Args:
+        app: the ASGI app that sends the files.
+        find_sha: function of a path below `ADDRESS` that returns the sha256 of a file that was sent; "" if unknown.
     """
 
-    def __init__(self, app: ASGIApp):
-        self.app = app
+    def __init__(self, app: ASGIApp, find_sha: Callable[[str], str]):
+        self.app, self.find_sha = app, find_sha
 
     async def __call__(self, scope, receive, send):
         async def send_with_age(message):
             if message["type"] == "http.response.start":
-                keep = scope["query_string"] and message["status"] == 200
-                age = "public, max-age=31536000, immutable" if keep else "no-cache"
-                MutableHeaders(scope=message)["Cache-Control"] = age
+                MutableHeaders(scope=message)["Cache-Control"] = self._age(scope, message["status"])
             await send(message)
 
         await self.app(scope, receive, send_with_age)
+
+    def _age(self, scope, status):
+        query = scope["query_string"].decode("latin-1")
+        if not query:
+            return "no-cache"
+        # 304 confirms the file that the browser has, so it is the same file.
+        sha = self.find_sha(scope["path"].rpartition(f"/{ADDRESS}/")[2]) if status in (200, 304) else ""
+        return "public, max-age=31536000, immutable" if sha and query == sha[:SHA_DIGITS] else "no-store"
 
 
 def page_settings() -> dict:

@@ -14,7 +14,7 @@ from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
-from fer.app.server.limits import PHOTO_QUEUE, THUMBNAIL_SIDE
+from fer.app.server.limits import BATCH_QUEUE, THUMBNAIL_SIDE
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.archives import list_pictures, open_picture
@@ -96,7 +96,7 @@ def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable
     answers = [message, gallery, counts, table, answer, save_csv, save_rows]
     gr.on(
         [files.change, language.change], show, [files, language], answers, preprocess=False, api_visibility="private",
-        show_progress_on=message, trigger_mode="always_last", **PHOTO_QUEUE,
+        show_progress_on=message, trigger_mode="always_last", **BATCH_QUEUE,
     )  # fmt: skip
     save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
@@ -131,7 +131,7 @@ def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> No
 
     files = gr.File(label="pictures and zips", file_count="multiple", visible=False)
     rows = gr.JSON(label="rows", visible=False)
-    add_endpoint(predict_batch, [files], rows, [EXAMPLE_ADDRESS], preprocess=False, **PHOTO_QUEUE)
+    add_endpoint(predict_batch, [files], rows, [EXAMPLE_ADDRESS], preprocess=False, **BATCH_QUEUE)
 
 
 def summary(language: str, rows: Sequence[dict], left_out: Counter | None = None) -> str:

@@ -19,7 +19,15 @@ from fer.app.components.upload import decode_frame
 from fer.app.device.view import build_device_view
 from fer.app.javascript import read_script
 from fer.app.problems import say_problem
-from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE
+from fer.app.server.limits import (
+    GONE_SECONDS,
+    KEEP_SECONDS,
+    LIVE_EVERY,
+    LIVE_PEOPLE,
+    LIVE_SECONDS,
+    LIVE_SIDE,
+    MAX_STREAMS,
+)
 from fer.app.texts import I18N, say
 from fer.detection.tracking import MAX_TRACKED, FaceTracker, TrackedFace
 from fer.errors import UserError
@@ -42,8 +50,6 @@ DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 """JavaScript that discards a frame while an earlier one is still being sent."""
 SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
 """JavaScript that shows the server's camera component while the switch is off."""
-GONE_SECONDS = 3
-"""Seconds without a frame after which a stream counts as ended, such as when its page was closed."""
 
 
 def build_live_page(
@@ -123,7 +129,7 @@ def build_live_page(
     stream = camera.stream(
         read, [camera, state, language], [overlay, message, chart, state], preprocess=False, stream_every=LIVE_EVERY,
         time_limit=seconds, api_visibility="private", show_progress="hidden", concurrency_id="live",
-        concurrency_limit=None,
+        concurrency_limit=MAX_STREAMS,
     )  # fmt: skip
     # Gradio's page would continue to send frames after the end. Hiding the camera component switches the camera off.
     private = {"api_visibility": "private", "show_progress": "hidden"}

@@ -24,6 +24,9 @@ PREFIX = "fer-"
 """Prefix of the folder's name."""
 LOCK = ".fer-app"
 """Name of the file in the folder that the process keeps locked for as long as it lives."""
+UPLOAD_SECONDS = 1_800
+"""Seconds after which an upload is ended: 150 MB at 0.7 Mbit/s. Until then `sweep` keeps the parts of all uploads that
+began later, because it cannot tell which of them has broken off."""
 LOG = logging.getLogger(__name__)
 _open_uploads: dict[object, float] = {}
 """Times at which the uploads began that are arriving, in seconds since the epoch."""
@@ -92,7 +95,8 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
         kept: paths that are not deleted.
         before: time in seconds since the epoch.
     """
-    root, oldest = Path(folder.name), min(_open_uploads.values(), default=math.inf)
+    root, earliest = Path(folder.name), time.time() - UPLOAD_SECONDS
+    oldest = min((begun for begun in _open_uploads.values() if begun > earliest), default=math.inf)
     for path in sorted(root.rglob("*"), reverse=True):  # Contents sort before their folder.
         try:
             changed = path.lstat().st_ctime
@@ -112,7 +116,7 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
 
 @contextmanager
 def open_upload() -> Iterator[None]:
-    """Keep the files of an upload from `sweep` until the request has ended, however long it takes."""
+    """Keep the files of an upload from `sweep` until the request has ended, for at most `UPLOAD_SECONDS`."""
     key = object()
     _open_uploads[key] = time.time()
     try:

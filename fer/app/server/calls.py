@@ -4,10 +4,10 @@ import json
 import re
 
 import gradio as gr
-from gradio.blocks import BlockFunction
+from gradio.block_function import BlockFunction
 from starlette.exceptions import HTTPException
 
-from fer.app.server.payloads import check_names
+from fer.app.server.payloads import CheckedBlocks, check_names
 from fer.app.server.values import describe
 
 SESSION = re.compile(r"[\w-]{1,100}", re.ASCII)
@@ -18,8 +18,10 @@ CALL = re.compile(
 """Pattern of the routes that call a function, by its name in the route or by its number in the body."""
 
 
-def check_call(demo: gr.Blocks, route: str, body: bytes) -> None:
-    """Check a POST request if its route calls a function; the values themselves are checked by `CheckedBlocks`.
+def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
+    """Check a POST request if its route calls a function, and that the queue's limits allow a further call.
+
+    The values themselves are checked by `CheckedBlocks`.
 
     Args:
         demo: the app.
@@ -27,7 +29,7 @@ def check_call(demo: gr.Blocks, route: str, body: bytes) -> None:
         body: body of the request.
 
     Raises:
-        HTTPException: if the request is wrong; its detail is one sentence.
+        HTTPException: if the request is wrong, or there are too many; its detail is one sentence.
     """
     call = CALL.fullmatch(route)
     if not call:
@@ -39,7 +41,9 @@ def check_call(demo: gr.Blocks, route: str, body: bytes) -> None:
     if not isinstance(body, dict):
         raise HTTPException(400, f"The body must be a JSON object. Received: {describe(body)}")
     if call["by_name"]:
-        _check_arguments(_find_by_name(demo, call["name"], public=True), body)
+        fn = _find_by_name(demo, call["name"], public=True)
+        _check_arguments(fn, body)
+        demo.queue_limits.check(fn, None)
         return
     if not isinstance(body.get("data"), list):
         raise HTTPException(400, f"`data` must be a list. Received: {describe(body.get('data'))}")
@@ -49,6 +53,8 @@ def check_call(demo: gr.Blocks, route: str, body: bytes) -> None:
     fn = _find_function(demo, call, body)
     if fn and fn.collects_event_data and not _is_click(None if call["call"] else body.get("event_data")):
         raise HTTPException(400, "`event_data` must have an `index` of two numbers.")
+    if fn and (call["call"] or not call["name"]):  # Not `run` and `api`, which pass by the queue or are refused.
+        demo.queue_limits.check(fn, session)
 
 
 def _check_arguments(fn, body):

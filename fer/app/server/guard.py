@@ -25,6 +25,8 @@ POLICY = {
 """Directives of the Content-Security-Policy of every response: the page may load from this server only."""
 SPACE_HOSTS = "https://huggingface.co https://*.huggingface.co https://*.hf.co"
 """Servers from which the header bar of a Space loads the facts about the Space and its owner's picture."""
+FILE, UNKEPT = "/gradio_api/file", {"Cache-Control": "no-store"}
+"""Part of the paths of uploads and answers, and the header with which neither a browser nor a proxy keeps them."""
 REMOTE_FILE = re.compile(r"/gradio_api/file[=/][a-z][a-z0-9+.-]+:", re.IGNORECASE)
 """Pattern of the paths by which Gradio would fetch a file of any size from another server and pass it on."""
 
@@ -68,7 +70,7 @@ class Guard:
 
         async def send_with_headers(message):
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self.headers)
+                MutableHeaders(scope=message).update(self.headers | (UNKEPT if FILE in scope["path"] else {}))
             await send(message)
 
         refusal = self._refusal(scope["path"], Headers(scope=scope))

@@ -1,7 +1,7 @@
 """Middleware that limits the size of requests and answers those on which Gradio would fail."""
 
+import asyncio
 import re
-from contextlib import nullcontext
 from pathlib import PurePosixPath
 
 from fastapi.exceptions import RequestValidationError
@@ -12,15 +12,19 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from fer.app.server.cache import open_upload
+from fer.app.server.cache import UPLOAD_SECONDS, open_upload
 from fer.app.server.calls import check_call
 from fer.app.server.limits import MAX_BODY
 
 API = "/gradio_api/"
 """Prefix of Gradio's routes."""
-CLOSED = re.compile(r"proxy=|component_server|deep_link|process_recording|mcp(?!(/(http|sse|schema|messages)?/?)?$)")
+CLOSED = re.compile(
+    "proxy=|component_server|custom_component|deep_link|process_recording|(undo-)?vibe-|run-history|profiling/"
+    "|mcp(?!(/(http|sse|schema|messages)?/?)?$)"
+)
 """Pattern of Gradio's routes that this app closes, as it uses none of them: they send requests to other servers, run
-ffmpeg, write sessions to disk, and repeat a path below `mcp/` in a page, with any script that it contains."""
+ffmpeg, write sessions to disk, print lines that the client chooses, edit the app's code, list earlier runs, and repeat
+a path below `mcp/` in a page, with any script that it contains."""
 UPLOAD = re.compile("upload/?")
 """Pattern of the route of uploads."""
 
@@ -48,14 +52,25 @@ class Intake:
                     check_call(scope["app"].get_blocks(), route, body)
         except HTTPException as error:
             return await JSONResponse({"detail": error.detail}, error.status_code)(scope, receive, send)
+        if UPLOAD.fullmatch(route):
+            return await self._take_upload(scope, receive, send)
         try:
-            with open_upload() if UPLOAD.fullmatch(route) else nullcontext():
-                await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
         except RuntimeError as error:
             # Gradio raised an HTTPException in a stream whose first message has said why; only the end is missing.
             if not isinstance(error.__cause__, HTTPException):
                 raise
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _take_upload(self, scope, receive, send):
+        """Pass an upload on. It is answered when it has arrived, so one that is ended here has no answer yet."""
+        try:
+            with open_upload():
+                async with asyncio.timeout(UPLOAD_SECONDS):
+                    await self.app(scope, receive, send)
+        except TimeoutError:
+            detail = f"An upload must arrive within {UPLOAD_SECONDS // 60} minutes."
+            await JSONResponse({"detail": detail}, 408)(scope, receive, send)
 
 
 class FilesOnlyParser(GradioMultiPartParser):

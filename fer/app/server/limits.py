@@ -12,16 +12,24 @@ MAX_PHOTO_BYTES = 20_000_000
 MAX_FETCHES = 4
 """Number of files fetched at once, each held in memory up to twice; others wait within their
 `fer.images.fetching.FETCH_SECONDS`."""
+FETCH_ALL_SECONDS = 60
+"""Seconds within which all files must arrive that one call names by address; each has its own `FETCH_SECONDS`."""
 KEEP_SECONDS = 540
 """Seconds after which the next sweep deletes uploads and answers from Gradio's cache; so does the end of the app."""
 SWEEP_SECONDS = 60
 """Seconds between two sweeps of the cache: with `KEEP_SECONDS`, an upload is deleted within ten minutes."""
+MAX_UNREAD = 300
+"""Maximal number of answers that wait in memory to be fetched; above it no further event is accepted. The page fetches
+an answer at once, and so do the clients of Gradio."""
 CONCURRENT = 4
 """Number of photos read at once; others wait in a visible queue. It exceeds the two cores of a Space, so that a photo
 need not wait until two pictures of crowds are finished, which takes seconds: the networks process the faces of all
 pictures in turn."""
 PHOTO_QUEUE = {"concurrency_id": "read", "concurrency_limit": CONCURRENT}
 """Event options that select the queue of photos."""
+BATCH_QUEUE = {"concurrency_id": "batch", "concurrency_limit": 2}
+"""Event options that select the queue of batches, which is their own, so that no photo waits until two hundred pictures
+have been fetched and read."""
 MAX_WAITING = 100
 """Maximal number of events in the queue; a further one is refused at once with the request to try again. Two busy cores
 read 138 photos of 512 pixels in 12 s, so the last of a hundred waits some 9 s."""
@@ -43,6 +51,13 @@ LIVE_EVERY = 0.2
 """Seconds between two frames of a stream, each up to 120 kB to upload; expressions change more slowly."""
 LIVE_PEOPLE = 2
 """Number of streams read at once, one per core of a Space; others are told to wait and get a place when one ends."""
+MAX_STREAMS = 16
+"""Number of streams that are open at once, those that are told to wait among them. Each holds one of the forty jobs of
+Gradio's queue, so the others remain for photos, batches and clips."""
+GONE_SECONDS = 3
+"""Seconds without a frame after which a stream counts as ended, so that another one gets its place."""
+IDLE_SECONDS = 10
+"""Seconds without a frame after which a stream is closed; a slow connection may take some of them for one frame."""
 LIVE_BYTES = 2_000_000
 """Maximal length of a frame in base64: enough for a camera that cannot be set to send small frames."""
 CLIP_SECONDS = 60

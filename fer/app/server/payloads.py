@@ -6,6 +6,7 @@ events, API functions called by name or number, a camera's stream, and MCP tools
 value.
 """
 
+import asyncio
 from collections.abc import Iterable
 
 import gradio as gr
@@ -14,6 +15,8 @@ from gradio.blocks import BlockFunction
 from gradio.components import Component
 from gradio.exceptions import InvalidPathError
 
+from fer.app.server.limits import FETCH_ALL_SECONDS
+from fer.app.server.queue_limits import QueueLimits, is_stream_event
 from fer.app.server.values import check_value, describe, is_stream, refusal
 
 
@@ -23,10 +26,14 @@ class CheckedBlocks(gr.Blocks):
     Args:
         waiting: maximal number of events in the queue; None for no limit.
         **options: arguments of `gr.Blocks`.
+
+    Attributes:
+        queue_limits: `fer.app.server.queue_limits.QueueLimits` of the queue.
     """
 
     def __init__(self, waiting: int | None = None, **options):
         self._waiting = waiting
+        self.queue_limits = QueueLimits(self)
         super().__init__(**options)
 
     def queue(self, *args, max_size=None, **options):
@@ -36,6 +43,18 @@ class CheckedBlocks(gr.Blocks):
         """
         return super().queue(*args, max_size=max_size or self._waiting, **{**options, "api_open": False})
 
+    async def process_api(self, block_fn, *args, request=None, **options):
+        """Process an event, or a frame of a stream, which is closed if no further frame follows."""
+        # Gradio passes the number of a stream's event with its first frame only, but the request with each.
+        session = request.session_hash if is_stream_event(block_fn) and request else None
+        if session:
+            self.queue_limits.begin_frame(session)
+        try:
+            return await super().process_api(block_fn, *args, request=request, **options)
+        finally:
+            if session:
+                self.queue_limits.end_frame(session)
+
     async def preprocess_data(self, block_fn, inputs, state, explicit_call=False):
         """Check the values, then convert them as `gr.Blocks` does."""
         components = [
@@ -43,10 +62,13 @@ class CheckedBlocks(gr.Blocks):
         ]
         values = check_values(block_fn, inputs, components)
         try:
-            return await super().preprocess_data(block_fn, values, state, explicit_call)
+            async with asyncio.timeout(FETCH_ALL_SECONDS):
+                return await super().preprocess_data(block_fn, values, state, explicit_call)
         except gr.Error as error:
             error.print_exception = False  # The client made the mistake: it gets a sentence, the log no traceback.
             raise
+        except TimeoutError:
+            raise refusal(f"All files must arrive from their addresses within {FETCH_ALL_SECONDS} seconds.") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             raise refusal("A file cannot be fetched from its address.") from None
         except InvalidPathError:  # A hidden file of the cache, which is no upload.

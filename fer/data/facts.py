@@ -1,0 +1,33 @@
+"""Facts about a data set, for the metrics, the training facts and the card of a model."""
+
+from os import PathLike
+from os.path import abspath
+from typing import Any
+
+import numpy as np
+
+from fer.data.fer2013 import Faces
+from fer.models.provenance import last_part
+
+
+def describe_data(path: str | PathLike[str], **splits: Faces) -> dict[str, Any] | None:
+    """Return the facts of a data set that is not FER2013; None for FER2013.
+
+    Args:
+        path: path of the data set. Only its last part is recorded, because the facts are published.
+        **splits: splits of the data set, by name.
+
+    Returns:
+        A dict of `name`; `held_out`, whether the validation split was cut from the training pictures; and the number of
+        pictures of each class in each split, by the name of the split.
+    """
+    if any(faces.is_fer2013 for faces in splits.values()):
+        return None
+    counts = {split: _count_classes(faces) for split, faces in splits.items()}
+    # `.` and `..` have no name of their own.
+    return {"name": last_part(abspath(path)), "held_out": any(faces.held_out for faces in splits.values()), **counts}
+
+
+def _count_classes(faces):
+    numbers = np.bincount(faces.labels, minlength=len(faces.classes))
+    return dict(zip(faces.classes, numbers.tolist(), strict=True))

@@ -1,0 +1,172 @@
+"""Tests of the limits on streams, and on answers that nobody fetches, against Gradio's own queue."""
+
+import asyncio
+import base64
+import json
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from conftest import free_port, wait_for
+
+from fer.app.demo import Serving, build_demo, launch
+from fer.app.server import queue_limits
+from fer.app.server.limits import KEEP_SECONDS, MAX_STREAMS, SWEEP_SECONDS
+from fer.labels import EMOTIONS
+
+
+@pytest.fixture
+def period():
+    """Seconds between two sweeps, and after which they remove an answer: none comes during a test."""
+    return 600
+
+
+@pytest.fixture
+def app(monkeypatch, tmp_path, period):
+    """An app with a fake recognizer, whose streams stay open: its client, its queue and the limits of the queue."""
+    monkeypatch.setattr(queue_limits, "IDLE_SECONDS", 600)
+    for name in ("SWEEP_SECONDS", "KEEP_SECONDS"):
+        monkeypatch.setattr(queue_limits, name, period)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48)
+    serving = Future()
+    serving.set_result(Serving(recognizer, source=None))
+    demo = build_demo(serving)
+    _, url, _ = launch(demo, server_port=free_port(), quiet=True)
+    with httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as http:
+        yield SimpleNamespace(http=http, demo=demo, queue=demo._queue, limits=demo.queue_limits)
+    demo.close()
+
+
+@pytest.fixture
+def stream(app):
+    """Function that opens a stream with its first frame, which is no picture, and returns the response."""
+    frame = {"url": f"data:image/jpeg;base64,{base64.b64encode(b'frame').decode()}"}
+    (number,) = (number for number, fn in app.demo.fns.items() if fn.connection == "stream" and fn.fn)
+    body = {"data": [frame, None, "en"], "fn_index": number}
+
+    def stream(session):
+        return app.http.post("queue/join", json=body | {"session_hash": session})
+
+    return stream
+
+
+def wait_for_answers(app, count):
+    """Wait until the app has finished this number of events that nobody fetches."""
+    answers = app.queue.pending_messages_per_session
+    events = app.queue.event_ids_to_events
+    wait_for(lambda: not events and sum(queue.qsize() > 1 for queue in answers.values()) >= count)
+
+
+def refusal(answer):
+    assert answer.status_code == 503
+    return answer.json()["detail"]
+
+
+def messages(app, session):
+    """Return the kinds of the messages of a session until its end."""
+    with app.http.stream("GET", "queue/data", params={"session_hash": session}) as answers:
+        return [json.loads(line[6:])["msg"] for line in answers.iter_lines() if line]
+
+
+def test_a_session_has_one_stream(app, stream):
+    assert stream("anna").is_success
+    assert refusal(stream("anna")) == "A session may have one stream. Received: a second one"
+    (event_id,) = app.queue.event_ids_to_events
+    assert app.http.post(f"stream/{event_id}/close").is_success
+    assert stream("anna").is_success
+
+
+def test_streams_have_a_limit_that_leaves_jobs_for_others(app, stream):
+    assert all(stream(f"session{number}").is_success for number in range(MAX_STREAMS))
+    assert refusal(stream("another")) == f"All {MAX_STREAMS} streams are taken. Please try again in a minute."
+    assert app.http.post("call/model", json={"data": []}).is_success
+    wait_for_events = app.queue.event_queue_per_concurrency_id["live"]
+    assert wait_for_events.concurrency_limit == MAX_STREAMS < app.queue.max_thread_count
+
+
+def test_a_stream_without_a_second_frame_is_closed(app, stream, monkeypatch):
+    monkeypatch.setattr(queue_limits, "IDLE_SECONDS", 0)
+    assert stream("anna").is_success
+    assert messages(app, "anna")[-2:] == ["process_completed", "close_stream"]
+    wait_for(lambda: not app.queue.event_ids_to_events)
+    assert not app.limits._timers
+
+
+def test_each_frame_of_a_stream_gives_it_more_time(app, stream, monkeypatch):
+    calls = []
+    for name in ("begin_frame", "end_frame"):
+        monkeypatch.setattr(app.limits, name, lambda session, name=name: calls.append((name, session)))
+    event_id = stream("anna").json()["event_id"]
+    for number in (1, 2, 3):
+        wait_for(lambda number=number: calls.count(("end_frame", "anna")) == number)
+        body = {"data": [{"url": "data:image/jpeg;base64,"}, None, "en"]}
+        assert app.http.post(f"stream/{event_id}", json=body).is_success
+    # The first is that of the join.
+    assert calls[:7] == [("begin_frame", "anna"), *[("begin_frame", "anna"), ("end_frame", "anna")] * 3]
+
+
+def test_a_further_frame_cancels_the_end_of_a_stream(app, stream):
+    async def restart():
+        app.limits.end_frame("anna")
+        first = app.limits._timers["anna"]
+        app.limits.end_frame("anna")
+        second = app.limits._timers["anna"]
+        app.limits.begin_frame("anna")
+        return first.cancelled(), second.cancelled()
+
+    assert asyncio.run(restart()) == (True, True)
+    assert not app.limits._timers
+
+
+def test_answers_that_nobody_fetches_are_removed(app):
+    sessions = [app.http.post("call/model", json={"data": []}).json()["event_id"] for _ in range(3)]
+    wait_for_answers(app, 3)
+    app.limits.forget_answers(60)
+    assert set(app.queue.pending_messages_per_session) == set(app.queue.pending_event_ids_session) == set(sessions)
+    assert "complete" in app.http.get(f"call/model/{sessions[0]}").text
+    app.limits.forget_answers(60)
+    assert set(app.queue.pending_messages_per_session) == set(app.queue.pending_event_ids_session) == set(sessions[1:])
+    app.limits.forget_answers(0)
+    assert not app.queue.pending_messages_per_session
+    assert not app.queue.pending_event_ids_session
+    assert "Not Found" in app.http.get(f"call/model/{sessions[1]}").text
+    assert KEEP_SECONDS + SWEEP_SECONDS <= 600
+
+
+@pytest.mark.parametrize("period", [0.01])
+def test_the_sweep_runs_while_the_app_is_served(app):
+    app.http.post("call/model", json={"data": []})
+    wait_for(lambda: not app.queue.event_ids_to_events and not app.queue.pending_event_ids_session)
+
+
+def test_a_session_with_an_open_event_loses_only_its_old_answers(app, stream):
+    (number,) = (number for number, fn in app.demo.fns.items() if fn.api_name == "model")
+    answer = app.http.post("queue/join", json={"data": [], "fn_index": number, "session_hash": "anna"}).json()
+    wait_for_answers(app, 1)
+    opened = stream("anna").json()["event_id"]
+    wait_for(lambda: app.queue.event_ids_to_events[opened].run_time)
+    app.limits.forget_answers(0)
+    assert app.queue.pending_event_ids_session == {"anna": {opened}}
+    app.http.post(f"stream/{opened}/close")
+    with app.http.stream("GET", "queue/data", params={"session_hash": "anna"}) as answers:
+        text = "".join(answers.iter_text())
+    assert "process_completed" in text
+    assert answer["event_id"] not in text
+
+
+def test_too_many_unread_answers_refuse_further_calls_until_they_are_old(app, monkeypatch):
+    monkeypatch.setattr(queue_limits, "MAX_UNREAD", 2)
+    for _ in range(2):
+        first = app.http.post("call/model", json={"data": []}).json()["event_id"]
+    wait_for_answers(app, 2)
+    refused = app.http.post("call/model", json={"data": []})
+    assert refusal(refused) == "Too many answers wait to be fetched. Please try again in a minute."
+    assert refusal(app.http.post("call/v2/model", json={})) == refused.json()["detail"]
+    app.http.get(f"call/model/{first}")
+    app.http.get(f"call/model/{app.http.post('call/model', json={'data': []}).json()['event_id']}")
+    app.http.post("call/model", json={"data": []})
+    wait_for_answers(app, 2)
+    monkeypatch.setattr(queue_limits, "SWEEP_SECONDS", 0)
+    assert app.http.post("call/model", json={"data": []}).is_success

@@ -1,0 +1,81 @@
+"""Tests of tags and of replaced files in a push, against the double of the Hub."""
+
+import shutil
+import subprocess
+
+import pytest
+
+import train
+from fer.cli.commands import main
+from fer.errors import UserError
+from fer.hub.client import REPOSITORY
+from fer.hub.errors import HubError
+from fer.models.model_folder import BUNDLED, HISTORY
+from fer.publishing.access import check_tag
+from fer.publishing.push import push_model
+
+MODEL = "fer-bot/model"
+WRONG = """v1~2|v1^|v1:0|a?|a*|a[b|a\\b|v1 beta|a\tb|v1\n|a\x7f|a\x85b|a\u2028b|..|a..b|a@{b|@|a//b|/a|a/|.a|a/.b|a.|
+a.lock|a.lock/b|-v1|main|HEAD|refs/pr/1|0123456789abcdef0123456789abcdef01234567|""".replace("|\n", "|").split("|")
+"""Names that no tag may have."""
+RIGHT = ["v1.0", "v1.0+rc", "2026-01/é", "a@b", "a-b_c", "lock", "x.lock1", "0123456", "maintained"]
+"""Names that a tag may have."""
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A copy of the bundled model with a training log."""
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    (folder / HISTORY).write_text("epoch\n0\n")
+    return folder
+
+
+def test_the_history_of_the_model_before_is_removed(hub, model):
+    assert HISTORY in push_model(model, MODEL).added
+    assert push_model("bundled", MODEL).removed == (HISTORY,)
+    assert HISTORY not in hub.read(MODEL)
+
+
+@pytest.mark.parametrize("tag", WRONG, ids=ascii)
+def test_a_tag_that_cannot_be_made_or_found_is_refused(tag):
+    with pytest.raises(UserError, match=r"^`--tag` must be a name that Git allows .*\. Received: '"):
+        check_tag(tag)
+
+
+def test_git_allows_and_a_model_has_the_tags_that_are_not_refused():
+    for tag in RIGHT:
+        check_tag(tag)
+        assert REPOSITORY.fullmatch(f"{MODEL}@{tag}")["revision"] == tag
+        subprocess.run(["git", "check-ref-format", f"refs/tags/{tag}"], check=True)
+    check_tag(None, create_pr=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tag", "v1 beta"], "Received: 'v1 beta'"),
+        (["--tag", ""], "Received: ''"),
+        (["--tag", "v1", "--create-pr"], "`--tag` goes without `--create-pr`, since only commits of main get tags"),
+    ],
+)
+def test_a_wrong_tag_is_refused_before_anything_is_sent_or_trained(hub, tmp_path, capsys, options, message):
+    hub.put(BUNDLED, MODEL)
+    hub.requests.clear()
+    with pytest.raises(SystemExit):
+        main(["push", "bundled", MODEL, *options])
+    assert message in capsys.readouterr().err
+    with pytest.raises(UserError, match=message):
+        train.main(["--data", "nowhere", "--output", str(tmp_path / "run"), "--push-to-hub", MODEL, *options])
+    assert not hub.requests
+
+
+def test_if_the_tag_fails_after_the_upload_the_message_says_what_was_done(hub, model):
+    hub.fail("/tag/", 403)
+    with pytest.raises(HubError) as error:
+        push_model(model, MODEL, tag="v1.0")
+    head = hub.model(MODEL).head.sha
+    assert str(error.value).startswith(f"{MODEL}: the commit {head} was made, and only its tag v1.0 is missing: ")
+    hub.fail("/tag/", 403)
+    with pytest.raises(HubError, match=f"the commit {head} holds the model, and only its tag v1.0 is missing: "):
+        push_model(model, MODEL, tag="v1.0")
+    assert push_model(model, MODEL, tag="v1.0").revision == hub.model(MODEL).find("v1.0").sha == head
