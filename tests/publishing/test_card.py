@@ -243,7 +243,9 @@ def test_the_card_states_of_prior_and_threshold_only_what_was_measured(folder):
         (folder / METRICS).write_text(json.dumps(document))
         return " ".join(render_card(folder, "mine").split())
 
-    assert "The prior was chosen on these photos." not in render()
+    assert "among all. The prior was chosen on these photos. The other rows are" in render()
+    given = [{"exponent": exponent, "validation_accuracy": 0.7} for exponent in (0.0, 0.75)]
+    assert "The prior was chosen on these photos." not in render(prior={"tried": given})
     tried = [{"exponent": exponent, "validation_accuracy": 0.7} for exponent in (0.0, 0.75, 1.0)]
     assert "among all. The prior was chosen on these photos. The other rows are" in render(prior={"tried": tried})
     card = render(prior={"tried": []})

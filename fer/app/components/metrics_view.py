@@ -65,8 +65,9 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     """Return the HTML of the accuracy and how it was measured."""
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
-    facts = {"n": int(metrics["n"]), "split": escape(metrics["split"])}
-    text = say(language, _key_of_accuracy(metrics, config), **{key: format_percent(language, share) for key, share in shares.items()}, **facts)
+    values = {key: format_percent(language, share) for key, share in shares.items()}
+    values |= {"n": int(metrics["n"]), "split": escape(metrics["split"])}
+    text = say(language, _key_of_accuracy(metrics, config), **values)
     if metrics["split"] == "validation":
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}
