@@ -1,4 +1,5 @@
 import io
+import zipfile
 
 import pytest
 from conftest import write_clip
@@ -8,8 +9,10 @@ from fer.app import problems
 from fer.app.problems import MAX_LENGTH, PATTERNS, say_problem
 from fer.app.texts import TEXTS
 from fer.errors import UserError
+from fer.images.archives import list_pictures
 from fer.images.clips import open_clip
-from fer.images.loading import load_image
+from fer.images.loading import load_image, note_of
+from fer.recognition.records import LEFT_OUT
 
 
 def encode(image, **options):
@@ -54,6 +57,31 @@ def test_errors_of_unreadable_files_are_translated(errors):
         assert all(sentence.startswith("a.") for sentence in said)
     assert say_problem("de", errors["problem.empty"]) == "a.jpg: Die Datei ist leer."
     assert say_problem("es", "something else") == "something else"
+
+
+def test_messages_of_a_batch_are_translated(astronaut, tmp_path):
+    def pack(name, files, method=zipfile.ZIP_STORED):
+        with zipfile.ZipFile(tmp_path / name, "w", method) as archive:
+            for file in files:
+                archive.writestr(file, b"x")
+        listing = list_pictures([tmp_path / name], [name])
+        return listing.notes[0][1] if listing.notes else listing.pictures[0].problem
+
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04")
+    messages = {
+        "problem.zip_unreadable": list_pictures([tmp_path / "a.zip"], ["a.zip"]).pictures[0].problem,
+        "problem.zip_packed": pack("b.zip", ["1.jpg"], zipfile.ZIP_BZIP2),
+        "problem.zip_empty": pack("c.zip", []),
+        "problem.zip_other": pack("d.zip", ["1.txt"]),
+        "problem.zip_others": pack("e.zip", ["1.txt", "2.txt"]),
+        "problem.batch_many": str(error_of(pack, "f.zip", [f"{number}.jpg" for number in range(201)])),
+        "problem.cut_share": note_of(load_image(io.BytesIO(astronaut.read_bytes()[:-3000]), "a.jpg")),
+        "problem.smaller": LEFT_OUT.format(count=148),
+    }
+    for key, message in messages.items():
+        assert next(each for each, pattern in PATTERNS.items() if pattern.fullmatch(message)) == key
+        assert say_problem("en", message) == message
+        assert len({say_problem(language, message) for language in TEXTS}) == len(TEXTS)
 
 
 def test_the_patterns_are_not_applied_to_a_long_error(monkeypatch):
