@@ -232,7 +232,7 @@ def test_other_files_are_refused_before_anything_is_read(vgg16, tmp_path):
     }.items():
         with pytest.raises(UserError, match=f"`--weights` {rule}.* Received: ") as error:
             train.main(
-                ["--data", str(tmp_path), "--output", str(tmp_path / "run"), "--network", "vgg16"]
+                ["--data", str(path), "--output", str(tmp_path / "run"), "--network", "vgg16"]
                 + ["--weights", str(tmp_path / name)]
             )
         assert "\n" not in str(error.value)

@@ -251,6 +251,7 @@ def test_a_signal_waits_until_a_checkpoint_is_complete(number):
         signal.signal(number, before)
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_run_whose_first_checkpoint_was_cut_starts_anew(faces, tmp_path, monkeypatch):
     """As on a full disk; the log of the epoch was cut too."""
     recipe = {"epochs": 1, "batch_size": 48}
