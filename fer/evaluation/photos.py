@@ -166,25 +166,26 @@ def measure_set(
 
 def format_photos(metrics: dict[str, Any]) -> str:
     """Return the metrics of `measure_photos` as a table for the terminal."""
-    lines = ["set         photos  found  balanced  among all  sure (right)   ECE"]
-    for name, row in metrics["sets"].items():
-        confident = row["confident"]
-        lines.append(
-            f"{name:10} {row['n']:7} {row['found'] / row['n']:6.1%} {row['balanced_accuracy']:9.1%} "
-            f"{row['all_labels']['balanced_accuracy']:10.1%} {confident['coverage']:6.1%} "
-            f"({_percent(confident['accuracy'])}) {_percent(row['ece'])}"
+    width = max(10, *map(len, metrics["sets"]))
+
+    def line(name, photos, found, balanced, among_all, confident, correct, ece):
+        return (
+            f"{name:{width}} {photos:>7} {found:>7} {balanced:>9} {among_all:>10} {confident:>10} {correct:>8} {ece:>6}"
         )
+
+    lines = [line("set", "photos", "found", "balanced", "among all", "confident", "correct", "ECE")]
+    for name, row in metrics["sets"].items():
+        shares = row["found"] / row["n"], row["balanced_accuracy"], row["all_labels"]["balanced_accuracy"]
+        confident = row["confident"]
+        shares = *shares, confident["coverage"], confident["accuracy"], row["ece"]
+        lines.append(line(name, row["n"], *map(_percent, shares)))
         lines += [f"  left out: {count} in {folder}/" for folder, count in row["left_out"].items()]
     mean = metrics["mean"]
-    lines.append(
-        f"{'mean':10} {'':7} {'':6} {mean['balanced_accuracy']:9.1%} {mean['balanced_accuracy_all']:10.1%} "
-        f"{mean['coverage']:6.1%} ({_percent(mean['accuracy'])}) {_percent(mean['ece'])}"
-    )
+    keys = ("balanced_accuracy", "balanced_accuracy_all", "coverage", "accuracy", "ece")
+    lines.append(line("mean", "", "", *(_percent(mean[key]) for key in keys)))
     together = metrics["all"]["confident"]
-    lines.append(
-        f"{'all':10} {metrics['all']['n']:7} {'':6} {'':9} {'':10} {together['coverage']:6.1%} "
-        f"({_percent(together['accuracy'])}) {_percent(metrics['all']['ece'])}"
-    )
+    shares = together["coverage"], together["accuracy"], metrics["all"]["ece"]
+    lines.append(line("all", metrics["all"]["n"], "", "", "", *map(_percent, shares)))
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
     lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
     return "\n".join(lines)
