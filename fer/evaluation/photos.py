@@ -168,10 +168,9 @@ def format_photos(metrics: dict[str, Any]) -> str:
     """Return the metrics of `measure_photos` as a table for the terminal."""
     width = max(10, *map(len, metrics["sets"]))
 
-    def line(name, photos, found, balanced, among_all, confident, correct, ece):
-        return (
-            f"{name:{width}} {photos:>7} {found:>7} {balanced:>9} {among_all:>10} {confident:>10} {correct:>8} {ece:>6}"
-        )
+    def line(name, *cells):
+        widths = (7, 7, 9, 10, 10, 8, 6)
+        return " ".join([f"{name:{width}}", *(f"{cell:>{size}}" for cell, size in zip(cells, widths, strict=True))])
 
     lines = [line("set", "photos", "found", "balanced", "among all", "confident", "correct", "ECE")]
     for name, row in metrics["sets"].items():
