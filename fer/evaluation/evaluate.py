@@ -18,7 +18,6 @@ from fer.evaluation.fairness import compile_pattern
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
-from fer.hub.client import resolve_model
 from fer.models.calibration import Calibration
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model
@@ -69,8 +68,7 @@ def evaluate_model(
     Raises:
         UserError: if the model, the data or an argument is not valid.
     """
-    source = resolve_model(folder)
-    folder, model = source.folder, model or str(source)
+    folder, model = _resolve(folder, model)
     config, _ = load_config(folder)
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
@@ -130,8 +128,7 @@ def evaluate_photos(
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
-    source = resolve_model(folder)
-    folder, model = source.folder, model or str(source)
+    folder, model = _resolve(folder, model)
     config = _with_prior(load_config(folder)[0], prior)
     sets = list_photo_sets(photos, config.labels)
     if prior is None:
@@ -141,6 +138,14 @@ def evaluate_photos(
         recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
     metrics = measure_photos(recognizer, sets, progress, compile_pattern(groups) if groups else None)
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **metrics}
+
+
+def _resolve(name, shown):
+    """Return the folder of a model, and the name that is shown for it, by default its own."""
+    from fer.hub.client import resolve_model  # Training uses this module and runs without huggingface_hub.
+
+    source = resolve_model(name)
+    return source.folder, shown or str(source)
 
 
 def _with_prior(config, exponent):
