@@ -48,19 +48,20 @@ def photo_record(name: str, size: Sized, faces: Sequence[Face], model: str, mess
         "model": model,
         "width": size.width,
         "height": size.height,
-        "faces": [
-            {
-                "box": list(face.box),
-                "label": face.label,
-                "probabilities": {label: round(value, 6) for label, value in face.probabilities.items()},
-                "detection_score": None if face.detection_score is None else round(face.detection_score, 6),
-                "confident": face.confident,
-            }
-            for face in faces
-        ],
+        "faces": [_face_record(face) for face in faces],
         "faces_left_out": getattr(faces, "left_out", 0),
     }
     return {**record, "message": message} if message else record
+
+
+def _face_record(face):
+    return {
+        "box": list(face.box),
+        "label": face.label,
+        "probabilities": {label: round(value, 6) for label, value in face.probabilities.items()},
+        "detection_score": None if face.detection_score is None else round(face.detection_score, 6),
+        "confident": face.confident,
+    }
 
 
 def clip_rows(frame: Frame, faces: Sequence[Face], numbers: Sequence[int]) -> list[Row]:
@@ -180,18 +181,18 @@ def photo_rows(name: str, faces: Sequence[Face], message: str = "", note: str = 
         note: remark on a picture that was read, of `fer.images.loading.note_of`.
 
     Returns:
-        Dicts of JSON values with `file`, `face` (from 1, or None), `label`, `probabilities`, `confident` and `message`,
-        which contains the note and the number of faces that were left out.
+        Dicts of JSON values with `file`, `face` (from 1, or None), the face's values as in `photo_record`, and
+        `message`, which contains the note and the number of faces that were left out.
     """
     if not faces:
-        return [_photo_row(name, None, None, None, None, message or f"{NO_FACE} {note}".strip())]
+        nothing = dict.fromkeys(("box", "label", "probabilities", "detection_score", "confident"))
+        return [{"file": name, "face": None, **nothing, "message": message or f"{NO_FACE} {note}".strip()}]
     left_out = getattr(faces, "left_out", 0)
     message = f"{LEFT_OUT.format(count=left_out) if left_out else ''} {note}".strip()
     return [
-        _photo_row(name, number, face.label, {key: round(value, 6) for key, value in face.probabilities.items()},
-             face.confident, message)
+        {"file": name, "face": number, **_face_record(face), "message": message}
         for number, face in enumerate(faces, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def note_rows(notes: Iterable[tuple[str, str]]) -> list[Row]:
@@ -209,24 +210,22 @@ def photos_csv(rows: Iterable[Row], labels: Sequence[str]) -> str:
 def start_photos_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Row]], None]:
     """Write the first line of the CSV of many pictures to an open file; return a function that writes rows below it.
 
-    There is one column per label. The rows are those of `photo_rows`. A text that a spreadsheet would take for a
-    formula gets an apostrophe in front.
+    There is one column per label, and one per side of the box. The rows are those of `photo_rows`. A text that a
+    spreadsheet would take for a formula gets an apostrophe in front.
     """
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["file", "face", "label", *labels, "confident", "message"])
+    sides = ("left", "top", "right", "bottom")
+    writer.writerow(["file", "face", "label", *labels, "confident", "message", *sides, "detection_score"])
 
     def add(rows):
         for row in rows:
             probabilities = row["probabilities"] or {}
             shares = (probabilities.get(label) for label in labels)
-            name, message = _plain(row["file"]), _plain(row["message"])
-            writer.writerow([name, row["face"], row["label"], *shares, row["confident"], message])
+            name, message, box = _plain(row["file"]), _plain(row["message"]), row["box"] or [None] * 4
+            cells = [name, row["face"], row["label"], *shares, row["confident"], message, *box]
+            writer.writerow([*cells, row["detection_score"]])
 
     return add
-
-
-def _photo_row(*values):
-    return dict(zip(("file", "face", "label", "probabilities", "confident", "message"), values, strict=True))
 
 
 def _plain(text):

@@ -116,7 +116,7 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     assert figures["mean"]["recall"]["happy"] == pytest.approx((2 / 3 + 1) / 2)
     assert json.loads(to_json(figures)) == figures
     lines = format_photos(figures).splitlines()
-    assert lines[0].split() == "set photos found balanced among all confident correct ECE".split()
+    assert " ".join(lines[0].split()) == "set photos found balanced among all confident correct ECE"
     assert lines[1].startswith("lab              5   80.0%     58.3%")
     assert len({len(line) for line in lines if line.startswith(("set", "lab", "street", "mean", "all"))}) == 1
     assert "left out: 1 in contempt/" in format_photos(figures)

@@ -51,4 +51,6 @@ def test_a_csv_has_a_row_per_face_and_no_formulas():
     table = list(csv.DictReader(io.StringIO(records.photos_csv(rows, ("happy", "sad")))))
     assert table[0]["file"] == "'=a.png"
     assert (table[1]["happy"], table[1]["sad"], table[1]["confident"]) == ("0.25", "0.75", "True")
-    assert (table[2]["label"], table[2]["message"]) == ("", "b.png: broken.")
+    assert [table[1][side] for side in ("left", "top", "right", "bottom")] == ["0", "0", "9", "9"]
+    assert table[1]["detection_score"] == "0.9"
+    assert (table[2]["label"], table[2]["message"], table[2]["left"]) == ("", "b.png: broken.", "")
