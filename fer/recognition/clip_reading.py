@@ -24,13 +24,10 @@ class Appearance(NamedTuple):
 
     number: number of the face, which stays the same over the clip.
     rows: rows of the face, as `fer.recognition.records.clip_rows` returns them, in the order of time; at least one.
-    shares: share (0-1) of these rows with a confident answer by label, the largest first; under None the share of rows
-        without a confident answer.
     """
 
     number: int
     rows: list[Row]
-    shares: dict[str | None, float]
 
 
 class FrameAnswer(NamedTuple):
@@ -163,10 +160,4 @@ def appearances(rows: Iterable[Row]) -> list[Appearance]:
     for row in rows:
         if row["face"]:
             faces.setdefault(row["face"], []).append(row)
-    return [Appearance(number, own, expression_shares(own)) for number, own in sorted(faces.items())]
-
-
-def expression_shares(rows: list[Row]) -> dict[str | None, float]:
-    """Return the `Appearance.shares` of the rows of one face."""
-    counts = Counter(row["label"] if row["confident"] else None for row in rows)
-    return {label: count / len(rows) for label, count in counts.most_common()}
+    return [Appearance(number, own) for number, own in sorted(faces.items())]

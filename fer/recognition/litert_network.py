@@ -21,7 +21,7 @@ from fer.fair_lock import FairLock
 from fer.models.calibration import Calibration
 from fer.models.config import ExportRecord, ModelConfig, ModelFolderError, load_config
 from fer.models.conversion import convert_once
-from fer.models.exports import EXPORTS, judge_export, read_export
+from fer.models.exports import EXPORTS, export_command, judge_export, read_export
 from fer.models.model_folder import check_weights, find_model
 
 MADE_OF = "made_of"
@@ -156,7 +156,8 @@ def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> Li
     check_weights(folder, weights)
     record, reason = judge_export(folder, "litert")
     if not record and not convert:
-        raise ModelFolderError(reason or f"{folder}: it must hold {EXPORTS['litert']}, which is missing.")
+        command = export_command(folder, "litert")
+        raise ModelFolderError(reason or f"{folder}: its LiteRT file is missing. To write it: {command}")
     if not record:
         location = convert_once(folder)
         if reason:

@@ -8,10 +8,8 @@ from typing import Any
 
 from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
-from fer.models.exports import EXPORTS, judge_export, read_export
-from fer.models.model_folder import ModelFolderError, check_weights, find_model, load_config
 from fer.models.provenance import last_part
-from fer.recognition.litert_network import LiteRTFile
+from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.recognition.recognizer import MAX_FACES
 from fer.web.shapes import find_shapes
 from fer.web.vendor import MANIFEST, RUNTIME
@@ -36,7 +34,8 @@ def build_settings(
     Raises:
         ModelFolderError: if the folder has no LiteRT file that belongs to its weights and calibration.
     """
-    config, content = (litert_file.config, litert_file.content) if litert_file else _read_network(folder)
+    file = litert_file or read_litert_file(folder, convert=False)
+    config, content = file.config, file.content
     networks = {f"networks/{name}.tflite": file.read_bytes() for name, file in DETECTORS.items()}
     networks["networks/expressions.tflite"] = content
     document = {
@@ -81,18 +80,6 @@ def build_settings(
     for name, record in document["runtime"]["files"].items():
         record["bytes"] = (RUNTIME / name).stat().st_size
     return document, networks
-
-
-def _read_network(folder):
-    """Return the `ModelConfig` of a model folder and the bytes of its LiteRT file."""
-    folder = find_model(folder)
-    config, weights = load_config(folder)
-    record, reason = judge_export(folder, "litert")
-    if not record:
-        export = f"python -m fer export {folder} --format litert --output {folder / EXPORTS['litert']}"
-        raise ModelFolderError(reason or f"{folder}: a browser needs its LiteRT file, which is not there: {export}")
-    check_weights(folder, weights)
-    return config, read_export(folder / EXPORTS["litert"], record)
 
 
 def _describe(content):

@@ -9,7 +9,7 @@ from html import escape
 from itertools import pairwise
 
 from fer.app.texts import say, say_class
-from fer.labels import EMOTIONS, class_colors
+from fer.labels import EMOTIONS, NOT_SURE, class_colors
 from fer.recognition.clip_reading import appearances, sum_up
 
 MAX_FACES = 6
@@ -51,8 +51,8 @@ def _chart(language, face, summary, seconds, ends):
     first, last = face.rows[0]["seconds"], face.rows[-1]["seconds"]
     title = say(language, "video.face", number=face.number, first=first, last=last)
     answers = ", ".join(
-        f"{say_class(language, label) if label else say(language, 'table.not_sure')} {share:.0%}"
-        for label, share in face.shares.items()
+        f"{say(language, 'table.not_sure') if label == NOT_SURE else say_class(language, label)} {share:.0%}"
+        for label, share in summary["shares"].items()
     )
     chart = say(language, "video.chart", number=face.number, seconds=seconds, answers=answers)
     lanes = "".join(
