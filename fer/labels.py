@@ -48,7 +48,10 @@ MOST_CLASSES = 50
 """Largest number of classes."""
 NAME = re.compile(r"[^\W_](?:[\w .+-]{0,48}[\w.+-])?")
 """Pattern of a class name, which needs no escaping in HTML, Markdown, CSV and file names."""
-COLUMNS = ("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score")
+COLUMNS = (
+    *("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score"),
+    "detection_score",
+)
 """Names of the other columns in tables that have a column for each class."""
 NOT_SURE = "not sure"
 """Key of the answers that are not confident, among those of the classes."""

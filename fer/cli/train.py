@@ -114,7 +114,7 @@ def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], T
         print(note)
     origins, recipe = add_start(origins, plan), plan.recipe
     settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
-    settings |= {"pictures": data.sha256(), "targets": data.targets_sha256(), "begun_from": origins.start_sha256}
+    settings |= {"pictures": data.sha256(), "votes_sha256": data.votes_sha256, "begun_from": origins.start_sha256}
     if group.first:
         check_resumption(plan, settings)
     keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")

@@ -50,7 +50,7 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
     if wrong is not None:
         raise DataError(f"{path}: votes must be counts, 0 or more. Received: {votes[wrong].tolist()} for {wrong}")
     if first > 1 and faces.rows:
-        _check_rows(path, {name_row(number): row[0] for number, row in enumerate(rows, start=2) if row}, faces.rows)
+        _check_rows(path, {name_row(number): row[0] for number, row in enumerate(rows, start=2) if row}, faces)
     nothing = np.full(len(header) - first, np.nan)
     counts = np.stack([votes.get(name, nothing) for name in faces.names])
     total = counts.sum(axis=1, keepdims=True)
@@ -64,7 +64,7 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
-def _check_rows(path: str | PathLike[str], usages: Mapping[str, str], rows: Mapping[str, str]) -> None:
+def _check_rows(path: str | PathLike[str], usages: Mapping[str, str], faces: Faces) -> None:
     """Raise a `DataError` if the rows of FER+'s own file are not those of a table.
 
     A table may lack splits at its end. If it has no splits, it must have as many rows as the file.
@@ -72,21 +72,27 @@ def _check_rows(path: str | PathLike[str], usages: Mapping[str, str], rows: Mapp
     Args:
         path: path of the file of FER+, for the message.
         usages: value of the column `Usage` by name of the row.
-        rows: as in `fer.data.fer2013.Faces`.
+        faces: pictures of the table.
     """
-    splits = {name: USAGES.get(usage) for name, usage in usages.items()}
-    if {*rows.values()} == {"train"} and max(rows) == max(splits):
+    splits, rows = {name: USAGES.get(usage) for name, usage in usages.items()}, faces.rows
+
+    def ends_as(there, here):
+        # Broken rows that were skipped may have been the last ones.
+        return 0 <= _last(there) - _last(here) <= len(faces.skipped)
+
+    if {*rows.values()} == {"train"} and ends_as(splits, rows):
         return
-    if any(splits.get(name) != split for name, split in rows.items()) or any(
-        _last(splits, split) != _last(rows, split) for split in {*rows.values()}
+    if any(splits.get(name) != split for name, split in rows.items()) or not all(
+        ends_as(*({name for name, each in one.items() if each == split} for one in (splits, rows)))
+        for split in {*rows.values()}
     ):
         rule = f"{path}: its rows must be those of the complete fer2013.csv, in the same order"
         raise DataError(f"{rule}. Received: a table whose rows or splits are others")
 
 
-def _last(splits, split):
-    """Return the name of the last row of a split; None without one."""
-    return max((name for name, each in splits.items() if each == split), default=None)
+def _last(names):
+    """Return the number of the last of some rows, given by their names; 0 without any."""
+    return max((int(name.split()[1]) for name in names), default=0)
 
 
 def load_categories(path: str | PathLike[str]) -> list[str]:

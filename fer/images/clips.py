@@ -91,12 +91,13 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
     with container, _one_sentence(name):
         stream = _find_video_stream(container, name)
         known = container.duration / av.time_base if container.duration else 0
+        known_of_all = not stream.duration  # Then `known` is the length of the longest stream.
         if stream.duration:
             known = float(stream.duration * stream.time_base)
         seconds, there = _length(container, stream, name, longest)
     if seconds > longest + SPARE_SECONDS:
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
-    if there < _shortest(known) and not stream.duration:  # Then `known` is the length of the longest stream.
+    if there < _shortest(known) and known_of_all:
         there = max(there, _end_of_all(path))
     if there < _shortest(known):
         raise UserError(f"{name}: the clip is incomplete; {there:.1f} of its {known:.1f} s are there.")

@@ -40,20 +40,19 @@ class TrainingData:
     targets: targets instead of the labels of `train`, float `(n, classes)`, of `fer.training.targets.soft_targets`.
     teachers: frozen networks of `fer.training.distillation.load_teachers` that the network is distilled from; the
         epochs that train only the head do not use them.
+    votes_sha256: sha256 of the votes that `targets` are made of, in hexadecimal; None without votes. The targets
+        themselves depend on the processor, by rounding.
     """
 
     train: Faces
     validation: Faces
     targets: np.ndarray | None = None
     teachers: Sequence = ()
+    votes_sha256: str | None = None
 
     def sha256(self) -> str:
         """Return the sha256 of the pictures and labels in hexadecimal; the same data have the same digest."""
         return hashlib.sha256(f"{self.train.sha256()} {self.validation.sha256()}".encode()).hexdigest()
-
-    def targets_sha256(self) -> str | None:
-        """Return the sha256 of the targets in hexadecimal; None without targets."""
-        return None if self.targets is None else hashlib.sha256(self.targets.tobytes()).hexdigest()
 
     def resize(self, size: int) -> "TrainingData":
         """Return the same data with pictures of `size` pixels per side."""

@@ -1,5 +1,6 @@
 """Loading of the pictures and targets of a training."""
 
+import hashlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,10 @@ def load_pictures(plan: "Plan") -> TrainingData:
         print(f"skipped: {message}", file=sys.stderr)
     for note in filter(None, [train.left_out, check_copies(validation, train, options.allow_duplicates)]):
         print(note)
-    targets = None
+    targets = digest = None
     if options.votes:
         votes = load_votes(options.votes, train)
         print(f"Votes for {(~np.isnan(votes).any(axis=1)).sum()} of {len(train)} training pictures")
         targets = soft_targets(train, votes, plan.recipe.votes_share)
-    return TrainingData(train, validation, targets)
+        digest = hashlib.sha256(votes.tobytes()).hexdigest()
+    return TrainingData(train, validation, targets, votes_sha256=digest)

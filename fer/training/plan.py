@@ -40,7 +40,7 @@ ADDED = {
 
 DIGESTS = {
     "pictures": "the pictures in --data are others",
-    "targets": "the votes in --votes are others",
+    "votes_sha256": "the votes in --votes are others",
     "begun_from": "the model of --start is another",
 }
 """Settings that identify contents, each with what a difference means. Runs that were begun before have none, and are

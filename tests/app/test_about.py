@@ -62,6 +62,7 @@ def test_the_measured_data_set_is_named_as_what_it_is(show, metrics):
     assert "FER2013's validation split" in show()
     metrics["data"] = {"name": "mine", "held_out": False, "validation": {}}
     assert "of another data set than the model was trained on" in show()
+    assert "choose between training recipes" not in show()
 
 
 def test_no_metric_of_the_bundled_model_is_left_out():

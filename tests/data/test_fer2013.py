@@ -552,6 +552,9 @@ def test_the_file_of_ferplus_is_refused_for_a_table_with_other_rows(tmp_path):
     assert load(table).shape == load([row for row in table if row["usage"] != "PrivateTest"]).shape
     unsplit = [{name: value for name, value in row.items() if name != "usage"} for row in table]
     assert len(load(unsplit)) > len(load(table))
+    broken = [*table[:-1], table[-1] | {"emotion": "none"}]
+    write_csv(tmp_path / "broken.csv", broken)
+    assert load_votes(votes, load_faces(tmp_path / "broken.csv", "train", skip_bad=True)).shape == load(table).shape
     for others in (table[1:], [*table[:20], *table[21:]], table[::-1], table[:-1], unsplit[1:]):
         for split in ("train", "validation"):
             with pytest.raises(DataError, match=r"its rows must be those of the complete fer2013\.csv"):

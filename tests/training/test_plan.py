@@ -90,13 +90,13 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
 def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv")
     settings = list_settings(resumed, None, [])
-    begun = settings | {"pictures": "1", "begun_from": "2", "targets": "3"}
+    begun = settings | {"pictures": "1", "begun_from": "2", "votes_sha256": "3"}
     save_settings(resumed, begun)
     check_resumption(plan(tmp_path, *COMMAND.split(), "--votes", "./ferplus.csv"), begun)
     for other, said in (
         ({"pictures": "3"}, "the pictures in --data are others"),
         ({"begun_from": "3"}, "--start is another"),
-        ({"targets": "4"}, "the votes in --votes are others"),
+        ({"votes_sha256": "4"}, "the votes in --votes are others"),
     ):
         with pytest.raises(UserError, match=f"A run is resumed with its own settings. .*{said} than at its beginning"):
             check_resumption(resumed, begun | other)

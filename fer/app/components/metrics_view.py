@@ -67,8 +67,10 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
     values = {key: format_percent(language, share) for key, share in shares.items()}
     values |= {"n": int(metrics["n"]), "split": escape(metrics["split"])}
-    text = say(language, _key_of_accuracy(metrics, config), **values)
-    if metrics["split"] == "validation":
+    trained, measured = _find_data(metrics, config)
+    key = "about.accuracy" if not measured else "about.accuracy_own" if measured == trained else "about.accuracy_other"
+    text = say(language, key, **values)
+    if metrics["split"] == "validation" and measured == trained:
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}
     if without["accuracy"] is not None:
@@ -77,14 +79,11 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     return f"<p>{text}</p>"
 
 
-def _key_of_accuracy(metrics, config):
-    """Return the key of the sentence that names the measured data: FER2013, the data of the training, or others."""
+def _find_data(metrics, config):
+    """Return the names of the data set of the training and of the one that was measured; "" for FER2013."""
     trained = config.training.get("data")
     measured = metrics.get("data", trained)  # Metrics of an earlier version do not name the data.
-    if not measured:
-        return "about.accuracy"
-    same = trained and trained["name"] == measured["name"]
-    return "about.accuracy_own" if same else "about.accuracy_other"
+    return tuple(data["name"] if data else "" for data in (trained, measured))
 
 
 def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:

@@ -19,8 +19,8 @@ KEEP_SECONDS = 540
 SWEEP_SECONDS = 60
 """Seconds between two sweeps of the cache: with `KEEP_SECONDS`, an upload is deleted within ten minutes."""
 MAX_UNREAD = 300
-"""Maximal number of answers that wait in memory to be fetched; above it no further event is accepted. The page fetches
-an answer at once, and so do the clients of Gradio."""
+"""Maximal number of answers that wait in memory to be fetched; above it the oldest are removed. The page fetches an
+answer at once, and so do the clients of Gradio."""
 CONCURRENT = 4
 """Number of photos read at once; others wait in a visible queue. It exceeds the two cores of a Space, so that a photo
 need not wait until two pictures of crowds are finished, which takes seconds: the networks process the faces of all

@@ -47,16 +47,16 @@ class QueueLimits:
             session: name of the event's session, if it has one.
 
         Raises:
-            HTTPException: with status 503 if too many answers have not been fetched, or if the event is a stream and
-                its session has one already or `MAX_STREAMS` are open.
+            HTTPException: with status 503 if the event is a stream and its session has one already or `MAX_STREAMS` are
+                open.
         """
         if self._count_unread() >= MAX_UNREAD:
-            self.forget_answers(SWEEP_SECONDS)  # So that others are not kept out for ten minutes.
-            if self._count_unread() >= MAX_UNREAD:
-                raise HTTPException(503, "Too many answers wait to be fetched. Please try again in a minute.")
+            self.forget_answers(KEEP_SECONDS, most=MAX_UNREAD - 1)
         if not is_stream_event(fn):
             return
-        streams = [event for event in self._events().values() if event.streaming and not event.closed]
+        if any(not event.alive for event in self._streams(session)):
+            self._close(session)  # Its connection broke, and the page begins anew.
+        streams = self._streams()
         if any(event.session_hash == session for event in streams):
             raise HTTPException(503, "A session may have one stream. Received: a second one")
         if len(streams) >= MAX_STREAMS:
@@ -73,17 +73,19 @@ class QueueLimits:
         self.begin_frame(session)
         self._timers[session] = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._close, session)
 
-    def forget_answers(self, age: float) -> None:
+    def forget_answers(self, age: float, most: int = MAX_UNREAD) -> None:
         """Remove what nobody fetches: answers whose events ended some time ago, and sessions without events.
 
         Args:
             age: seconds since a call of this method first found the event ended.
+            most: number of answers that are kept; above it the oldest ones are removed too.
         """
         queue, events, now = self._demo._queue, self._events(), monotonic()
         answers, waiting = queue.pending_messages_per_session, queue.pending_event_ids_session
         ended = {name for names in waiting.values() for name in names if name not in events}
         self._ended = {name: self._ended.get(name, now) for name in ended}
-        old = {name for name, since in self._ended.items() if now - since >= age}
+        newest = sorted(self._ended, key=self._ended.get, reverse=True)[:most]
+        old = self._ended.keys() - {name for name in newest if now - self._ended[name] < age}
         busy = {event.session_hash for event in events.values()}
         for session in {*answers, *waiting}:
             names = waiting.get(session, set())
@@ -115,6 +117,11 @@ class QueueLimits:
     def _events(self):
         """Return the events that wait or run, by their number."""
         return self._demo._queue.event_ids_to_events
+
+    def _streams(self, session=None):
+        """Return the open streams: of a session, or those of all that still have their connection."""
+        streams = [event for event in self._events().values() if event.streaming and not event.closed]
+        return [event for event in streams if (event.session_hash == session if session else event.alive)]
 
     def _count_unread(self):
         """Return the number of answers that are ready; those of pages that were closed are not kept at all."""
