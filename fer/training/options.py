@@ -22,9 +22,10 @@ UNPUBLISHED = (
 PATHS = ("data", "output", "votes", "start", "weights", "teacher")
 """Options whose paths are published by their last part only."""
 TIMES = (
-    "Duration: on 2 processor cores, se_resnet trains on about 130 pictures per second with --mixed-precision. An "
-    "epoch of 1,000 pictures takes 8 seconds, and one of FER2013's 28,709 takes 3.6 minutes; writing the files of an "
-    "epoch takes some seconds more. `python -m fer data PATH` describes a data set before you train on it."
+    "Duration: on 2 cores of a server processor with bfloat16, se_resnet trains on about 190 pictures per second with "
+    "--mixed-precision (docs/benchmarks.md). An epoch of 1,000 pictures takes 5 seconds, and one of FER2013's 28,709 "
+    "takes 2.5 minutes; writing the files of an epoch takes some seconds more. `python -m fer data PATH` describes a "
+    "data set before you train on it."
 )
 """Text at the end of the help."""
 
