@@ -19,6 +19,8 @@ from fer.images.formats import HEAD_BYTES, READABLE, find_formats
 
 MAX_PIXELS = 50_000_000
 """Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
+PHOTOMETRIC = 262
+"""Tag of a TIFF that says what its smallest value means: 0 white, 1 black."""
 NOTE = "fer note"
 """Key under which a picture's `info` keeps the note that `note_of` returns."""
 END_OF_JPEG = b"\xff\xd9"
@@ -243,6 +245,9 @@ def _to_rgb(image):
         for start in range(0, image.height, 256):  # The floats of a large picture as a whole would take 200 MB.
             rows = np.asarray(image.crop((0, start, image.width, min(start + 256, image.height))), dtype=np.float32)
             grey[start : start + 256] = np.clip(np.nan_to_num(rows) * (255.0 / top), 0, 255)
+        # A TIFF may give black the largest value. Pillow inverts it if a pixel has 8 bits.
+        if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0:
+            grey = 255 - grey
         return Image.fromarray(grey).convert("RGB")
     if image.has_transparency_data:
         image = image if image.mode == "RGBA" else image.convert("RGBA")

@@ -284,6 +284,14 @@ def test_a_transparent_colour_of_a_palette_becomes_white():
     assert [image.getpixel((x, 0)) for x in (0, 1)] == [(255, 255, 255), (0, 0, 255)]
 
 
+@pytest.mark.parametrize(("meaning", "grey"), [(0, [255, 127, 0]), (1, [0, 127, 255])])
+def test_the_smallest_value_of_a_16_bit_tiff_may_be_white(meaning, grey):
+    file = io.BytesIO()
+    Image.fromarray(np.array([[0, 32_767, 65_535]], np.uint16)).save(file, "TIFF", tiffinfo={262: meaning})
+    photo = np.asarray(load_image(io.BytesIO(file.getvalue()), "a.tif"))[0, :, 0]
+    np.testing.assert_allclose(photo, grey, atol=1)
+
+
 @pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
 def test_16_bit_grey_is_scaled_by_its_format_and_not_by_its_content(image_format):
     bright = Image.fromarray(np.array([[0, 200, 32_768, 65_535]], np.uint16))
