@@ -92,13 +92,13 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
         stream = _find_video_stream(container, name)
         known = container.duration / av.time_base if container.duration else 0
         known_of_all = not stream.duration  # Then `known` is the length of the longest stream.
-        if stream.duration:
+        if not known_of_all:
             known = float(stream.duration * stream.time_base)
         seconds, there = _length(container, stream, name, longest)
     if seconds > longest + SPARE_SECONDS:
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
     if there < _shortest(known) and known_of_all:
-        there = max(there, _end_of_all(path))
+        there = max(there, _end_of_all(path, name))
     if there < _shortest(known):
         raise UserError(f"{name}: the clip is incomplete; {there:.1f} of its {known:.1f} s are there.")
     return Clip(path, name, max(seconds, MIN_EVERY))
@@ -109,9 +109,9 @@ def _shortest(seconds):
     return seconds - max(1, seconds / 10)
 
 
-def _end_of_all(path):
-    """Return the end of the last packet of all streams of a clip, in seconds."""
-    with _open(path) as container:
+def _end_of_all(path, name):
+    """Return the end of the last packet of all streams of a clip, in seconds; `name` is its name in an error."""
+    with _one_sentence(name), _open(path) as container:
         packets = (packet for packet in container.demux() if packet.pts is not None)
         return max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in packets), default=0)
 

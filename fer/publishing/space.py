@@ -121,8 +121,7 @@ def _remove_token(api, repository):
 
 def remove_settings(api: HfApi, repository: str) -> None:
     """Delete what `deploy` has set in a Space: the token of a private model, and the variables of the app."""
-    if "HF_TOKEN" in api.get_space_secrets(repository):
-        api.delete_space_secret(repository, "HF_TOKEN")
+    _remove_token(api, repository)
     for name in {"FER_MODEL", "FER_ON_DEVICE"} & api.get_space_variables(repository).keys():
         api.delete_space_variable(repository, name)
 

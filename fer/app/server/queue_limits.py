@@ -54,9 +54,9 @@ class QueueLimits:
             self.forget_answers(KEEP_SECONDS, most=MAX_UNREAD - 1)
         if not is_stream_event(fn):
             return
-        if any(not event.alive for event in self._streams(session)):
+        if any(event.session_hash == session and not event.alive for event in self._streams()):
             self._close(session)  # Its connection broke, and the page begins anew.
-        streams = self._streams()
+        streams = [event for event in self._streams() if event.alive]
         if any(event.session_hash == session for event in streams):
             raise HTTPException(503, "A session may have one stream. Received: a second one")
         if len(streams) >= MAX_STREAMS:
@@ -118,10 +118,9 @@ class QueueLimits:
         """Return the events that wait or run, by their number."""
         return self._demo._queue.event_ids_to_events
 
-    def _streams(self, session=None):
-        """Return the open streams: of a session, or those of all that still have their connection."""
-        streams = [event for event in self._events().values() if event.streaming and not event.closed]
-        return [event for event in streams if (event.session_hash == session if session else event.alive)]
+    def _streams(self):
+        """Return the events of the open streams, those whose connection broke among them."""
+        return [event for event in self._events().values() if event.streaming and not event.closed]
 
     def _count_unread(self):
         """Return the number of answers that are ready; those of pages that were closed are not kept at all."""
