@@ -24,8 +24,9 @@ PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 bytes became 2 GB."""
 MAX_PICTURES = 200
 """Largest number of pictures in a batch."""
-MAX_BYTES = 20_000_000
-"""Largest picture in bytes, unpacked if it lies in a zip: the app's limit for a single photo."""
+MAX_PHOTO_BYTES = 20_000_000
+"""Largest picture in bytes that the app takes, unpacked if it lies in a zip: the JPEG of a 50-megapixel camera is
+smaller."""
 MAX_MEMBER_BYTES = 6 * MAX_PIXELS
 """Largest picture in a zip in bytes, for commands: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
 MAX_MEMBERS = 2_000
@@ -238,9 +239,9 @@ def open_picture(picture: Picture, load_image: Callable[..., Image.Image] = load
     if picture.problem:
         raise UserError(picture.problem)
     if picture.member is None:
-        return load_image(picture.path, picture.name, MAX_BYTES)
+        return load_image(picture.path, picture.name, MAX_PHOTO_BYTES)
     with open_zip(picture.path, picture.name, MAX_DIRECTORY) as archive:
-        content = read_member(archive, picture.member, picture.name, MAX_BYTES)
+        content = read_member(archive, picture.member, picture.name, MAX_PHOTO_BYTES)
     return load_image(io.BytesIO(content), picture.name)
 
 

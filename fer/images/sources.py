@@ -36,7 +36,7 @@ from fer.images.loading import ImageError, decode, load_image, read_file
 STANDARD_INPUT = "-"
 """Name of standard input, which may be one picture or one zip."""
 MAX_FETCHED_BYTES = 150 * 1024**2
-"""Largest size in bytes of a picture or zip that is fetched from the web; the app has the same limit."""
+"""Largest size in bytes of a picture or zip that is fetched from the web, and of an upload to the app."""
 MAX_PIPED_BYTES = 4_000_000_000
 """Largest number of bytes that are read from a pipe. They are written to a temporary file."""
 

@@ -100,7 +100,7 @@ def test_names_that_are_empty_or_have_a_line_break_are_handled(tmp_path, png):
 
 
 def test_a_zip_bomb_is_read_only_up_to_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(archives, "MAX_PHOTO_BYTES", 1_000_000)
     listing = archives.list_pictures([write_zip(tmp_path / "bomb.zip", {"a.png": bytes(50_000_000)})])
     assert messages(listing) == ["bomb.zip/a.png: pictures in a zip may have at most 1 MB."]
 
@@ -180,7 +180,7 @@ def test_a_wrong_size_in_the_directory_is_an_error_of_that_file(tmp_path, png):
 
 
 def test_a_picture_outside_of_a_zip_has_the_same_limit(tmp_path, monkeypatch, png):
-    monkeypatch.setattr(archives, "MAX_BYTES", len(png) - 1)
+    monkeypatch.setattr(archives, "MAX_PHOTO_BYTES", len(png) - 1)
     (tmp_path / "a.png").write_bytes(png)
     (message,) = messages(archives.list_pictures([tmp_path / "a.png"]))
     assert message.startswith("a.png: pictures may have at most")

@@ -1,14 +1,14 @@
 """Limits on what the app accepts, keeps and does at once, with their reasons."""
 
 from fer.detection.tracking import LIVE_SIDE as LIVE_SIDE
+from fer.images.archives import MAX_PHOTO_BYTES as MAX_PHOTO_BYTES
+from fer.images.sources import MAX_FETCHED_BYTES
 
-MAX_FILE_SIZE = 150 * 1024**2
+MAX_FILE_SIZE = MAX_FETCHED_BYTES
 """Maximal size of an upload in bytes: a clip of `CLIP_SECONDS` at 20 Mbit/s. Photos have `MAX_PHOTO_BYTES`."""
 MAX_BODY = 4 * 1024**2
 """Maximal size in bytes of a request that uploads no file: a photo of 3 MB as a data: URI for MCP, whose own
 limit is the same. The page's largest request, a live frame, is half as large (`LIVE_BYTES`)."""
-MAX_PHOTO_BYTES = 20_000_000
-"""Maximal size of a photo in bytes: the JPEG of a 50-megapixel camera is smaller."""
 MAX_FETCHES = 4
 """Number of files fetched at once, each held in memory up to twice; others wait within their
 `fer.images.fetching.FETCH_SECONDS`."""
