@@ -114,7 +114,7 @@ def describe(results, options, seconds):
     return f"""\
 # Malformed inputs
 
-For operators: what {len(results):,} damaged or hostile inputs come to, and how soon others are answered under attack.
+For operators: what happens to {len(results):,} damaged or hostile inputs, and how soon others are answered under attack.
 
 `python -m benchmarks.fuzz {options}`,
 measured on {date.today()} in {seconds / 60:.0f} minutes on {os.cpu_count()} cores:

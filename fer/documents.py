@@ -25,7 +25,7 @@ def to_json(document: Any, **options: Any) -> str:
         place = next(_not_finite(document, ""), None)
         if place is None:
             raise
-        raise UserError(f"JSON holds finite numbers alone. Received: {place}") from None
+        raise UserError(f"JSON must contain only finite numbers. Received: {place}") from None
 
 
 def _not_finite(value, place):

@@ -48,6 +48,7 @@ def check_finite(answers: "np.ndarray") -> "np.ndarray":
     if not np.isfinite(answers).all():
         received = answers[~np.isfinite(answers)].flat[0]
         raise UserError(
-            f"A network must answer finite numbers; train, export or download it again. Received: {received}"
+            "A network must return finite numbers. Train, export or download the model again. "
+            f"Received: {received}"
         )
     return answers

@@ -42,11 +42,11 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
         if path.is_dir():
             raise UserError(f"{name} must be a file. Received the folder {path}")
         if not path.resolve().parent.is_dir():
-            raise UserError(f"{name} must be in a folder that is there. Received: {path}")
+            raise UserError(f"{name} must be in an existing folder. Received: {path}")
         if not _is_writable(path if path.exists() else path.resolve().parent):
-            raise UserError(f"{name} must be where files may be written. Received: {path}")
+            raise UserError(f"{name} must be a writable path. Received: {path}")
         if any(_holds(source, path) for source in map(Path, inputs)):
-            raise UserError(f"{name} must be another file than those that are read. Received: {path}")
+            raise UserError(f"{name} must be a file that is not read. Received: {path}")
         if path.suffix.lower() == ".png" and any(is_inside(path, source) for source in map(Path, inputs)):
             raise UserError(f"{name} must be outside the folders that are read, as it is a picture. Received: {path}")
     printed = {name: Path(path) for name, path in outputs.items() if is_stdout(path)}
@@ -81,7 +81,7 @@ def check_folder(name: str, folder: PathLike) -> None:
     while not existing.exists():
         existing = existing.parent
     if not existing.is_dir() or not _is_writable(existing):
-        raise UserError(f"{name} must be a folder where files may be written. Received: {folder}")
+        raise UserError(f"{name} must be a writable folder. Received: {folder}")
 
 
 def is_inside(path: PathLike, folder: PathLike) -> bool:

@@ -56,7 +56,7 @@ def test_an_output_never_replaces_the_input_clip(clip, tmp_path, option, capsys)
     os.link(clip, another)
     for output in (clip, link, another, clip.parent / ".." / "in" / "clip.mp4"):
         said = refused(["video", clip, option, output], capsys).err
-        assert f"`{option}` must be another file than those that are read. Received: {output}" in said
+        assert f"`{option}` must be a file that is not read. Received: {output}" in said
     assert clip.read_bytes() == before
 
 
@@ -66,7 +66,7 @@ def test_wrong_output_paths_are_refused_before_the_work(clip, tmp_path, monkeypa
     for options, message in (
         (["--csv", new, "--annotated", new], "`--csv` and `--annotated` must be different files."),
         (["--csv", tmp_path], "`--csv` must be a file. Received the folder"),
-        (["--csv", tmp_path / "none" / "a.csv"], "`--csv` must be in a folder that is there."),
+        (["--csv", tmp_path / "none" / "a.csv"], "`--csv` must be in an existing folder."),
         (["--annotated", tmp_path / "a.webm"], "`--annotated` must end in .mp4."),
     ):
         assert message in refused(["video", clip, *options], capsys).err
@@ -79,7 +79,7 @@ def test_evaluate_and_compare_never_replace_their_inputs(draw_dataset, tmp_path,
     picture = next(data.rglob("*.jpg"))
     common = ["evaluate", "--data", data, "--votes", votes]
     for options in (["--json", votes], ["--json", picture]):
-        assert "another file than those that are read" in refused([*common, *options], capsys).err
+        assert "a file that is not read" in refused([*common, *options], capsys).err
     inside = data / "new.png"
     for command in ([*common, "--figure", inside], ["data", data, "--sheet", inside]):
         assert "must be outside the folders that are read, as it is a picture" in refused(command, capsys).err
@@ -101,9 +101,9 @@ def test_an_output_path_without_write_permission_is_refused(tmp_path, monkeypatc
     kept.write_text("old")
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # Replaced, since root may write anywhere.
     for path in (kept, tmp_path / "new"):
-        with pytest.raises(UserError, match="`--json` must be where files may be written. Received"):
+        with pytest.raises(UserError, match="`--json` must be a writable path. Received"):
             check_outputs({"`--json`": path})
-    with pytest.raises(UserError, match="`--output` must be a folder where files may be written"):
+    with pytest.raises(UserError, match="`--output` must be a writable folder"):
         check_folder("`--output`", tmp_path / "a" / "b")
 
 

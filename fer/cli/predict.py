@@ -171,7 +171,7 @@ def _check(options, model_files):
     from fer.images.formats import find_formats, read_head
 
     if options.photos.count("-") > 1:
-        raise UserError("Standard input (`-`) can be read once. Received: it more than once")
+        raise UserError(f"Standard input (`-`) can be given once. Received: {options.photos.count('-')} times")
     folders = [photo for photo in options.photos if os.path.isdir(photo)]
     files = [photo for photo in options.photos if os.path.isfile(photo)]
     read = [*files, *model_files]

@@ -15,7 +15,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument(
         "input",
-        metavar="INPUT",
+        metavar="PICTURES",
         help="pictures to read: a folder of pictures, a text file with one path per line, or a Parquet file or folder "
         "with the pictures in a column `image` or `bytes`; s3:// and gs:// addresses work as well",
     )
@@ -25,7 +25,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--address",
         metavar="HOST:PORT",
-        help="address of a running Ray cluster, or `auto` for the one on this machine (default: only this machine)",
+        help="address of a running Ray cluster, or `auto` for the one that this machine belongs to (default: start Ray on "
+        "this machine alone)",
     )
     add_already_cropped(parser)
 
@@ -50,7 +51,7 @@ def run(options: Namespace) -> int:
             bar.update(tally.pictures)
     print(
         f"{options.output}: {total.pictures} pictures, {total.faces} faces; {total.faceless} pictures without a face, "
-        f"{total.unread} not read; {plan.answered} had their answers before"
+        f"{total.unread} not read; {plan.answered} answered by an earlier run"
         + (f"; {plan.claimed} belong to another run" if plan.claimed else "")
     )
     return 0

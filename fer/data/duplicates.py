@@ -62,11 +62,11 @@ def check_copies(faces: "Faces", train: "Faces", allowed: bool = False) -> str:
     if not copies:
         return ""
     count = f"{len(copies)} of {len(faces)} pictures ({len(copies) / len(faces):.1%})"
-    example = " is ".join(copies[0])
+    example = " = ".join(copies[0])
     if len(copies) > MAX_COPIES * len(faces) and not allowed:
         rule = f"At most {MAX_COPIES:.0%} of the pictures to measure on may be training pictures"
         raise UserError(f"{rule}; --allow-duplicates measures all the same. Received: {count}, such as {example}")
-    return f"{count} to measure on are training pictures, to the pixel, such as {example}"
+    return f"{count} to measure on are pixel-identical to training pictures, such as {example}"
 
 
 def find_duplicates(faces: np.ndarray, others: np.ndarray) -> np.ndarray:

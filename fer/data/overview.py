@@ -136,7 +136,7 @@ def format_overview(overview: Overview, most: int) -> str:
     lines += _list_some(f"Cannot be read: {len(overview.unreadable)}", overview.unreadable)
     for kind, groups in overview.find_copies().items():
         examples = [" is ".join(f"{split}: {name}" for split, _, name in group[:2]) for group in groups]
-        lines += _list_some(f"Copies to the byte {kind}: {sum(len(group) - 1 for group in groups)}", examples)
+        lines += _list_some(f"Identical files {kind}: {sum(len(group) - 1 for group in groups)}", examples)
     doubtful = overview.rank_doubtful(most)
     if overview.answers:
         wrong = sum(answer["answer"] != answer["label"] for answer in overview.answers)

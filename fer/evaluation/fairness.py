@@ -16,7 +16,7 @@ NEUTRAL, HARMFUL = "neutral", ("angry", "disgust", "sad")
 
 
 def compile_pattern(text: str) -> re.Pattern:
-    r"""Compile the pattern of a group's name in a file name, such as `_[AB]([FM])\d\d` for KDEF's `AF01NES.jpg`.
+    r"""Compile the pattern of a group's name in a file name, such as `[AB]([FM])\d\d` for KDEF's `AF01NES.jpg`.
 
     Raises:
         UserError: unless it is a regular expression with exactly one group in parentheses.

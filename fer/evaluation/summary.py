@@ -68,7 +68,7 @@ def _format_duplicates(duplicates):
     lines = [f"accuracy without {excluded}: {_percent(duplicates)}"]
     if duplicates.get("identical"):
         example = " is ".join(duplicates["example"])
-        lines.append(f"of these {duplicates['identical']} are training pictures to the pixel, such as {example}")
+        lines.append(f"of these {duplicates['identical']} are pixel-identical to training pictures, such as {example}")
     return lines
 
 

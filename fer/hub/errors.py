@@ -43,7 +43,7 @@ def _explain_missing(error):
     if isinstance(error.__cause__, HfHubHTTPError):
         return explain(error.__cause__)
     if constants.HF_HUB_OFFLINE:
-        return "not in the cache, and HF_HUB_OFFLINE forbids to ask the Hub."
+        return "not in the cache, and HF_HUB_OFFLINE forbids asking the Hub."
     return "the Hub cannot be reached, and the model is not in the cache."
 
 
@@ -70,7 +70,7 @@ STATUSES = {
     402: "the account's plan does not include this.",
     403: "the token may not do this.",
     412: "others keep committing to the repository. Push again.",
-    429: "the Hub asks for patience (429). Try again in some minutes.",
+    429: "too many requests (429). Try again in some minutes.",
 }
 """Explanations by HTTP status."""
 EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {

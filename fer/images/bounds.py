@@ -24,6 +24,8 @@ MAX_SEGMENTS = 2_000
 64 kB."""
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 """Pattern of the marker that begins a segment. Within a scan's data, 0xFF is followed by 0 or by a restart marker."""
+_NO_FRAMES = (0xC4, 0xC8, 0xCC)
+"""Markers among those of a JPEG's frames that begin none: Huffman tables, an extension, and arithmetic conditioning."""
 
 
 class ImageError(UserError):
@@ -54,32 +56,35 @@ def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:
 class JpegOutline(NamedTuple):
     """The quantities in a JPEG's markers that determine how long its decoding takes.
 
-    pixels: width times height.
+    pixels: width times height of the largest frame that the file declares.
     scans: number of passes over all pixels.
     segments: number of segments; counting ends above `MAX_SEGMENTS`.
     padding: number of bytes between the segments of the header.
+    frames: kinds of the declared frames: 0xC0 to 0xCF except `_NO_FRAMES` (ITU-T T.81, table B.1).
     """
 
     pixels: int
     scans: int
     segments: int
     padding: int
+    frames: tuple[int, ...]
 
 
 def outline_jpeg(content: bytes) -> JpegOutline:
     """Return the `JpegOutline` of a JPEG's bytes, without decoding it."""
-    pixels, scans, segments, padding, position = 0, 0, 0, 0, 2
+    pixels, scans, segments, padding, position, frames = 0, 0, 0, 0, 2, ()
     while segments <= MAX_SEGMENTS and (marker := _JPEG_MARKER.search(content, position)):
         kind, segments = marker[1][0], segments + 1
         if kind == 0xD9:
             break
         padding += 0 if scans else marker.start() - position
-        if kind in (0xC0, 0xC1, 0xC2, 0xC3):
+        if 0xC0 <= kind <= 0xCF and kind not in _NO_FRAMES:
+            frames += (kind,)
             height, width = struct.unpack(">HH", content[marker.end() + 3 : marker.end() + 7].ljust(4, b"\0"))
             pixels = max(pixels, width * height)
         scans += kind == 0xDA
         position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
-    return JpegOutline(pixels, scans, segments, padding)
+    return JpegOutline(pixels, scans, segments, padding, frames)
 
 
 def _check_jpeg(outline, name):

@@ -55,8 +55,8 @@ class Frame(NamedTuple):
     """A frame of a clip.
 
     seconds: time since the clip's first frame.
-    image: PIL image of mode RGB, upright, in square pixels, with no side above `SIDE`. All frames of a clip have the
-        same size, with even sides.
+    image: PIL image of mode RGB, upright, in square pixels, with no side above
+        `fer.images.clip_pictures.SIDE`. All frames of a clip have the same size, with even sides.
     size: width and height in square pixels at which players show the clip.
     """
 

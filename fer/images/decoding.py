@@ -37,6 +37,8 @@ MEMORY = 640_000_000
 takes 18 bytes per pixel, and AVIF with transparency. An idle process uses 130 MB of it, and 35 MB of memory."""
 LIGHT_PIXELS = 25_000_000
 """Largest number of pixels of a JPEG that is decoded without a separate process; most cameras' pictures have fewer."""
+HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
+"""Kinds of the frames of ordinary JPEGs: baseline, extended and progressive. Arithmetic coding takes more work."""
 LARGE_PIXELS = 16_000_000
 """Number of pixels above which a picture is large. Each pixel takes four bytes of memory, both here and in the process
 that decodes the picture, so only one large picture is decoded and answered at a time."""
@@ -222,11 +224,12 @@ class _Worker:
 
 
 def _is_light(content):
-    """Return whether a file is a JPEG that takes no more work than an ordinary photo."""
+    """Return whether a file is a JPEG that takes no more work than an ordinary photo: one frame of a usual kind."""
     if "JPEG" not in find_formats(content[:HEAD_BYTES]):
         return False
     outline = outline_jpeg(content)
-    return not outline.padding and 0 < outline.pixels <= LIGHT_PIXELS
+    usual = len(outline.frames) == 1 and outline.frames[0] in HUFFMAN_FRAMES
+    return usual and not outline.padding and 0 < outline.pixels <= LIGHT_PIXELS
 
 
 def _serve(connection, seconds, memory):

@@ -10,6 +10,10 @@ from fer.labels import class_colors
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 """Path of the captions' font, which has a free licence (`fonts/LICENSE`). Pillow's own font lacks ä, ñ and ¿."""
 
+MOST_ELONGATED = 4
+"""Ratio of a picture's sides above which the size of its captions follows the shorter side. The letters of a caption as
+wide as a panorama of 200,000 pixels would take more memory than the picture."""
+
 
 def caption(number: int, face) -> str:
     """Return a face's number, label and probability, such as "1 happy 93%"; with "not sure" if it is not confident."""
@@ -36,7 +40,7 @@ def draw_faces(
     """
     image = image.copy()
     draw = ImageDraw.Draw(image)
-    longer = max(image.size)
+    longer = min(max(image.size), MOST_ELONGATED * min(image.size))
     line = max(2, round(longer / 300))
     numbers = range(1, len(faces) + 1) if numbers is None else numbers
     for number, face in reversed(list(zip(numbers, faces, strict=True))):

@@ -132,7 +132,7 @@ class Group:
         if others:
             raise UserError(
                 "All processes must train with the same options on the same pictures. "
-                f"Received: others than in process 0 in {', '.join(map(str, others))}"
+                f"Received: other options or pictures than in process 0 in {', '.join(map(str, others))}"
             )
 
     def _broadcast_bytes(self, content):

@@ -113,14 +113,14 @@ def test_annotated_pictures_have_distinct_names_below_the_folder(photos, tmp_pat
 
 def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, capsys):
     face = photos / "face.jpg"
-    rule = "`--csv` must be another file than those that are read"
+    rule = "`--csv` must be a file that is not read"
     assert rule in refused([photos, "--csv", face], capsys)
     assert rule in refused([face, "--csv", face], capsys)
     rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
     for source, folder in ((photos, photos), (photos, photos / "drawn"), (face, photos), (photos, tmp_path)):
         assert rule in refused([source, "--annotated", folder], capsys)
-    assert "`--csv` must be in a folder that is there" in refused([face, "--csv", tmp_path / "no" / "a.csv"], capsys)
-    assert "Standard input (`-`) can be read once" in refused(["-", "-"], capsys)
+    assert "`--csv` must be in an existing folder" in refused([face, "--csv", tmp_path / "no" / "a.csv"], capsys)
+    assert "Standard input (`-`) can be given once. Received: 2 times" in refused(["-", "-"], capsys)
 
 
 def test_a_csv_that_cannot_be_written_is_reported_in_one_sentence(photos, capsys):

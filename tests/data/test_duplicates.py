@@ -52,7 +52,7 @@ def test_some_training_pictures_give_a_note_and_a_majority_is_refused():
     some, most = pictures([3, 20, 21], "test/"), pictures([3, 4, 20], "test/")
     assert find_copies(most, train) == [("test/3", "train/3"), ("test/4", "train/4")]
     assert check_copies(some, train) == (
-        "1 of 3 pictures (33.3%) to measure on are training pictures, to the pixel, such as test/3 is train/3"
+        "1 of 3 pictures (33.3%) to measure on are pixel-identical to training pictures, such as test/3 = train/3"
     )
     with pytest.raises(UserError, match=r"--allow-duplicates .* Received: 2 of 3 pictures \(66\.7%\), such as"):
         check_copies(most, train)

@@ -69,7 +69,7 @@ def test_models_and_documents_that_cannot_be_compared_are_refused(tmp_path, caps
         ([str(empty), "--output", new], "a comparison needs the model's figures"),
         ([str(incomplete), "--output", new], "a comparison needs seconds"),
         (["bundled", "--output", str(prose)], "the document must hold"),
-        (["bundled", "--output", str(tmp_path / "none" / "x.md")], "a folder that is there"),
+        (["bundled", "--output", str(tmp_path / "none" / "x.md")], "an existing folder"),
     ):
         with pytest.raises(SystemExit) as end:
             main(["compare", *arguments])

@@ -148,7 +148,7 @@ def test_the_accuracy_of_keras_includes_the_prior(small, draw_dataset, tmp_path,
         (["--format", "onnx", "--quantize"], "`quantize` goes with the format litert. Received: 'onnx'"),
         (
             ["--output", "missing/model.onnx"],
-            "`--output` must be in a folder that is there. Received: missing/",
+            "`--output` must be in an existing folder. Received: missing/",
         ),
         (["--output", "."], "`--output` must be a file. Received the folder ."),
         (["--data", "nowhere"], "nowhere: no such file or folder"),

@@ -2,6 +2,7 @@ import io
 import os
 import signal
 import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -47,6 +48,24 @@ def pool():
 def processes(pool):
     """Return the idle decoder processes of a pool."""
     return [worker._process for worker in pool._idle]
+
+
+FRAME = JPEG.index(b"\xff\xc0")
+UNUSUAL = {
+    "arithmetic coding": JPEG.replace(b"\xff\xc0", b"\xff\xc9"),
+    "progressive arithmetic coding": JPEG.replace(b"\xff\xc0", b"\xff\xca"),
+    "two frames": JPEG[: FRAME + 19] + JPEG[FRAME:],
+}
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_jpegs_of_an_unusual_kind_are_decoded_in_a_process_of_their_own(kind, pool):
+    pool = pool(workers=1)
+    pool.load_image(io.BytesIO(JPEG))
+    assert not processes(pool)
+    with suppress(ImageError):
+        pool.load_image(io.BytesIO(UNUSUAL[kind]))
+    assert processes(pool)
 
 
 def test_the_pool_has_the_results_and_errors_of_load_image(pool, tmp_path):

@@ -55,3 +55,10 @@ def luminance(color):
 
 def contrast(one, other):
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+def test_captions_of_a_very_wide_picture_follow_its_height():
+    drawn = draw_faces(Image.new("RGB", (40_000, 40), "gray"), [face_in((0, 0, 40_000, 40))])
+    assert drawn.size == (40_000, 40)
+    letters = (np.asarray(drawn)[2:-2, 2:-2] != 128).any(axis=(0, 2)).nonzero()[0]
+    assert letters.max() < 400

@@ -208,6 +208,15 @@ def many_scans(size, count, before=b""):
     return content[:-2] + before + content[content.rindex(b"\xff\xda") : -2] * count + b"\xff\xd9"
 
 
+def arithmetic_scans(size, count):
+    """Return an arithmetic-coded progressive JPEG with empty scans, which declares a second frame of one pixel."""
+    frame = struct.pack(">HBHHBBBB", 11, 8, *size[::-1], 1, 1, 0x11, 0)
+    scan = b"\xff\xda" + struct.pack(">HBBBBBB", 8, 1, 1, 0, 1, 63, 0) + b"\0"
+    false = b"\xff\xc0" + struct.pack(">HBHHBBBB", 11, 8, 1, 1, 1, 1, 0x11, 0)
+    table = b"\xff\xdb\x00\x43\x00" + b"\1" * 64
+    return b"\xff\xd8" + table + b"\xff\xca" + frame + scan * count + false + b"\xff\xd9"
+
+
 GIF = encode(PHOTO.convert("P"), "GIF")
 FRAME = 13 + 3 * 256
 BMP_START = struct.pack("<2sIHHIIiiHHI", b"BM", 0, 0, 0, 1078, 40, 7000, 7000, 1, 8, 1) + bytes(1044)
@@ -217,6 +226,10 @@ EXPENSIVE = {
     "scans after an end in a comment": (
         many_scans((1000, 1000), 700, before=b"\xff\xfe\x00\x04\xff\xd9"),
         "a JPEG of this size may have at most 600 scans",
+    ),
+    "scans with arithmetic coding": (
+        arithmetic_scans((4000, 4000), 100),
+        "a JPEG of this size may have at most 37 scans",
     ),
     "JPEG segments": (JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:], "a JPEG of this size may have at most"),
     "JPEG padding": (JPEG[:2] + b"\xff" * 15_000_000 + JPEG[2:], "a JPEG may have at most 65536 bytes of padding"),

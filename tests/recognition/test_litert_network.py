@@ -144,7 +144,7 @@ def test_answers_that_are_not_finite_are_an_error(astronaut, detector, photo, va
             return np.full((len(pixels), 2), value, np.float32)
 
     recognizer = Recognizer(Broken(), ("happy", "sad"), detector, "broken")
-    with pytest.raises(UserError, match=f"A network must answer finite numbers.* Received: {value}"):
+    with pytest.raises(UserError, match=f"A network must return finite numbers.* Received: {value}"):
         recognizer.recognize(photo)
 
 

@@ -73,7 +73,7 @@ def test_pictures_are_kept_on_request():
 def test_an_error_of_one_batch_is_raised():
     class Broken:
         def recognize_batch(self, images, already_cropped):
-            raise UserError("A network must answer finite numbers")
+            raise UserError("A network must return finite numbers")
 
     with pytest.raises(UserError, match="finite"):
         list(recognize_in_parallel(drawn(*[1] * 100), lambda threads: Broken()))

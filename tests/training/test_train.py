@@ -93,7 +93,7 @@ def test_a_validation_split_that_copies_training_pictures_is_refused_before_trai
     assert not (tmp_path / "run").exists()
     with pytest.raises(pytest.fail.Exception, match="it trains"):
         train.main([*command, "--allow-duplicates"])
-    assert "5 of 8 pictures (62.5%) to measure on are training pictures, to the pixel" in capsys.readouterr().out
+    assert "5 of 8 pictures (62.5%) to measure on are pixel-identical to training pictures" in capsys.readouterr().out
 
 
 @pytest.mark.slow  # Traces the graph of a training twice.

@@ -16,7 +16,7 @@ export function drawFaces(bitmap, faces, colors, caption) {
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0);
-  const longer = Math.max(width, height);
+  const longer = Math.min(Math.max(width, height), 4 * Math.min(width, height)); // As MOST_ELONGATED in drawing.py.
   const line = Math.max(2, Math.round(longer / 300));
   for (let index = faces.length - 1; index >= 0; index--) {
     const { box: [left, top, right, bottom], label } = faces[index];
