@@ -114,7 +114,7 @@ def describe(results, options, seconds):
     return f"""\
 # Malformed inputs
 
-For operators: what happens to {len(results):,} damaged or hostile inputs, and how soon others are answered under attack.
+For operators: what happens to {len(results):,} damaged or hostile inputs, and how soon others get answers meanwhile.
 
 `python -m benchmarks.fuzz {options}`,
 measured on {date.today()} in {seconds / 60:.0f} minutes on {os.cpu_count()} cores:

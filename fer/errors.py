@@ -48,7 +48,6 @@ def check_finite(answers: "np.ndarray") -> "np.ndarray":
     if not np.isfinite(answers).all():
         received = answers[~np.isfinite(answers)].flat[0]
         raise UserError(
-            "A network must return finite numbers. Train, export or download the model again. "
-            f"Received: {received}"
+            f"A network must return finite numbers. Train, export or download the model again. Received: {received}"
         )
     return answers

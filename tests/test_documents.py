@@ -16,7 +16,8 @@ def test_to_json_writes_what_json_reads_back():
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, np.float64("nan")])
 def test_a_number_that_is_not_finite_is_refused_with_its_place(number):
-    with pytest.raises(UserError, match=rf"^JSON must contain only finite numbers\. Received: rows\[1\]\.share = {number}$"):
+    received = rf"rows\[1\]\.share = {number}"
+    with pytest.raises(UserError, match=rf"^JSON must contain only finite numbers\. Received: {received}$"):
         to_json({"rows": [{"share": 0.5}, {"share": number}]})
 
 

@@ -20,7 +20,11 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
     parser.add_argument("--tag", metavar="NAME", help="tag the commit with this name, such as v1.0")
     parser.add_argument(
-        "--export", nargs="+", default=[], metavar="FORMAT", help="also publish the model as onnx; model.tflite (litert) is always published"
+        "--export",
+        nargs="+",
+        default=[],
+        metavar="FORMAT",
+        help="also publish the model as onnx; model.tflite (litert) is always published",
     )
 
 

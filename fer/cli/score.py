@@ -25,8 +25,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--address",
         metavar="HOST:PORT",
-        help="address of a running Ray cluster, or `auto` for the one that this machine belongs to (default: start Ray on "
-        "this machine alone)",
+        help="address of a running Ray cluster, or `auto` for the one that this machine belongs to "
+        "(default: start Ray on this machine alone)",
     )
     add_already_cropped(parser)
 

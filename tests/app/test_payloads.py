@@ -451,6 +451,14 @@ def test_a_wrong_request_is_refused_in_one_sentence(fake_app, route, body, statu
     assert (answer.status_code, answer.json()) == (status, {"detail": sentence})
 
 
+@pytest.mark.parametrize("route", ["upload", "upload_progress"])
+def test_a_long_number_of_an_upload_is_refused(fake_app, route):
+    method = "POST" if route == "upload" else "GET"
+    answer = fake_app.http.request(method, route, params={"upload_id": "x" * 41})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("`upload_id` must be up to 40 letters and digits. Received: ")
+
+
 @pytest.mark.parametrize("route", ["queue/data?session_hash=nobody", "call/predict/nothing"])
 def test_waiting_for_an_unknown_event_ends_with_a_message(fake_app, route):
     answer = fake_app.http.get(route)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import threading
 from concurrent.futures import Future
 from types import SimpleNamespace
 
@@ -175,3 +176,33 @@ def test_a_page_whose_connection_broke_can_begin_a_new_stream(app, stream):
     app.queue.event_ids_to_events[event_id].alive = False  # As Gradio does when the connection breaks.
     assert stream("anna").is_success
     wait_for(lambda: event_id not in app.queue.event_ids_to_events)
+
+
+def test_a_running_event_keeps_its_place_when_it_is_cancelled_and_a_waiting_one_is_removed(app, monkeypatch):
+    go = threading.Event()
+    ((number, fn),) = ((number, fn) for number, fn in app.demo.fns.items() if fn.api_name == "model")
+    monkeypatch.setattr(fn, "fn", lambda: go.wait(30) and {})
+    bodies = [{"fn_index": number, "session_hash": session} for session in ("anna", "bert")]
+    first, second = [app.http.post("queue/join", json=body | {"data": []}).json() for body in bodies]
+    wait_for(lambda: any(app.queue.active_jobs))
+    for fn_index in (number, str(number)):
+        cancelled = app.http.post("cancel", json=bodies[0] | first | {"fn_index": fn_index})
+        assert cancelled.json() == {"success": True}
+        assert any(app.queue.active_jobs)
+    assert app.http.post("cancel", json=bodies[1] | second).json() == {"success": True}
+    assert set(app.queue.event_ids_to_events) == {first["event_id"]}
+    go.set()
+    assert messages(app, "anna")[-2:] == ["process_completed", "close_stream"]
+    assert app.http.post("cancel", json=bodies[0] | first).json() == {"success": True}
+
+
+def test_the_state_of_a_session_without_events_is_removed(app, stream):
+    (number,) = (number for number, fn in app.demo.fns.items() if fn.api_name == "model")
+    app.http.post("queue/join", json={"data": [], "fn_index": number, "session_hash": "anna"})
+    stream("bert")
+    wait_for(lambda: len(app.demo.state_holder.session_data) == 2)
+    app.limits.forget_sessions(60)
+    assert set(app.demo.state_holder.session_data) == {"anna", "bert"}
+    wait_for(lambda: [event.session_hash for event in app.queue.event_ids_to_events.values()] == ["bert"])
+    app.limits.forget_sessions(0)
+    assert set(app.demo.state_holder.session_data) == set(app.demo.state_holder.time_last_used) == {"bert"}

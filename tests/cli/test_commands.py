@@ -170,7 +170,8 @@ def test_a_split_that_copies_training_pictures_is_only_measured_on_request(draw_
     report = tmp_path / "report.json"
     assert main([*evaluate, "--allow-duplicates", "--json", str(report)]) == 0
     assert json.loads(report.read_text())["duplicates"]["identical"] == 10
-    assert "of these 10 are pixel-identical to training pictures, such as test/angry/PublicTest_" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "of these 10 are pixel-identical to training pictures, such as test/angry/PublicTest_" in printed
 
 
 def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(draw_dataset, tmp_path, monkeypatch):

@@ -5,6 +5,8 @@ import re
 
 import gradio as gr
 from gradio.block_function import BlockFunction
+from gradio.data_classes import CancelBody
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from fer.app.server.payloads import CheckedBlocks, check_names
@@ -55,6 +57,20 @@ def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
         raise HTTPException(400, "`event_data` must have an `index` of two numbers.")
     if fn and (call["call"] or not call["name"]):  # Not `run` and `api`, which pass by the queue or are refused.
         demo.queue_limits.check(fn, session)
+
+
+def may_cancel(demo: CheckedBlocks, body: bytes) -> bool:
+    """Return whether Gradio may process a request of its route `cancel`; it may refuse a wrong one itself.
+
+    Args:
+        demo: the app.
+        body: body of the request.
+    """
+    try:
+        call = CancelBody.model_validate_json(body)
+    except ValidationError:
+        return True
+    return call.fn_index not in demo.fns or demo.queue_limits.may_cancel(demo.fns[call.fn_index], call.session_hash)
 
 
 def _check_arguments(fn, body):

@@ -6,15 +6,16 @@ from pathlib import PurePosixPath
 
 from fastapi.exceptions import RequestValidationError
 from gradio.route_utils import GradioMultiPartParser
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import MutableHeaders, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from fer.app.server.cache import UPLOAD_SECONDS, open_upload
-from fer.app.server.calls import check_call
+from fer.app.server.calls import check_call, may_cancel
 from fer.app.server.limits import MAX_BODY
+from fer.app.server.values import describe
 
 API = "/gradio_api/"
 """Prefix of Gradio's routes."""
@@ -27,6 +28,11 @@ ffmpeg, write sessions to disk, print lines that the client chooses, edit the ap
 a path below `mcp/` in a page, with any script that it contains."""
 UPLOAD = re.compile("upload/?")
 """Pattern of the route of uploads."""
+
+CANCEL = re.compile("cancel/?")
+"""Pattern of the route that cancels an event."""
+UPLOAD_ID = re.compile(r"[\w-]{0,40}", re.ASCII)
+"""Pattern of the number that a page gives its upload. Gradio keeps the number of each for as long as the app runs."""
 
 
 class Intake:
@@ -46,10 +52,14 @@ class Intake:
             if CLOSED.match(route):
                 raise HTTPException(404, "There is no such page.")
             _fix_range_unit(scope)
+            _check_upload_id(scope)
             if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not UPLOAD.fullmatch(route):
                 body, receive = await _read(scope, receive)
+                demo = scope["app"].get_blocks()
                 if scope["method"] == "POST":
-                    check_call(scope["app"].get_blocks(), route, body)
+                    check_call(demo, route, body)
+                if CANCEL.fullmatch(route) and not may_cancel(demo, body):
+                    return await JSONResponse({"success": True})(scope, receive, send)  # It ends when it is done.
         except HTTPException as error:
             return await JSONResponse({"detail": error.detail}, error.status_code)(scope, receive, send)
         if UPLOAD.fullmatch(route):
@@ -121,6 +131,12 @@ def _fix_range_unit(scope):
     headers = MutableHeaders(scope=scope)
     if wanted := headers.get("range"):
         headers["range"] = wanted.strip().capitalize()
+
+
+def _check_upload_id(scope):
+    for number in QueryParams(scope.get("query_string", b"")).getlist("upload_id"):
+        if not UPLOAD_ID.fullmatch(number):
+            raise HTTPException(400, f"`upload_id` must be up to 40 letters and digits. Received: {describe(number)}")
 
 
 async def _answer_wrong_body(request, error):

@@ -1,15 +1,21 @@
-"""Limits of Gradio's queue that Gradio has no arguments for: on streams, and on answers that nobody fetches.
+"""Limits of Gradio's queue and sessions that Gradio has no arguments for.
 
-A stream that sends no second frame would hold one of the queue's forty jobs until its time limit: forty of them would
-stop the answers to everybody. An answer that nobody fetches would be kept for as long as the app runs, with the names
-of photos. Gradio shows neither, so this module reads `gr.Blocks._queue`, closes streams as Gradio's route
-`stream/{event_id}/close` does, and removes such answers. tests/app/test_queue_limits.py fails when Gradio changes.
+- A stream that sends no second frame would hold one of the queue's forty jobs until its time limit: forty of them would
+  stop the answers to everybody.
+- An answer that nobody fetches would be kept for as long as the app runs, with the names of photos.
+- An event that is cancelled would free its place in the queue while its thread runs on: any number could run at once.
+- The state of a session would be kept until `SESSIONS` others come, with the faces of the last answer.
+
+Gradio shows none of them, so this module reads `gr.Blocks._queue`, closes streams as Gradio's route
+`stream/{event_id}/close` does, and removes such answers and sessions. tests/app/test_queue_limits.py fails when Gradio
+changes.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from math import inf
 from time import monotonic
 
@@ -63,6 +69,14 @@ class QueueLimits:
             raise HTTPException(503, f"All {MAX_STREAMS} streams are taken. Please try again in a minute.")
         self.begin_frame(session)
 
+    def may_cancel(self, fn: BlockFunction, session: str) -> bool:
+        """Return whether Gradio may cancel the events of a function in a session.
+
+        It may if the function yields, since its thread then ends at the next `yield`, or if none of them runs.
+        """
+        running = (event for job in self._demo._queue.active_jobs for event in job or ())
+        return fn.types_generator or not any(event.fn is fn and event.session_hash == session for event in running)
+
     def begin_frame(self, session: str) -> None:
         """Keep the stream of a session open while one of its frames is answered."""
         if timer := self._timers.pop(session, None):
@@ -96,9 +110,19 @@ class QueueLimits:
             elif session in answers:
                 _remove(answers[session], old)
 
+    def forget_sessions(self, age: float) -> None:
+        """Remove the state of the sessions that have had no event for `age` seconds and have none now."""
+        holder, now = self._demo.state_holder, datetime.now()
+        busy = {event.session_hash for event in self._events().values()}
+        with holder.lock:
+            for session, used in list(holder.time_last_used.items()):
+                if session not in busy and (now - used).total_seconds() >= age:
+                    holder.session_data.pop(session, None)
+                    del holder.time_last_used[session]
+
     @asynccontextmanager
     async def sweeping(self, app: object) -> AsyncIterator[None]:
-        """Call `forget_answers` each `SWEEP_SECONDS`; for `launch(app_kwargs={"lifespan": …})`."""
+        """Forget answers and sessions each `SWEEP_SECONDS`; for `launch(app_kwargs={"lifespan": …})`."""
         task = asyncio.create_task(self._sweep())
         try:
             yield
@@ -111,8 +135,9 @@ class QueueLimits:
             try:
                 # A sweep may come as late as one period after an event has ended, and as late after the age.
                 self.forget_answers(KEEP_SECONDS - SWEEP_SECONDS)
+                self.forget_sessions(KEEP_SECONDS)
             except Exception as error:
-                LOG.warning("Answers could not be removed: %s: %s", type(error).__name__, error)
+                LOG.warning("Old answers could not be removed: %s: %s", type(error).__name__, error)
 
     def _events(self):
         """Return the events that wait or run, by their number."""
