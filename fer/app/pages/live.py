@@ -4,48 +4,26 @@ The browser answers (`fer.app.device`), unless it cannot or the user chooses the
 """
 
 import io
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from fer.app.components.face_panel import say_left_out
-from fer.app.components.live_view import CHART_SECONDS, boxes, panel
+from fer.app.components.live_stream import CAMERA, StreamState
+from fer.app.components.live_view import boxes, panel
 from fer.app.components.upload import decode_frame
 from fer.app.device.view import build_device_view
 from fer.app.javascript import read_script
 from fer.app.problems import say_problem
-from fer.app.server.limits import (
-    GONE_SECONDS,
-    KEEP_SECONDS,
-    LIVE_EVERY,
-    LIVE_PEOPLE,
-    LIVE_SECONDS,
-    LIVE_SIDE,
-    MAX_STREAMS,
-)
+from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE, MAX_STREAMS
+from fer.app.server.stream_slots import StreamSlots
 from fer.app.texts import I18N, say
-from fer.detection.tracking import MAX_TRACKED, FaceTracker, TrackedFace
+from fer.detection.tracking import MAX_TRACKED
 from fer.errors import UserError
 from fer.images.loading import load_image
-from fer.models.calibration import Calibration
 
-if TYPE_CHECKING:
-    from fer.recognition.recognizer import Face
-
-CAMERA = {"width": {"ideal": LIVE_SIDE}, "height": {"ideal": LIVE_SIDE * 3 // 4}, "facingMode": "user"}
-"""Constraints for the browser: the camera that faces the user, and small frames, which are sent quickly."""
-RATE_SECONDS = 3
-"""Seconds over which frames per second are counted."""
-CHART_STEP = 0.25
-"""Least number of seconds between two points of the chart; more points would not be visible."""
-CLEARLY_LARGER = 1.5
-"""Ratio of areas from which another face is followed instead of the present one. It keeps the chart from switching
-between two people of nearly equal size."""
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 """JavaScript that discards a frame while an earlier one is still being sent."""
 SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
@@ -139,117 +117,3 @@ def build_live_page(
     if on_device:
         # As above, hiding the camera component ends a stream to the server when the browser takes over.
         switch.change(None, switch, camera, js=SHOW_CAMERA, api_visibility="private")
-
-
-class StreamSlots:
-    """Limit of the streams that are answered at once. A slot becomes free when its session ends or sends no frames.
-
-    Gradio's own limit would keep the slot of a closed page until the time limit, and tell the waiting users nothing.
-
-    Args:
-        count: number of slots.
-    """
-
-    def __init__(self, count: int):
-        self._count = count
-        self._last = {}
-        self._lock = threading.Lock()
-
-    def acquire(self, session: str, seconds: float) -> bool:
-        """Return whether a session has a slot or gets one.
-
-        Args:
-            session: name of the session.
-            seconds: present time.
-        """
-        with self._lock:
-            self._last = {who: when for who, when in self._last.items() if seconds - when < GONE_SECONDS}
-            if session not in self._last and len(self._last) >= self._count:
-                return False
-            self._last[session] = seconds
-            return True
-
-    def release(self, session: str) -> None:
-        """Free the slot of a session, if it has one."""
-        with self._lock:
-            self._last.pop(session, None)
-
-
-class StreamState:
-    """State of a stream: its faces, the one that is followed, and how quickly its frames are answered.
-
-    Args:
-        seconds: time of its start.
-    """
-
-    def __init__(self, seconds: float):
-        self.started = seconds
-        self._tracker = None
-        self._chosen = None
-        self._points = {}
-        self._answers = deque()
-
-    def add(self, faces: "Sequence[Face]", calibration: Calibration, seconds: float) -> list[TrackedFace]:
-        """Track the faces of the next frame.
-
-        Args:
-            faces: faces in the frame.
-            calibration: calibration of the model.
-            seconds: time of the frame.
-
-        Returns:
-            The faces as `fer.detection.tracking.FaceTracker.update` returns them.
-        """
-        self._tracker = self._tracker or FaceTracker(calibration)
-        tracked = self._tracker.update(faces, seconds)
-        for face in tracked:
-            points = self._points.setdefault(face.number, [])
-            if not points or seconds - points[-1][0] >= CHART_STEP:
-                points.append((seconds, face.probabilities))
-        for number, points in list(self._points.items()):
-            self._points[number] = [point for point in points if seconds - point[0] <= CHART_SECONDS]
-            if not self._points[number]:
-                del self._points[number]
-        self._choose(tracked)
-        return tracked
-
-    def _choose(self, faces):
-        """Follow the same face as before while it is in sight and nearly as large as the largest; else the largest."""
-        same = [face for face in faces if self._chosen and face.number == self._chosen.number]
-        if same and _area(faces[0]) < CLEARLY_LARGER * _area(same[0]):
-            self._chosen = same[0]
-        elif faces:
-            self._chosen = faces[0]
-
-    def followed(self, faces: Sequence[TrackedFace]) -> tuple[TrackedFace | None, bool, Sequence]:
-        """Return the followed face as it was last seen, whether it is among `faces`, and its points in the chart.
-
-        Before the first face these are None, False and no points.
-        """
-        if self._chosen is None:
-            return None, False, ()
-        return self._chosen, self._chosen in faces, self._points.get(self._chosen.number, ())
-
-    def rates(self, start: float, end: float) -> tuple[float, float] | None:
-        """Count an answer.
-
-        Args:
-            start: time in seconds at which the frame arrived.
-            end: time in seconds at which its answer was complete.
-
-        Returns:
-            Frames answered per second, and mean seconds from a frame to its answer, both over the last `RATE_SECONDS`;
-            None for the first answer.
-        """
-        self._answers.append((end, end - start))
-        while end - self._answers[0][0] > RATE_SECONDS:
-            self._answers.popleft()
-        if len(self._answers) < 2:
-            return None
-        frames = (len(self._answers) - 1) / (end - self._answers[0][0])
-        return frames, sum(took for _, took in self._answers) / len(self._answers)
-
-
-def _area(face):
-    left, top, right, bottom = face.box
-    return (right - left) * (bottom - top)

@@ -15,7 +15,7 @@ from fer.app.components.downloads import SAVE_PICTURE, save_text
 from fer.app.components.face_panel import caption, face_view, say_expression, say_left_out
 from fer.app.components.scripts import PASTE, PASTED
 from fer.app.components.tables import headers, percentages, sure
-from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
+from fer.app.components.upload import EXAMPLE, EXAMPLE_ADDRESS, to_upload
 from fer.app.device.view import build_device_view
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
@@ -26,10 +26,7 @@ from fer.images.drawing import draw_faces
 from fer.images.loading import load_image, note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import photo_record
-from fer.resources import find_resource
 
-EXAMPLE = find_resource("examples/astronaut.jpg")
-"""Path of the example photo."""
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the record as JSON."""
 
