@@ -1,8 +1,7 @@
 """Page that reads many pictures, from files or zips, and the endpoint that does the same."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +14,13 @@ from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import BATCH_QUEUE, THUMBNAIL_SIDE
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.archives import list_pictures, open_picture
 from fer.images.drawing import draw_faces
 from fer.images.formats import list_kinds
-from fer.images.loading import load_image, note_of
+from fer.images.loading import note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import NO_FACE, note_rows, photo_rows, photos_csv
 
@@ -30,17 +30,16 @@ SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json"
 """JavaScript that saves the rows as JSON."""
 
 
-def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable = load_image) -> None:
+def build_batch_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
     """
 
     def fill(language, text, rows=(), pictures=()):
-        labels = serving.result().recognizer.labels
+        labels = services.recognizer.labels
         save = gr.Button(interactive=bool(rows))
         return {
             message: text,
@@ -59,7 +58,7 @@ def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable
         rows, pictures = [], []
         try:
             listing = _list(uploads)
-            for image, faces, more in _read(serving, load_image, listing.pictures, progress, language):
+            for image, faces, more in _read(services, listing.pictures, progress, language):
                 rows += more
                 if image:
                     drawn = draw_faces(image, faces, caption=partial(caption, language))
@@ -102,12 +101,11 @@ def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable
     save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
 
 
-def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> None:
+def add_batch_endpoint(services: Services) -> None:
     """Add `/predict_batch` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
+        services: what the pages and endpoints share.
     """
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
@@ -124,7 +122,7 @@ def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> No
             raise gr.Error("Pictures are needed. Received: none", print_exception=False)
         try:
             listing = _list(to_upload(file) for file in files)
-            answers = _read(serving, load_image, listing.pictures, progress)
+            answers = _read(services, listing.pictures, progress)
             return [row for _, _, rows in answers for row in rows] + note_rows(listing.notes)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -158,16 +156,16 @@ def _list(uploads):
     return list_pictures([upload.path for upload in uploads], [upload.name for upload in uploads])
 
 
-def _read(serving, load_image, pictures, progress, language="en"):
+def _read(services, pictures, progress, language="en"):
     """Yield each picture as a PIL image with its faces and its rows.
 
     An unreadable picture yields None, no faces, and one row with the reason.
     """
-    recognizer = serving.result().recognizer
+    recognizer = services.recognizer
     for picture in progress.tqdm(pictures, say(language, "batch.reading"), unit=say(language, "batch.pictures")):
         image, faces, message = None, [], ""
         try:
-            image = open_picture(picture, load_image)
+            image = open_picture(picture, services.load_image)
             faces = recognizer.recognize(image)
         except UserError as error:
             message = str(error)

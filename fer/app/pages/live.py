@@ -5,8 +5,6 @@ The browser answers (`fer.app.device`), unless it cannot or the user chooses the
 
 import io
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 
 import gradio as gr
 
@@ -17,12 +15,12 @@ from fer.app.components.upload import decode_frame
 from fer.app.device.view import build_device_view
 from fer.app.javascript import read_script
 from fer.app.problems import say_problem
-from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_PEOPLE, LIVE_SECONDS, LIVE_SIDE, MAX_STREAMS
+from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_SIDE, MAX_STREAMS
+from fer.app.server.services import Services
 from fer.app.server.stream_slots import StreamSlots
 from fer.app.texts import I18N, say
 from fer.detection.tracking import MAX_TRACKED
 from fer.errors import UserError
-from fer.images.loading import load_image
 
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 """JavaScript that discards a frame while an earlier one is still being sent."""
@@ -30,45 +28,34 @@ SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
 """JavaScript that shows the server's camera component while the switch is off."""
 
 
-def build_live_page(
-    serving: Future,
-    language: gr.Textbox,
-    load_image: Callable = load_image,
-    seconds: int = LIVE_SECONDS,
-    people: int = LIVE_PEOPLE,
-    on_device: bool = True,
-) -> None:
+def build_live_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
-        seconds: seconds after which a stream ends by itself.
-        people: largest number of streams that the server answers at once.
-        on_device: whether browsers may load the model.
     """
-    slots = StreamSlots(people)
+    slots = StreamSlots(services.live_people)
 
     def read(frame, stream, language, request: gr.Request):
         start = time.monotonic()
         frame, stream = decode_frame(frame), stream or StreamState(start)
         answer = {state: stream, overlay: ""}
         if not slots.acquire(request.session_hash, start):
-            return answer | {message: say(language, "live.busy", count=people)}
-        if not serving.done():
+            return answer | {message: say(language, "live.busy", count=services.live_people)}
+        if not services.serving.done():
             return answer | {message: say(language, "live.loading")}
         try:
-            image = load_image(io.BytesIO(frame), say(language, "live.camera"))
+            image = services.load_image(io.BytesIO(frame), say(language, "live.camera"))
         except UserError as error:
             return answer | {message: f"⚠️ {say_problem(language, error)}"}
         image.thumbnail((LIVE_SIDE, LIVE_SIDE))
-        recognizer = serving.result().recognizer
+        recognizer = services.recognizer
         found = recognizer.recognize(image, most=MAX_TRACKED)
         faces = stream.add(found, recognizer.calibration, start)
         text = say(language, "live.none")
         if faces:
-            text = say(language, "live.faces", count=len(faces), minutes=seconds // 60)
+            text = say(language, "live.faces", count=len(faces), minutes=services.live_seconds // 60)
             text += say_left_out(language, found.left_out)
         rates = stream.rates(start, time.monotonic())
         return answer | {
@@ -79,14 +66,14 @@ def build_live_page(
 
     def stop(stream, language, request: gr.Request):
         slots.release(request.session_hash)
-        by_itself = stream and time.monotonic() - stream.started >= seconds
+        by_itself = stream and time.monotonic() - stream.started >= services.live_seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
-        text = say(language, key, minutes=seconds // 60)
+        text = say(language, key, minutes=services.live_seconds // 60)
         return {camera: gr.update(visible=False), overlay: "", message: text, state: None}
 
     state = gr.State(None, time_to_live=KEEP_SECONDS)
     with gr.Column(elem_id="live-page", elem_classes="switched"):
-        if on_device:
+        if services.on_device:
             switch = gr.Checkbox(True, label=I18N("device.live"), elem_id="live-switch", elem_classes="switch")
             build_device_view("live", language)
         with gr.Column(elem_id="live-server"):
@@ -96,7 +83,7 @@ def build_live_page(
                     with gr.Column(elem_id="live-stage"):
                         camera = gr.Image(
                             label=I18N("live.camera"), show_label=False, sources=["webcam"], streaming=True,
-                            height="min(420px, 72vw)", elem_id="camera", visible=not on_device,
+                            height="min(420px, 72vw)", elem_id="camera", visible=not services.on_device,
                             webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": CAMERA}),
                         )  # fmt: skip
                         overlay = gr.HTML(elem_id="live-boxes", js_on_load=DROP_LATE_FRAMES)
@@ -106,7 +93,7 @@ def build_live_page(
 
     stream = camera.stream(
         read, [camera, state, language], [overlay, message, chart, state], preprocess=False, stream_every=LIVE_EVERY,
-        time_limit=seconds, api_visibility="private", show_progress="hidden", concurrency_id="live",
+        time_limit=services.live_seconds, api_visibility="private", show_progress="hidden", concurrency_id="live",
         concurrency_limit=MAX_STREAMS,
     )  # fmt: skip
     # Gradio's page would continue to send frames after the end. Hiding the camera component switches the camera off.
@@ -114,6 +101,6 @@ def build_live_page(
     stream.then(stop, [state, language], [camera, overlay, message, state], **private).then(
         lambda: gr.update(visible=True), outputs=camera, **private
     )
-    if on_device:
+    if services.on_device:
         # As above, hiding the camera component ends a stream to the server when the browser takes over.
         switch.change(None, switch, camera, js=SHOW_CAMERA, api_visibility="private")

@@ -4,8 +4,7 @@ It shows a box around each face, and the crop, the class activation map and the 
 its switch, the browser answers instead of the server (`fer.app.device`).
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,10 +19,11 @@ from fer.app.device.view import build_device_view
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
-from fer.images.loading import load_image, note_of
+from fer.images.loading import note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import photo_record
 
@@ -31,20 +31,16 @@ SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "
 """JavaScript that saves the record as JSON."""
 
 
-def build_photo_page(
-    serving: Future, language: gr.Textbox, load_image: Callable = load_image, on_device: bool = True
-) -> None:
+def build_photo_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
-        on_device: whether browsers may load the model.
     """
 
     def fill(language, text, picture=None, shown=(), record=None):
-        recognizer, faces = serving.result().recognizer, [face for _, face in shown]
+        recognizer, faces = services.recognizer, [face for _, face in shown]
         choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
         save = gr.Button(interactive=picture is not None)
         return {
@@ -66,14 +62,14 @@ def build_photo_page(
         if not Path(upload.path).exists():
             return fill(language, say(language, "app.gone"))
         try:
-            image, faces = _read(serving, load_image, upload, already_cropped, smallest_face)
+            image, faces = _read(services, upload, already_cropped, smallest_face)
         except UserError as error:
             return fill(language, f"⚠️ {say_problem(language, error)}")
         drawn = draw_faces(image, faces, caption=partial(caption, language))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]
-        record = photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
+        record = photo_record(upload.name, image, faces, services.recognizer.model, note_of(image))
         text = _summary(language, faces, smallest_face)
         if note_of(image):
             text += " " + say(language, "photo.short")
@@ -83,17 +79,17 @@ def build_photo_page(
         # The session's state may have been deleted meanwhile.
         if not number or number > len(shown):
             return gr.skip()
-        return _view(language, serving.result().recognizer, shown[number - 1][1])
+        return _view(language, services.recognizer, shown[number - 1][1])
 
     def click(shown, language, event: gr.SelectData):
         index = face_at(shown, *event.index)
         if index is None:
             return {panel: gr.skip()}
-        return {number: index + 1, panel: _view(language, serving.result().recognizer, shown[index][1])}
+        return {number: index + 1, panel: _view(language, services.recognizer, shown[index][1])}
 
     shown_faces = gr.State([], time_to_live=KEEP_SECONDS)
     with gr.Column(elem_id="photo-page", elem_classes="switched"):
-        if on_device:
+        if services.on_device:
             gr.Checkbox(False, label=I18N("device.photo"), elem_id="photo-switch", elem_classes="switch")
             build_device_view("photo", language)
         with gr.Column(elem_id="photo-server"):
@@ -147,12 +143,11 @@ def build_photo_page(
     save_record.click(None, answer, js=SAVE_RECORD, api_visibility="private")
 
 
-def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> None:
+def add_photo_endpoints(services: Services) -> None:
     """Add `/predict` and `/analyze` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
+        services: what the pages and endpoints share.
     """
 
     def read(photo, already_cropped=False, smallest_face=0):
@@ -160,7 +155,7 @@ def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> N
         if upload is None:
             raise gr.Error("A photo is needed. Received: none", print_exception=False)
         try:
-            return upload, *_read(serving, load_image, upload, already_cropped, smallest_face)
+            return upload, *_read(services, upload, already_cropped, smallest_face)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -190,7 +185,7 @@ def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> N
                 ignored.
         """
         upload, image, faces = read(photo, already_cropped, smallest_face)
-        return photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
+        return photo_record(upload.name, image, faces, services.recognizer.model, note_of(image))
 
     photo = gr.Image(label="photo", visible=False)
     options = [
@@ -219,10 +214,10 @@ def face_at(shown: Sequence[tuple], x: float, y: float) -> int | None:
     return min(hits)[1] if hits else None
 
 
-def _read(serving, load_image, upload, already_cropped, smallest_face):
+def _read(services, upload, already_cropped, smallest_face):
     """Return the photo and its faces; `smallest_face` is in percent of the photo's longer side."""
-    image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
-    return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
+    image = services.load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
+    return image, services.recognizer.recognize(image, already_cropped, smallest_face / 100)
 
 
 def _view(language, recognizer, face=None):

@@ -1,7 +1,6 @@
 """Page that reads a clip and shows each face's expressions over time and the clip with boxes, and its endpoint."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -17,6 +16,7 @@ from fer.app.problems import say_problem
 from fer.app.server.cache import make_scratch
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
@@ -35,11 +35,11 @@ QUEUE = {"concurrency_id": "video", "concurrency_limit": CLIPS}
 """Event options that select the queue of clips."""
 
 
-def build_video_page(serving: Future, language: gr.Textbox) -> None:
+def build_video_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
     """
 
@@ -65,7 +65,7 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
 
         clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
         yield fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
-        recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
+        recognizer, rows, frames, left_out = services.recognizer, [], 0, 0
         with write_video(path, every) as add:
             for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer, every):
                 add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
@@ -80,7 +80,7 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
         yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
     def fill(language, text, share=None, path=None, files=None):
-        labels = serving.result().recognizer.labels if files else EMOTIONS
+        labels = services.recognizer.labels if files else EMOTIONS
         record = files["record"] if files else {"rows": [], "seconds": 0}
         save = gr.update(interactive=files is not None)
         return {
@@ -157,11 +157,11 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
     save_record.click(None, saved, js=SAVE_RECORD, api_visibility="private")
 
 
-def add_video_endpoint(serving: Future) -> None:
+def add_video_endpoint(services: Services) -> None:
     """Add `/analyze_video` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`.
+        services: what the pages and endpoints share.
     """
 
     def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
@@ -187,7 +187,7 @@ def add_video_endpoint(serving: Future) -> None:
             raise gr.Error("A clip is needed. Received: none", print_exception=False)
         try:
             opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
-            recognizer = serving.result().recognizer
+            recognizer = services.recognizer
             for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer, every):
                 rows += more
                 left_out += faces.left_out
