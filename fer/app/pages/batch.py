@@ -37,68 +37,78 @@ def build_batch_page(services: Services, language: gr.Textbox) -> None:
         services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
     """
+    page = _BatchPage(services)
+    page.lay_out()
+    page.connect(language)
 
-    def fill(language, text, rows=(), pictures=()):
-        labels = services.recognizer.labels
-        save = gr.Button(interactive=bool(rows))
-        return {
-            message: text,
-            gallery: list(pictures),
-            counts: _counts(language, labels, rows),
-            table: _table(language, labels, rows),
-            answer: {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None,
-            save_csv: save,
-            save_rows: save,
-        }
 
-    def show(files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
+class _BatchPage:
+    """Components of the page, and the handler of their events."""
+
+    def __init__(self, services):
+        self.services = services
+
+    def lay_out(self):
+        with gr.Row():
+            with gr.Column(scale=4, min_width=300):
+                self.files = gr.File(label=I18N("batch.files"), file_count="multiple", height=200, elem_id="files")
+                self.message = gr.Markdown(I18N("batch.waiting"), elem_id="batch-message")
+                self.counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
+                with gr.Row():
+                    self.save_csv = gr.Button(I18N("batch.save_csv"), size="sm", interactive=False)
+                    self.save_rows = gr.Button(I18N("batch.save_rows"), size="sm", interactive=False)
+            with gr.Column(scale=9, min_width=320):
+                self.gallery = gr.Gallery(
+                    label=I18N("batch.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
+                    format="jpeg", interactive=False, buttons=[], elem_id="gallery",
+                )  # fmt: skip
+        self.table = gr.Dataframe(
+            _table("en", EMOTIONS, []), interactive=False, label=I18N("batch.table"), max_height=400, wrap=True,
+            elem_id="batch-table",
+        )  # fmt: skip
+        self.answer = gr.JSON(visible="hidden")
+
+    def connect(self, language):
+        answers = [
+            self.message, self.gallery, self.counts, self.table, self.answer, self.save_csv, self.save_rows,
+        ]  # fmt: skip
+        gr.on(
+            [self.files.change, language.change], self.show, [self.files, language], answers, preprocess=False,
+            api_visibility="private", show_progress_on=self.message, trigger_mode="always_last", **BATCH_QUEUE,
+        )  # fmt: skip
+        self.save_csv.click(None, self.answer, js=SAVE_CSV, api_visibility="private")
+        self.save_rows.click(None, self.answer, js=SAVE_ROWS, api_visibility="private")
+
+    def show(self, files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
         uploads = [to_upload(file) for file in files or []]
         if not all(Path(upload.path).exists() for upload in uploads):
-            return fill(language, say(language, "app.gone"))
+            return self._fill(language, say(language, "app.gone"))
         rows, pictures = [], []
         try:
             listing = _list(uploads)
-            for image, faces, more in _read(services, listing.pictures, progress, language):
+            for image, faces, more in _read(self.services, listing.pictures, progress, language):
                 rows += more
                 if image:
                     drawn = draw_faces(image, faces, caption=partial(caption, language))
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
                     pictures.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
-            return fill(language, f"⚠️ {say_problem(language, error)}")
+            return self._fill(language, f"⚠️ {say_problem(language, error)}")
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
-        return fill(language, text, rows + note_rows(listing.notes), pictures)
+        return self._fill(language, text, rows + note_rows(listing.notes), pictures)
 
-    with gr.Row():
-        with gr.Column(scale=4, min_width=300):
-            files = gr.File(label=I18N("batch.files"), file_count="multiple", height=200, elem_id="files")
-            message = gr.Markdown(I18N("batch.waiting"), elem_id="batch-message")
-            counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
-            with gr.Row():
-                save_csv = gr.Button(I18N("batch.save_csv"), size="sm", interactive=False)
-                save_rows = gr.Button(I18N("batch.save_rows"), size="sm", interactive=False)
-        with gr.Column(scale=9, min_width=320):
-            gallery = gr.Gallery(
-                label=I18N("batch.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
-                format="jpeg", interactive=False, buttons=[], elem_id="gallery",
-            )  # fmt: skip
-    table = gr.Dataframe(
-        _table("en", EMOTIONS, []),
-        interactive=False,
-        label=I18N("batch.table"),
-        max_height=400,
-        wrap=True,
-        elem_id="batch-table",
-    )
-    answer = gr.JSON(visible="hidden")
-
-    answers = [message, gallery, counts, table, answer, save_csv, save_rows]
-    gr.on(
-        [files.change, language.change], show, [files, language], answers, preprocess=False, api_visibility="private",
-        show_progress_on=message, trigger_mode="always_last", **BATCH_QUEUE,
-    )  # fmt: skip
-    save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
-    save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
+    def _fill(self, language, text, rows=(), pictures=()):
+        labels = self.services.recognizer.labels
+        save = gr.Button(interactive=bool(rows))
+        return {
+            self.message: text,
+            self.gallery: list(pictures),
+            self.counts: _counts(language, labels, rows),
+            self.table: _table(language, labels, rows),
+            self.answer: {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None,
+            self.save_csv: save,
+            self.save_rows: save,
+        }
 
 
 def add_batch_endpoint(services: Services) -> None:
