@@ -9,8 +9,8 @@ from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say
 from fer.app.components.timeline import MAX_FACES, timeline
 from fer.app.pages.batch import summary
 from fer.app.pages.photo import face_at
+from fer.app.server.limits import MAX_PICTURES
 from fer.app.texts import TEXTS
-from fer.images.archives import MAX_PICTURES
 from fer.labels import EMOTIONS
 from fer.recognition.recognizer import Face
 from fer.recognition.records import photo_rows

@@ -12,12 +12,12 @@ from fer.app.components.face_panel import bars, caption
 from fer.app.components.tables import headers, percentages, sure
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.problems import say_problem
+from fer.app.server.batch import list_pictures, open_picture
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import BATCH_QUEUE, THUMBNAIL_SIDE
 from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
-from fer.images.archives import list_pictures, open_picture
 from fer.images.drawing import draw_faces
 from fer.images.formats import list_kinds
 from fer.images.loading import note_of
@@ -148,7 +148,7 @@ def summary(language: str, rows: Sequence[dict], left_out: Counter | None = None
     Args:
         language: code of the page's language.
         rows: rows of the pictures.
-        left_out: numbers of the files in zips that are not pictures, by kind, from `fer.images.archives.Listing`.
+        left_out: numbers of the files in zips that are not pictures, by kind, from `fer.app.server.batch.Listing`.
     """
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
     text = say(language, "batch.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
