@@ -51,6 +51,9 @@ no expression at 48 pixels."""
 FAR_SIDES = {500: 384, 800: 512}
 """Side of the far network's input in pixels, by the least longer side of the picture. Smaller pictures, such as webcam
 frames, are given to the network at `FAR_SIDE`."""
+LIVE_SIDE = 480
+"""Longest side in pixels to which a live camera's frame is scaled. It is below the least side in `FAR_SIDES`, so that
+the detector makes its fastest pass, which is enough for people in front of a camera."""
 MAX_WORK = 21
 """Work limit of the far network per picture, counted in passes of `FAR_SIDE`: about 0.2 s on one core. A square picture
 of 1,200 pixels takes two passes, which count 4 and 16."""

@@ -29,12 +29,6 @@ FADING_SECONDS = 1.0
 """Seconds unseen after which the likeness of a face to a new box counts 1/e as much as that of a face just seen."""
 PREDICTED = 0.7
 """Weight of the expected box of a face; its last box has the remaining weight."""
-MAX_TRACKED = 64
-"""Largest number of faces per frame of a stream or clip that are recognised and tracked, the largest faces. In a single
-picture more faces are recognised."""
-LIVE_SIDE = 480
-"""Longest side of a camera's frame in pixels. It is below the least side in `fer.detection.blazeface.FAR_SIDES`, so
-that the detector makes its fastest pass, which is enough for people in front of a camera."""
 MIN_LIKENESS = -0.25
 """Least `likeness` of two boxes that may be the same face. Equal squares side by side have -0.2, so a face that moves
 by its own width from one picture to the next is still tracked."""
@@ -103,7 +97,7 @@ class FaceTracker:
         """Track the faces of the next picture.
 
         Args:
-            faces: faces of `fer.recognition.recognizer.Recognizer.recognize`, at most `MAX_TRACKED`.
+            faces: faces of `fer.recognition.recognizer.Recognizer.recognize`, at most its `MAX_TRACKED`.
             seconds: time of the picture from any start, never earlier than that of the picture before.
 
         Returns:

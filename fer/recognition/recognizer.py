@@ -24,6 +24,8 @@ from fer.recognition.litert_network import LiteRTFile, LiteRTNetwork, Uncalibrat
 MAX_FACES = 256
 """Default limit of faces per picture, the largest first. A picture with more is a pattern rather than people, and would
 keep other users waiting."""
+MAX_TRACKED = 64
+"""Limit of faces per frame of a stream or clip, the largest first; `fer.detection.tracking` tracks them."""
 
 
 @dataclass(frozen=True)

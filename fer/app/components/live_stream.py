@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fer.app.components.live_view import CHART_SECONDS
-from fer.app.server.limits import LIVE_SIDE
+from fer.detection.blazeface import LIVE_SIDE
 from fer.detection.tracking import FaceTracker, TrackedFace
 from fer.models.calibration import Calibration
 

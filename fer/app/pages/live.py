@@ -15,12 +15,13 @@ from fer.app.components.upload import decode_frame
 from fer.app.device.view import build_device_view
 from fer.app.javascript import read_script
 from fer.app.problems import say_problem
-from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, LIVE_SIDE, MAX_STREAMS
+from fer.app.server.limits import KEEP_SECONDS, LIVE_EVERY, MAX_STREAMS
 from fer.app.server.services import Services
 from fer.app.server.stream_slots import StreamSlots
 from fer.app.texts import I18N, say
-from fer.detection.tracking import MAX_TRACKED
+from fer.detection.blazeface import LIVE_SIDE
 from fer.errors import UserError
+from fer.recognition.recognizer import MAX_TRACKED
 
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 """JavaScript that discards a frame while an earlier one is still being sent."""

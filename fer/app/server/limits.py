@@ -1,6 +1,5 @@
 """Limits on what the app accepts, keeps and does at once, with their reasons."""
 
-from fer.detection.tracking import LIVE_SIDE as LIVE_SIDE
 from fer.images.sources import MAX_FETCHED_BYTES
 
 MAX_FILE_SIZE = MAX_FETCHED_BYTES
