@@ -120,9 +120,11 @@ def add_batch_endpoint(services: Services) -> None:
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
         """Read the expression of every face in up to 200 pictures. The answer is a list with one row per face: file,
-        face (the number of the face in the picture), label, probabilities (0-1 by expression) and confident (false if
-        the answer is not sure). A picture that is unreadable or has no face has one row with the reason as message. A
-        zip with files that are not pictures has one row whose message counts these files.
+        face (its number in the picture, 1 is the largest), box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression), detection_score (0-1), confident (false if the answer is "not sure") and
+        message (a remark on the picture, such as the number of smaller faces that were not read; mostly empty). A
+        picture that is unreadable or has no face has one row with the reason as message. A zip with files that are not
+        pictures has one row whose message counts these files. In both, the values between file and message are null.
 
         Args:
             files: pictures and zips of pictures, at most 20 MB per picture. If an address among them cannot be fetched,
