@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer.detection.assignment import assign
-from fer.detection.blazeface import is_sure_face
+from fer.detection.blazeface import allows_confident_answer
 
 SMOOTHING_SECONDS = 0.5
 """Time constant of the smoothing: after this time an answer is 63 % of the way to a new expression, after three times
@@ -44,7 +44,7 @@ class TrackedFace:
     probabilities: smoothed probability by class; they sum to 1.
     detection_score: detection score in this picture, 0-1; None for a face that the caller has cut out.
     confident: whether the largest smoothed probability reaches the model's threshold, and the detection score reaches
-        `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".
+        `fer.detection.blazeface.MIN_CONFIDENT_SCORE`; otherwise the answer is "not sure".
     """
 
     number: int
@@ -149,7 +149,7 @@ class FaceTracker:
             }
         label = max(probabilities, key=probabilities.get)
         (confident,) = self.calibration.confident([list(probabilities.values())])
-        confident = bool(confident) and is_sure_face(face.detection_score)
+        confident = bool(confident) and allows_confident_answer(face.detection_score)
         return TrackedFace(number, face.box, label, probabilities, face.detection_score, confident)
 
 

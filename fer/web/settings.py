@@ -50,7 +50,7 @@ def build_settings(
         "detection": {
             "min_score": blazeface.MIN_SCORE,
             "min_closer_score": blazeface.MIN_CLOSER_SCORE,
-            "min_sure_score": blazeface.MIN_SURE_SCORE,
+            "min_confident_score": blazeface.MIN_CONFIDENT_SCORE,
             "max_overlap": blazeface.MAX_OVERLAP,
             "max_inside": blazeface.MAX_INSIDE,
             "field": blazeface.FAR_SIDE,

@@ -125,7 +125,7 @@ def describe(
     fallback = f"<p>{say(language, 'app.fallback', reason=escape(reason))}</p>" if reason else ""
     facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}
     threshold = recognizer.calibration.threshold
-    sure = say(
+    confident = say(
         language,
         "about.threshold" if threshold else "about.no_threshold",
         threshold=format_percent(language, threshold),
@@ -143,7 +143,7 @@ def describe(
         figures = f"<p>{say(language, 'about.no_figures')}</p>"
     return (
         f'<div class="about"><h3>{say(language, "about.model")}</h3>{fallback}'
-        f"<p>{say(language, 'about.serving', **facts)}</p><p>{sure}</p>"
+        f"<p>{say(language, 'about.serving', **facts)}</p><p>{confident}</p>"
         f"<p>{device}</p>"
         f"<h3>{say(language, 'about.figures')}</h3>{figures}</div>"
     )

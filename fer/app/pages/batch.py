@@ -9,7 +9,7 @@ import gradio as gr
 
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import bars, caption
-from fer.app.components.tables import headers, percentages, sure
+from fer.app.components.tables import headers, percentages, say_confident
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.problems import say_problem
 from fer.app.server.batch import list_pictures, open_picture
@@ -206,7 +206,7 @@ def _table(language, labels, rows):
             row["face"] or "",
             row["label"] and say_class(language, row["label"]),
             *percentages(row["probabilities"], labels),
-            sure(language, row["confident"]),
+            say_confident(language, row["confident"]),
             _reason(language, row),
         ]
         for row in rows

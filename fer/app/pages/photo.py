@@ -13,7 +13,7 @@ import gradio as gr
 from fer.app.components.downloads import SAVE_PICTURE, save_text
 from fer.app.components.face_panel import caption, face_view, say_expression, say_left_out
 from fer.app.components.scripts import PASTE, PASTED
-from fer.app.components.tables import headers, percentages, sure
+from fer.app.components.tables import headers, percentages, say_confident
 from fer.app.components.upload import EXAMPLE, EXAMPLE_ADDRESS, to_upload
 from fer.app.device.view import build_device_view
 from fer.app.problems import say_problem
@@ -249,7 +249,7 @@ def _table(language, labels, faces):
             number,
             say_class(language, face.label),
             *percentages(face.probabilities, labels),
-            sure(language, face.confident),
+            say_confident(language, face.confident),
             "" if face.detection_score is None else f"{face.detection_score:.0%}",
         ]
         for number, face in enumerate(faces, start=1)

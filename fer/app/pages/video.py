@@ -9,7 +9,7 @@ import gradio as gr
 
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import caption, say_left_out
-from fer.app.components.tables import headers, percentages, sure
+from fer.app.components.tables import headers, percentages, say_confident
 from fer.app.components.timeline import timeline
 from fer.app.components.upload import to_upload
 from fer.app.problems import say_problem
@@ -250,7 +250,7 @@ def _table(language, labels, rows):
             "" if row["face"] is None else row["face"],
             "" if row["label"] is None else say_class(language, row["label"]),
             *percentages(row["probabilities"], labels),
-            sure(language, row["confident"]),
+            say_confident(language, row["confident"]),
         ]
         for row in rows
     ]
