@@ -15,10 +15,10 @@ from random import Random
 from benchmarks import odd_inputs
 from benchmarks.fuzz import COLUMNS, MEGABYTES, MOST_MEMORY, SECONDS
 from benchmarks.fuzz_app import UNHELPFUL, App, call_function, send_request
+from fer.app.server.batch import list_pictures, open_picture
 from fer.app.server.limits import CLIP_EVERY, CLIP_SECONDS
 from fer.cli.console import quiet_libraries
 from fer.errors import UserError
-from fer.images.archives import list_pictures, open_picture
 from fer.images.clips import open_clip, read_frames
 from fer.images.decoding import DecodingPool
 from fer.images.loading import load_image
@@ -83,7 +83,7 @@ def _archive(random):
         refused = []
         for picture in list_pictures([path]).pictures:
             try:
-                open_picture(picture)
+                open_picture(picture, load_image)
             except UserError as error:
                 refused.append(error)
         for error in refused:

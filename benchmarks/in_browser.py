@@ -164,7 +164,7 @@ def measure_speed(server, recognizer, minutes):
 
 def time_python(recognizer, folder):
     """Return the median seconds that Python takes to recognize a frame of the live page."""
-    from fer.detection.tracking import LIVE_SIDE
+    from fer.detection.blazeface import LIVE_SIDE
     from fer.images.loading import load_image
 
     frame = load_image(Path(folder, "photo.jpg")).crop((-60, 0, 580, 480))

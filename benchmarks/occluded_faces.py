@@ -15,7 +15,7 @@ from PIL import ImageDraw
 
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
-from fer.detection.blazeface import MIN_SURE_SCORE, is_sure_face
+from fer.detection.blazeface import MIN_CONFIDENT_SCORE, allows_confident_answer
 from fer.evaluation.metrics import wilson_interval
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
@@ -83,9 +83,9 @@ def collect(recognizer, photos, count, random):
         detected = recognizer.detector.detect(image)
         for way, draw in WAYS.items() if detected else ():
             face = pick(recognizer.recognize(cover(image, detected[0], draw)), detected[0].box)
-            sure = face is not None and is_sure_face(face.detection_score)
+            allowed = face is not None and allows_confident_answer(face.detection_score)
             confident = face is not None and face.confident
-            rows[way].append((label, face is not None, sure, confident, face is not None and face.label == label))
+            rows[way].append((label, face is not None, allowed, confident, face is not None and face.label == label))
     print(f"{photos.name}: {len(rows['uncovered'])} faces", file=sys.stderr)
     return rows
 
@@ -94,12 +94,12 @@ def describe(name, rows):
     """Return the table rows of a set."""
     for way, own in rows.items():
         labels = np.array([row[0] for row in own])
-        found, sure, confident, right = np.array([row[1:] for row in own]).T
+        found, allowed, confident, right = np.array([row[1:] for row in own]).T
         recall = np.mean([right[labels == label].mean() for label in np.unique(labels)])
         low, high = wilson_interval(int(found.sum()), len(own))
         selective = f"{right[confident].mean():.1%}" if confident.any() else "–"
         yield [
-            f"{name} ({len(own)}): {way}", f"{found.mean():.1%} ({low:.1%}–{high:.1%})", f"{sure.mean():.1%}",
+            f"{name} ({len(own)}): {way}", f"{found.mean():.1%} ({low:.1%}–{high:.1%})", f"{allowed.mean():.1%}",
             f"{recall:.1%}", f"{confident.mean():.1%}", selective,
         ]  # fmt: skip
 
@@ -118,7 +118,7 @@ def main():
         for way, own in rows.items():
             every[way] += own
     headers = [
-        "faces", "found", f"detection score at least {MIN_SURE_SCORE:g}", "balanced accuracy", "confident answers",
+        "faces", "found", f"detection score at least {MIN_CONFIDENT_SCORE:g}", "balanced accuracy", "confident answers",
         "selective accuracy",
     ]  # fmt: skip
     print(table(headers, [*lines, *describe("all", every)]))

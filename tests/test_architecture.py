@@ -26,6 +26,8 @@ FLOORS = (
 """Packages and top modules of `fer` by floor, the lowest first: each may import from its own floor and those below."""
 KERAS_LAYERS = "fer.models.layers"
 """The only module up to the floor of recognition that may import Keras at its top; others import it in functions."""
+PAGES = "fer.app.pages"
+"""Package of the app's pages, which are above everything else in `fer.app` but `demo.py`."""
 FILES = sorted((ROOT / "fer").rglob("*.py"))
 
 
@@ -95,6 +97,11 @@ def test_a_large_library_is_used_in_one_place(library, package):
     users = {module for module, file in MODULES.items() if library in {name.split(".")[0] for name in imports(file)}}
     assert users
     assert {user for user in users if not user.startswith(package)} == set()
+
+
+def test_only_the_assembly_of_the_app_imports_its_pages():
+    users = {module for module, file in MODULES.items() if any(name.startswith(PAGES) for name in imports(file))}
+    assert {user for user in users if not user.startswith(PAGES)} == {"fer.app.demo"}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -38,6 +38,7 @@ from fer.app.server.limits import (
 )
 from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.replacements import replace_gradio_parts
+from fer.app.server.services import Services
 from fer.app.server.shutdown import ShutdownSignal
 from fer.app.server.startup import paused_garbage_collection
 from fer.app.server.stream_ends import StreamEnds
@@ -99,27 +100,28 @@ def build_demo(
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
     device = DeviceFiles(serving) if is_offered() else None
+    services = Services(serving, load_image, live_seconds, live_people, on_device=device is not None)
     cache_times = (SWEEP_SECONDS, KEEP_SECONDS)
     with CheckedBlocks(waiting, title="Facial expression recognition", delete_cache=cache_times) as demo:
         language = language_of_the_page()
         gr.Markdown(I18N("app.introduction"), elem_id="introduction")
         with gr.Tab(I18N("tab.photo")):
-            build_photo_page(serving, language, load_image, bool(device))
+            build_photo_page(services, language)
         with gr.Tab(I18N("tab.live")):
-            build_live_page(serving, language, load_image, live_seconds, live_people, bool(device))
+            build_live_page(services, language)
         with gr.Tab(I18N("tab.batch")):
-            build_batch_page(serving, language, load_image)
+            build_batch_page(services, language)
         with gr.Tab(I18N("tab.video")):
-            build_video_page(serving, language)
+            build_video_page(services, language)
         with gr.Tab(I18N("tab.about")):
-            build_about_page(serving, language, demo, device)
+            build_about_page(services, language, demo, device)
         gr.Markdown(I18N("app.limits"), elem_id="limits")
         footer = gr.Markdown(I18N("app.loading"), elem_id="model")
         # Not queued: the page names its model even while the queue is full.
         language.change(about_model, language, footer, api_visibility="private", show_progress="hidden", queue=False)
-        add_photo_endpoints(serving, load_image)
-        add_batch_endpoint(serving, load_image)
-        add_video_endpoint(serving)
+        add_photo_endpoints(services)
+        add_batch_endpoint(services)
+        add_video_endpoint(services)
         add_endpoint(model, outputs=gr.JSON(label="model", visible=False))
     demo.device_routes = device.routes() if device else []
     return demo

@@ -18,7 +18,7 @@ from fer.errors import UserError, check
 from fer.images import folders
 from fer.images.archives import (
     MAX_MEMBER_BYTES,
-    list_files,
+    list_members,
     open_member,
     open_zip,
     read_member,
@@ -99,7 +99,7 @@ def open_source(
             reason = str(error).removeprefix(f"{path}: ")
             rule = f"{path}: neither a folder, a zip nor a CSV that can be read"
             raise DataError(f"{rule}: {reason} {EXPECTED}") from None
-        members = {info.filename: info for info in list_files(archive)}
+        members = {info.filename: info for info in list_members(archive)}
         table = _find_table(sorted(members))
         if table is None:
             items, left_out = _list_items(

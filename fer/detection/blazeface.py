@@ -31,8 +31,8 @@ SHA256 = {
 MIN_SCORE = 0.5
 """Score threshold of both networks, the same as MediaPipe's (`min_score_thresh`). With a threshold of 0.6, 76 of 170
 patterns would still be detected as faces, and 1 of 100 faces would be lost in photos, 2 of 100 in pictures taken in the
-wild (`python -m benchmarks.no_faces`). Faces below `MIN_SURE_SCORE` are shown as "not sure" instead."""
-MIN_SURE_SCORE = 0.75
+wild (`python -m benchmarks.no_faces`). Faces below `MIN_CONFIDENT_SCORE` are shown as "not sure" instead."""
+MIN_CONFIDENT_SCORE = 0.75
 """Detection score from which the answer for a face may be confident. Of 1,078 drawn patterns, textures and enlarged
 cuts without a face, 50 had a confident answer by probability alone, and 1 has one with this threshold. It makes 3 of
 100 correct confident answers on photos "not sure" (`python -m benchmarks.no_faces`, docs/faces.md)."""
@@ -51,6 +51,9 @@ no expression at 48 pixels."""
 FAR_SIDES = {500: 384, 800: 512}
 """Side of the far network's input in pixels, by the least longer side of the picture. Smaller pictures, such as webcam
 frames, are given to the network at `FAR_SIDE`."""
+LIVE_SIDE = 480
+"""Longest side in pixels to which a live camera's frame is scaled. It is below the least side in `FAR_SIDES`, so that
+the detector makes its fastest pass, which is enough for people in front of a camera."""
 MAX_WORK = 21
 """Work limit of the far network per picture, counted in passes of `FAR_SIDE`: about 0.2 s on one core. A square picture
 of 1,200 pixels takes two passes, which count 4 and 16."""
@@ -129,9 +132,9 @@ class FaceDetector:
             return self._far[side].detect(picture, longer, min_score)
 
 
-def is_sure_face(score: float | None) -> bool:
+def allows_confident_answer(score: float | None) -> bool:
     """Return whether a detection score allows a confident answer. None, for a face that the caller cut out, does."""
-    return score is None or score >= MIN_SURE_SCORE
+    return score is None or score >= MIN_CONFIDENT_SCORE
 
 
 def look_sides(width: int, height: int) -> list[int]:

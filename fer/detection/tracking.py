@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fer.detection.assignment import assign
-from fer.detection.blazeface import is_sure_face
+from fer.detection.blazeface import allows_confident_answer
 
 SMOOTHING_SECONDS = 0.5
 """Time constant of the smoothing: after this time an answer is 63 % of the way to a new expression, after three times
@@ -29,12 +29,6 @@ FADING_SECONDS = 1.0
 """Seconds unseen after which the likeness of a face to a new box counts 1/e as much as that of a face just seen."""
 PREDICTED = 0.7
 """Weight of the expected box of a face; its last box has the remaining weight."""
-MAX_TRACKED = 64
-"""Largest number of faces per frame of a stream or clip that are recognised and tracked, the largest faces. In a single
-picture more faces are recognised."""
-LIVE_SIDE = 480
-"""Longest side of a camera's frame in pixels. It is below the least side in `fer.detection.blazeface.FAR_SIDES`, so
-that the detector makes its fastest pass, which is enough for people in front of a camera."""
 MIN_LIKENESS = -0.25
 """Least `likeness` of two boxes that may be the same face. Equal squares side by side have -0.2, so a face that moves
 by its own width from one picture to the next is still tracked."""
@@ -50,7 +44,7 @@ class TrackedFace:
     probabilities: smoothed probability by class; they sum to 1.
     detection_score: detection score in this picture, 0-1; None for a face that the caller has cut out.
     confident: whether the largest smoothed probability reaches the model's threshold, and the detection score reaches
-        `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".
+        `fer.detection.blazeface.MIN_CONFIDENT_SCORE`; otherwise the answer is "not sure".
     """
 
     number: int
@@ -103,7 +97,7 @@ class FaceTracker:
         """Track the faces of the next picture.
 
         Args:
-            faces: faces of `fer.recognition.recognizer.Recognizer.recognize`, at most `MAX_TRACKED`.
+            faces: faces of `fer.recognition.recognizer.Recognizer.recognize`, at most its `MAX_TRACKED`.
             seconds: time of the picture from any start, never earlier than that of the picture before.
 
         Returns:
@@ -155,7 +149,7 @@ class FaceTracker:
             }
         label = max(probabilities, key=probabilities.get)
         (confident,) = self.calibration.confident([list(probabilities.values())])
-        confident = bool(confident) and is_sure_face(face.detection_score)
+        confident = bool(confident) and allows_confident_answer(face.detection_score)
         return TrackedFace(number, face.box, label, probabilities, face.detection_score, confident)
 
 

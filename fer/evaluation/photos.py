@@ -132,18 +132,18 @@ def measure_set(
         Intervals are Wilson's at 95 %.
     """
     # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
-    from fer.detection.blazeface import is_sure_face
+    from fer.detection.blazeface import allows_confident_answer
 
     true = np.array([labels.index(label) for label in photos.labels])
     found = np.array([answer is not None for answer in answers])
     probabilities = np.zeros((len(true), len(labels)))
     if found.any():
         probabilities[found] = np.stack([answer.probabilities for answer in answers if answer is not None])
-    sure_face = np.array([answer is not None and is_sure_face(answer.detection_score) for answer in answers])
+    allowed = np.array([answer is not None and allows_confident_answer(answer.detection_score) for answer in answers])
     own = tuple(label for label in labels if label in photos.labels)
     among_own = np.array([labels.index(label) for label in own])[restrict(probabilities, labels, own).argmax(axis=1)]
     predicted = np.where(found, probabilities.argmax(axis=1), len(labels))
-    confident = sure_face & calibration.confident(probabilities)
+    confident = allowed & calibration.confident(probabilities)
     right, total = int((predicted == true)[confident].sum()), int(confident.sum())
     return {
         "n": len(true),

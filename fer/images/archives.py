@@ -1,4 +1,4 @@
-"""Zips of pictures, read within limits of size and number; any defect of a zip is reported as a `UserError`."""
+"""Zips, read within limits of size; any defect of a zip is reported as a `UserError`."""
 
 import io
 import math
@@ -6,35 +6,20 @@ import re
 import struct
 import zipfile
 import zlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple
-
-from PIL import Image
+from pathlib import Path
+from typing import IO
 
 from fer.errors import UserError
-from fer.images.formats import HEAD_BYTES, describe_contents, pick_pictures, read_head
-from fer.images.loading import MAX_PIXELS, load_image
+from fer.images.formats import HEAD_BYTES
+from fer.images.loading import MAX_PIXELS
 
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression methods that are unpacked. With any other, `zipfile` ignores the number of bytes asked for: a file of 893
 bytes became 2 GB."""
-MAX_PICTURES = 200
-"""Largest number of pictures in a batch."""
-MAX_PHOTO_BYTES = 20_000_000
-"""Largest picture in bytes that the app takes, unpacked if it lies in a zip: the JPEG of a 50-megapixel camera is
-smaller."""
 MAX_MEMBER_BYTES = 6 * MAX_PIXELS
 """Largest picture in a zip in bytes, for commands: `MAX_PIXELS` of 16 bits per channel, uncompressed."""
-MAX_MEMBERS = 2_000
-"""Largest number of files in a zip. The zip's list of files is read again for each of its pictures."""
-MAX_DIRECTORY = 1_000_000
-"""Largest size of a zip's list of files in bytes: 500 for each of `MAX_MEMBERS`."""
-MAX_UNPACKED = 500_000_000
-"""Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger zip is unpacked."""
 MAX_NAME = 200
 """Maximal length in characters of the path of a file in a zip, or of the reason why it is damaged, in answers and
 messages. A zip allows paths of 65,535 bytes."""
@@ -86,7 +71,7 @@ def open_zip(path: str | Path, name: str | None = None, most_directory: float = 
             yield archive
 
 
-def list_files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def list_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the `zipfile.ZipInfo` of each file of an archive that is in no hidden folder, in the archive's order."""
     # `ZipInfo.is_dir` raises IndexError for an empty name.
     files = (member for member in archive.infolist() if not member.filename.endswith("/"))
@@ -165,103 +150,3 @@ class _BoundedFile(io.FileIO):
         if size is not None and size > self.most:
             raise UserError(self.refusal)
         return super().read(size)
-
-
-class Picture(NamedTuple):
-    """A picture that has not been decoded yet.
-
-    name: name of the picture in answers and errors; a long path in a zip is cut to its last `MAX_NAME` characters.
-    path: path of the file, or of the zip that contains it.
-    member: member of that zip; None for a file of its own.
-    problem: why the picture cannot be read, if that is known before it is opened; else "".
-    """
-
-    name: str
-    path: Path
-    member: zipfile.ZipInfo | None = None
-    problem: str = ""
-
-
-class Listing(NamedTuple):
-    """The pictures found among files and in zips.
-
-    pictures: the pictures, in their order.
-    left_out: number of other files in the zips, by kind.
-    notes: name of each zip that has other files or no pictures, with a message that says so.
-    """
-
-    pictures: list[Picture]
-    left_out: Counter
-    notes: list[tuple[str, str]]
-
-
-def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = None) -> Listing:
-    """Return the pictures among files and in zips, in their order.
-
-    Each file that is not a zip counts as a picture, whatever it contains. A zip that cannot be read, or that has more
-    than `MAX_MEMBERS` files or `MAX_UNPACKED` bytes, counts as one picture with a `problem`; the other files are still
-    read.
-
-    Args:
-        paths: paths of the files.
-        names: names of the files, if they are not those of the paths.
-
-    Raises:
-        UserError: if there are more than `MAX_PICTURES`.
-    """
-    listing = Listing([], Counter(), [])
-    paths = [Path(path) for path in paths]
-    for path, name in zip(paths, names or [path.name for path in paths], strict=True):
-        if path.suffix.lower() == ".zip" or is_zip(read_head(path)):
-            try:
-                _list_zip(path, name, listing)
-            except UserError as error:
-                listing.pictures.append(Picture(name, path, problem=str(error)))
-        else:
-            listing.pictures.append(Picture(name, path))
-    if len(listing.pictures) > MAX_PICTURES:
-        raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {len(listing.pictures)}")
-    return listing
-
-
-def open_picture(picture: Picture, load_image: Callable[..., Image.Image] = load_image) -> Image.Image:
-    """Decode a `Picture`, and return it as a PIL image of mode RGB.
-
-    A zip is unpacked in memory, so that the paths in it are never used as paths.
-
-    Args:
-        picture: picture that `list_pictures` found.
-        load_image: `fer.images.loading.load_image`, or `fer.images.decoding.DecodingPool.load_image`.
-
-    Raises:
-        UserError: if the picture cannot be read, with the reason.
-    """
-    if picture.problem:
-        raise UserError(picture.problem)
-    if picture.member is None:
-        return load_image(picture.path, picture.name, MAX_PHOTO_BYTES)
-    with open_zip(picture.path, picture.name, MAX_DIRECTORY) as archive:
-        content = read_member(archive, picture.member, picture.name, MAX_PHOTO_BYTES)
-    return load_image(io.BytesIO(content), picture.name)
-
-
-def _list_zip(path, name, listing):
-    """Add the pictures of a zip to a `Listing`."""
-    with open_zip(path, name, MAX_DIRECTORY) as archive:
-        members = list_files(archive)
-        if len(members) > MAX_MEMBERS:
-            raise UserError(f"{name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(members)}")
-        members, left_out = pick_pictures(
-            members, partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
-        )
-    if sum(member.file_size for member in members) > MAX_UNPACKED:
-        raise UserError(f"{name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
-    for member in members:
-        path_there = member.filename
-        if len(path_there) > MAX_NAME:  # The end, which has the file's own name and its suffix, is kept.
-            path_there = f"…{path_there[1 - MAX_NAME :]}"
-        full, problem = f"{name}/{path_there}", find_problem(member)
-        listing.pictures.append(Picture(full, path, member, problem and f"{full}: {problem}."))
-    listing.left_out.update(left_out)
-    if note := describe_contents(name, "zip", len(members), left_out):
-        listing.notes.append((name, note))

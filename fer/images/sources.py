@@ -23,7 +23,7 @@ from fer.images.archives import (
     MAX_MEMBER_BYTES,
     find_problem,
     is_zip,
-    list_files,
+    list_members,
     open_zip,
     read_member,
     read_member_head,
@@ -149,7 +149,7 @@ def _of_folder(folder, number, note):
 def _of_zip(path, name, number, note, unpack):
     with open_zip(path, name) as archive:
         members, left_out = pick_pictures(
-            list_files(archive), partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
+            list_members(archive), partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
         )
         for member in members:
             full = f"{name}/{member.filename}"

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
-from fer.detection.blazeface import MIN_SURE_SCORE
+from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.errors import UserError
 from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
@@ -84,7 +84,7 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
             earlier=list_earlier(config.training),
             commands=list(dict.fromkeys(list_commands(clean_training(config.training)))),
             metrics=metrics,
-            min_sure_score=MIN_SURE_SCORE,
+            min_confident_score=MIN_CONFIDENT_SCORE,
             missing=[text for key, text in OPTIONAL.items() if not metrics.get(key)],
             exports=exports,
             files=[f"`{EXPORTS[format]}`" for format in exports],

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fer.detection.tracking import LOST_SECONDS, MAX_TRACKED, FaceTracker
+from fer.detection.tracking import LOST_SECONDS, FaceTracker
 from fer.labels import NOT_SURE
+from fer.recognition.recognizer import MAX_TRACKED
 from fer.recognition.records import Row, clip_rows
 
 if TYPE_CHECKING:

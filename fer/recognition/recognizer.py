@@ -13,7 +13,7 @@ from itertools import islice
 import numpy as np
 
 from fer.detection.alignment import crop_face
-from fer.detection.blazeface import THREADS, FaceDetector, is_sure_face
+from fer.detection.blazeface import THREADS, FaceDetector, allows_confident_answer
 from fer.errors import UserError, check_finite
 from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
@@ -24,6 +24,8 @@ from fer.recognition.litert_network import LiteRTFile, LiteRTNetwork, Uncalibrat
 MAX_FACES = 256
 """Default limit of faces per picture, the largest first. A picture with more is a pattern rather than people, and would
 keep other users waiting."""
+MAX_TRACKED = 64
+"""Limit of faces per frame of a stream or clip, the largest first; `fer.detection.tracking` tracks them."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Face:
     probabilities: calibrated probabilities by class, in the order of the model's labels; they sum to 1.
     detection_score: the detector's confidence that this is a face, from 0 to 1; None if there was no detection.
     confident: whether the top probability reaches the model's threshold and the detection score reaches
-        `fer.detection.blazeface.MIN_SURE_SCORE`; otherwise the answer is "not sure".
+        `fer.detection.blazeface.MIN_CONFIDENT_SCORE`; otherwise the answer is "not sure".
     crop: aligned face, the input of the network: a grey uint8 array `(image_size, image_size)`.
     """
 
@@ -216,7 +218,7 @@ class Recognizer:
         above_threshold = self.calibration.confident(probabilities)
         for (box, crop, score), row, above in zip(cuts, probabilities, above_threshold, strict=True):
             by_label = dict(zip(self.labels, map(float, row), strict=True))
-            confident = bool(above) and is_sure_face(score)
+            confident = bool(above) and allows_confident_answer(score)
             faces.append(Face(box, self.labels[row.argmax()], by_label, score, confident, crop))
         return faces
 

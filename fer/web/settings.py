@@ -10,7 +10,7 @@ from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
 from fer.models.provenance import last_part
 from fer.recognition.litert_network import LiteRTFile, read_litert_file
-from fer.recognition.recognizer import MAX_FACES
+from fer.recognition.recognizer import MAX_FACES, MAX_TRACKED
 from fer.web.shapes import find_shapes
 from fer.web.vendor import MANIFEST, RUNTIME
 
@@ -50,7 +50,7 @@ def build_settings(
         "detection": {
             "min_score": blazeface.MIN_SCORE,
             "min_closer_score": blazeface.MIN_CLOSER_SCORE,
-            "min_sure_score": blazeface.MIN_SURE_SCORE,
+            "min_confident_score": blazeface.MIN_CONFIDENT_SCORE,
             "max_overlap": blazeface.MAX_OVERLAP,
             "max_inside": blazeface.MAX_INSIDE,
             "field": blazeface.FAR_SIDE,
@@ -71,8 +71,8 @@ def build_settings(
             "coasting_seconds": tracking.COASTING_SECONDS,
             "fading_seconds": tracking.FADING_SECONDS,
             "predicted": tracking.PREDICTED,
-            "max_faces": tracking.MAX_TRACKED,
-            "live_side": tracking.LIVE_SIDE,
+            "max_faces": MAX_TRACKED,
+            "live_side": blazeface.LIVE_SIDE,
             "min_likeness": tracking.MIN_LIKENESS,
         },
         "runtime": json.loads(MANIFEST.read_text()),

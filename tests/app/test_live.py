@@ -6,9 +6,9 @@ import pytest
 from conftest import texts
 from PIL import Image
 
+from fer.app.components.live_stream import RATE_SECONDS, StreamState
 from fer.app.components.live_view import CHART_SECONDS, boxes, panel, spread
 from fer.app.components.upload import decode_frame
-from fer.app.pages.live import GONE_SECONDS, RATE_SECONDS, StreamSlots, StreamState
 from fer.app.server.limits import LIVE_BYTES
 from fer.detection.tracking import TrackedFace
 from fer.labels import EMOTIONS
@@ -45,17 +45,6 @@ def test_the_panel_says_that_a_face_is_out_of_sight():
 def test_labels_are_moved_apart_within_the_chart():
     assert spread([10, 100, 150], 20, 200) == [10, 100, 150]
     assert spread([10, 12, 199, 199, 200], 20, 200) == [10, 30, 160, 180, 200]
-
-
-def test_a_slot_is_kept_until_its_session_ends_or_times_out():
-    slots = StreamSlots(1)
-    assert slots.acquire("anna", 0)
-    assert not slots.acquire("ben", 1)
-    assert slots.acquire("anna", 2)
-    assert not slots.acquire("ben", 2 + GONE_SECONDS - 0.1)
-    assert slots.acquire("ben", 2 + GONE_SECONDS)
-    slots.release("ben")
-    assert slots.acquire("carla", 2 + GONE_SECONDS)
 
 
 def test_the_largest_face_is_followed_until_another_is_clearly_larger():

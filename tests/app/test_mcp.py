@@ -13,6 +13,35 @@ from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
 
+from fer.app.server.limits import (
+    CLIP_MAX_EVERY,
+    CLIP_SECONDS,
+    MAX_FILE_SIZE,
+    MAX_PHOTO_BYTES,
+    MAX_PICTURES,
+    MAX_SMALLEST_FACE,
+)
+from fer.images.formats import READABLE
+from fer.images.loading import MAX_PIXELS
+from fer.images.sampling import MIN_EVERY
+from fer.recognition.clip_reading import EPISODE_SECONDS
+from fer.recognition.recognizer import MAX_FACES, MAX_TRACKED
+
+WORDS = {60: "up to one minute", 1: "over a second"}
+"""Numbers of seconds that a description writes as words."""
+MEGABYTES = f"at most {MAX_PHOTO_BYTES / 1e6:g} MB"
+PHOTO = f"{READABLE} of {MEGABYTES} and {MAX_PIXELS / 1e6:g} megapixels."
+LIMITS = {
+    "predict": [PHOTO],
+    "analyze": [PHOTO, f"At most {MAX_FACES} faces are read", f"0 to {MAX_SMALLEST_FACE};"],
+    "predict_batch": [f"up to {MAX_PICTURES} pictures", f"{MEGABYTES} per picture"],
+    "analyze_video": [
+        WORDS[CLIP_SECONDS], f"at most {CLIP_SECONDS} seconds and {MAX_FILE_SIZE / 1024**2:g} MB",
+        f"more than {MAX_TRACKED} faces", WORDS[EPISODE_SECONDS], f"{MIN_EVERY:g} to {CLIP_MAX_EVERY:g}.",
+    ],
+}  # fmt: skip
+"""Limits that the description of a tool states, of itself or of its arguments."""
+
 
 @pytest.fixture
 def ask(app_url):
@@ -57,6 +86,20 @@ def test_the_tools_are_those_of_the_api_and_describe_their_arguments(ask, client
     for tool in tools.values():
         assert tool.description
         assert all(value["description"] for value in tool.inputSchema["properties"].values())
+
+
+def test_the_descriptions_state_the_limits(ask):
+    for tool in ask(lambda session: session.list_tools()).tools:
+        said = [tool.description, *(value["description"] for value in tool.inputSchema["properties"].values())]
+        assert [limit for limit in LIMITS.get(tool.name, ()) if limit not in " ".join(said)] == []
+
+
+def test_the_descriptions_name_every_value_of_an_answer(ask, call, photo):
+    said = {tool.name: tool.description for tool in ask(lambda session: session.list_tools()).tools}
+    record = call("analyze", photo=photo)
+    answers = {"analyze": (record, *record["faces"]), "predict_batch": call("predict_batch", files=[photo])}
+    for name, values in answers.items():
+        assert {key for value in values for key in value if key not in said[name]} == set()
 
 
 def test_a_photo_is_recognized(call, photo):

@@ -9,8 +9,8 @@ from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say
 from fer.app.components.timeline import MAX_FACES, timeline
 from fer.app.pages.batch import summary
 from fer.app.pages.photo import face_at
+from fer.app.server.limits import MAX_PICTURES
 from fer.app.texts import TEXTS
-from fer.images.archives import MAX_PICTURES
 from fer.labels import EMOTIONS
 from fer.recognition.recognizer import Face
 from fer.recognition.records import photo_rows
@@ -42,7 +42,7 @@ def test_the_face_view_is_in_the_language_of_the_page(face):
     assert say_expression("es", face) == "alegría 90%"
 
 
-def test_an_unsure_answer_is_marked_as_such(face):
+def test_an_answer_that_is_not_confident_is_marked_as_such(face):
     face = replace(face, confident=False)
     assert say_expression("en", face) == "not sure: happy 90%"
     assert caption("es", 2, face) == "2 ¿alegría? 90%"

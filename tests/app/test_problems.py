@@ -7,9 +7,9 @@ from PIL import Image
 
 from fer.app import problems
 from fer.app.problems import MAX_LENGTH, PATTERNS, say_problem
+from fer.app.server.batch import list_pictures
 from fer.app.texts import TEXTS
 from fer.errors import UserError
-from fer.images.archives import list_pictures
 from fer.images.clips import open_clip
 from fer.images.loading import load_image, note_of
 from fer.recognition.records import LEFT_OUT

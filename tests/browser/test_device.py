@@ -286,7 +286,10 @@ def test_the_tracker_gives_the_same_numbers_as_in_python(site_page, recognizer):
         ]
         frames.append({"seconds": seconds, "faces": faces})
     settings, _ = build_settings()
-    limits = {"threshold": recognizer.calibration.threshold, "min_sure_score": settings["detection"]["min_sure_score"]}
+    limits = {
+        "threshold": recognizer.calibration.threshold,
+        "min_confident_score": settings["detection"]["min_confident_score"],
+    }
     given = {"settings": settings["tracking"], "limits": limits, "frames": frames}
     answers, tracker, numbers = site_page.evaluate(TRACK, given), FaceTracker(recognizer.calibration), set()
     for frame, answer in zip(frames, answers, strict=True):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fer.detection.assignment import assign
-from fer.detection.blazeface import MIN_SURE_SCORE
+from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.detection.tracking import LOST_SECONDS, SMOOTHING_SECONDS, FaceTracker, likeness
 from fer.models.calibration import UNCALIBRATED, Calibration
 
@@ -156,7 +156,7 @@ def test_the_threshold_applies_to_the_smoothed_probability():
 
 def test_a_low_detection_score_is_never_confident():
     tracker = FaceTracker(UNCALIBRATED)
-    faces = [Seen((0, 0, 80, 80), HAPPY, score) for score in (MIN_SURE_SCORE - 0.01, MIN_SURE_SCORE, None)]
+    faces = [Seen((0, 0, 80, 80), HAPPY, score) for score in (MIN_CONFIDENT_SCORE - 0.01, MIN_CONFIDENT_SCORE, None)]
     confident = [tracker.update([face], second)[0].confident for second, face in enumerate(faces)]
     assert confident == [False, True, True]
 

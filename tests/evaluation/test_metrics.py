@@ -23,8 +23,8 @@ def test_metrics_of_a_worked_example():
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
-    sure_and_half_right = np.array([[0.9, 0.1]] * 10)
-    assert expected_calibration_error(sure_and_half_right, np.array([0, 1] * 5)) == pytest.approx(0.4)
+    confident_and_half_right = np.array([[0.9, 0.1]] * 10)
+    assert expected_calibration_error(confident_and_half_right, np.array([0, 1] * 5)) == pytest.approx(0.4)
     assert expected_calibration_error(np.eye(2), np.array([0, 1])) == 0
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from fer.data.photos import list_photo_sets
-from fer.detection.blazeface import MIN_SURE_SCORE
+from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.evaluation.photos import format_photos, measure_photos
@@ -22,7 +22,7 @@ ANSWERS = {
     "lime": {"happy": 0.95, "neutral": 0.03, "sad": 0.02},
     "gray": None,
 }
-SCORES = {"red": 0.9, "blue": 0.9, "lime": MIN_SURE_SCORE - 0.01}
+SCORES = {"red": 0.9, "blue": 0.9, "lime": MIN_CONFIDENT_SCORE - 0.01}
 """Detection score of the face in a photo, by colour."""
 
 

@@ -10,14 +10,14 @@ from PIL import Image
 from fer.cli.commands import main
 from fer.detection import blazeface as faces_module
 from fer.detection.blazeface import DetectedFace, _merge
-from fer.detection.tracking import MAX_TRACKED, FaceTracker
+from fer.detection.tracking import FaceTracker
 from fer.fair_lock import FairLock
 from fer.images.clips import Frame
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED
 from fer.recognition.classification import classify
 from fer.recognition.clip_reading import read_faces
-from fer.recognition.recognizer import MAX_FACES, Face, FaceList, Recognizer
+from fer.recognition.recognizer import MAX_FACES, MAX_TRACKED, Face, FaceList, Recognizer
 from fer.recognition.records import photo_record, photo_rows
 
 

@@ -122,7 +122,7 @@ def test_calibration_changes_probabilities_and_not_the_label(recognizer, astrona
 def test_a_low_detection_score_is_never_confident(recognizer, photo, monkeypatch):
     (face,) = recognizer.recognize(photo)
     assert face.confident
-    monkeypatch.setattr(blazeface, "MIN_SURE_SCORE", face.detection_score + 0.01)
+    monkeypatch.setattr(blazeface, "MIN_CONFIDENT_SCORE", face.detection_score + 0.01)
     (unsure,) = recognizer.recognize(photo)
     assert (unsure.label, unsure.probabilities, unsure.confident) == (face.label, face.probabilities, False)
     assert recognizer.recognize(photo, already_cropped=True)[0].detection_score is None

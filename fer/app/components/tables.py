@@ -28,6 +28,6 @@ def percentages(probabilities: Mapping[str, float] | None, labels: Sequence[str]
     return [f"{probabilities[label]:.0%}" for label in labels] if probabilities else [""] * len(labels)
 
 
-def sure(language: str, confident: bool | None) -> str:
+def say_confident(language: str, confident: bool | None) -> str:
     """Return the cell that says whether an answer is confident; "" for None, which means that there is no answer."""
     return "" if confident is None else say(language, "table.yes" if confident else "table.not_sure")

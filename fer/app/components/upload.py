@@ -13,11 +13,14 @@ import gradio as gr
 from gradio_client import handle_file
 
 from fer.app.server.limits import LIVE_BYTES
+from fer.resources import find_resource
 
+EXAMPLE = find_resource("examples/astronaut.jpg")
+"""Path of the example photo."""
 EXAMPLE_ADDRESS = handle_file(
     "https://raw.githubusercontent.com/scikit-image/scikit-image/v0.25.2/skimage/data/astronaut.png"
 )
-"""Photo in the documentation of the API: the app's example, at its original address."""
+"""Photo in the documentation of the API: `EXAMPLE`, at its original address."""
 
 
 class Upload(NamedTuple):

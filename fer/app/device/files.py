@@ -17,10 +17,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from fer.app.components import face_panel, live_view
+from fer.app.components import face_panel, live_stream, live_view
+from fer.app.components.upload import EXAMPLE
 from fer.app.device.view import ADDRESS
-from fer.app.pages import live
-from fer.app.pages.photo import EXAMPLE
 from fer.app.server.limits import DISPLAY_SIDE, MAX_SMALLEST_FACE
 from fer.app.texts import TEXTS
 from fer.errors import UserError
@@ -145,12 +144,12 @@ def page_settings() -> dict:
             for language, texts in TEXTS.items()
         },
         "labels": list(EMOTIONS),
-        "camera": live.CAMERA,
+        "camera": live_stream.CAMERA,
         "stream": {
-            "rate_seconds": live.RATE_SECONDS,
+            "rate_seconds": live_stream.RATE_SECONDS,
             "chart_seconds": live_view.CHART_SECONDS,
-            "chart_step": live.CHART_STEP,
-            "clearly_larger": live.CLEARLY_LARGER,
+            "chart_step": live_stream.CHART_STEP,
+            "clearly_larger": live_stream.CLEARLY_LARGER,
         },
         "chart": {
             "seconds": live_view.CHART_SECONDS,

@@ -1,6 +1,5 @@
 """Page about the app: which model answers, how often it is right, its limits, and how programs call it."""
 
-from concurrent.futures import Future
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import gradio as gr
 from fer.app.components.metrics_view import format_percent, show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.javascript import read_script
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 
@@ -63,12 +63,12 @@ SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
 
 
 def build_about_page(
-    serving: Future, language: gr.Textbox, demo: gr.Blocks, device: "DeviceFiles | None" = None
+    services: Services, language: gr.Textbox, demo: gr.Blocks, device: "DeviceFiles | None" = None
 ) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
         demo: app, whose tools of the Model Context Protocol the page lists after the launch.
         device: files that browsers may load; None if they may not load the model.
@@ -76,7 +76,7 @@ def build_about_page(
 
     def about(language):
         network = device and device.network
-        served = serving.result()
+        served = services.serving.result()
         return describe(language, *served, network=network), say_limits(language, served.source.folder)
 
     def name_tools(language):
@@ -125,7 +125,7 @@ def describe(
     fallback = f"<p>{say(language, 'app.fallback', reason=escape(reason))}</p>" if reason else ""
     facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}
     threshold = recognizer.calibration.threshold
-    sure = say(
+    confident = say(
         language,
         "about.threshold" if threshold else "about.no_threshold",
         threshold=format_percent(language, threshold),
@@ -143,7 +143,7 @@ def describe(
         figures = f"<p>{say(language, 'about.no_figures')}</p>"
     return (
         f'<div class="about"><h3>{say(language, "about.model")}</h3>{fallback}'
-        f"<p>{say(language, 'about.serving', **facts)}</p><p>{sure}</p>"
+        f"<p>{say(language, 'about.serving', **facts)}</p><p>{confident}</p>"
         f"<p>{device}</p>"
         f"<h3>{say(language, 'about.figures')}</h3>{figures}</div>"
     )

@@ -1,8 +1,7 @@
 """Page that reads many pictures, from files or zips, and the endpoint that does the same."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,17 +9,18 @@ import gradio as gr
 
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import bars, caption
-from fer.app.components.tables import headers, percentages, sure
+from fer.app.components.tables import headers, percentages, say_confident
 from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
 from fer.app.problems import say_problem
+from fer.app.server.batch import list_pictures, open_picture
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import BATCH_QUEUE, THUMBNAIL_SIDE
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
-from fer.images.archives import list_pictures, open_picture
 from fer.images.drawing import draw_faces
 from fer.images.formats import list_kinds
-from fer.images.loading import load_image, note_of
+from fer.images.loading import note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import NO_FACE, note_rows, photo_rows, photos_csv
 
@@ -30,91 +30,101 @@ SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json"
 """JavaScript that saves the rows as JSON."""
 
 
-def build_batch_page(serving: Future, language: gr.Textbox, load_image: Callable = load_image) -> None:
+def build_batch_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
     """
+    page = _BatchPage(services)
+    page.lay_out()
+    page.connect(language)
 
-    def fill(language, text, rows=(), pictures=()):
-        labels = serving.result().recognizer.labels
-        save = gr.Button(interactive=bool(rows))
-        return {
-            message: text,
-            gallery: list(pictures),
-            counts: _counts(language, labels, rows),
-            table: _table(language, labels, rows),
-            answer: {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None,
-            save_csv: save,
-            save_rows: save,
-        }
 
-    def show(files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
+class _BatchPage:
+    """Components of the page, and the handler of their events."""
+
+    def __init__(self, services):
+        self.services = services
+
+    def lay_out(self):
+        with gr.Row():
+            with gr.Column(scale=4, min_width=300):
+                self.files = gr.File(label=I18N("batch.files"), file_count="multiple", height=200, elem_id="files")
+                self.message = gr.Markdown(I18N("batch.waiting"), elem_id="batch-message")
+                self.counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
+                with gr.Row():
+                    self.save_csv = gr.Button(I18N("batch.save_csv"), size="sm", interactive=False)
+                    self.save_rows = gr.Button(I18N("batch.save_rows"), size="sm", interactive=False)
+            with gr.Column(scale=9, min_width=320):
+                self.gallery = gr.Gallery(
+                    label=I18N("batch.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
+                    format="jpeg", interactive=False, buttons=[], elem_id="gallery",
+                )  # fmt: skip
+        self.table = gr.Dataframe(
+            _table("en", EMOTIONS, []), interactive=False, label=I18N("batch.table"), max_height=400, wrap=True,
+            elem_id="batch-table",
+        )  # fmt: skip
+        self.answer = gr.JSON(visible="hidden")
+
+    def connect(self, language):
+        answers = [
+            self.message, self.gallery, self.counts, self.table, self.answer, self.save_csv, self.save_rows,
+        ]  # fmt: skip
+        gr.on(
+            [self.files.change, language.change], self.show, [self.files, language], answers, preprocess=False,
+            api_visibility="private", show_progress_on=self.message, trigger_mode="always_last", **BATCH_QUEUE,
+        )  # fmt: skip
+        self.save_csv.click(None, self.answer, js=SAVE_CSV, api_visibility="private")
+        self.save_rows.click(None, self.answer, js=SAVE_ROWS, api_visibility="private")
+
+    def show(self, files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
         uploads = [to_upload(file) for file in files or []]
         if not all(Path(upload.path).exists() for upload in uploads):
-            return fill(language, say(language, "app.gone"))
+            return self._fill(language, say(language, "app.gone"))
         rows, pictures = [], []
         try:
             listing = _list(uploads)
-            for image, faces, more in _read(serving, load_image, listing.pictures, progress, language):
+            for image, faces, more in _read(self.services, listing.pictures, progress, language):
                 rows += more
                 if image:
                     drawn = draw_faces(image, faces, caption=partial(caption, language))
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
                     pictures.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
-            return fill(language, f"⚠️ {say_problem(language, error)}")
+            return self._fill(language, f"⚠️ {say_problem(language, error)}")
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
-        return fill(language, text, rows + note_rows(listing.notes), pictures)
+        return self._fill(language, text, rows + note_rows(listing.notes), pictures)
 
-    with gr.Row():
-        with gr.Column(scale=4, min_width=300):
-            files = gr.File(label=I18N("batch.files"), file_count="multiple", height=200, elem_id="files")
-            message = gr.Markdown(I18N("batch.waiting"), elem_id="batch-message")
-            counts = gr.HTML(_counts("en", EMOTIONS, []), container=True, padding=True, elem_id="counts")
-            with gr.Row():
-                save_csv = gr.Button(I18N("batch.save_csv"), size="sm", interactive=False)
-                save_rows = gr.Button(I18N("batch.save_rows"), size="sm", interactive=False)
-        with gr.Column(scale=9, min_width=320):
-            gallery = gr.Gallery(
-                label=I18N("batch.gallery"), columns=4, fit_columns=False, height=510, object_fit="contain",
-                format="jpeg", interactive=False, buttons=[], elem_id="gallery",
-            )  # fmt: skip
-    table = gr.Dataframe(
-        _table("en", EMOTIONS, []),
-        interactive=False,
-        label=I18N("batch.table"),
-        max_height=400,
-        wrap=True,
-        elem_id="batch-table",
-    )
-    answer = gr.JSON(visible="hidden")
-
-    answers = [message, gallery, counts, table, answer, save_csv, save_rows]
-    gr.on(
-        [files.change, language.change], show, [files, language], answers, preprocess=False, api_visibility="private",
-        show_progress_on=message, trigger_mode="always_last", **BATCH_QUEUE,
-    )  # fmt: skip
-    save_csv.click(None, answer, js=SAVE_CSV, api_visibility="private")
-    save_rows.click(None, answer, js=SAVE_ROWS, api_visibility="private")
+    def _fill(self, language, text, rows=(), pictures=()):
+        labels = self.services.recognizer.labels
+        save = gr.Button(interactive=bool(rows))
+        return {
+            self.message: text,
+            self.gallery: list(pictures),
+            self.counts: _counts(language, labels, rows),
+            self.table: _table(language, labels, rows),
+            self.answer: {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None,
+            self.save_csv: save,
+            self.save_rows: save,
+        }
 
 
-def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> None:
+def add_batch_endpoint(services: Services) -> None:
     """Add `/predict_batch` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
+        services: what the pages and endpoints share.
     """
 
     def predict_batch(files, progress=gr.Progress()):  # noqa: B008
         """Read the expression of every face in up to 200 pictures. The answer is a list with one row per face: file,
-        face (the number of the face in the picture), label, probabilities (0-1 by expression) and confident (false if
-        the answer is not sure). A picture that is unreadable or has no face has one row with the reason as message. A
-        zip with files that are not pictures has one row whose message counts these files.
+        face (its number in the picture, 1 is the largest), box (left, top, right, bottom in pixels), label,
+        probabilities (0-1 by expression), detection_score (0-1), confident (false if the answer is "not sure") and
+        message (a remark on the picture, such as the number of smaller faces that were not read; mostly empty). A
+        picture that is unreadable or has no face has one row with the reason as message. A zip with files that are not
+        pictures has one row whose message counts these files. In both, the values between file and message are null.
 
         Args:
             files: pictures and zips of pictures, at most 20 MB per picture. If an address among them cannot be fetched,
@@ -124,7 +134,7 @@ def add_batch_endpoint(serving: Future, load_image: Callable = load_image) -> No
             raise gr.Error("Pictures are needed. Received: none", print_exception=False)
         try:
             listing = _list(to_upload(file) for file in files)
-            answers = _read(serving, load_image, listing.pictures, progress)
+            answers = _read(services, listing.pictures, progress)
             return [row for _, _, rows in answers for row in rows] + note_rows(listing.notes)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -140,7 +150,7 @@ def summary(language: str, rows: Sequence[dict], left_out: Counter | None = None
     Args:
         language: code of the page's language.
         rows: rows of the pictures.
-        left_out: numbers of the files in zips that are not pictures, by kind, from `fer.images.archives.Listing`.
+        left_out: numbers of the files in zips that are not pictures, by kind, from `fer.app.server.batch.Listing`.
     """
     pictures, faces = sum(row["face"] in (1, None) for row in rows), sum(row["face"] is not None for row in rows)
     text = say(language, "batch.summary", pictures=pictures, faces=faces, without=len(rows) - faces)
@@ -158,16 +168,16 @@ def _list(uploads):
     return list_pictures([upload.path for upload in uploads], [upload.name for upload in uploads])
 
 
-def _read(serving, load_image, pictures, progress, language="en"):
+def _read(services, pictures, progress, language="en"):
     """Yield each picture as a PIL image with its faces and its rows.
 
     An unreadable picture yields None, no faces, and one row with the reason.
     """
-    recognizer = serving.result().recognizer
+    recognizer = services.recognizer
     for picture in progress.tqdm(pictures, say(language, "batch.reading"), unit=say(language, "batch.pictures")):
         image, faces, message = None, [], ""
         try:
-            image = open_picture(picture, load_image)
+            image = open_picture(picture, services.load_image)
             faces = recognizer.recognize(image)
         except UserError as error:
             message = str(error)
@@ -196,7 +206,7 @@ def _table(language, labels, rows):
             row["face"] or "",
             row["label"] and say_class(language, row["label"]),
             *percentages(row["probabilities"], labels),
-            sure(language, row["confident"]),
+            say_confident(language, row["confident"]),
             _reason(language, row),
         ]
         for row in rows

@@ -4,8 +4,7 @@ It shows a box around each face, and the crop, the class activation map and the 
 its switch, the browser answers instead of the server (`fer.app.device`).
 """
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,148 +13,152 @@ import gradio as gr
 from fer.app.components.downloads import SAVE_PICTURE, save_text
 from fer.app.components.face_panel import caption, face_view, say_expression, say_left_out
 from fer.app.components.scripts import PASTE, PASTED
-from fer.app.components.tables import headers, percentages, sure
-from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
+from fer.app.components.tables import headers, percentages, say_confident
+from fer.app.components.upload import EXAMPLE, EXAMPLE_ADDRESS, to_upload
 from fer.app.device.view import build_device_view
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
-from fer.images.loading import load_image, note_of
+from fer.images.loading import note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import photo_record
-from fer.resources import find_resource
 
-EXAMPLE = find_resource("examples/astronaut.jpg")
-"""Path of the example photo."""
 SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the record as JSON."""
 
 
-def build_photo_page(
-    serving: Future, language: gr.Textbox, load_image: Callable = load_image, on_device: bool = True
-) -> None:
+def build_photo_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
-        on_device: whether browsers may load the model.
     """
+    page = _PhotoPage(services)
+    page.lay_out(language)
+    page.connect(language)
 
-    def fill(language, text, picture=None, shown=(), record=None):
-        recognizer, faces = serving.result().recognizer, [face for _, face in shown]
-        choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
-        save = gr.Button(interactive=picture is not None)
-        return {
-            annotated: picture,
-            shown_faces: list(shown),
-            message: text,
-            number: gr.Radio(choices=choices, value=1 if faces else None),
-            panel: _view(language, recognizer, *faces[:1]),
-            table: _table(language, recognizer.labels, faces),
-            answer: record,
-            save_picture: save,
-            save_record: save,
-        }
 
-    def show(photo, already_cropped, smallest_face, language):
+class _PhotoPage:
+    """Components of the page, and the handlers of their events."""
+
+    def __init__(self, services):
+        self.services = services
+
+    def lay_out(self, language):
+        self.shown_faces = gr.State([], time_to_live=KEEP_SECONDS)
+        with gr.Column(elem_id="photo-page", elem_classes="switched"):
+            if self.services.on_device:
+                gr.Checkbox(False, label=I18N("device.photo"), elem_id="photo-switch", elem_classes="switch")
+                build_device_view("photo", language)
+            with gr.Column(elem_id="photo-server"):
+                with gr.Row(elem_id="photo-row"):
+                    with gr.Column(scale=4, min_width=300):
+                        self._lay_out_inputs()
+                    with gr.Column(scale=5, min_width=320):
+                        self.annotated = gr.Image(
+                            label=I18N("photo.faces"), format="jpeg", interactive=False, height=460,
+                            buttons=["fullscreen"], alt_text=str(I18N("photo.alt")), elem_id="annotated",
+                        )  # fmt: skip
+                        self.message = gr.Markdown(I18N("photo.waiting"), elem_id="message")
+                    with gr.Column(scale=4, min_width=300):
+                        self.number = gr.Radio(choices=[], label=I18N("photo.face"), elem_id="face")
+                        self.panel = gr.HTML(face_view("en", EMOTIONS), container=True, padding=True, elem_id="panel")
+                        with gr.Row():
+                            self.save_picture = gr.Button(I18N("photo.save_picture"), size="sm", interactive=False)
+                            self.save_record = gr.Button(I18N("photo.save_record"), size="sm", interactive=False)
+                self.table = gr.Dataframe(
+                    _table("en", EMOTIONS, []), interactive=False, label=I18N("photo.table"), max_height=200,
+                    elem_id="table",
+                )  # fmt: skip
+        self.pasted = gr.HTML(visible="hidden", js_on_load=PASTE)
+        self.answer = gr.JSON(visible="hidden")
+
+    def _lay_out_inputs(self):
+        self.photo = gr.Image(
+            label=I18N("photo.photo"), sources=["upload", "webcam", "clipboard"], image_mode=None, height=320,
+            elem_id="photo",
+        )  # fmt: skip
+        self.cropped = gr.Checkbox(label=I18N("photo.cropped"), elem_id="cropped")
+        self.smallest = gr.Slider(0, MAX_SMALLEST_FACE, 0, step=1, label=I18N("photo.smallest"), elem_id="smallest")
+        gr.Examples([[str(EXAMPLE)]], [self.photo], label=I18N("photo.example"), api_visibility="private")
+
+    def connect(self, language):
+        self.pasted.change(None, self.pasted, self.photo, js=PASTED, api_visibility="private")
+        inputs = [self.photo, self.cropped, self.smallest, language]
+        answers = [
+            self.annotated, self.shown_faces, self.message, self.number, self.panel, self.table, self.answer,
+            self.save_picture, self.save_record,
+        ]  # fmt: skip
+        # A single event for all: two events at once, of the page's start and of a photo, could end in either order.
+        gr.on(
+            [component.change for component in inputs], self.show, inputs, answers, preprocess=False,
+            api_visibility="private", show_progress_on=self.annotated, trigger_mode="always_last", **PHOTO_QUEUE,
+        )  # fmt: skip
+        quiet = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
+        self.number.input(self.choose, [self.shown_faces, self.number, language], self.panel, **quiet)
+        self.annotated.select(self.click, [self.shown_faces, language], [self.number, self.panel], **quiet)
+        self.save_picture.click(None, self.annotated, js=SAVE_PICTURE, api_visibility="private")
+        self.save_record.click(None, self.answer, js=SAVE_RECORD, api_visibility="private")
+
+    def show(self, photo, already_cropped, smallest_face, language):
         upload = to_upload(photo)
         if upload is None:
-            return fill(language, say(language, "photo.waiting"))
+            return self._fill(language, say(language, "photo.waiting"))
         if not Path(upload.path).exists():
-            return fill(language, say(language, "app.gone"))
+            return self._fill(language, say(language, "app.gone"))
         try:
-            image, faces = _read(serving, load_image, upload, already_cropped, smallest_face)
+            image, faces = _read(self.services, upload, already_cropped, smallest_face)
         except UserError as error:
-            return fill(language, f"⚠️ {say_problem(language, error)}")
+            return self._fill(language, f"⚠️ {say_problem(language, error)}")
         drawn = draw_faces(image, faces, caption=partial(caption, language))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
         boxes = [tuple(edge * scale for edge in face.box) for face in faces]
-        record = photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
+        record = photo_record(upload.name, image, faces, self.services.recognizer.model, note_of(image))
         text = _summary(language, faces, smallest_face)
         if note_of(image):
             text += " " + say(language, "photo.short")
-        return fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
+        return self._fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
-    def choose(shown, number, language):
+    def _fill(self, language, text, picture=None, shown=(), record=None):
+        recognizer, faces = self.services.recognizer, [face for _, face in shown]
+        choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
+        save = gr.Button(interactive=picture is not None)
+        return {
+            self.annotated: picture,
+            self.shown_faces: list(shown),
+            self.message: text,
+            self.number: gr.Radio(choices=choices, value=1 if faces else None),
+            self.panel: _view(language, recognizer, *faces[:1]),
+            self.table: _table(language, recognizer.labels, faces),
+            self.answer: record,
+            self.save_picture: save,
+            self.save_record: save,
+        }
+
+    def choose(self, shown, number, language):
         # The session's state may have been deleted meanwhile.
         if not number or number > len(shown):
             return gr.skip()
-        return _view(language, serving.result().recognizer, shown[number - 1][1])
+        return _view(language, self.services.recognizer, shown[number - 1][1])
 
-    def click(shown, language, event: gr.SelectData):
+    def click(self, shown, language, event: gr.SelectData):
         index = face_at(shown, *event.index)
         if index is None:
-            return {panel: gr.skip()}
-        return {number: index + 1, panel: _view(language, serving.result().recognizer, shown[index][1])}
-
-    shown_faces = gr.State([], time_to_live=KEEP_SECONDS)
-    with gr.Column(elem_id="photo-page", elem_classes="switched"):
-        if on_device:
-            gr.Checkbox(False, label=I18N("device.photo"), elem_id="photo-switch", elem_classes="switch")
-            build_device_view("photo", language)
-        with gr.Column(elem_id="photo-server"):
-            with gr.Row(elem_id="photo-row"):
-                with gr.Column(scale=4, min_width=300):
-                    photo = gr.Image(
-                        label=I18N("photo.photo"),
-                        sources=["upload", "webcam", "clipboard"],
-                        image_mode=None,
-                        height=320,
-                        elem_id="photo",
-                    )
-                    cropped = gr.Checkbox(label=I18N("photo.cropped"), elem_id="cropped")
-                    smallest = gr.Slider(
-                        0, MAX_SMALLEST_FACE, 0, step=1, label=I18N("photo.smallest"), elem_id="smallest"
-                    )  # fmt: skip
-                    gr.Examples([[str(EXAMPLE)]], [photo], label=I18N("photo.example"), api_visibility="private")
-                with gr.Column(scale=5, min_width=320):
-                    annotated = gr.Image(
-                        label=I18N("photo.faces"), format="jpeg", interactive=False, height=460, buttons=["fullscreen"],
-                        alt_text=str(I18N("photo.alt")), elem_id="annotated",
-                    )  # fmt: skip
-                    message = gr.Markdown(I18N("photo.waiting"), elem_id="message")
-                with gr.Column(scale=4, min_width=300):
-                    number = gr.Radio(choices=[], label=I18N("photo.face"), elem_id="face")
-                    panel = gr.HTML(face_view("en", EMOTIONS), container=True, padding=True, elem_id="panel")
-                    with gr.Row():
-                        save_picture = gr.Button(I18N("photo.save_picture"), size="sm", interactive=False)
-                        save_record = gr.Button(I18N("photo.save_record"), size="sm", interactive=False)
-            table = gr.Dataframe(
-                _table("en", EMOTIONS, []), interactive=False, label=I18N("photo.table"), max_height=200,
-                elem_id="table",
-            )  # fmt: skip
-
-    pasted = gr.HTML(visible="hidden", js_on_load=PASTE)
-    pasted.change(None, pasted, photo, js=PASTED, api_visibility="private")
-
-    answer = gr.JSON(visible="hidden")
-    answers = [annotated, shown_faces, message, number, panel, table, answer, save_picture, save_record]
-    quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    inputs = [photo, cropped, smallest, language]
-    # A single event for all of them: two events at once, of the page's start and of a photo, could end in either order.
-    gr.on(
-        [photo.change, cropped.change, smallest.change, language.change], show, inputs, answers,
-        preprocess=False, api_visibility="private", show_progress_on=annotated, trigger_mode="always_last",
-        **PHOTO_QUEUE,
-    )  # fmt: skip
-    number.input(choose, [shown_faces, number, language], panel, trigger_mode="always_last", **quiet)
-    annotated.select(click, [shown_faces, language], [number, panel], trigger_mode="always_last", **quiet)
-    save_picture.click(None, annotated, js=SAVE_PICTURE, api_visibility="private")
-    save_record.click(None, answer, js=SAVE_RECORD, api_visibility="private")
+            return {self.panel: gr.skip()}
+        return {self.number: index + 1, self.panel: _view(language, self.services.recognizer, shown[index][1])}
 
 
-def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> None:
+def add_photo_endpoints(services: Services) -> None:
     """Add `/predict` and `/analyze` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`.
-        load_image: function with the signature of `fer.images.loading.load_image`.
+        services: what the pages and endpoints share.
     """
 
     def read(photo, already_cropped=False, smallest_face=0):
@@ -163,7 +166,7 @@ def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> N
         if upload is None:
             raise gr.Error("A photo is needed. Received: none", print_exception=False)
         try:
-            return upload, *_read(serving, load_image, upload, already_cropped, smallest_face)
+            return upload, *_read(services, upload, already_cropped, smallest_face)
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
@@ -193,7 +196,7 @@ def add_photo_endpoints(serving: Future, load_image: Callable = load_image) -> N
                 ignored.
         """
         upload, image, faces = read(photo, already_cropped, smallest_face)
-        return photo_record(upload.name, image, faces, serving.result().recognizer.model, note_of(image))
+        return photo_record(upload.name, image, faces, services.recognizer.model, note_of(image))
 
     photo = gr.Image(label="photo", visible=False)
     options = [
@@ -222,10 +225,10 @@ def face_at(shown: Sequence[tuple], x: float, y: float) -> int | None:
     return min(hits)[1] if hits else None
 
 
-def _read(serving, load_image, upload, already_cropped, smallest_face):
+def _read(services, upload, already_cropped, smallest_face):
     """Return the photo and its faces; `smallest_face` is in percent of the photo's longer side."""
-    image = load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
-    return image, serving.result().recognizer.recognize(image, already_cropped, smallest_face / 100)
+    image = services.load_image(upload.path, upload.name, MAX_PHOTO_BYTES)
+    return image, services.recognizer.recognize(image, already_cropped, smallest_face / 100)
 
 
 def _view(language, recognizer, face=None):
@@ -246,7 +249,7 @@ def _table(language, labels, faces):
             number,
             say_class(language, face.label),
             *percentages(face.probabilities, labels),
-            sure(language, face.confident),
+            say_confident(language, face.confident),
             "" if face.detection_score is None else f"{face.detection_score:.0%}",
         ]
         for number, face in enumerate(faces, start=1)

@@ -1,7 +1,6 @@
 """Page that reads a clip and shows each face's expressions over time and the clip with boxes, and its endpoint."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -10,13 +9,14 @@ import gradio as gr
 
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import caption, say_left_out
-from fer.app.components.tables import headers, percentages, sure
+from fer.app.components.tables import headers, percentages, say_confident
 from fer.app.components.timeline import timeline
 from fer.app.components.upload import to_upload
 from fer.app.problems import say_problem
 from fer.app.server.cache import make_scratch
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
+from fer.app.server.services import Services
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
@@ -35,37 +35,103 @@ QUEUE = {"concurrency_id": "video", "concurrency_limit": CLIPS}
 """Event options that select the queue of clips."""
 
 
-def build_video_page(serving: Future, language: gr.Textbox) -> None:
+def build_video_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; the page is served before it is done.
+        services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
     """
+    page = _VideoPage(services)
+    page.lay_out()
+    page.connect(language)
 
-    def show(clip, every, language):
+
+class _VideoPage:
+    """Components of the page, and the handlers of their events."""
+
+    def __init__(self, services):
+        self.services = services
+
+    def lay_out(self):
+        gr.Markdown(I18N("video.introduction"))
+        with gr.Row():
+            with gr.Column():
+                self.clip = gr.Video(
+                    label=I18N("video.clip"), sources=["upload", "webcam"], include_audio=False, height=320,
+                    elem_id="clip", webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
+                )  # fmt: skip
+                self.every = gr.Slider(
+                    MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label=I18N("video.every"), elem_id="every"
+                )
+                with gr.Row():
+                    self.start = gr.Button(I18N("video.read"), variant="primary", elem_id="video-read")
+                    self.cancel = gr.Button(I18N("video.cancel"), interactive=False, elem_id="video-cancel")
+                self.bar = gr.HTML(_bar("en"), elem_id="video-bar")
+                self.message = gr.Markdown(I18N("video.start"), elem_id="video-message")
+            with gr.Column():
+                self.video = gr.Video(
+                    label=I18N("video.annotated"), interactive=False, height=420, buttons=["download"], elem_id="video"
+                )
+                with gr.Row():
+                    self.save_csv = gr.Button(
+                        I18N("video.save_csv"), size="sm", interactive=False, elem_id="video-save-csv"
+                    )
+                    self.save_record = gr.Button(I18N("video.save_record"), size="sm", interactive=False)
+        gr.Markdown(I18N("video.legend"))
+        self.chart = gr.HTML(timeline("en"), container=True, padding=True, elem_id="timeline")
+        with gr.Accordion(I18N("video.table"), open=False):
+            self.table = gr.Dataframe(
+                _table("en", EMOTIONS, []), interactive=False, show_label=False, max_height=320, elem_id="video-table"
+            )
+        self.saved = gr.JSON(visible="hidden")
+        self.busy = gr.State(False)
+
+    def connect(self, language):
+        answers = [
+            self.message, self.bar, self.video, self.chart, self.table, self.saved, self.save_csv, self.save_record,
+        ]  # fmt: skip
+        buttons = [self.start, self.cancel, self.busy]
+        everything = [*answers, *buttons]
+        private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
+        run = self.start.click(self.begin, language, [self.message, *buttons], **private).then(
+            self.show, [self.clip, self.every, language], answers, preprocess=False, api_visibility="private",
+            show_progress_on=self.message, **QUEUE,
+        )  # fmt: skip
+        self.cancel.click(None, cancels=run, **private)
+        # Runs after the last message of a cancelled run; a function of the click itself would not wait for it.
+        run.failure(self.stop, [language, self.busy], everything, **private)
+        run.success(self.end, outputs=buttons, **private)
+        self.clip.change(self.clear, [self.clip, language], everything, preprocess=False, cancels=run, **private)
+        self.save_csv.click(None, self.saved, js=SAVE_CSV, api_visibility="private")
+        self.save_record.click(None, self.saved, js=SAVE_RECORD, api_visibility="private")
+
+    def begin(self, language):
+        return {self.message: say(language, "video.waiting")} | self._set_busy(True)
+
+    def show(self, clip, every, language):
         upload = to_upload(clip)
         if upload is None:
-            yield fill(language, say(language, "video.start"))
+            yield self._fill(language, say(language, "video.start"))
             return
         if not Path(upload.path).exists():
-            yield fill(language, say(language, "app.gone"))
+            yield self._fill(language, say(language, "app.gone"))
             return
         # Gradio copies the finished video to its cache and sweeps it there; this folder is deleted even after Cancel.
         with make_scratch() as folder:
             try:
-                yield from read(upload, every, language, str(Path(folder) / "faces.mp4"))
+                yield from self._read(upload, every, language, str(Path(folder) / "faces.mp4"))
             except UserError as error:
-                yield fill(language, f"⚠️ {say_problem(language, error)}")
+                yield self._fill(language, f"⚠️ {say_problem(language, error)}")
 
-    def read(upload, every, language, path):
+    def _read(self, upload, every, language, path):
         """Read a clip and write it with its faces to a path; yield the progress, then the answer."""
         # Imported here because PyAV takes a tenth of the time until the page is served.
         from fer.images.clips import open_clip, read_frames, write_video
 
         clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
-        yield fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
-        recognizer, rows, frames, left_out = serving.result().recognizer, [], 0, 0
+        yield self._fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
+        recognizer, rows, frames, left_out = self.services.recognizer, [], 0, 0
         with write_video(path, every) as add:
             for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer, every):
                 add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
@@ -74,94 +140,49 @@ def build_video_page(serving: Future, language: gr.Textbox) -> None:
                 left_out += faces.left_out
                 # Here Gradio can end the run, after Cancel or when the page is closed.
                 text = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
-                yield {message: text, bar: _bar(language, frame.seconds / clip.seconds)}
+                yield {self.message: text, self.bar: _bar(language, frame.seconds / clip.seconds)}
         record = clip_record(clip, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, clip.seconds))
         text = summary(language, rows, frames, every, left_out)
-        yield fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
+        yield self._fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
-    def fill(language, text, share=None, path=None, files=None):
-        labels = serving.result().recognizer.labels if files else EMOTIONS
+    def stop(self, language, busy):
+        # A run that has ended also fails when another clip is chosen; the answer for that clip must stay.
+        return (self._fill(language, say(language, "video.stopped")) if busy else {}) | self._set_busy(False)
+
+    def end(self):
+        return self._set_busy(False)
+
+    def clear(self, clip, language):
+        return self._fill(language, say(language, "video.ready" if clip else "video.start")) | self._set_busy(False)
+
+    def _fill(self, language, text, share=None, path=None, files=None):
+        labels = self.services.recognizer.labels if files else EMOTIONS
         record = files["record"] if files else {"rows": [], "seconds": 0}
         save = gr.update(interactive=files is not None)
         return {
-            message: text,
-            bar: _bar(language, share),
-            video: path,
-            chart: timeline(language, record["rows"], record["seconds"]),
-            table: _table(language, labels, record["rows"]),
-            saved: files,
-            save_csv: save,
-            save_record: save,
+            self.message: text,
+            self.bar: _bar(language, share),
+            self.video: path,
+            self.chart: timeline(language, record["rows"], record["seconds"]),
+            self.table: _table(language, labels, record["rows"]),
+            self.saved: files,
+            self.save_csv: save,
+            self.save_record: save,
         }
 
-    def set_busy(reading):
-        return {start: gr.update(interactive=not reading), cancel: gr.update(interactive=reading), busy: reading}
-
-    def begin(language):
-        return {message: say(language, "video.waiting")} | set_busy(True)
-
-    def end():
-        return set_busy(False)
-
-    def clear(clip, language):
-        return fill(language, say(language, "video.ready" if clip else "video.start")) | set_busy(False)
-
-    def stop(language, busy):
-        # A run that has ended also fails when another clip is chosen; the answer for that clip must stay.
-        return (fill(language, say(language, "video.stopped")) if busy else {}) | set_busy(False)
-
-    gr.Markdown(I18N("video.introduction"))
-    with gr.Row():
-        with gr.Column():
-            clip = gr.Video(
-                label=I18N("video.clip"), sources=["upload", "webcam"], include_audio=False, height=320, elem_id="clip",
-                webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
-            )  # fmt: skip
-            every = gr.Slider(
-                MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label=I18N("video.every"), elem_id="every"
-            )
-            with gr.Row():
-                start = gr.Button(I18N("video.read"), variant="primary", elem_id="video-read")
-                cancel = gr.Button(I18N("video.cancel"), interactive=False, elem_id="video-cancel")
-            bar = gr.HTML(_bar("en"), elem_id="video-bar")
-            message = gr.Markdown(I18N("video.start"), elem_id="video-message")
-        with gr.Column():
-            video = gr.Video(
-                label=I18N("video.annotated"), interactive=False, height=420, buttons=["download"], elem_id="video"
-            )
-            with gr.Row():
-                save_csv = gr.Button(I18N("video.save_csv"), size="sm", interactive=False, elem_id="video-save-csv")
-                save_record = gr.Button(I18N("video.save_record"), size="sm", interactive=False)
-    gr.Markdown(I18N("video.legend"))
-    chart = gr.HTML(timeline("en"), container=True, padding=True, elem_id="timeline")
-    with gr.Accordion(I18N("video.table"), open=False):
-        table = gr.Dataframe(
-            _table("en", EMOTIONS, []), interactive=False, show_label=False, max_height=320, elem_id="video-table"
-        )
-
-    saved = gr.JSON(visible="hidden")
-    answers = [message, bar, video, chart, table, saved, save_csv, save_record]
-    busy = gr.State(False)
-    buttons = [start, cancel, busy]
-    private = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-    run = start.click(begin, language, [message, *buttons], **private).then(
-        show, [clip, every, language], answers, preprocess=False, api_visibility="private", show_progress_on=message,
-        **QUEUE,
-    )  # fmt: skip
-    cancel.click(None, cancels=run, **private)
-    # Runs after the last message of a cancelled run; a function of the click itself would not wait for it.
-    run.failure(stop, [language, busy], [*answers, *buttons], **private)
-    run.success(end, outputs=buttons, **private)
-    clip.change(clear, [clip, language], [*answers, *buttons], preprocess=False, cancels=run, **private)
-    save_csv.click(None, saved, js=SAVE_CSV, api_visibility="private")
-    save_record.click(None, saved, js=SAVE_RECORD, api_visibility="private")
+    def _set_busy(self, reading):
+        return {
+            self.start: gr.update(interactive=not reading),
+            self.cancel: gr.update(interactive=reading),
+            self.busy: reading,
+        }
 
 
-def add_video_endpoint(serving: Future) -> None:
+def add_video_endpoint(services: Services) -> None:
     """Add `/analyze_video` to the API; call this within `gr.Blocks`.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`.
+        services: what the pages and endpoints share.
     """
 
     def analyze_video(clip, every, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
@@ -187,7 +208,7 @@ def add_video_endpoint(serving: Future) -> None:
             raise gr.Error("A clip is needed. Received: none", print_exception=False)
         try:
             opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
-            recognizer = serving.result().recognizer
+            recognizer = services.recognizer
             for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer, every):
                 rows += more
                 left_out += faces.left_out
@@ -229,7 +250,7 @@ def _table(language, labels, rows):
             "" if row["face"] is None else row["face"],
             "" if row["label"] is None else say_class(language, row["label"]),
             *percentages(row["probabilities"], labels),
-            sure(language, row["confident"]),
+            say_confident(language, row["confident"]),
         ]
         for row in rows
     ]

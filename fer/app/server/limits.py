@@ -1,11 +1,20 @@
 """Limits on what the app accepts, keeps and does at once, with their reasons."""
 
-from fer.detection.tracking import LIVE_SIDE as LIVE_SIDE
-from fer.images.archives import MAX_PHOTO_BYTES as MAX_PHOTO_BYTES
 from fer.images.sources import MAX_FETCHED_BYTES
 
 MAX_FILE_SIZE = MAX_FETCHED_BYTES
 """Maximal size of an upload in bytes: a clip of `CLIP_SECONDS` at 20 Mbit/s. Photos have `MAX_PHOTO_BYTES`."""
+MAX_PICTURES = 200
+"""Largest number of pictures in a batch."""
+MAX_PHOTO_BYTES = 20_000_000
+"""Largest picture in bytes that the app takes, unpacked if it lies in a zip: the JPEG of a 50-megapixel camera is
+smaller."""
+MAX_MEMBERS = 2_000
+"""Largest number of files in a zip. The zip's list of files is read again for each of its pictures."""
+MAX_DIRECTORY = 1_000_000
+"""Largest size of a zip's list of files in bytes: 500 for each of `MAX_MEMBERS`."""
+MAX_UNPACKED = 500_000_000
+"""Largest total size of a zip's pictures in bytes, as the zip declares it. No picture of a larger zip is unpacked."""
 MAX_BODY = 4 * 1024**2
 """Maximal size in bytes of a request that uploads no file: a photo of 3 MB as a data: URI for MCP, whose own
 limit is the same. The page's largest request, a live frame, is half as large (`LIVE_BYTES`)."""

@@ -9,8 +9,8 @@ import httpx
 from gradio.components import Component
 from gradio_client.utils import is_http_url_like
 
+from fer.app.server.limits import MAX_PICTURES
 from fer.errors import one_line
-from fer.images.archives import MAX_PICTURES
 
 MAX_TEXT = 100
 """Maximal length in characters of a text, such as a language code: each session keeps the last text that it sent."""

@@ -13,7 +13,7 @@ export class Pipeline {
    */
   constructor(settings, { near, far, expressions }) {
     Object.assign(this, { settings, expressions, detector: new FaceDetector(near, far, settings.detection) });
-    this.limits = { threshold: settings.model.threshold, min_sure_score: settings.detection.min_sure_score };
+    this.limits = { threshold: settings.model.threshold, min_confident_score: settings.detection.min_confident_score };
   }
 
   /**

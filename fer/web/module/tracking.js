@@ -87,11 +87,11 @@ export class FaceTracker {
  *
  * @param probabilities probabilities by label.
  * @param score detection score; null if there was no detection.
- * @param limits `{ threshold, min_sure_score }`: least top probability and least score of a confident answer.
+ * @param limits `{ threshold, min_confident_score }`: least top probability and least score of a confident answer.
  */
-export function judge(probabilities, score, { threshold, min_sure_score }) {
+export function judge(probabilities, score, { threshold, min_confident_score }) {
   const [label, most] = Object.entries(probabilities).reduce((best, entry) => (entry[1] > best[1] ? entry : best));
-  return { label, probabilities, confident: most >= threshold && (score === null || score >= min_sure_score) };
+  return { label, probabilities, confident: most >= threshold && (score === null || score >= min_confident_score) };
 }
 
 /** Return the likeness of two boxes, -1 to 1: their overlap minus the distance of their centres (distance-IoU). */

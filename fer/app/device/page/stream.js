@@ -1,4 +1,4 @@
-/** State of a camera's stream: the counterpart of `StreamState` of `fer/app/pages/live.py`. */
+/** State of a camera's stream: the counterpart of `StreamState` of `fer/app/components/live_stream.py`. */
 
 /** State of a stream: the points of each face, the followed face, and how quickly frames are answered. */
 export class Stream {
