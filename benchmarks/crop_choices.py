@@ -19,7 +19,7 @@ from PIL.Image import Resampling
 from benchmarks.ablation import difference
 from benchmarks.crop_fit import robust_deviation
 from benchmarks.tables import table
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.data.scenes import SEED, build_scene
 from fer.detection import alignment as crops
 from fer.recognition.classification import classify

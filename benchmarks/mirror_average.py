@@ -7,7 +7,7 @@ Prints accuracy and negative log-likelihood on validation, with and without the 
 
 import argparse
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.evaluation.metrics import evaluate
 from fer.models.model_folder import load_model
 from fer.recognition.classification import classify

@@ -165,7 +165,7 @@ def train_on(data, output, *more):
 
 def measure(folder):
     """Train on each data set, and return one dict per run; `folder/measured.json` is written after each run."""
-    from fer.data.fer2013 import load_faces
+    from fer.data.faces import load_faces
     from fer.recognition.classification import classify
 
     file = folder / "measured.json"

@@ -205,6 +205,12 @@ def draw_dataset():
     return draw
 
 
+@pytest.fixture
+def dataset(tmp_path, draw_dataset):
+    """Folder of a data set in Kaggle's layout of FER2013, with three pictures per emotion and split."""
+    return draw_dataset(tmp_path / "faces", per_class=3)
+
+
 def draw_face(emotion, number):
     """Draw a grey 48x48 face; the emotion determines mouth and brows, and the number the noise."""
     index = EMOTIONS.index(emotion)

@@ -72,7 +72,7 @@ def run(options: Namespace) -> int:
         raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
 
     from fer.data.duplicates import check_copies
-    from fer.data.fer2013 import list_skipped, load_faces
+    from fer.data.faces import list_skipped, load_faces
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.models.provenance import last_part
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
 
+from fer.data.fer2013 import find_split
 from fer.data.items import EXPECTED, DataError, Item
 from fer.labels import CSV_EMOTIONS
 
@@ -100,9 +101,7 @@ def _find_split(parts):
 def _split_item(name, parts, start, path, name_class, layout):
     if start is None:
         raise DataError(f"{path}: {name} stands in no split. {EXPECTED}")
-    split = SPLIT_NAMES[parts[start].lower()]
-    if split == "test" and parts[-1].startswith("PublicTest_"):
-        split = "validation"
+    split = find_split(SPLIT_NAMES[parts[start].lower()], parts[-1])
     folder = parts[start + 1]
     return _item(parts[start:], name_class(_decode(folder, layout)), split, name, layout, folder)
 

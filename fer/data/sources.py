@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from fer.data.fer2013 import CSV_NAMES
 from fer.data.items import EXPECTED, DataError, Item
 from fer.data.layouts import CODES, SPLIT_NAMES, is_label_file, list_folder_items, list_labelled_items
 from fer.data.tables import list_rows, looks_like_table, read_pixels
@@ -28,8 +29,6 @@ from fer.images.formats import SUFFIXES, pick_pictures, read_head
 from fer.images.loading import load_grey
 from fer.labels import known_class, match_class
 
-CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-"""Names of the tables in which FER2013 is distributed. A table of another name is read if it is the only one."""
 TABLE_SUFFIXES = (".csv", ".tsv")
 """Suffixes of tables, in lower case."""
 

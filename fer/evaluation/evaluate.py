@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
-from fer.data.fer2013 import Faces, load_faces
+from fer.data.faces import Faces, load_faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
@@ -45,7 +45,7 @@ def evaluate_model(
     Args:
         folder: name of a model, as `fer.hub.client.resolve_model` takes it: a folder, `bundled`, or `OWNER/NAME` or
             `OWNER/NAME@REVISION` of the Hub.
-        data, split, limit, skip_bad, layout: as `fer.data.fer2013.load_faces` takes them.
+        data, split, limit, skip_bad, layout: as `fer.data.faces.load_faces` takes them.
         classes: classes to evaluate on; only their pictures are used, and the model chooses among them. None for all
             classes of the model.
         model: name of the model in the metrics; by default `folder`, or for the Hub also its revision.
@@ -162,7 +162,7 @@ def read_in_scenes(
 
     Args:
         folder: path of a model folder, or `bundled`.
-        faces: `fer.data.fer2013.Faces`.
+        faces: `fer.data.faces.Faces`.
         calibration: calibration of the answers without scenes, whose accuracy is returned; its prior may change them.
 
     Returns:
@@ -194,7 +194,7 @@ def measure_without_duplicates(correct: np.ndarray, faces: Faces, train: Faces) 
 
     Args:
         correct: bool array `(n,)`: whether the answers for `faces` are right.
-        faces, train: `fer.data.fer2013.Faces`.
+        faces, train: `fer.data.faces.Faces`.
 
     Returns:
         A dict. `max_distance`: largest distance between near-duplicates (`fer.data.duplicates`). `found`: number of
@@ -213,7 +213,7 @@ def measure(probabilities: np.ndarray, config: ModelConfig, faces: Faces, split:
     Args:
         probabilities: uncalibrated float array `(n, len(config.labels))`.
         config: `fer.models.config.ModelConfig`.
-        faces: `fer.data.fer2013.Faces` that were classified; their classes may be some of the model's labels, and the
+        faces: `fer.data.faces.Faces` that were classified; their classes may be some of the model's labels, and the
             model then chooses among these.
         split: name of the split.
         model: name of the model.

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fer.data.faces import Faces
 from fer.data.facts import describe_data
-from fer.data.fer2013 import Faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.documents import to_json
@@ -75,7 +75,7 @@ def save_report(
 
     Args:
         folder: path of a model folder; its weights are not changed.
-        train, validation: `fer.data.fer2013.Faces` with the labels of the model. `train` is searched for
+        train, validation: `fer.data.faces.Faces` with the labels of the model. `train` is searched for
             near-duplicates of validation pictures.
         model: name of the model in the metrics. Only the last part of a path is recorded, because the metrics are
             published.
@@ -146,7 +146,7 @@ def _choose_temperature(probabilities, config, validation):
     Args:
         probabilities: probabilities `(n, classes)` of the validation pictures, after logit adjustment.
         config: `fer.models.config.ModelConfig`.
-        validation: `fer.data.fer2013.Faces`.
+        validation: `fer.data.faces.Faces`.
 
     Returns:
         The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`, and `ece` and `nll` before it

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
@@ -104,7 +104,7 @@ def export_model(
             recorded in its `config.json`.
         quantize: whether to store the weights as float16.
         data, skip_bad: data set on whose validation split to measure the accuracy, and whether to leave out unreadable
-            pictures, as `fer.data.fer2013.load_faces` takes them; None to measure no accuracy.
+            pictures, as `fer.data.faces.load_faces` takes them; None to measure no accuracy.
 
     Raises:
         UserError: if an argument is not valid, or if probabilities differ from those of Keras by more than `TOLERANCE`,

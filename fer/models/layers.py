@@ -8,7 +8,7 @@ from PIL import Image
 class Enlarge(layers.Layer):
     """Enlarge grey pictures `(n, size, size, 1)` with values 0-255 by Pillow's Lanczos filter.
 
-    `fer.data.fer2013.Faces.resize` does the same for training. Keras' `Resizing` does not support this filter on
+    `fer.data.faces.Faces.resize` does the same for training. Keras' `Resizing` does not support this filter on
     PyTorch and in LiteRT, so the layer multiplies rows and columns by a constant matrix.
 
     Args:

@@ -20,7 +20,7 @@ class FaceBatches(keras.utils.PyDataset):
     pictures.
 
     Args:
-        faces: `fer.data.fer2013.Faces`.
+        faces: `fer.data.faces.Faces`.
         batch_size: pictures per batch of all processes together.
         seed: seed of order and mixup.
         shuffle: whether each epoch has its own order.

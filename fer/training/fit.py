@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.errors import UserError
 from fer.models.backbones import freeze_base
 from fer.models.model_folder import HISTORY, read_history

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer.data.duplicates import check_copies
-from fer.data.fer2013 import list_skipped, load_faces
+from fer.data.faces import list_skipped, load_faces
 from fer.data.ferplus import load_votes
 from fer.data.items import SPLIT_SEED
 from fer.training.fit import TrainingData

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from conftest import draw_face
+from distributed_forms import KAGGLE_HEADER, pack, pixels, rows, write_csv
 from PIL import Image
-from test_fer2013 import KAGGLE_HEADER, pack, pixels, rows, write_csv
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.data.items import DataError
 from fer.labels import CSV_EMOTIONS, EMOTIONS
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.images.loading import load_image

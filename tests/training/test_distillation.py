@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from conftest import SMALL, eager_training
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig

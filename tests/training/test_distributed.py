@@ -13,7 +13,7 @@ from conftest import ROOT, free_port, hub_environment, wait_for
 from jax.errors import JaxRuntimeError
 
 import train
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.training import distributed
 from fer.training.batches import FaceBatches

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import SMALL
 
-from fer.data.fer2013 import Faces, load_faces
+from fer.data.faces import Faces, load_faces
 from fer.data.items import DataError
 from fer.errors import UserError
 from fer.models.model_folder import read_history

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import train
 from fer.cli.commands import main as fer_main
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.models.calibration import Calibration
 from fer.models.config import load_config, save_calibration
