@@ -84,7 +84,7 @@ def export(model, files, data):
     export_network.export(file, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
     file.rename(files[eight])
 
-    faces = load_faces(data, "validation", config.labels, config.image_size)
+    faces = load_faces(data, "validation", classes=config.labels, image_size=config.image_size)
     images, crops = faces.images[..., 0], build_crops(config.image_size)
 
     def answer(crops):

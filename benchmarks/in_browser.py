@@ -97,7 +97,7 @@ def measure_parity(recognizer, server, data, count, format):
     from fer.recognition.records import photo_record
 
     random = np.random.default_rng(SEED)
-    faces = load_faces(data, "validation", recognizer.labels, recognizer.image_size)
+    faces = load_faces(data, "validation", classes=recognizer.labels, image_size=recognizer.image_size)
     images = faces.images[random.permutation(len(faces))[:count], ..., 0]
     pairs, numbers = [], []
     with open_page(server.url) as page:

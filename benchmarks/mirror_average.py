@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--model", default="bundled", metavar="FOLDER", help="model folder")
     options = parser.parse_args()
     network, config = load_model(options.model)
-    faces = load_faces(options.data, "validation", config.labels, config.image_size)
+    faces = load_faces(options.data, "validation", classes=config.labels, image_size=config.image_size)
     images = faces.images[..., 0]
     once = classify(network, images)
     twice = (once + classify(network, images[:, :, ::-1])) / 2

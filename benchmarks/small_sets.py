@@ -171,8 +171,8 @@ def measure(folder):
     file = folder / "measured.json"
     folder.mkdir(parents=True, exist_ok=True)
     rows = json.loads(file.read_text()) if file.exists() else []
-    test = load_faces(draw_set(folder / "test", TEST, 0), "train", CLASSES)
-    rest = load_faces(folder / "test", "validation", CLASSES)
+    test = load_faces(draw_set(folder / "test", TEST, 0), "train", classes=CLASSES)
+    rest = load_faces(folder / "test", "validation", classes=CLASSES)
     images, labels = (np.concatenate([getattr(faces, name) for faces in (test, rest)]) for name in ("images", "labels"))
     runs = [(size, draw, []) for draw in range(DRAWS) for size in SIZES]
     runs[len(SIZES) : len(SIZES)] = [(size, 0, ["--from-scratch"]) for size in SCRATCH]

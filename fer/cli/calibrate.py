@@ -81,7 +81,14 @@ def run(options: Namespace) -> int:
     from fer.publishing.card import save_card
 
     train, validation = (
-        load_faces(options.data, split, config.labels, config.image_size, None, options.skip_bad, options.layout)
+        load_faces(
+            options.data,
+            split,
+            classes=config.labels,
+            image_size=config.image_size,
+            skip_bad=options.skip_bad,
+            layout=options.layout,
+        )
         for split in ("train", "validation")
     )
     for message in list_skipped(train, validation):

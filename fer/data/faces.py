@@ -89,6 +89,7 @@ def list_skipped(*splits: Faces) -> list[str]:
 def load_faces(
     path: str | PathLike[str],
     split: str,
+    *,
     classes: Iterable[str] | None = None,
     image_size: int = FACE_SIZE,
     limit: int | None = None,

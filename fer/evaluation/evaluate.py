@@ -75,9 +75,10 @@ def evaluate_model(
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
-    faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad, layout)
+    how: dict[str, Any] = {"image_size": config.image_size, "skip_bad": skip_bad, "layout": layout}
+    faces = load_faces(data, split, classes=classes or config.labels, limit=limit, **how)
     if duplicates:
-        train = load_faces(data, "train", config.labels, config.image_size, None, skip_bad, layout)
+        train = load_faces(data, "train", classes=config.labels, **how)
         check_copies(faces, train, allow_duplicates)
     if votes:
         load_votes(votes, faces)  # A wrong file is refused before anything slow is done.

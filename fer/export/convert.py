@@ -120,7 +120,9 @@ def export_model(
     with written_whole(output) as complete, tempfile.TemporaryDirectory(dir=complete.parent) as staging:
         file = Path(staging, EXPORTS[format])  # Keras requires the suffix of the format.
         network, config = load_model(folder)
-        faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
+        faces = data and load_faces(
+            data, "validation", classes=config.labels, image_size=config.image_size, skip_bad=skip_bad
+        )
         made_of = find_origin(folder)
         _convert(network, config, format, file, made_of, quantize)
         classify_crops = open_export(file, format)

@@ -31,7 +31,16 @@ def load_pictures(plan: "Plan") -> TrainingData:
         "validation": options.limit,
     }
     train, validation = (
-        load_faces(options.data, split, classes, config.image_size, limit, options.skip_bad, options.layout, draw)
+        load_faces(
+            options.data,
+            split,
+            classes=classes,
+            image_size=config.image_size,
+            limit=limit,
+            skip_bad=options.skip_bad,
+            layout=options.layout,
+            draw=draw,
+        )
         for split, limit in limits.items()
     )
     skipped = list_skipped(train, validation)

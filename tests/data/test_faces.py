@@ -116,31 +116,31 @@ def test_limit_keeps_class_shares_and_at_least_one_picture_per_class(tmp_path, d
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=40)
     draw_dataset(tmp_path, emotions=("disgust",), per_class=2)
     classes = ("happy", "disgust", "sad")
-    faces = load_faces(folder, "train", classes, limit=21)
+    faces = load_faces(folder, "train", classes=classes, limit=21)
     assert Counter(faces.classes[label] for label in faces.labels) == {"disgust": 1, "happy": 10, "sad": 10}
     assert faces.names == tuple(sorted(faces.names))
-    assert load_faces(folder, "train", classes, limit=21).names == faces.names
-    assert len(load_faces(folder, "train", classes, limit=3)) == 3
-    assert len(load_faces(folder, "train", classes, limit=81)) == 81
-    assert len(load_faces(folder, "train", classes, limit=1000)) == 82
+    assert load_faces(folder, "train", classes=classes, limit=21).names == faces.names
+    assert len(load_faces(folder, "train", classes=classes, limit=3)) == 3
+    assert len(load_faces(folder, "train", classes=classes, limit=81)) == 81
+    assert len(load_faces(folder, "train", classes=classes, limit=1000)) == 82
     for limit in (2, 0, -1):
         with pytest.raises(ValueError, match=f"`limit` must be at least 3, one picture per class. Received: {limit}$"):
-            load_faces(folder, "train", classes, limit=limit)
+            load_faces(folder, "train", classes=classes, limit=limit)
 
 
 def test_draws_differ_and_a_smaller_sample_is_part_of_a_larger_one(tmp_path, draw_dataset):
     folder, classes = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=40), ("happy", "sad")
     few, more, other = (
-        set(load_faces(folder, "train", classes, limit=limit, draw=draw).names)
+        set(load_faces(folder, "train", classes=classes, limit=limit, draw=draw).names)
         for limit, draw in ((10, 0), (20, 0), (10, 1))
     )
     assert few < more
     assert few != other
-    assert set(load_faces(folder, "train", classes, limit=10, draw=2013).names) == set(
-        load_faces(folder, "train", classes, limit=10).names
+    assert set(load_faces(folder, "train", classes=classes, limit=10, draw=2013).names) == set(
+        load_faces(folder, "train", classes=classes, limit=10).names
     )
     with pytest.raises(ValueError, match="`draw` must be 0 or more. Received: -1$"):
-        load_faces(folder, "train", classes, limit=10, draw=-1)
+        load_faces(folder, "train", classes=classes, limit=10, draw=-1)
 
 
 def test_other_paths_are_refused(tmp_path):

@@ -27,9 +27,9 @@ def test_a_validation_folder_is_read(tmp_path, draw_dataset):
         target.parent.mkdir(parents=True, exist_ok=True)
         file.rename(target)
     classes = ("happy", "sad")
-    counts = {split: len(load_faces(folder, split, classes)) for split in ("train", "validation", "test")}
+    counts = {split: len(load_faces(folder, split, classes=classes)) for split in ("train", "validation", "test")}
     assert counts == {"train": 4, "validation": 4, "test": 4}
-    assert all(name.startswith("validation/") for name in load_faces(folder, "validation", classes).names)
+    assert all(name.startswith("validation/") for name in load_faces(folder, "validation", classes=classes).names)
 
 
 def test_pictures_in_the_test_folder_are_never_trained_on(tmp_path, draw_dataset):
@@ -37,8 +37,8 @@ def test_pictures_in_the_test_folder_are_never_trained_on(tmp_path, draw_dataset
     folder = draw_dataset(tmp_path, emotions=("happy", "sad"), per_class=20)
     moved = next((folder / "train" / "happy").iterdir())
     moved.rename(folder / "test" / "happy" / moved.name)
-    assert len(load_faces(folder, "train", ("happy", "sad"))) == 39
-    assert f"test/happy/{moved.name}" in load_faces(folder, "test", ("happy", "sad")).names
+    assert len(load_faces(folder, "train", classes=("happy", "sad"))) == 39
+    assert f"test/happy/{moved.name}" in load_faces(folder, "test", classes=("happy", "sad")).names
 
 
 def test_without_a_validation_split_a_stratified_tenth_is_held_out(tmp_path, draw_dataset):
@@ -65,12 +65,12 @@ def test_what_is_held_out_does_not_depend_on_the_requested_classes(tmp_path, dra
             file.unlink()
     (folder / "train" / "happy").rename(folder / "train" / "Happy")
     (folder / "train" / "surprise").rename(folder / "train" / "Mu\u0308de")  # As macOS decomposes the letter.
-    wider = load_faces(folder, "validation", ("angry", "disgust", "happy", "sad", "m\xfcde"))
+    wider = load_faces(folder, "validation", classes=("angry", "disgust", "happy", "sad", "m\xfcde"))
     for classes in (("HAPPY", "sad"), ("angry", "M\xdcDE"), ("disgust", "angry")):
-        fewer = load_faces(folder, "validation", classes)
+        fewer = load_faces(folder, "validation", classes=classes)
         wanted = [fold(name) for name in classes]
         assert fewer.names == tuple(name for name in wider.names if fold(name.split("/")[1]) in wanted)
-        assert not set(fewer.names) & set(load_faces(folder, "train", classes).names)
+        assert not set(fewer.names) & set(load_faces(folder, "train", classes=classes).names)
 
 
 def test_identical_files_are_held_out_together(tmp_path, draw_dataset):

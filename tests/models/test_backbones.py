@@ -118,7 +118,7 @@ def network(networks, name):
 
 
 def load_both(data, size):
-    return [load_faces(data, split, CLASSES, size) for split in ("train", "validation")]
+    return [load_faces(data, split, classes=CLASSES, image_size=size) for split in ("train", "validation")]
 
 
 def pictures(size, count=2):

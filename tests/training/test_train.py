@@ -139,7 +139,7 @@ def test_an_enlarging_network_has_the_validation_loss_of_its_training_after_load
     )
     network, config = load_model(tmp_path / "run")
     assert (network.input_shape, config.options["enlarged"]) == ((None, 16, 16, 1), 32)
-    faces = load_faces(trained.data, "validation", config.labels, 16)
+    faces = load_faces(trained.data, "validation", classes=config.labels, image_size=16)
     answers = classify(network, faces.images[..., 0])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=RECIPES["se_resnet"].label_smoothing)
     (epoch,) = read_history(tmp_path / "run")
