@@ -369,14 +369,14 @@ def calibrated(trained, tmp_path_factory):
     It has the labels and metrics of `trained`, but no logs, figures or exports. Tests must not change it.
     """
     from fer.models.calibration import Calibration
-    from fer.models.config import load_config, save_calibration
+    from fer.models.config import load_config
     from fer.models.model_folder import METRICS, save_model
 
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
-    config = replace(load_config(trained.folder)[0], options={**SMALL, "enlarged": 32})
+    calibration = Calibration(0.2, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1))
+    config = replace(load_config(trained.folder), options={**SMALL, "enlarged": 32}, calibration=calibration)
     save_model(folder, config.build(), config)
-    save_calibration(folder, Calibration(0.2, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1)))
     shutil.copy(trained.folder / METRICS, folder)
     return folder
 
@@ -427,14 +427,12 @@ def conversion_here(monkeypatch):
 @pytest.fixture
 def untrained(tmp_path):
     """A model folder of a small, untrained network with the labels, calibration and metrics of the bundled model."""
-    from fer.models.config import load_config, save_calibration
+    from fer.models.config import load_config
     from fer.models.model_folder import BUNDLED, METRICS, save_model
 
     folder = tmp_path / "untrained"
     folder.mkdir()
-    bundled = load_config(BUNDLED)[0]
-    config = replace(bundled, options=SMALL)
+    config = replace(load_config(BUNDLED), options=SMALL)
     save_model(folder, config.build(), config)
-    save_calibration(folder, bundled.calibration)
     shutil.copy(BUNDLED / METRICS, folder)
     return folder

@@ -63,8 +63,8 @@ def run(options: Namespace) -> int:
     from fer.models.model_folder import check_weights, find_model
 
     folder = find_model(options.folder)
-    config, weights = load_config(folder)
-    check_weights(folder, weights)
+    config = load_config(folder)
+    check_weights(folder, config)
     check_folder("`FOLDER`", folder)
     check_inputs(options.data, options.votes, options.photos)
 

@@ -145,7 +145,8 @@ def measure(
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
-    from fer.models.config import CONFIG, load_config, save_calibration
+    from fer.models.calibration import UNCALIBRATED
+    from fer.models.config import CONFIG, load_config
     from fer.models.model_folder import FIGURES, save_model
     from fer.models.provenance import clean_training
     from fer.training.facts import describe_training
@@ -160,10 +161,9 @@ def measure(
         network.set_weights(weights)
         measure_statistics(network, data.train.images)
     # That of a run that is resumed, for which `fer calibrate` may have chosen a prior.
-    calibration = load_config(options.output)[0].calibration if (options.output / CONFIG).exists() else None
-    save_model(options.output, network, replace(plan.config, training=clean_training(training)))
-    if calibration:
-        save_calibration(options.output, calibration)
+    calibration = load_config(options.output).calibration if (options.output / CONFIG).exists() else UNCALIBRATED
+    training = clean_training(training)
+    save_model(options.output, network, replace(plan.config, training=training, calibration=calibration))
 
     def show(metrics):
         print(format_metrics(metrics))

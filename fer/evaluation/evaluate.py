@@ -69,7 +69,7 @@ def evaluate_model(
         UserError: if the model, the data or an argument is not valid.
     """
     folder, model = _resolve(folder, model)
-    config, _ = load_config(folder)
+    config = load_config(folder)
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
@@ -130,7 +130,7 @@ def evaluate_photos(
     from fer.recognition.recognizer import Recognizer
 
     folder, model = _resolve(folder, model)
-    config = _with_prior(load_config(folder)[0], prior)
+    config = _with_prior(load_config(folder), prior)
     sets = list_photo_sets(photos, config.labels)
     if prior is None:
         recognizer = Recognizer.load(folder, model)

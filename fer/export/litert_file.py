@@ -26,7 +26,7 @@ def write_litert_file(folder: str | os.PathLike[str]) -> None:
     folder = find_model(folder)
     if judge_export(folder, "litert")[0]:
         return
-    file, earlier = Path(folder, EXPORTS["litert"]), load_config(folder)[0].exports.get("litert")
+    file, earlier = Path(folder, EXPORTS["litert"]), load_config(folder).exports.get("litert")
     quantize = bool(earlier and earlier.quantized)
     if missing := find_missing():
         raise UserError(

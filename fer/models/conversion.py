@@ -97,19 +97,17 @@ def convert_once(folder: str | os.PathLike[str]) -> Path:
     Raises:
         ModelFolderError: if it cannot be converted here; the message gives the command to run elsewhere.
     """
-    config, weights = load_config(folder)
-    cached = _find_cached(config, weights)
+    cached = _find_cached(load_config(folder))
     if not cached.is_dir():
         _convert(Path(folder), cached)
     return cached
 
 
-def _find_cached(config, weights):
+def _find_cached(config):
     """Return the path of a model's folder in the cache; its name is a digest of all that affects the LiteRT file."""
     from huggingface_hub import constants
 
-    origin = describe_origin(weights, config.calibration)
-    facts = [origin, config.network, config.options, config.image_size, config.labels]
+    facts = [describe_origin(config), config.network, config.options, config.image_size, config.labels]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return Path(constants.HF_ASSETS_CACHE, *CACHE, digest)
 

@@ -52,7 +52,7 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
     Raises:
         UserError: if a fact that the card needs is missing, or the folder is not valid.
     """
-    config, _ = load_config(folder)
+    config = load_config(folder)
     metrics = load_metrics(folder, "a card")
     exports = list_exports(folder) if exports is None else exports
     own = _write_counts(config.training.get("data"))

@@ -188,7 +188,7 @@ def _stage(folder, staging):
             target = target.with_name(clean_log_name(path.name, number))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    config, _ = load_config(staging)
+    config = load_config(staging)
     change_document(staging, training=clean_training(config.training), exports={})
     metrics = load_metrics(staging, "a card")
     if "model" in metrics:
@@ -247,7 +247,7 @@ def _keep_exports(repository, head, files, staging):
     origin = find_origin(staging)
     if find_origin(theirs) != origin:
         return []
-    records = {format: load_config(theirs)[0].exports.get(format) for format in formats}
+    records = {format: load_config(theirs).exports.get(format) for format in formats}
     for format, record in list(records.items()):
         file = files[EXPORTS[format]]
         # An export without a record is one of an earlier version, which always pushed it with its own weights.

@@ -152,8 +152,8 @@ def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> Li
             file and no conversion is wanted or possible.
     """
     folder = location = find_model(folder)
-    config, weights = load_config(folder)
-    check_weights(folder, weights)
+    config = load_config(folder)
+    check_weights(folder, config)
     record, reason = judge_export(folder, "litert")
     if not record and not convert:
         command = export_command(folder, "litert")

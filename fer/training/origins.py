@@ -8,7 +8,6 @@ import numpy as np
 
 from fer.errors import UserError
 from fer.models.backbones import load_base
-from fer.models.config import load_config
 from fer.models.model_folder import load_model
 from fer.training.distillation import TEMPERATURE, WEIGHT, load_teachers
 from fer.training.small_sets import find_start
@@ -94,5 +93,5 @@ def _load_start(start, config):
         rule = f"`--start` must be a {config.network} with the options that are trained"
         raise UserError(f"{rule}. Received: {start}, a {earlier.network} with {earlier.options}")
     places = {label: place for place, label in enumerate(earlier.labels)}
-    origin = {"name": name, "sha256": load_config(folder)[1]["sha256"]}
+    origin = {"name": name, "sha256": earlier.weights.sha256}
     return weights, [places.get(label) for label in config.labels], {**earlier.training, "model": origin}

@@ -158,7 +158,7 @@ def check_models(plan: Plan) -> None:
     if options.start:
         folders.append(find_start(options.start)[0])
     for folder in folders:
-        check_weights(folder, load_config(folder)[1])
+        check_weights(folder, load_config(folder))
 
 
 def check_output(plan: Plan) -> None:

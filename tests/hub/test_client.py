@@ -50,7 +50,7 @@ def whole_small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
     options = {"stem": 8, "widths": [8], "depth": 1}
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED)[0].training)
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED).training)
     save_model(folder, config.build(), config)
     shutil.copy(BUNDLED / METRICS, folder)
     write_litert_file(folder)

@@ -106,7 +106,7 @@ def test_pushed_files_contain_no_folder_and_no_host_name(hub, draw_dataset, home
 
 def test_paths_that_earlier_versions_recorded_are_removed_in_a_push(hub, home):
     dirty = {"command": f"python train.py --data={home}/data --output {home}/first", "epochs": 1, "seconds": 60}
-    facts = load_config(BUNDLED)[0].training
+    facts = load_config(BUNDLED).training
     teachers = {"models": [{"name": "first", "sha256": "0", "training": dirty}], "weight": 0.9, "temperature": 2.0}
     run = home / "runs" / "taught"
     save_small(run, {**facts, **dirty, "start": dirty, "teachers": teachers})

@@ -58,8 +58,7 @@ def test_the_temperature_is_in_the_litert_file_and_the_threshold_is_not(small):
 
 def record_again(folder):
     """Record the current LiteRT file of a folder in `config.json`, as an attacker who can write both would."""
-    config, weights = load_config(folder)
-    made_of = describe_origin(weights, config.calibration)
+    made_of = describe_origin(load_config(folder))
     save_exports(folder, {"litert": record_export(folder / EXPORTS["litert"], made_of)})
 
 

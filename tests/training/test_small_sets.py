@@ -129,7 +129,7 @@ def test_the_new_head_keeps_the_weights_of_known_classes(seven_emotions):
         np.testing.assert_array_equal(mine, theirs)
     assert origins.start_facts["model"] == {
         "name": "seven",
-        "sha256": load_config(seven_emotions)[1]["sha256"],
+        "sha256": load_config(seven_emotions).weights.sha256,
     }
 
 
@@ -152,7 +152,7 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     train.main([*command, "--start", str(seven_emotions), "--license", "cc-by-4.0"])
     said = capsys.readouterr().out
     assert "18 training pictures are few: fine-tuning from" in said
-    config = load_config(run)[0]
+    config = load_config(run)
     assert config.labels == OWN
     assert config.training["data"] == {
         "name": "mine",

@@ -113,7 +113,7 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     assert without_seconds(folder) == without_seconds(trained.folder)[:1]
     train.main([*command, "--resume"])
     assert without_seconds(folder) == without_seconds(trained.folder)
-    networks = [load_config(trained.folder)[0].build() for _ in range(2)]
+    networks = [load_config(trained.folder).build() for _ in range(2)]
     for network, run in zip(networks, (folder, trained.folder), strict=True):
         network.load_weights(run / callbacks.BEST)
     for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
@@ -124,10 +124,10 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
     assert read_litert_file(folder).path == folder / "model.tflite"
     # Nor is a prior that was chosen since.
-    shares = load_config(folder)[0].calibration.class_shares
+    shares = load_config(folder).calibration.class_shares
     save_calibration(folder, Calibration(prior_exponent=0.5, class_shares=shares))
     train.main([*command, "--resume"])
-    assert load_config(folder)[0].calibration.prior_exponent == 0.5
+    assert load_config(folder).calibration.prior_exponent == 0.5
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
@@ -153,7 +153,7 @@ def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, 
         raise KeyboardInterrupt
 
     other = shutil.copytree(trained.folder, tmp_path / "other")
-    config = load_config(other)[0]
+    config = load_config(other)
     save_model(other, config.build(), config)
     output = tmp_path / "taught"
     taught = [*trained.command, "--epochs", "1", "--batch-size", "24", "--output", str(output), "--teacher"]
@@ -171,7 +171,7 @@ def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, 
     card = (output / "README.md").read_text()
     assert f"```\n{teacher['training']['command']}\npython train.py" in card
     # Other tests compare the exports' answers.
-    assert set(load_config(output)[0].exports) == {"onnx", "litert"}
+    assert set(load_config(output).exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
     assert 'Interpreter("model.tflite")' in card
 
@@ -181,7 +181,7 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
     command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "sad", "happy", "--epochs", "1"]
     train.main([*command, "--export", "onnx", "litert"])
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"model.weights.h5", "model.onnx", "model.tflite"}
-    assert set(load_config(tmp_path / "run")[0].exports) == {"onnx", "litert"}
+    assert set(load_config(tmp_path / "run").exports) == {"onnx", "litert"}
     options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
     assert options == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": None}
 
@@ -300,7 +300,7 @@ def test_make_recipe_runs_the_commands_of_the_bundled_network():
     ).stdout
     runs = [shlex.split(line) for line in told.splitlines() if "train.py" in line or "fer average" in line]
     planned = [["python", *(word for word in run[1:] if word != "--resume")] for run in runs]
-    trained = list(dict.fromkeys(list_commands(load_config(BUNDLED)[0].training)))
+    trained = list(dict.fromkeys(list_commands(load_config(BUNDLED).training)))
     assert planned == [shlex.split(command) for command in trained]
 
     refused = subprocess.run([*make[:1], "recipe", "DATA="], cwd=ROOT, capture_output=True, text=True)
