@@ -147,20 +147,18 @@ def train_on(data, output, *more):
     Returns:
         The plan that was followed, the network, and the seconds of the training.
     """
-    from fer.cli.train import fit
     from fer.training.distributed import ALONE
     from fer.training.options import add_options
     from fer.training.plan import make_plan
-    from fer.training.statistics import measure_statistics
+    from fer.training.train import train_network
 
     parser = argparse.ArgumentParser()
     parser.set_defaults(program="python train.py", command="train", own_process=False)
     add_options(parser)
     words = ["--data", str(data), "--output", str(output), "--classes", *CLASSES, *more]
     started = time.perf_counter()
-    plan, network, _, data, _ = fit(make_plan(parser.parse_args(words)), ALONE)
-    measure_statistics(network, data.train.images)
-    return plan, network, time.perf_counter() - started
+    trained = train_network(make_plan(parser.parse_args(words)), ALONE)
+    return trained.plan, trained.network, time.perf_counter() - started
 
 
 def measure(folder):

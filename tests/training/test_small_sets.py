@@ -18,12 +18,12 @@ from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
 from fer.publishing.card import render_card
+from fer.training.batch_norm import measure_statistics
 from fer.training.options import add_options
 from fer.training.origins import load_origins
 from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
 from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, find_start, schedule_for, warn_if_trivial
-from fer.training.statistics import measure_statistics
 
 OWN = ("wink", "Yawn")
 

@@ -133,7 +133,7 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
 def test_an_enlarging_network_has_the_validation_loss_of_its_training_after_loading(trained, tmp_path, monkeypatch):
     # Else the statistics of batch normalization would be measured again after so few steps.
-    monkeypatch.setattr("fer.training.small_sets.FEW_STEPS", 0)
+    monkeypatch.setattr("fer.training.train.FEW_STEPS", 0)
     train.main(
         [*trained.command, "--output", str(tmp_path / "run"), "--enlarged", "32", "--epochs", "1", "--batch-size", "24"]
     )
