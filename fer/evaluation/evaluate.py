@@ -143,7 +143,8 @@ def evaluate_photos(
 
 def _resolve(name, shown):
     """Return the folder of a model, and the name that is shown for it, by default its own."""
-    from fer.hub.client import resolve_model  # Training uses this module and runs without huggingface_hub.
+    # Imported here: training uses this module, and also runs where huggingface_hub is not installed.
+    from fer.hub.client import resolve_model
 
     source = resolve_model(name)
     return source.folder, shown or str(source)
@@ -173,7 +174,7 @@ def read_in_scenes(
     Raises:
         UserError: if no face is found.
     """
-    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import FaceDetector
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer

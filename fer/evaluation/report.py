@@ -199,7 +199,7 @@ def _save_plots(folder, metrics, before, curve):
 
 def _read_photos(folder, sets):
     """Return the answers of `fer.evaluation.photos.read_photo_sets` to sets of photos, without calibration."""
-    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import FaceDetector
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer

@@ -34,7 +34,8 @@ def write_litert_file(folder: str | os.PathLike[str]) -> None:
             f"({install_command('train')}). Where they are: {export_command(folder, 'litert')}"
         )
     if find_backend() == "tensorflow":
-        from fer.export.convert import export_model  # It imports LiteRT, which training does not need.
+        # Imported here: training uses this module, and also runs where LiteRT is not installed.
+        from fer.export.convert import export_model
 
         export_model(folder, "litert", file, quantize)
     else:

@@ -1,7 +1,7 @@
 """Origins of a training: the weights that it starts from, and the teachers that its network is distilled from."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,10 +10,7 @@ from fer.errors import UserError
 from fer.models.backbones import load_base
 from fer.models.model_folder import load_model
 from fer.training.distillation import TEMPERATURE, WEIGHT, load_teachers
-from fer.training.small_sets import find_start
-
-if TYPE_CHECKING:
-    from fer.training.plan import Plan
+from fer.training.plan import Plan, find_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +60,7 @@ class Origins:
         }
 
 
-def load_origins(plan: "Plan") -> Origins:
+def load_origins(plan: Plan) -> Origins:
     """Load the weights and teachers of a plan.
 
     Raises:
@@ -76,7 +73,7 @@ def load_origins(plan: "Plan") -> Origins:
     return Origins(start, columns, base or [], teachers, start_facts, base_facts, teacher_facts)
 
 
-def add_start(origins: Origins, plan: "Plan") -> Origins:
+def add_start(origins: Origins, plan: Plan) -> Origins:
     """Return origins with the model that a plan starts from, which may have been decided after they were loaded."""
     if not plan.start or origins.start:
         return origins

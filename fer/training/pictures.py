@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,13 +10,11 @@ from fer.data.faces import list_skipped, load_faces
 from fer.data.ferplus import load_votes
 from fer.data.items import SPLIT_SEED
 from fer.training.fit import TrainingData
+from fer.training.plan import Plan
 from fer.training.targets import soft_targets
 
-if TYPE_CHECKING:
-    from fer.training.plan import Plan
 
-
-def load_pictures(plan: "Plan") -> TrainingData:
+def load_pictures(plan: Plan) -> TrainingData:
     """Load the pictures of a plan in the size of the model's input, and print their number.
 
     Raises:

@@ -12,11 +12,11 @@ from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
+from fer.models.provenance import last_part
 from fer.outputs import check_folder, is_inside, is_new_or_empty, write_text
 from fer.training.distributed import check_hosts
 from fer.training.options import STARTED, recipe_options, starts_from_base
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe
-from fer.training.small_sets import find_start
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
@@ -146,6 +146,21 @@ def _choose_recipe(options):
             received = "--no-augment" if options.augment is False else without
             raise UserError(f"--{name} goes with augmentation. Received: {received}")
     return recipe
+
+
+def find_start(name: str) -> tuple[Path, str]:
+    """Return the folder of the model that a training starts from, and the name by which it is recorded.
+
+    Args:
+        name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub, which is downloaded.
+    """
+    folder = find_model(name)
+    if folder.exists() or "/" not in name:
+        return folder, last_part(name)
+    from fer.hub.client import resolve_model  # Imported here: training from a folder runs without huggingface_hub too.
+
+    source = resolve_model(name)
+    return source.folder, source.name if source.revision else last_part(name)
 
 
 def check_models(plan: Plan) -> None:

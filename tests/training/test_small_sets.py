@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,7 +12,6 @@ from conftest import draw_face
 from huggingface_hub import ModelCard
 
 import train
-from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
@@ -23,7 +21,7 @@ from fer.training.options import add_options
 from fer.training.origins import load_origins
 from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
-from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, find_start, schedule_for, warn_if_trivial
+from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, schedule_for, warn_if_trivial
 
 OWN = ("wink", "Yawn")
 
@@ -187,13 +185,3 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     assert ModelCard(text).data.base_model == "someone/model"
     assert "The licence is not stated by the author for the weights;" in " ".join(text.split())
     assert 'own data, "mine": its validation split' in " ".join(text.split())
-
-
-def test_start_is_a_folder_or_a_hub_model(seven_emotions, monkeypatch):
-    assert find_start(str(seven_emotions)) == (seven_emotions, "seven")
-    assert find_start("bundled")[1] == "bundled"
-    source = SimpleNamespace(name="someone/model", folder=seven_emotions, revision="abc")
-    monkeypatch.setattr("fer.hub.client.resolve_model", lambda name: source)
-    assert find_start("someone/model@v1") == (seven_emotions, "someone/model")
-    with pytest.raises(UserError, match="a model folder holds"):
-        load_config(find_start("nowhere")[0])
