@@ -147,8 +147,8 @@ def train_on(data, output, *more):
     Returns:
         The plan that was followed, the network, and the seconds of the training.
     """
+    from fer.cli.train_options import add_options
     from fer.training.distributed import ALONE
-    from fer.training.options import add_options
     from fer.training.plan import make_plan
     from fer.training.train import train_network
 

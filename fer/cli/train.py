@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from fer.cli.console import quiet_libraries
 from fer.cli.options import to_sentence
 from fer.cli.push import push_trained
+from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.outputs import check_inputs
-from fer.training.options import add_options
 
 if TYPE_CHECKING:
     from fer.training.plan import Plan
@@ -100,7 +100,7 @@ def measure(trained: "Trained") -> None:
     from fer.training.small_sets import warn_if_trivial
 
     plan, data, origins, options = trained.plan, trained.data, trained.origins, trained.plan.options
-    training = clean_training(describe_training(trained))
+    training = clean_training(describe_training(trained, command_to_publish(options)))
     # That of a run that is resumed, for which `fer calibrate` may have chosen a prior.
     calibration = load_config(options.output).calibration if (options.output / CONFIG).exists() else UNCALIBRATED
     config = replace(plan.config, training=training, calibration=calibration)

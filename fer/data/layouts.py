@@ -12,7 +12,6 @@
 import csv
 import io
 import re
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
@@ -47,16 +46,6 @@ LABEL_FILES = {
 """Patterns of the names of files that hold labels."""
 PERSON = re.compile(r"S\d{3}(?=_)")
 """Pattern of a person in the name of a picture of CK+."""
-
-
-def add_layout(parser: ArgumentParser) -> None:
-    """Add the option `--layout` to the parser of a command that reads a data set."""
-    parser.add_argument(
-        "--layout",
-        choices=tuple(CODES),
-        help="published layout of the data set, which tells what its numbered folders and label files mean "
-        "(docs/training.md); without it, numbers are not guessed",
-    )
 
 
 def list_folder_items(

@@ -7,19 +7,23 @@ from typing import Any
 import keras
 
 from fer.data.facts import describe_data
-from fer.training.options import command_to_publish
 from fer.training.train import Trained
 
 
-def describe_training(trained: Trained) -> dict[str, Any]:
-    """Return the facts about a training and its origins, for `fer.models.config.ModelConfig.training`."""
+def describe_training(trained: Trained, command: str) -> dict[str, Any]:
+    """Return the facts about a training and its origins, for `fer.models.config.ModelConfig.training`.
+
+    Args:
+        trained: result of the training.
+        command: command line of the training, as it may be published.
+    """
     plan, history, data = trained.plan, trained.history, trained.data
     options = plan.options
     to_the_end = plan.keep == "last" and len(history) == plan.recipe.epochs
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     return {
         **asdict(plan.recipe),
-        "command": command_to_publish(options),
+        "command": command,
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": trained.network.count_params(),

@@ -15,11 +15,12 @@ from fer.models.networks import find_network
 from fer.models.provenance import last_part
 from fer.outputs import check_folder, is_inside, is_new_or_empty, write_text
 from fer.training.distributed import check_hosts
-from fer.training.options import STARTED, recipe_options, starts_from_base
-from fer.training.recipes import TRANSFERS, Recipe, find_recipe
+from fer.training.recipes import TRANSFERS, Recipe, find_recipe, recipe_options
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
+STARTED = ("command", "program", "own_process")
+"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
 MAY_CHANGE_ON_RESUME = (
     *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
     *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
@@ -51,7 +52,7 @@ resumed with any."""
 class Plan:
     """Plan of a training.
 
-    options: options of the command line, as `fer.training.options.add_options` defines them.
+    options: options of the command line, as `fer.cli.train_options.add_options` defines them.
     recipe: recipe of the network, with the changes by options.
     config: configuration of the model folder that is written.
     start: model whose weights to start from; None to start from random weights or a backbone's base.
@@ -146,6 +147,11 @@ def _choose_recipe(options):
             received = "--no-augment" if options.augment is False else without
             raise UserError(f"--{name} goes with augmentation. Received: {received}")
     return recipe
+
+
+def starts_from_base(options: Namespace) -> bool:
+    """Return whether training starts from pretrained weights of a backbone's base, by `--weights`."""
+    return options.weights not in (None, "none")
 
 
 def find_start(name: str) -> tuple[Path, str]:

@@ -4,9 +4,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from fer.training.options import recipe_options, starts_from_base
-from fer.training.plan import Plan
-from fer.training.recipes import Recipe
+from fer.training.plan import Plan, starts_from_base
+from fer.training.recipes import Recipe, recipe_options
 
 SMALL = 5_000
 """Number of training pictures below which a training starts from the bundled network by default."""

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import load_config
-from fer.training.options import add_options, command_to_publish
 from fer.training.plan import (
     ADDED,
     ARGUMENTS,

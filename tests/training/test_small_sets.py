@@ -12,12 +12,12 @@ from conftest import draw_face
 from huggingface_hub import ModelCard
 
 import train
+from fer.cli.train_options import add_options
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
 from fer.publishing.card import render_card
 from fer.training.batch_norm import measure_statistics
-from fer.training.options import add_options
 from fer.training.origins import load_origins
 from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
