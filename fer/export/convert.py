@@ -159,7 +159,7 @@ def build_export_network(network: Any, calibration: Calibration, maps: bool = Fa
     if divisors is not None:
         probabilities = probabilities * (1 / divisors).astype("float32")
     if divisors is not None or calibration.temperature != 1:
-        # The same as `fer.models.calibration.temper`, but without logarithms, which zeros do not have.
+        # The same as `fer.models.calibration.scale_temperature`, but without logarithms, which zeros do not have.
         powers = probabilities ** (1 / calibration.temperature)
         probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)
     return keras.Model(image, {"probabilities": probabilities, **outputs})

@@ -17,7 +17,7 @@ from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
-from fer.models.provenance import clean_training, last_part
+from fer.models.redaction import clean_training, last_part
 from fer.outputs import write_text
 from fer.resources import find_resource
 

@@ -19,7 +19,7 @@ from fer.hub.errors import FAILURES, HubError, explain, status_of
 from fer.models.config import CONFIG, WEIGHTS, change_document, load_config
 from fer.models.exports import EXPORTS, find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
-from fer.models.provenance import clean_log_name, clean_training, last_part
+from fer.models.redaction import clean_log_name, clean_training, last_part
 from fer.publishing.access import check_push, check_tag
 from fer.recognition.litert_network import load_litert_network
 

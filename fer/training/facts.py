@@ -1,6 +1,5 @@
 """Facts about a training, for `config.json` and the model card."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def describe_training(trained: Trained, command: str) -> dict[str, Any]:
     to_the_end = plan.keep == "last" and len(history) == plan.recipe.epochs
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     return {
-        **asdict(plan.recipe),
+        **plan.recipe.to_record(),
         "command": command,
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),

@@ -69,7 +69,7 @@ def load_origins(plan: Plan) -> Origins:
     options, config = plan.options, plan.config
     base, base_facts = load_base(options.network, options.weights) if options.weights else (None, None)
     start, columns, start_facts = _load_start(plan.start, config) if plan.start else ([], [], None)
-    teachers, teacher_facts = load_teachers(options.teacher, config.labels, plan.trained.image_size)
+    teachers, teacher_facts = load_teachers(options.teacher, config.labels, plan.training_config.image_size)
     return Origins(start, columns, base or [], teachers, start_facts, base_facts, teacher_facts)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
-from fer.models.provenance import last_part
+from fer.models.redaction import last_part
 from fer.outputs import check_folder, is_inside, is_new_or_empty, write_text
 from fer.training.distributed import check_hosts
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe, recipe_options
@@ -66,7 +66,7 @@ class Plan:
     keep: str = "best"
 
     @property
-    def trained(self) -> ModelConfig:
+    def training_config(self) -> ModelConfig:
         """Configuration of the network during training: pictures are enlarged before they are augmented.
 
         The network has the same weights as that of `config`, which enlarges its input itself.
@@ -205,7 +205,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
     kept["votes"] = bool(plan.options.votes)  # Their content has a digest.
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
-    return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}
+    return {**kept, "teacher": teachers or None, "weights": base, **plan.recipe.to_record()}
 
 
 def save_settings(plan: Plan, settings: dict[str, Any]) -> None:

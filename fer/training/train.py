@@ -61,9 +61,9 @@ def train_network(plan: Plan, group: Group) -> Trained:
         save_settings(plan, settings)
     try:
         with group.scope():
-            network = plan.trained.build()
+            network = plan.training_config.build()
             origins.set_start_weights(network)
-            seen = replace(data.resize(plan.trained.image_size), teachers=origins.teachers)
+            seen = replace(data.resize(plan.training_config.image_size), teachers=origins.teachers)
             history = fit(network, seen, recipe, Run(options.output, options.resume, plan.keep, group))
     except KeyboardInterrupt as error:
         again = "The same command with --resume goes on after the last finished epoch."

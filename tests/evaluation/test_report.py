@@ -10,7 +10,7 @@ from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
-from fer.models.calibration import UNCALIBRATED, temper
+from fer.models.calibration import UNCALIBRATED, scale_temperature
 from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
 from fer.models.model_folder import BUNDLED, METRICS, load_model, save_model
 from fer.publishing.card import render_card
@@ -27,14 +27,14 @@ def always_right_with_low_confidence(probabilities, labels):
     [
         (2.0, None, True),
         # Without a real effect, chance decides.
-        (1.0, lambda probabilities, labels: temper(probabilities, 3.0), False),
+        (1.0, lambda probabilities, labels: scale_temperature(probabilities, 3.0), False),
         (1.0, always_right_with_low_confidence, True),
     ],
     ids=["overconfident", "calibrated", "likelihood decides"],
 )
 def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharpness, held_out, helps):
     if held_out:
-        monkeypatch.setattr("fer.evaluation.report.temper_held_out", held_out)
+        monkeypatch.setattr("fer.evaluation.report.cross_validate_temperature", held_out)
     random = np.random.default_rng(3)
     folder = untrained
     save_calibration(folder, UNCALIBRATED)  # Without the prior of the bundled model.
@@ -44,7 +44,8 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     names = tuple(f"{index}.png" for index in range(600))
     faces = Faces(images, labels, EMOTIONS, names, ())
     other = Faces(255 - images[:50], labels[:50], EMOTIONS, names[:50], ())
-    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: temper(truth, 1 / sharpness))
+    answers = scale_temperature(truth, 1 / sharpness)
+    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: answers)
     metrics = save_report(folder, other, faces, "mine", "data")
 
     fitted, temperature = metrics["calibration"]["fitted_temperature"], load_config(folder).calibration.temperature

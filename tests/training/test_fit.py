@@ -195,7 +195,7 @@ def test_the_original_recipe_has_whole_batches_without_augmentation(faces, tmp_p
     class Recorded(FaceBatches):
         def __getitem__(self, index):
             batch = super().__getitem__(index)
-            if self.whole:
+            if self.drop_remainder:
                 batches.append(batch)
             return batch
 

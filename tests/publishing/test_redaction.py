@@ -14,7 +14,7 @@ from fer.export.litert_file import write_litert_file
 from fer.models.config import CONFIG, ModelConfig, load_config
 from fer.models.exports import EXPORTS
 from fer.models.model_folder import BUNDLED, METRICS, save_model
-from fer.models.provenance import clean_command, last_part
+from fer.models.redaction import clean_command, last_part
 from fer.publishing.push import push_model
 
 MODEL = "fer-bot/model"
