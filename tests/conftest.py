@@ -385,7 +385,7 @@ def calibrated(trained, tmp_path_factory):
 def exported(calibrated, tmp_path_factory):
     """A copy of `calibrated` with an export in each format. Tests must not change it."""
     from fer.export.convert import export_model
-    from fer.models.exports import EXPORTS
+    from fer.models.config import EXPORTS
 
     folder = shutil.copytree(calibrated, tmp_path_factory.mktemp("models") / "small")
     for name, file in EXPORTS.items():
@@ -398,7 +398,7 @@ def converted(exported, monkeypatch):
     """Replace Keras' export, which takes seconds, by copying the files of `exported`."""
     import keras
 
-    from fer.models.exports import EXPORTS
+    from fer.models.config import EXPORTS
 
     def copy(model, path, format, **how):
         shutil.copy(exported / EXPORTS[format], path)

@@ -45,8 +45,8 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Fit a model's calibration and write its metrics and its card into its folder; return the exit code."""
-    from fer.models.config import load_config
-    from fer.models.exports import EXPORTS, judge_export
+    from fer.models.config import EXPORTS, load_config
+    from fer.models.exports import judge_export
     from fer.models.model_folder import check_weights, find_model
 
     folder = find_model(options.folder)

@@ -32,9 +32,9 @@ from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import load_config
+from fer.models.config import EXPORTS, load_config
 from fer.models.conversion import find_backend
-from fer.models.exports import EXPORTS, find_origin, record_export, save_exports
+from fer.models.exports import find_origin, record_export, save_exports
 from fer.models.model_folder import find_model, list_files, load_model
 from fer.outputs import check_inputs, check_outputs, written_whole
 from fer.recognition.classification import BATCH_SIZE, classify

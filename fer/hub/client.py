@@ -18,8 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id
 
 from fer.hub.errors import FAILURES, HubError, explain
-from fer.models.config import CONFIG, WEIGHTS, load_config
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS, load_config
 from fer.models.model_folder import METRICS, find_model
 from fer.models.redaction import last_part
 

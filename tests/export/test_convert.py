@@ -18,8 +18,7 @@ from fer.export.parity import build_crops
 from fer.hub.client import pull_model
 from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
-from fer.models.config import CONFIG, change_document, load_config, save_calibration
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, change_document, load_config, save_calibration
 from fer.models.model_folder import CARD, load_model
 from fer.publishing.push import push_model
 from fer.recognition.classification import classify

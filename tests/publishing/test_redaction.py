@@ -11,8 +11,7 @@ import pytest
 import train
 from fer.cli.train_options import add_options, command_to_publish
 from fer.export.litert_file import write_litert_file
-from fer.models.config import CONFIG, ModelConfig, load_config
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, ModelConfig, load_config
 from fer.models.model_folder import BUNDLED, METRICS, save_model
 from fer.models.redaction import clean_command, last_part
 from fer.publishing.push import push_model

@@ -13,8 +13,17 @@ from fer.errors import UserError
 from fer.export.activation_maps import with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import CONFIG, WEIGHTS, ModelFolderError, change_document, load_config, save_calibration
-from fer.models.exports import EXPORTS, describe_origin, record_export, save_exports
+from fer.models.config import (
+    CONFIG,
+    EXPORTS,
+    WEIGHTS,
+    ModelFolderError,
+    change_document,
+    describe_origin,
+    load_config,
+    save_calibration,
+)
+from fer.models.exports import record_export, save_exports
 from fer.models.model_folder import BUNDLED, load_model
 from fer.recognition.classification import classify
 from fer.recognition.litert_network import LiteRTNetwork, load_litert_network, read_litert_file
