@@ -68,7 +68,7 @@ def main():
         parser.error(f"'{STUDENT}' needs them trained. Missing: {', '.join(missing)}")
     quiet_libraries()
 
-    from fer.data.fer2013 import load_faces
+    from fer.data.faces import load_faces
     from fer.data.ferplus import load_votes
     from fer.training.recipes import RECIPES
     from fer.training.targets import soft_targets
@@ -111,7 +111,7 @@ def run_once(folders, train, validation, name, recipe, targets=None, teacher_run
 
     Args:
         folders: folders of all runs, by name.
-        train, validation: `fer.data.fer2013.Faces`.
+        train, validation: `fer.data.faces.Faces`.
         name: name of the run.
         recipe: recipe as `fer.training.fit.fit` takes it.
         targets: targets of `fer.training.fit.TrainingData`.
@@ -154,7 +154,7 @@ def render(runs, validation, epochs):
 
     Args:
         runs: results of `read_run` by name of the run.
-        validation: `fer.data.fer2013.Faces`.
+        validation: `fer.data.faces.Faces`.
         epochs: number of epochs of each run.
     """
     import keras

@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.app_client import PHOTO, ROOT
 from benchmarks.tables import RUNS, spread, table
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.data.scenes import SCENE_SIZE, SEED, build_scene
 from fer.labels import EMOTIONS
 
@@ -66,7 +66,7 @@ def measure_contest(data, peer, astronaut, folder):
     """Measure all contenders, and return the tables as Markdown.
 
     Args:
-        data: FER2013, as `fer.data.fer2013.load_faces` takes it.
+        data: FER2013, as `fer.data.faces.load_faces` takes it.
         peer: interpreter of the virtual environment in which PyPI's `fer` is installed.
         astronaut: path of the photo that `write_astronaut` wrote.
         folder: path of a folder for temporary pictures.

@@ -19,7 +19,7 @@ from PIL.Image import Resampling
 from benchmarks.ablation import difference
 from benchmarks.crop_fit import robust_deviation
 from benchmarks.tables import table
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.data.scenes import SEED, build_scene
 from fer.detection import alignment as crops
 from fer.recognition.classification import classify
@@ -88,7 +88,13 @@ def main():
     parser.add_argument("--limit", type=int, metavar="N", help="largest number of pictures")
     options = parser.parse_args()
     recognizer = Recognizer.load(options.model)
-    pictures = load_faces(options.data, "validation", recognizer.labels, recognizer.image_size, options.limit)
+    pictures = load_faces(
+        options.data,
+        "validation",
+        classes=recognizer.labels,
+        image_size=recognizer.image_size,
+        limit=options.limit,
+    )
     random, labels, cuts, errors = np.random.default_rng(SEED), [], {name: [] for name in WAYS}, []
     for picture, label in zip(pictures.images[..., 0], pictures.labels, strict=True):
         scene = build_scene(picture, random)

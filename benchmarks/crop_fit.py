@@ -14,7 +14,7 @@ import math
 import numpy as np
 from sklearn.linear_model import Ridge
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.data.scenes import SEED, build_scene
 from fer.detection.alignment import CROP_FIT, face_frame
 from fer.detection.blazeface import FaceDetector

@@ -103,7 +103,7 @@ def _load(path):
 
 
 def _read(folder, row, memory):
-    config, _ = load_config(folder)
+    config = load_config(folder)
     metrics = load_metrics(folder, "the table")
     majority = max(each["support"] for each in metrics["per_class"].values()) / metrics["n"]
     interval = tuple(metrics["accuracy_interval"])

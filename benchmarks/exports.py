@@ -36,7 +36,7 @@ def main():
 
 
 def measure_exports(data, model="bundled"):
-    """Measure, and return the table; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
+    """Measure, and return the table; `data` is FER2013, as `fer.data.faces.load_faces` takes it."""
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{number}.file" for number, name in enumerate(FORMATS)}
         sizes, differences, accuracies = in_own_process(export, model, files, data)
@@ -67,7 +67,7 @@ def export(model, files, data):
     """
     import tensorflow as tf
 
-    from fer.data.fer2013 import load_faces
+    from fer.data.faces import load_faces
     from fer.export.convert import build_export_network, export_model, open_export
     from fer.export.parity import build_crops
     from fer.models.config import WEIGHTS
@@ -84,7 +84,7 @@ def export(model, files, data):
     export_network.export(file, format="litert", verbose=False, optimizations=[tf.lite.Optimize.DEFAULT])
     file.rename(files[eight])
 
-    faces = load_faces(data, "validation", config.labels, config.image_size)
+    faces = load_faces(data, "validation", classes=config.labels, image_size=config.image_size)
     images, crops = faces.images[..., 0], build_crops(config.image_size)
 
     def answer(crops):

@@ -69,7 +69,7 @@ def main():
 
 
 def measure_in_browser(data, model="bundled", pictures=PICTURES, minutes=1.0):
-    """Return the section's Markdown; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
+    """Return the section's Markdown; `data` is FER2013, as `fer.data.faces.load_faces` takes it."""
     from fer.recognition.recognizer import Recognizer
     from fer.web.site import write_site
 
@@ -91,13 +91,13 @@ def measure_in_browser(data, model="bundled", pictures=PICTURES, minutes=1.0):
 
 def measure_parity(recognizer, server, data, count, format):
     """Return a table row: differences between the faces by the browser and by Python, on scenes of one file format."""
-    from fer.data.fer2013 import load_faces
+    from fer.data.faces import load_faces
     from fer.data.scenes import SEED, build_scene
     from fer.images.loading import load_image
     from fer.recognition.records import photo_record
 
     random = np.random.default_rng(SEED)
-    faces = load_faces(data, "validation", recognizer.labels, recognizer.image_size)
+    faces = load_faces(data, "validation", classes=recognizer.labels, image_size=recognizer.image_size)
     images = faces.images[random.permutation(len(faces))[:count], ..., 0]
     pairs, numbers = [], []
     with open_page(server.url) as page:

@@ -7,7 +7,7 @@ Prints accuracy and negative log-likelihood on validation, with and without the 
 
 import argparse
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.evaluation.metrics import evaluate
 from fer.models.model_folder import load_model
 from fer.recognition.classification import classify
@@ -19,7 +19,7 @@ def main():
     parser.add_argument("--model", default="bundled", metavar="FOLDER", help="model folder")
     options = parser.parse_args()
     network, config = load_model(options.model)
-    faces = load_faces(options.data, "validation", config.labels, config.image_size)
+    faces = load_faces(options.data, "validation", classes=config.labels, image_size=config.image_size)
     images = faces.images[..., 0]
     once = classify(network, images)
     twice = (once + classify(network, images[:, :, ::-1])) / 2

@@ -26,7 +26,7 @@ def measure_photo_contest(folder, peer):
         peer: interpreter of the virtual environment in which PyPI's `fer` is installed.
     """
     sets = list_photo_sets(folder)
-    calibration = load_config(BUNDLED)[0].calibration
+    calibration = load_config(BUNDLED).calibration
     found, accuracy = [], []
     for name, command in list_commands(peer).items():
         with Contender(*command) as contender:

@@ -147,32 +147,30 @@ def train_on(data, output, *more):
     Returns:
         The plan that was followed, the network, and the seconds of the training.
     """
-    from fer.cli.train import fit
+    from fer.cli.train_options import add_options
     from fer.training.distributed import ALONE
-    from fer.training.options import add_options
     from fer.training.plan import make_plan
-    from fer.training.statistics import measure_statistics
+    from fer.training.train import train_network
 
     parser = argparse.ArgumentParser()
     parser.set_defaults(program="python train.py", command="train", own_process=False)
     add_options(parser)
     words = ["--data", str(data), "--output", str(output), "--classes", *CLASSES, *more]
     started = time.perf_counter()
-    plan, network, _, data, _ = fit(make_plan(parser.parse_args(words)), ALONE)
-    measure_statistics(network, data.train.images)
-    return plan, network, time.perf_counter() - started
+    trained = train_network(make_plan(parser.parse_args(words)), ALONE)
+    return trained.plan, trained.network, time.perf_counter() - started
 
 
 def measure(folder):
     """Train on each data set, and return one dict per run; `folder/measured.json` is written after each run."""
-    from fer.data.fer2013 import load_faces
+    from fer.data.faces import load_faces
     from fer.recognition.classification import classify
 
     file = folder / "measured.json"
     folder.mkdir(parents=True, exist_ok=True)
     rows = json.loads(file.read_text()) if file.exists() else []
-    test = load_faces(draw_set(folder / "test", TEST, 0), "train", CLASSES)
-    rest = load_faces(folder / "test", "validation", CLASSES)
+    test = load_faces(draw_set(folder / "test", TEST, 0), "train", classes=CLASSES)
+    rest = load_faces(folder / "test", "validation", classes=CLASSES)
     images, labels = (np.concatenate([getattr(faces, name) for faces in (test, rest)]) for name in ("images", "labels"))
     runs = [(size, draw, []) for draw in range(DRAWS) for size in SIZES]
     runs[len(SIZES) : len(SIZES)] = [(size, 0, ["--from-scratch"]) for size in SCRATCH]

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from benchmarks.tables import RUNS, spread
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.models.networks import build_network
 from fer.training.augmentation import build_augmentation
 from fer.training.callbacks import EpochSeconds
@@ -20,7 +20,7 @@ PICTURES = 2400
 
 
 def measure_training_overhead(data):
-    """Measure both, and return a paragraph; `data` is FER2013, as `fer.data.fer2013.load_faces` takes it."""
+    """Measure both, and return a paragraph; `data` is FER2013, as `fer.data.faces.load_faces` takes it."""
     train, validation = load_faces(data, "train", limit=PICTURES), load_faces(data, "validation", limit=96)
     # Without mixup and averaging, which a plain `model.fit` does not have.
     recipe = replace(RECIPES["se_resnet"], epochs=2, mixup=0.0, average=False)

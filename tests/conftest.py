@@ -205,6 +205,12 @@ def draw_dataset():
     return draw
 
 
+@pytest.fixture
+def dataset(tmp_path, draw_dataset):
+    """Folder of a data set in Kaggle's layout of FER2013, with three pictures per emotion and split."""
+    return draw_dataset(tmp_path / "faces", per_class=3)
+
+
 def draw_face(emotion, number):
     """Draw a grey 48x48 face; the emotion determines mouth and brows, and the number the noise."""
     index = EMOTIONS.index(emotion)
@@ -363,14 +369,14 @@ def calibrated(trained, tmp_path_factory):
     It has the labels and metrics of `trained`, but no logs, figures or exports. Tests must not change it.
     """
     from fer.models.calibration import Calibration
-    from fer.models.config import load_config, save_calibration
+    from fer.models.config import load_config
     from fer.models.model_folder import METRICS, save_model
 
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
-    config = replace(load_config(trained.folder)[0], options={**SMALL, "enlarged": 32})
+    calibration = Calibration(0.2, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1))
+    config = replace(load_config(trained.folder), options={**SMALL, "enlarged": 32}, calibration=calibration)
     save_model(folder, config.build(), config)
-    save_calibration(folder, Calibration(0.2, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1)))
     shutil.copy(trained.folder / METRICS, folder)
     return folder
 
@@ -379,7 +385,7 @@ def calibrated(trained, tmp_path_factory):
 def exported(calibrated, tmp_path_factory):
     """A copy of `calibrated` with an export in each format. Tests must not change it."""
     from fer.export.convert import export_model
-    from fer.models.exports import EXPORTS
+    from fer.models.config import EXPORTS
 
     folder = shutil.copytree(calibrated, tmp_path_factory.mktemp("models") / "small")
     for name, file in EXPORTS.items():
@@ -392,7 +398,7 @@ def converted(exported, monkeypatch):
     """Replace Keras' export, which takes seconds, by copying the files of `exported`."""
     import keras
 
-    from fer.models.exports import EXPORTS
+    from fer.models.config import EXPORTS
 
     def copy(model, path, format, **how):
         shutil.copy(exported / EXPORTS[format], path)
@@ -421,14 +427,12 @@ def conversion_here(monkeypatch):
 @pytest.fixture
 def untrained(tmp_path):
     """A model folder of a small, untrained network with the labels, calibration and metrics of the bundled model."""
-    from fer.models.config import load_config, save_calibration
+    from fer.models.config import load_config
     from fer.models.model_folder import BUNDLED, METRICS, save_model
 
     folder = tmp_path / "untrained"
     folder.mkdir()
-    bundled = load_config(BUNDLED)[0]
-    config = replace(bundled, options=SMALL)
+    config = replace(load_config(BUNDLED), options=SMALL)
     save_model(folder, config.build(), config)
-    save_calibration(folder, bundled.calibration)
     shutil.copy(BUNDLED / METRICS, folder)
     return folder

@@ -47,7 +47,7 @@ from fer.app.theme import CSS, THEME
 from fer.errors import UserError
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
-from fer.models.provenance import last_part
+from fer.models.redaction import last_part
 
 if TYPE_CHECKING:
     from fer.hub.client import ModelSource

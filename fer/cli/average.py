@@ -26,16 +26,14 @@ def run(options: Namespace) -> int:
 
     from fer.export.litert_file import write_litert_file
     from fer.models.averaging import KEY, average_models
-    from fer.models.config import save_calibration
     from fer.models.model_folder import save_model
-    from fer.models.provenance import clean_command
+    from fer.models.redaction import clean_command
 
     network, config = average_models(options.folders)
     command = shlex.join(["python", "-m", "fer", "average", *options.folders, "--output", str(output)])
     config.training[KEY]["command"] = clean_command(command)
     output.mkdir(parents=True, exist_ok=True)
     save_model(output, network, config)
-    save_calibration(output, config.calibration)  # The class shares alone: the mean is not calibrated.
     write_litert_file(output)
     tell_written(output)
     print(f"Not calibrated yet, and without a card: python -m fer calibrate {shlex.quote(str(output))} --data PATH")

@@ -3,8 +3,7 @@
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 
-from fer.cli.options import tell_written
-from fer.data.layouts import add_layout
+from fer.cli.options import add_allow_duplicates, add_data, add_layout, add_prior, add_skip_bad, add_votes, tell_written
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
 
@@ -15,11 +14,9 @@ HELP = "fit a model's calibration on the validation split and write its model ca
 def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
-    parser.add_argument(
-        "--data", required=True, metavar="PATH", help="data set as a folder, zip or CSV file (docs/training.md)"
-    )
+    add_data(parser, required=True)
     add_layout(parser)
-    parser.add_argument("--votes", metavar="CSV", help="measure human agreement too, from this file of FER+ votes")
+    add_votes(parser, "measure human agreement too")
     parser.add_argument(
         "--target",
         type=_share,
@@ -41,30 +38,20 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="PATTERN",
         help="with --photos: a regular expression that finds a person's group in a file name, as `evaluate` takes it",
     )
-    parser.add_argument(
-        "--prior",
-        type=float,
-        metavar="X",
-        help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: "
-        "unchanged)",
-    )
-    parser.add_argument(
-        "--allow-duplicates",
-        action="store_true",
-        help="continue even if more than half of the validation pictures are identical to training pictures",
-    )
-    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures")
+    add_prior(parser, "the model's own; with --photos, that of 0, 0.25, 0.5, 0.75 and 1 that suits them best")
+    add_allow_duplicates(parser)
+    add_skip_bad(parser)
 
 
 def run(options: Namespace) -> int:
     """Fit a model's calibration and write its metrics and its card into its folder; return the exit code."""
-    from fer.models.config import load_config
-    from fer.models.exports import EXPORTS, judge_export
+    from fer.models.config import EXPORTS, load_config
+    from fer.models.exports import judge_export
     from fer.models.model_folder import check_weights, find_model
 
     folder = find_model(options.folder)
-    config, weights = load_config(folder)
-    check_weights(folder, weights)
+    config = load_config(folder)
+    check_weights(folder, config)
     check_folder("`FOLDER`", folder)
     check_inputs(options.data, options.votes, options.photos)
 
@@ -72,7 +59,7 @@ def run(options: Namespace) -> int:
         raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
 
     from fer.data.duplicates import check_copies
-    from fer.data.fer2013 import list_skipped, load_faces
+    from fer.data.faces import list_skipped, load_faces
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report
@@ -81,7 +68,14 @@ def run(options: Namespace) -> int:
     from fer.publishing.card import save_card
 
     train, validation = (
-        load_faces(options.data, split, config.labels, config.image_size, None, options.skip_bad, options.layout)
+        load_faces(
+            options.data,
+            split,
+            classes=config.labels,
+            image_size=config.image_size,
+            skip_bad=options.skip_bad,
+            layout=options.layout,
+        )
         for split in ("train", "validation")
     )
     for message in list_skipped(train, validation):

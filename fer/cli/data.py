@@ -2,8 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import finish, stream_beside
-from fer.data.layouts import add_layout
+from fer.cli.options import add_layout, finish, stream_beside
 from fer.documents import to_json
 from fer.errors import check
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, written_whole

@@ -3,8 +3,17 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import add_model, finish, stream_beside
-from fer.data.layouts import add_layout
+from fer.cli.options import (
+    add_allow_duplicates,
+    add_data,
+    add_layout,
+    add_model,
+    add_prior,
+    add_skip_bad,
+    add_votes,
+    finish,
+    stream_beside,
+)
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes
@@ -18,20 +27,14 @@ def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     add_model(parser)
     on = parser.add_mutually_exclusive_group(required=True)
-    on.add_argument("--data", metavar="PATH", help="measure on this data set: folder, zip or CSV (docs/training.md)")
+    add_data(on, "to measure on")
     on.add_argument(
         "--photos",
         metavar="FOLDER",
         help="measure on whole photos, <label>/* or <set>/<label>/*; the largest face is found, aligned and read as in "
         "the app",
     )
-    parser.add_argument(
-        "--prior",
-        type=float,
-        metavar="X",
-        help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: as "
-        "calibrated)",
-    )
+    add_prior(parser, "as calibrated")
     parser.add_argument(
         "--split",
         default="validation",
@@ -54,18 +57,14 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, metavar="N", help="measure at most N pictures, with the classes in their proportions"
     )
-    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures and count them")
-    parser.add_argument("--votes", metavar="CSV", help="measure human agreement too, from this file of FER+ votes")
+    add_skip_bad(parser)
+    add_votes(parser, "measure human agreement too")
     parser.add_argument(
         "--duplicates",
         action="store_true",
-        help="measure the accuracy without near-duplicates of training pictures too",
+        help="measure the accuracy without near-duplicates of training pictures too; refused if most are identical",
     )
-    parser.add_argument(
-        "--allow-duplicates",
-        action="store_true",
-        help="with --duplicates: measure even if more than half of the pictures are identical to training pictures",
-    )
+    add_allow_duplicates(parser)
     parser.add_argument(
         "--path",
         choices=("loader", "served"),

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-from fer.cli.options import stream_beside
+from fer.cli.options import add_data, add_skip_bad, stream_beside
 
 HELP = "convert a model to one file for another runtime"
 """Help text of the command."""
@@ -17,12 +17,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--quantize", action="store_true", help="store the weights as float16, which halves the size; litert only"
     )
-    parser.add_argument(
-        "--data",
-        metavar="PATH",
-        help="also measure the file on the validation split of this data set: folder, zip or CSV (docs/training.md)",
-    )
-    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures")
+    add_data(parser, "on whose validation split the file is measured too")
+    add_skip_bad(parser)
 
 
 def run(options: Namespace) -> int:

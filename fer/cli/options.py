@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from fer.data.layouts import CODES
 from fer.errors import UserError
 from fer.outputs import is_special, is_stdout
 
@@ -31,6 +32,60 @@ def add_already_cropped(parser: ArgumentParser) -> None:
         "--already-cropped",
         action="store_true",
         help="treat each picture as one face, as in FER2013, without looking for faces",
+    )
+
+
+def add_data(container: ArgumentParser, use: str = "", required: bool = False) -> None:
+    """Add the option `--data`, the data set of a command.
+
+    Args:
+        container: parser or group of options.
+        use: end of the help text, on what the command does with the data set.
+        required: whether the option must be given.
+    """
+    text = "data set as a folder, zip or CSV file (docs/training.md)"
+    container.add_argument("--data", required=required, metavar="PATH", help=f"{text}, {use}" if use else text)
+
+
+def add_layout(parser: ArgumentParser) -> None:
+    """Add the option `--layout`, the layout of the data set of a command."""
+    parser.add_argument(
+        "--layout",
+        choices=tuple(CODES),
+        help="published layout of the data set, which tells what its numbered folders and label files mean "
+        "(docs/training.md); without it, numbers are not guessed",
+    )
+
+
+def add_votes(parser: ArgumentParser, use: str) -> None:
+    """Add the option `--votes`, the votes of FER+; `use` is the end of the help text, on what the command does."""
+    parser.add_argument("--votes", metavar="CSV", help=f"file with the votes of FER+: {use}")
+
+
+def add_skip_bad(parser: ArgumentParser) -> None:
+    """Add the option `--skip-bad`, which leaves out what cannot be read of a data set."""
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="skip pictures and rows that cannot be read, instead of stopping there"
+    )
+
+
+def add_allow_duplicates(parser: ArgumentParser) -> None:
+    """Add the option `--allow-duplicates`, which lets a command measure on any number of training pictures."""
+    parser.add_argument(
+        "--allow-duplicates",
+        action="store_true",
+        help="go on even if more than half of the pictures to measure on are identical to training pictures",
+    )
+
+
+def add_prior(parser: ArgumentParser, default: str) -> None:
+    """Add the option `--prior`, the exponent of the class shares; `default` says in the help which one it is else."""
+    parser.add_argument(
+        "--prior",
+        type=float,
+        metavar="X",
+        help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: "
+        f"{default})",
     )
 
 

@@ -1,8 +1,7 @@
-"""Command `fer train`: train a network and write its model folder, in the steps plan, fit, measure and publish."""
+"""Command `fer train`: train a network and write its model folder, in the steps plan, train, measure and publish."""
 
 import argparse
 import importlib.util
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,17 +11,13 @@ from typing import TYPE_CHECKING
 from fer.cli.console import quiet_libraries
 from fer.cli.options import to_sentence
 from fer.cli.push import push_trained
+from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.outputs import check_inputs
-from fer.training.options import add_options
 
 if TYPE_CHECKING:
-    import keras
-
-    from fer.training.distributed import Group
-    from fer.training.fit import TrainingData
-    from fer.training.origins import Origins
     from fer.training.plan import Plan
+    from fer.training.train import Trained
 
 HELP = "train a network on FER2013 or on your own pictures"
 """Help text of the command."""
@@ -54,12 +49,14 @@ def run(options: argparse.Namespace) -> int:
         check(plan)
     elif options.own_process:
         run_supervised()
+    from fer.training.train import train_network  # Imports Keras.
+
     with join(options.hosts, options.processes, options.process_id, plan.recipe.batch_size) as group:
         if options.hosts:  # Within the group: if this check fails, the other processes are told, and do not wait.
             check(plan)
-        trained = fit(plan, group)
+        trained = train_network(plan, group)
     if group.first:
-        measure(*trained)
+        measure(trained)
         publish(options)
     else:
         print("Trained. Process 0 measures the model and writes it.")
@@ -90,86 +87,30 @@ def check(plan: "Plan") -> None:
     check_inputs(options.data, options.votes)
 
 
-def fit(plan: "Plan", group: "Group") -> "tuple[Plan, keras.Model, list[dict], TrainingData, Origins]":
-    """Fit the network of a plan, in one or several processes.
-
-    Returns:
-        The plan with the settings that were used, the network, the log with one row per epoch, the data, and the
-        models that the training started from.
-    """
-    import keras
-
-    from fer.training.fit import Run, fit
-    from fer.training.origins import add_start, load_origins
-    from fer.training.pictures import load_pictures
-    from fer.training.plan import check_resumption, list_settings, save_settings
-    from fer.training.small_sets import adapt_plan
-
-    options = plan.options
-    plan.config.build()  # A network that cannot be built is reported before pictures are read.
-    origins = load_origins(plan)
-    data = load_pictures(plan)
-    plan, notes = adapt_plan(plan, len(data.train))
-    for note in notes if group.first else ():
-        print(note)
-    origins, recipe = add_start(origins, plan), plan.recipe
-    settings = list_settings(plan, origins.base_facts, origins.teacher_facts)
-    settings |= {"pictures": data.sha256(), "votes_sha256": data.votes_sha256, "begun_from": origins.start_sha256}
-    if group.first:
-        check_resumption(plan, settings)
-    keras.config.set_dtype_policy("mixed_bfloat16" if options.mixed_precision else "float32")
-    keras.utils.set_random_seed(recipe.seed)
-    targets = [] if data.targets is None else [data.targets]
-    group.check_same(json.dumps(settings), *targets, *origins.start)
-    if group.first:
-        save_settings(plan, settings)
-    try:
-        with group.scope():
-            network = plan.trained.build()
-            origins.set_start_weights(network)
-            seen = replace(data.resize(plan.trained.image_size), teachers=origins.teachers)
-            history = fit(network, seen, recipe, Run(options.output, options.resume, plan.keep, group))
-    except KeyboardInterrupt as error:
-        again = "The same command with --resume goes on after the last finished epoch."
-        raise type(error)(f"interrupted. {again}") from None
-    return plan, network, history, data, origins
-
-
-def measure(
-    plan: "Plan", network: "keras.Model", history: list[dict], data: "TrainingData", origins: "Origins"
-) -> None:
-    """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card.
-
-    The arguments are the values that `fit` returns.
-    """
+def measure(trained: "Trained") -> None:
+    """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card."""
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
-    from fer.models.config import CONFIG, load_config, save_calibration
+    from fer.models.calibration import UNCALIBRATED
+    from fer.models.config import CONFIG, load_config
     from fer.models.model_folder import FIGURES, save_model
-    from fer.models.provenance import clean_training
+    from fer.models.redaction import clean_training
     from fer.training.facts import describe_training
-    from fer.training.small_sets import FEW_STEPS, count_steps, warn_if_trivial
-    from fer.training.statistics import measure_statistics
+    from fer.training.small_sets import warn_if_trivial
 
-    options = plan.options
-    training = describe_training(plan, network, history, data) | origins.describe()
-    # A base that had weights keeps the statistics of its own training set, which is larger.
-    if not plan.recipe.head_epochs and count_steps(plan.recipe, len(data.train)) < FEW_STEPS:
-        weights, network = network.get_weights(), plan.config.build()
-        network.set_weights(weights)
-        measure_statistics(network, data.train.images)
+    plan, data, origins, options = trained.plan, trained.data, trained.origins, trained.plan.options
+    training = clean_training(describe_training(trained, command_to_publish(options)))
     # That of a run that is resumed, for which `fer calibrate` may have chosen a prior.
-    calibration = load_config(options.output)[0].calibration if (options.output / CONFIG).exists() else None
-    save_model(options.output, network, replace(plan.config, training=clean_training(training)))
-    if calibration:
-        save_calibration(options.output, calibration)
+    calibration = load_config(options.output).calibration if (options.output / CONFIG).exists() else UNCALIBRATED
+    config = replace(plan.config, training=training, calibration=calibration)
+    save_model(options.output, trained.network, config)
 
     def show(metrics):
         print(format_metrics(metrics))
 
     metrics = save_report(options.output, data.train, data.validation, str(options.output), options.data, show=show)
-    save_curves(options.output / FIGURES / "curves.png", history)
+    save_curves(options.output / FIGURES / "curves.png", trained.history)
     export(options)
     write_card(options.output)
     if note := warn_if_trivial(metrics, from_scratch=not (plan.start or origins.base)):

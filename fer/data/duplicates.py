@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from fer.errors import UserError
 
 if TYPE_CHECKING:
-    from fer.data.fer2013 import Faces
+    from fer.data.faces import Faces
 
 MAX_COPIES = 0.5
 """Largest share of the evaluated pictures that may be exact copies of training pictures.
@@ -34,7 +34,7 @@ def find_copies(faces: "Faces", others: "Faces") -> list[tuple[str, str]]:
     """Find the pictures that are exact copies of others.
 
     Args:
-        faces, others: `fer.data.fer2013.Faces` of the same image size.
+        faces, others: `fer.data.faces.Faces` of the same image size.
 
     Returns:
         Pairs of the name of a picture in `faces`, and the name of the first picture in `others` with the same pixels.
@@ -48,8 +48,8 @@ def check_copies(faces: "Faces", train: "Faces", allowed: bool = False) -> str:
     """Count the evaluated pictures that are exact copies of training pictures.
 
     Args:
-        faces: `fer.data.fer2013.Faces` to evaluate on.
-        train: `fer.data.fer2013.Faces` of the training split, of the same image size.
+        faces: `fer.data.faces.Faces` to evaluate on.
+        train: `fer.data.faces.Faces` of the training split, of the same image size.
         allowed: whether any number of copies is allowed.
 
     Returns:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
+from fer.data.fer2013 import USAGES, name_row
 from fer.data.items import DataError
-from fer.data.tables import USAGES, name_row
 
 FERPLUS_COLUMNS = ["Usage", "Image name"]
 """Columns before the counts in the file of FER+ itself, `fer2013new.csv`."""

@@ -12,11 +12,11 @@
 import csv
 import io
 import re
-from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
 
+from fer.data.fer2013 import find_split
 from fer.data.items import EXPECTED, DataError, Item
 from fer.labels import CSV_EMOTIONS
 
@@ -46,16 +46,6 @@ LABEL_FILES = {
 """Patterns of the names of files that hold labels."""
 PERSON = re.compile(r"S\d{3}(?=_)")
 """Pattern of a person in the name of a picture of CK+."""
-
-
-def add_layout(parser: ArgumentParser) -> None:
-    """Add the option `--layout` to the parser of a command that reads a data set."""
-    parser.add_argument(
-        "--layout",
-        choices=tuple(CODES),
-        help="published layout of the data set, which tells what its numbered folders and label files mean "
-        "(docs/training.md); without it, numbers are not guessed",
-    )
 
 
 def list_folder_items(
@@ -100,9 +90,7 @@ def _find_split(parts):
 def _split_item(name, parts, start, path, name_class, layout):
     if start is None:
         raise DataError(f"{path}: {name} stands in no split. {EXPECTED}")
-    split = SPLIT_NAMES[parts[start].lower()]
-    if split == "test" and parts[-1].startswith("PublicTest_"):
-        split = "validation"
+    split = find_split(SPLIT_NAMES[parts[start].lower()], parts[-1])
     folder = parts[start + 1]
     return _item(parts[start:], name_class(_decode(folder, layout)), split, name, layout, folder)
 

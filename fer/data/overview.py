@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from fer.data.fer2013 import select_items
+from fer.data.fer2013 import FACE_SIZE
 from fer.data.items import EXPECTED, SPLITS, DataError
 from fer.data.sources import open_source
-from fer.data.tables import FACE_SIZE
+from fer.data.splits import select_items
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError
 from fer.labels import KNOWN, check_classes
@@ -91,8 +91,8 @@ def survey(
     """Read a data set as training and evaluation would, and return an `Overview`.
 
     Args:
-        path, layout: as in `fer.data.fer2013.load_faces`.
-        classes: as in `fer.data.fer2013.load_faces`, but None for all classes of the data set.
+        path, layout: as in `fer.data.faces.load_faces`.
+        classes: as in `fer.data.faces.load_faces`, but None for all classes of the data set.
         model: a tuple of a function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the
             labels, and the size; None for an overview without answers.
         samples: number of training pictures to keep per class.

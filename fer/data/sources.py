@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from fer.data.fer2013 import CSV_NAMES
 from fer.data.items import EXPECTED, DataError, Item
 from fer.data.layouts import CODES, SPLIT_NAMES, is_label_file, list_folder_items, list_labelled_items
 from fer.data.tables import list_rows, looks_like_table, read_pixels
@@ -28,8 +29,6 @@ from fer.images.formats import SUFFIXES, pick_pictures, read_head
 from fer.images.loading import load_grey
 from fer.labels import known_class, match_class
 
-CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-"""Names of the tables in which FER2013 is distributed. A table of another name is read if it is the only one."""
 TABLE_SUFFIXES = (".csv", ".tsv")
 """Suffixes of tables, in lower case."""
 
@@ -70,28 +69,51 @@ def open_source(
     """
     check(layout is None or layout in CODES, "layout", f"one of {', '.join(CODES)}", repr(layout))
 
-    def name_class(name):
-        return match_class(name, classes) or known_class(name) or name
-
-    beside = Counter()
+    how = _Reading(skip, classes, layout)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {EXPECTED}")
     if path.is_dir():
-        names = _list_folder(path)
-        table = _find_table(names)
-        if table is None:
-            items, left_out = _list_items(
-                names, path, name_class, layout, lambda name: read_head(path / name), lambda n: (path / n).read_bytes()
-            )
-            read = lambda item, size: load_grey(path / item.content, size)  # noqa: E731
-            yield Source(items, read, lambda item: _digest(path, item), left_out)
-            return
-        beside = _count_beside(table, names, lambda name: read_head(path / name))
-        path = path / table
-    if path.suffix.lower() in TABLE_SUFFIXES or not zipfile.is_zipfile(path) and looks_like_table(_read_start(path)):
-        with path.open("rb", buffering=0) as file:
-            yield _table_source(list_rows(file, path, skip, name_class, layout), beside)
-        return
+        container = _open_folder(path, how)
+    elif path.suffix.lower() in TABLE_SUFFIXES or not zipfile.is_zipfile(path) and looks_like_table(_read_start(path)):
+        container = _open_table(path, how, Counter())
+    else:
+        container = _open_zip(path, how)
+    with container as source:
+        yield source
+
+
+@contextmanager
+def _open_folder(path, how):
+    """Yield the `Source` of a folder of pictures, or of the table in a folder."""
+    try:
+        names = folders.list_files(path)
+    except UserError as error:
+        raise DataError(str(error)) from None
+
+    def head_of(name):
+        return read_head(path / name)
+
+    def read(item, size):
+        return load_grey(path / item.content, size)
+
+    if table := _find_table(names):
+        with _open_table(path / table, how, _count_beside(table, names, head_of)) as source:
+            yield source
+    else:
+        items, left_out = how.list_items(names, path, head_of, lambda name: (path / name).read_bytes())
+        yield Source(items, read, lambda item: _digest(path, item), left_out)
+
+
+@contextmanager
+def _open_table(path, how, left_out):
+    """Yield the `Source` of a table; `left_out` counts the files beside it."""
+    with path.open("rb", buffering=0) as file:
+        yield how.list_rows(file, path, left_out)
+
+
+@contextmanager
+def _open_zip(path, how):
+    """Yield the `Source` of a zip of pictures, or of the table in a zip."""
     with ExitStack() as stack:
         try:
             archive = stack.enter_context(open_zip(path))
@@ -100,57 +122,72 @@ def open_source(
             rule = f"{path}: neither a folder, a zip nor a CSV that can be read"
             raise DataError(f"{rule}: {reason} {EXPECTED}") from None
         members = {info.filename: info for info in list_members(archive)}
-        table = _find_table(sorted(members))
-        if table is None:
-            items, left_out = _list_items(
-                sorted(members),
-                path,
-                name_class,
-                layout,
-                lambda name: read_member_head(archive, members[name]),
-                lambda name: read_member(archive, members[name], f"{path}:{name}", MAX_MEMBER_BYTES),
-            )
-            read = lambda item, size: _read_member(archive, members[item.content], size, path)  # noqa: E731
+        names = sorted(members)
+
+        def head_of(name):
+            return read_member_head(archive, members[name])
+
+        def content_of(name):
+            return read_member(archive, members[name], f"{path}:{name}", MAX_MEMBER_BYTES)
+
+        def read(item, size):
+            try:
+                return load_grey(io.BytesIO(content_of(item.content)), size, f"{path}:{item.content}")
+            except UserError as error:
+                raise DataError(str(error)) from None
+
+        if table := _find_table(names):
+            name = f"{path}:{table}"
+            file = stack.enter_context(open_member(archive, members[table], name))
+            yield how.list_rows(file, name, _count_beside(table, names, head_of))
+        else:
+            items, left_out = how.list_items(names, path, head_of, content_of)
             yield Source(items, read, lambda item: _sum(members[item.content]), left_out)
-            return
-        name = f"{path}:{table}"
-        with open_member(archive, members[table], name) as file:
-            beside = _count_beside(table, sorted(members), lambda name: read_member_head(archive, members[name]))
-            yield _table_source(list_rows(file, name, skip, name_class, layout), beside)
 
 
-def _list_items(names, path, name_class, layout, read_head, read):
-    """Return the items of files in folders or in a zip, and the counts of the files that are left out."""
-    label_files = [name for name in names if is_label_file(name, layout)]
-    pictures, left_out = pick_pictures(sorted({*names} - {*label_files}), read_head)
-    if label_files:
-        items, versions = list_labelled_items(pictures, label_files, path, name_class, layout, read)
-        left_out["second versions of pictures"] += versions
-        left_out["pictures without a label"] += len(pictures) - len(items) - versions
-        left_out = +left_out  # Without the kinds that number 0.
-    else:
-        items = list_folder_items(pictures, path, name_class, layout)
-    places = {}
-    for item in items:
-        if (first := places.setdefault(item.name, item.content)) is not item.content:
-            raise DataError(f"{path}: a data set must hold each picture once. Received: {first} and {item.content}")
-    return items, left_out
+@dataclass(frozen=True)
+class _Reading:
+    """How the items of a data set are listed, whatever contains them; the fields are arguments of `open_source`."""
+
+    skip: Callable[[DataError], None]
+    classes: Iterable[str]
+    layout: str | None
+
+    def list_rows(self, file, name, left_out):
+        """Return the `Source` of an open table."""
+        items = list_rows(file, name, self.skip, self._name_class, self.layout)
+        return Source(items, read_pixels, lambda item: item.content[1].strip(), left_out, is_table=True)
+
+    def list_items(self, names, path, head_of, content_of):
+        """Return the items of the files of a folder or zip, and the counts of the files that are left out.
+
+        `head_of` and `content_of` are functions of a file's name that return its first bytes and all of its bytes.
+        """
+        label_files = [name for name in names if is_label_file(name, self.layout)]
+        pictures, left_out = pick_pictures(sorted({*names} - {*label_files}), head_of)
+        if label_files:
+            items, versions = list_labelled_items(
+                pictures, label_files, path, self._name_class, self.layout, content_of
+            )
+            left_out["second versions of pictures"] += versions
+            left_out["pictures without a label"] += len(pictures) - len(items) - versions
+            left_out = +left_out  # Without the kinds that number 0.
+        else:
+            items = list_folder_items(pictures, path, self._name_class, self.layout)
+        places = {}
+        for item in items:
+            if (first := places.setdefault(item.name, item.content)) is not item.content:
+                raise DataError(f"{path}: a data set must hold each picture once. Received: {first} and {item.content}")
+        return items, left_out
+
+    def _name_class(self, name):
+        """Return the class that a folder or a number of a table names; the name itself if it is none."""
+        return match_class(name, self.classes) or known_class(name) or name
 
 
-def _list_folder(folder):
-    try:
-        return folders.list_files(folder)
-    except UserError as error:
-        raise DataError(str(error)) from None
-
-
-def _table_source(items, left_out):
-    return Source(items, read_pixels, lambda item: item.content[1].strip(), left_out, is_table=True)
-
-
-def _count_beside(table, names, read_head):
+def _count_beside(table, names, head_of):
     """Return the counts of the files beside a table, which are left out."""
-    pictures, left_out = pick_pictures([name for name in names if name != table], read_head)
+    pictures, left_out = pick_pictures([name for name in names if name != table], head_of)
     left_out["pictures beside the table"] += len(pictures)
     return +left_out  # Without a kind that numbers 0.
 
@@ -188,12 +225,3 @@ def _find_table(names):
         return known
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES) and "/." not in f"/{name}"]
     return tables[0] if len(tables) == 1 and not any(name.lower().endswith(SUFFIXES) for name in names) else None
-
-
-def _read_member(archive, member, size, path):
-    """Read a picture in a zip as a uint8 array `(size, size)`."""
-    name = f"{path}:{member.filename}"
-    try:
-        return load_grey(io.BytesIO(read_member(archive, member, name, MAX_MEMBER_BYTES)), size, name)
-    except UserError as error:
-        raise DataError(str(error)) from None

@@ -1,4 +1,7 @@
-"""Data sets in a table: `fer2013.csv` under any name, with commas, semicolons or tabs, in UTF-8 or UTF-16."""
+"""Data sets in a table: `fer2013.csv` under any name, with commas, semicolons or tabs, in UTF-8 or UTF-16.
+
+Without the column `Usage` all rows are training pictures.
+"""
 
 import csv
 import io
@@ -9,15 +12,12 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
+from fer.data.fer2013 import FACE_SIZE, USAGES, name_row
 from fer.data.items import DataError, Item
 from fer.images.archives import FAILURES
 from fer.images.loading import grey_square
 from fer.labels import CSV_EMOTIONS
 
-USAGES = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
-"""Splits by their name in the column `Usage`; without the column all rows are training pictures."""
-FACE_SIZE = 48
-"""Side of FER2013's pictures in pixels."""
 SEPARATORS = ",;\t"
 """Characters that may stand between the cells of a row."""
 NAMES = {"ckplus": (*CSV_EMOTIONS, "contempt")}
@@ -66,11 +66,6 @@ def list_rows(
         except DataError as error:
             skip(error)
     return items
-
-
-def name_row(number: int) -> str:
-    """Return the name of the picture in a row of a table; the header is row 1."""
-    return f"row {number:06d}"
 
 
 def read_pixels(item: Item, size: int) -> np.ndarray:

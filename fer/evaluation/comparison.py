@@ -154,7 +154,7 @@ def _name_apart(contestants, paths):
 
 def _check_facts(path):
     """Raise a `UserError` unless a model folder has all facts that the table needs."""
-    config, metrics = load_config(path)[0], load_metrics(path, "a comparison")
+    config, metrics = load_config(path), load_metrics(path, "a comparison")
     missing = [key for key in ("epochs", "seconds") if key not in config.training]
     missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in metrics]
     if missing:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fer.models.calibration import TEMPERATURES, temper
+from fer.models.calibration import TEMPERATURES, scale_temperature
 
 PRIOR_EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Exponents that `choose_prior_exponent` tries."""
@@ -15,7 +15,7 @@ within the noise."""
 TARGET = 0.85
 """Selective accuracy that the threshold should reach: the accuracy of all answers except "not sure"."""
 FOLDS = 5
-"""Number of cross-validation folds of `temper_held_out`."""
+"""Number of cross-validation folds of `cross_validate_temperature`."""
 FOLD_SEED = 2013
 """Seed that assigns pictures to folds."""
 
@@ -30,14 +30,14 @@ def fit_temperature(probabilities: np.ndarray, labels: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar  # Slow to import.
 
     def loss(logarithm):
-        tempered = temper(np.asarray(probabilities, np.float64), math.exp(logarithm))
-        return -np.log(tempered[np.arange(len(labels)), labels]).mean()
+        scaled = scale_temperature(np.asarray(probabilities, np.float64), math.exp(logarithm))
+        return -np.log(scaled[np.arange(len(labels)), labels]).mean()
 
     bounds = [math.log(limit) for limit in TEMPERATURES]
     return float(math.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def temper_held_out(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def cross_validate_temperature(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the probabilities of each picture at the temperature that is fitted on the other folds.
 
     Metrics of them are unbiased, because no picture has influenced its own temperature.
@@ -50,12 +50,12 @@ def temper_held_out(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray
     """
     probabilities = np.asarray(probabilities, np.float64)
     fold_of = np.random.default_rng(FOLD_SEED).permutation(len(labels)) % FOLDS
-    tempered = np.empty_like(probabilities)
+    scaled = np.empty_like(probabilities)
     for fold in range(FOLDS):
         held_out = fold_of == fold
         temperature = fit_temperature(probabilities[~held_out], labels[~held_out])
-        tempered[held_out] = temper(probabilities[held_out], temperature)
-    return tempered
+        scaled[held_out] = scale_temperature(probabilities[held_out], temperature)
+    return scaled
 
 
 def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -80,7 +80,7 @@ def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, target: floa
     """Return the lowest threshold that reaches a selective accuracy, which answers the most pictures at that accuracy.
 
     Args:
-        probabilities, labels: as `risk_coverage` takes them, already tempered.
+        probabilities, labels: as `risk_coverage` takes them, at their temperature.
         target: accuracy to reach on the pictures that are answered, from 0 to 1.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
-from fer.data.fer2013 import Faces, load_faces
+from fer.data.faces import Faces, load_faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
@@ -45,7 +45,7 @@ def evaluate_model(
     Args:
         folder: name of a model, as `fer.hub.client.resolve_model` takes it: a folder, `bundled`, or `OWNER/NAME` or
             `OWNER/NAME@REVISION` of the Hub.
-        data, split, limit, skip_bad, layout: as `fer.data.fer2013.load_faces` takes them.
+        data, split, limit, skip_bad, layout: as `fer.data.faces.load_faces` takes them.
         classes: classes to evaluate on; only their pictures are used, and the model chooses among them. None for all
             classes of the model.
         model: name of the model in the metrics; by default `folder`, or for the Hub also its revision.
@@ -69,15 +69,16 @@ def evaluate_model(
         UserError: if the model, the data or an argument is not valid.
     """
     folder, model = _resolve(folder, model)
-    config, _ = load_config(folder)
+    config = load_config(folder)
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
-    faces = load_faces(data, split, classes or config.labels, config.image_size, limit, skip_bad, layout)
+    how: dict[str, Any] = {"image_size": config.image_size, "skip_bad": skip_bad, "layout": layout}
+    faces = load_faces(data, split, classes=classes or config.labels, limit=limit, **how)
     if duplicates:
-        train = load_faces(data, "train", config.labels, config.image_size, None, skip_bad, layout)
+        train = load_faces(data, "train", classes=config.labels, **how)
         check_copies(faces, train, allow_duplicates)
     if votes:
         load_votes(votes, faces)  # A wrong file is refused before anything slow is done.
@@ -129,7 +130,7 @@ def evaluate_photos(
     from fer.recognition.recognizer import Recognizer
 
     folder, model = _resolve(folder, model)
-    config = _with_prior(load_config(folder)[0], prior)
+    config = _with_prior(load_config(folder), prior)
     sets = list_photo_sets(photos, config.labels)
     if prior is None:
         recognizer = Recognizer.load(folder, model)
@@ -142,7 +143,8 @@ def evaluate_photos(
 
 def _resolve(name, shown):
     """Return the folder of a model, and the name that is shown for it, by default its own."""
-    from fer.hub.client import resolve_model  # Training uses this module and runs without huggingface_hub.
+    # Imported here: training uses this module, and also runs where huggingface_hub is not installed.
+    from fer.hub.client import resolve_model
 
     source = resolve_model(name)
     return source.folder, shown or str(source)
@@ -162,7 +164,7 @@ def read_in_scenes(
 
     Args:
         folder: path of a model folder, or `bundled`.
-        faces: `fer.data.fer2013.Faces`.
+        faces: `fer.data.faces.Faces`.
         calibration: calibration of the answers without scenes, whose accuracy is returned; its prior may change them.
 
     Returns:
@@ -172,7 +174,7 @@ def read_in_scenes(
     Raises:
         UserError: if no face is found.
     """
-    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import FaceDetector
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
@@ -194,7 +196,7 @@ def measure_without_duplicates(correct: np.ndarray, faces: Faces, train: Faces) 
 
     Args:
         correct: bool array `(n,)`: whether the answers for `faces` are right.
-        faces, train: `fer.data.fer2013.Faces`.
+        faces, train: `fer.data.faces.Faces`.
 
     Returns:
         A dict. `max_distance`: largest distance between near-duplicates (`fer.data.duplicates`). `found`: number of
@@ -213,7 +215,7 @@ def measure(probabilities: np.ndarray, config: ModelConfig, faces: Faces, split:
     Args:
         probabilities: uncalibrated float array `(n, len(config.labels))`.
         config: `fer.models.config.ModelConfig`.
-        faces: `fer.data.fer2013.Faces` that were classified; their classes may be some of the model's labels, and the
+        faces: `fer.data.faces.Faces` that were classified; their classes may be some of the model's labels, and the
             model then chooses among these.
         split: name of the split.
         model: name of the model.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.errors import UserError
 from fer.evaluation.metrics import accuracy_where
 from fer.labels import match_class
@@ -21,7 +21,7 @@ def compare_with_votes(
 
     Args:
         predicted: int array `(n,)`, indices into `faces.classes`.
-        faces: `fer.data.fer2013.Faces` that the network answered.
+        faces: `fer.data.faces.Faces` that the network answered.
         votes: float array `(n, categories)` as `fer.data.ferplus.load_votes` returns it; the row of a picture without
             votes is NaN.
         categories: names of the columns, as `fer.data.ferplus.load_categories` returns them; those that

@@ -14,7 +14,7 @@ from sklearn.metrics import (
 )
 
 ECE_BINS = 15
-"""Number of bins of the expected calibration error."""
+"""Number of bins of the expected calibration error, from 0 to 1; a bin contains its upper edge, not its lower one."""
 RESAMPLES = 10_000
 """Number of bootstrap resamples."""
 RESAMPLING_SEED = 2013
@@ -101,13 +101,12 @@ def accuracy_where(correct: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
     return {"n": int(chosen.sum()), "accuracy": float(correct[chosen].mean()) if chosen.any() else None}
 
 
-def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_BINS) -> list[dict[str, Any]]:
+def reliability(probabilities: np.ndarray, labels: np.ndarray) -> list[dict[str, Any]]:
     """Return the data of a reliability diagram: confidence and accuracy in equally wide bins of the top probability.
 
     Args:
         probabilities: float array `(n, classes)`.
         labels: int array `(n,)`.
-        bins: number of bins between 0 and 1; a bin contains its upper edge, not its lower one.
 
     Returns:
         A list with one dict per bin that is not empty: `n`, the number of pictures, and the means `confidence` and
@@ -116,7 +115,7 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_B
     probabilities = np.asarray(probabilities, np.float64)
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    bin_of = np.clip(np.ceil(confidence * ECE_BINS).astype(int) - 1, 0, ECE_BINS - 1)
     return [
         {
             "n": int((bin_of == index).sum()),
@@ -127,12 +126,12 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_B
     ]
 
 
-def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = ECE_BINS) -> float:
+def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Return the mean gap between confidence and accuracy over the bins of `reliability`.
 
     Each bin is weighted by its share of the pictures (Guo et al., 2017, "On Calibration of Modern Neural Networks").
     """
-    rows = reliability(probabilities, labels, bins)
+    rows = reliability(probabilities, labels)
     return sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(labels)
 
 

@@ -131,7 +131,7 @@ def measure_set(
         counts among all labels, rows true and columns predicted, with a last column for photos without a face.
         Intervals are Wilson's at 95 %.
     """
-    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import allows_confident_answer
 
     true = np.array([labels.index(label) for label in photos.labels])

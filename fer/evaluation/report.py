@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from fer.data.faces import Faces
 from fer.data.facts import describe_data
-from fer.data.fer2013 import Faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.documents import to_json
@@ -23,9 +23,9 @@ from fer.evaluation.confidence import (
     TARGET,
     choose_prior_exponent,
     choose_threshold,
+    cross_validate_temperature,
     fit_temperature,
     risk_coverage,
-    temper_held_out,
 )
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
 from fer.evaluation.human_agreement import compare_with_votes
@@ -35,7 +35,7 @@ from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_r
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
 from fer.models.model_folder import FIGURES, METRICS, load_model
-from fer.models.provenance import last_part
+from fer.models.redaction import last_part
 from fer.outputs import write_text
 from fer.recognition.classification import classify
 
@@ -75,7 +75,7 @@ def save_report(
 
     Args:
         folder: path of a model folder; its weights are not changed.
-        train, validation: `fer.data.fer2013.Faces` with the labels of the model. `train` is searched for
+        train, validation: `fer.data.faces.Faces` with the labels of the model. `train` is searched for
             near-duplicates of validation pictures.
         model: name of the model in the metrics. Only the last part of a path is recorded, because the metrics are
             published.
@@ -111,11 +111,11 @@ def save_report(
     exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
     temperature, fit = _choose_temperature(adjusted, config, validation)
-    tempered = Calibration(temperature).apply(adjusted)
-    calibration = Calibration(temperature, choose_threshold(tempered, labels, target), exponent, shares)
+    scaled = Calibration(temperature).apply(adjusted)
+    calibration = Calibration(temperature, choose_threshold(scaled, labels, target), exponent, shares)
     config = replace(config, calibration=calibration)
 
-    curve = risk_coverage(tempered, labels)
+    curve = risk_coverage(scaled, labels)
     predicted = adjusted.argmax(axis=1)
     metrics = measure(raw, config, validation, "validation", model)
     metrics["data"] = describe_data(data, validation=validation)
@@ -123,7 +123,7 @@ def save_report(
     metrics["calibration"] = {
         "target": target,
         **fit,
-        "reliability": reliability(tempered, labels),
+        "reliability": reliability(scaled, labels),
         "risk_coverage": _sample_curve(curve),
     }
     metrics["agreement"] = votes and compare_with_votes(predicted, validation, vote_counts, load_categories(votes))
@@ -146,7 +146,7 @@ def _choose_temperature(probabilities, config, validation):
     Args:
         probabilities: probabilities `(n, classes)` of the validation pictures, after logit adjustment.
         config: `fer.models.config.ModelConfig`.
-        validation: `fer.data.fer2013.Faces`.
+        validation: `fer.data.faces.Faces`.
 
     Returns:
         The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`, and `ece` and `nll` before it
@@ -157,7 +157,8 @@ def _choose_temperature(probabilities, config, validation):
         measure(probabilities, replace(config, calibration=stage), validation, "validation", "")
         for stage in (UNCALIBRATED, Calibration(fitted))
     )
-    held_out = evaluate(temper_held_out(probabilities, validation.labels), validation.labels, validation.classes)
+    unbiased = cross_validate_temperature(probabilities, validation.labels)
+    held_out = evaluate(unbiased, validation.labels, validation.classes)
     stages = {"before": before, "fitted": after, "held_out": held_out}
     measured = {f"{name}_{stage}": metrics[name] for stage, metrics in stages.items() for name in ("ece", "nll")}
     temperature = fitted if held_out["nll"] < before["nll"] else 1.0
@@ -199,7 +200,7 @@ def _save_plots(folder, metrics, before, curve):
 
 def _read_photos(folder, sets):
     """Return the answers of `fer.evaluation.photos.read_photo_sets` to sets of photos, without calibration."""
-    # Imported here, because training uses this module and runs without LiteRT, which the detector needs.
+    # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import FaceDetector
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer

@@ -26,15 +26,15 @@ from typing import Any
 
 import numpy as np
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import load_config
+from fer.models.config import EXPORTS, load_config
 from fer.models.conversion import find_backend
-from fer.models.exports import EXPORTS, find_origin, record_export, save_exports
+from fer.models.exports import find_origin, record_export, save_exports
 from fer.models.model_folder import find_model, list_files, load_model
 from fer.outputs import check_inputs, check_outputs, written_whole
 from fer.recognition.classification import BATCH_SIZE, classify
@@ -104,7 +104,7 @@ def export_model(
             recorded in its `config.json`.
         quantize: whether to store the weights as float16.
         data, skip_bad: data set on whose validation split to measure the accuracy, and whether to leave out unreadable
-            pictures, as `fer.data.fer2013.load_faces` takes them; None to measure no accuracy.
+            pictures, as `fer.data.faces.load_faces` takes them; None to measure no accuracy.
 
     Raises:
         UserError: if an argument is not valid, or if probabilities differ from those of Keras by more than `TOLERANCE`,
@@ -120,7 +120,9 @@ def export_model(
     with written_whole(output) as complete, tempfile.TemporaryDirectory(dir=complete.parent) as staging:
         file = Path(staging, EXPORTS[format])  # Keras requires the suffix of the format.
         network, config = load_model(folder)
-        faces = load_faces(data, "validation", config.labels, config.image_size, None, skip_bad) if data else None
+        faces = data and load_faces(
+            data, "validation", classes=config.labels, image_size=config.image_size, skip_bad=skip_bad
+        )
         made_of = find_origin(folder)
         _convert(network, config, format, file, made_of, quantize)
         classify_crops = open_export(file, format)
@@ -157,7 +159,7 @@ def build_export_network(network: Any, calibration: Calibration, maps: bool = Fa
     if divisors is not None:
         probabilities = probabilities * (1 / divisors).astype("float32")
     if divisors is not None or calibration.temperature != 1:
-        # The same as `fer.models.calibration.temper`, but without logarithms, which zeros do not have.
+        # The same as `fer.models.calibration.scale_temperature`, but without logarithms, which zeros do not have.
         powers = probabilities ** (1 / calibration.temperature)
         probabilities = powers / keras.ops.sum(powers, axis=1, keepdims=True)
     return keras.Model(image, {"probabilities": probabilities, **outputs})

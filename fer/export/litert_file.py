@@ -26,7 +26,7 @@ def write_litert_file(folder: str | os.PathLike[str]) -> None:
     folder = find_model(folder)
     if judge_export(folder, "litert")[0]:
         return
-    file, earlier = Path(folder, EXPORTS["litert"]), load_config(folder)[0].exports.get("litert")
+    file, earlier = Path(folder, EXPORTS["litert"]), load_config(folder).exports.get("litert")
     quantize = bool(earlier and earlier.quantized)
     if missing := find_missing():
         raise UserError(
@@ -34,7 +34,8 @@ def write_litert_file(folder: str | os.PathLike[str]) -> None:
             f"({install_command('train')}). Where they are: {export_command(folder, 'litert')}"
         )
     if find_backend() == "tensorflow":
-        from fer.export.convert import export_model  # It imports LiteRT, which training does not need.
+        # Imported here: training uses this module, and also runs where LiteRT is not installed.
+        from fer.export.convert import export_model
 
         export_model(folder, "litert", file, quantize)
     else:

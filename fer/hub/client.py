@@ -18,10 +18,9 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import validate_repo_id
 
 from fer.hub.errors import FAILURES, HubError, explain
-from fer.models.config import CONFIG, WEIGHTS, load_config
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS, load_config
 from fer.models.model_folder import METRICS, find_model
-from fer.models.provenance import last_part
+from fer.models.redaction import last_part
 
 REPOSITORY = re.compile(r"(?P<repository>[^/@]+/[^/@]+)(@(?P<revision>[^\s~^:?*\[\\]+))?")
 """Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, without the

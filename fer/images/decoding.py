@@ -21,7 +21,6 @@ import weakref
 from contextlib import ExitStack, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image
@@ -29,6 +28,7 @@ from PIL import AvifImagePlugin, Image
 from fer.images.bounds import ImageError, outline_jpeg
 from fer.images.formats import HEAD_BYTES, find_formats
 from fer.images.loading import decode, note_of, read_file, set_note
+from fer.resources import PACKAGE
 
 SECONDS = 5
 """Time limit for decoding a picture, in seconds."""
@@ -174,7 +174,7 @@ class _Worker:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fer.images.decoding", str(theirs.fileno()), str(seconds), str(memory)],
-                cwd=Path(__file__).parents[2],
+                cwd=PACKAGE.parent,
                 env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ} | LOW_MEMORY,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

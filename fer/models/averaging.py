@@ -8,12 +8,11 @@ fine-tuned version: Wortsman et al., 2022, arXiv:2109.01903).
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from fer.errors import UserError
 from fer.models.calibration import Calibration
-from fer.models.config import ModelConfig, load_config
+from fer.models.config import UNSAVED, ModelConfig, load_config
 from fer.models.model_folder import find_model, load_model
 
 KEY = "mean_of"
@@ -34,7 +33,7 @@ def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, Mode
     Raises:
         UserError: if the models are fewer than two, of different kinds, or not trained on from the same weights.
     """
-    members = [_load_member(find_model(folder)) for folder in folders]
+    members = [_Member(path.resolve().name, load_config(path)) for path in map(find_model, folders)]
     hashes = {member.sha256 for member in members}
     if len(hashes) < 2 or len(hashes) < len(members):
         raise UserError(f"An average needs two or more different models. Received: {_join(folders)}")
@@ -56,7 +55,7 @@ def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, Mode
     models = [member.describe(with_training=member.sha256 not in recorded) for member in members]
     training = {**last.config.training, KEY: {"models": models}}
     uncalibrated = Calibration(class_shares=last.config.calibration.class_shares)
-    return network, replace(last.config, training=training, calibration=uncalibrated, exports={})
+    return network, replace(last.config, training=training, calibration=uncalibrated, exports={}, weights=UNSAVED)
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,14 @@ class _Member:
 
     name: name of the model folder.
     config: its `ModelConfig`.
-    sha256: digest of its weights.
     """
 
     name: str
     config: ModelConfig
-    sha256: str
+
+    @property
+    def sha256(self):
+        return self.config.weights.sha256
 
     @property
     def kind(self):
@@ -83,11 +84,6 @@ class _Member:
     def describe(self, with_training):
         facts = {"name": self.name, "sha256": self.sha256}
         return facts | ({"training": self.config.training} if with_training else {})
-
-
-def _load_member(folder):
-    config, weights = load_config(folder)
-    return _Member(Path(folder).resolve().name, config, weights["sha256"])
 
 
 def _list_weights(training):

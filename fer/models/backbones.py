@@ -61,7 +61,7 @@ def build_backbone(name: str, image_size: int, classes: int) -> Any:
 @backbone(
     "efficientnet_lite0",
     size=Size(48, least=32),
-    joint="block6d_add",
+    last_frozen_layer="block6d_add",
     enlarged=128,
     file=WeightsFile(".pth", efficientnet_lite.load_efficientnet_weights, efficientnet_lite.SOURCE),
     no_download=efficientnet_lite.ADVICE,
@@ -76,7 +76,7 @@ def efficientnet_lite0() -> tuple[Callable, Callable]:
 # and ResNet50 halve the resolution five times, which divides 64 without remainder. InceptionV3 has no padding in its
 # stem: inputs of 75 to 106 pixels leave a single position. ImageNet weights were trained at 224 pixels (InceptionV3:
 # 299).
-@backbone("inception_v3", size=Size(107, least=75), joint="mixed9")
+@backbone("inception_v3", size=Size(107, least=75), last_frozen_layer="mixed9")
 def inception_v3() -> tuple[Callable, Callable]:
     """Return InceptionV3 (Szegedy et al., 2016)."""
     from keras import applications
@@ -89,7 +89,7 @@ def inception_v3() -> tuple[Callable, Callable]:
 @backbone(
     "mobilenet",
     size=Size(48, least=32),
-    joint="conv_pw_3_relu",
+    last_frozen_layer="conv_pw_3_relu",
     enlarged=128,
     file=WeightsFile(".json", pretrained.load_face_weights, pretrained.SOURCE),
 )
@@ -100,7 +100,7 @@ def mobilenet() -> tuple[Callable, Callable]:
     return applications.MobileNet, applications.mobilenet.preprocess_input
 
 
-@backbone("resnet50", size=Size(64, least=32), joint="conv5_block2_out")
+@backbone("resnet50", size=Size(64, least=32), last_frozen_layer="conv5_block2_out")
 def resnet50() -> tuple[Callable, Callable]:
     """Return ResNet50 (He et al., 2016)."""
     from keras import applications
@@ -108,7 +108,7 @@ def resnet50() -> tuple[Callable, Callable]:
     return applications.ResNet50, applications.resnet50.preprocess_input
 
 
-@backbone("vgg16", size=Size(64, least=32), joint="block4_pool")
+@backbone("vgg16", size=Size(64, least=32), last_frozen_layer="block4_pool")
 def vgg16() -> tuple[Callable, Callable]:
     """Return VGG16 (Simonyan and Zisserman, 2015)."""
     from keras import applications
@@ -201,13 +201,13 @@ def freeze_base(network: Any, tune: str = "block") -> None:
 
     Args:
         network: Keras model of `build_backbone`.
-        tune: part of the base to train: `block`, the layers after the joint, or `all`.
+        tune: part of the base to train: `block`, the layers after its `last_frozen_layer`, or `all`.
     """
     from keras import layers
 
-    joint = network.get_layer(NETWORKS[network.name].backbone.joint)
-    # `network.layers` is in the order of the graph: all layers after the joint depend on it.
+    last_frozen = network.get_layer(NETWORKS[network.name].backbone.last_frozen_layer)
+    # `network.layers` is in the order of the graph: all layers after this one depend on it.
     after = tune == "all"
     for layer in network.layers:
         layer.trainable = after and not isinstance(layer, layers.BatchNormalization)
-        after = after or layer is joint
+        after = after or layer is last_frozen

@@ -74,7 +74,7 @@ class Calibration:
         if self.prior_exponent:
             adjusted = probabilities / self.divisors
             probabilities = (adjusted / adjusted.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
-        return temper(probabilities, self.temperature)
+        return scale_temperature(probabilities, self.temperature)
 
     def undo(self, probabilities: np.ndarray) -> np.ndarray:
         """Invert `apply`.
@@ -85,7 +85,7 @@ class Calibration:
         Returns:
             The output of the network, float32 `(n, classes)`; rows sum to 1.
         """
-        original = temper(np.asarray(probabilities, np.float64), 1 / self.temperature)
+        original = scale_temperature(np.asarray(probabilities, np.float64), 1 / self.temperature)
         if self.prior_exponent:
             original = original * self.divisors
             original /= original.sum(axis=1, keepdims=True)
@@ -108,7 +108,7 @@ UNCALIBRATED = Calibration()
 """Calibration that changes nothing and regards every answer as confident."""
 
 
-def temper(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def scale_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Apply temperature scaling: divide the logits by a temperature and take the softmax again.
 
     See Guo et al., 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599. The logarithms of the

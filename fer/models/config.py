@@ -34,6 +34,22 @@ class ModelFolderError(UserError):
 
 
 @dataclass(frozen=True)
+class WeightsRecord:
+    """Record of the weights in `config.json`, with which their file is compared before anything opens it.
+
+    size: size of the file in bytes.
+    sha256: digest of the file, 64 hexadecimal digits.
+    """
+
+    size: int
+    sha256: str
+
+
+UNSAVED = WeightsRecord(0, "")
+"""Record of a network that has not been saved; it fits no file."""
+
+
+@dataclass(frozen=True)
 class ExportRecord:
     """Record of an export in `config.json`, with which its file is compared before anything opens it.
 
@@ -60,6 +76,7 @@ class ModelConfig:
     training: facts about the training, for the model card; not needed for loading.
     calibration: `Calibration` to apply to the output of the network.
     exports: `ExportRecord`s of the exports, by format.
+    weights: `WeightsRecord` of the file of the weights.
     """
 
     network: str
@@ -69,30 +86,27 @@ class ModelConfig:
     training: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration = UNCALIBRATED
     exports: dict[str, ExportRecord] = field(default_factory=dict)
+    weights: WeightsRecord = UNSAVED
 
     def build(self) -> Any:
         """Build the Keras network with fresh weights."""
         return build_network(self.network, self.image_size, len(self.labels), **self.options)
 
 
-def describe_origin(weights: dict[str, Any], calibration: Calibration) -> str:
-    """Return a text that identifies the weights and the calibration from which an export is made.
+def describe_origin(config: ModelConfig) -> str:
+    """Return a text that identifies the weights and the calibration of a model, from which an export is made.
 
-    Args:
-        weights: `{"size", "sha256"}` of the weights, as `load_config` returns it.
-        calibration: `Calibration`; an export contains all of it except the threshold.
+    An export contains all of the calibration except the threshold.
     """
-    origin = f"weights {weights['sha256']}, temperature {calibration.temperature}"
+    calibration = config.calibration
+    origin = f"weights {config.weights.sha256}, temperature {calibration.temperature}"
     if calibration.prior_exponent:
         origin += f", class shares {list(calibration.class_shares)} to the {calibration.prior_exponent}"
     return origin
 
 
-def load_config(folder: str | os.PathLike[str]) -> tuple[ModelConfig, dict[str, Any]]:
+def load_config(folder: str | os.PathLike[str]) -> ModelConfig:
     """Read `config.json` of a model folder and check its values.
-
-    Returns:
-        The `ModelConfig`, and `{"size", "sha256"}` of the weights.
 
     Raises:
         ModelFolderError: if the file is missing or a value is not valid.
@@ -104,7 +118,7 @@ def load_config(folder: str | os.PathLike[str]) -> tuple[ModelConfig, dict[str, 
     except UserError as error:
         raise ModelFolderError(f"{path}: {error}") from None
     labels = _check_labels(path, document["labels"])
-    config = ModelConfig(
+    return ModelConfig(
         network=network.name,
         labels=labels,
         image_size=document["image_size"],
@@ -113,8 +127,8 @@ def load_config(folder: str | os.PathLike[str]) -> tuple[ModelConfig, dict[str, 
         # Folders of earlier versions have neither key.
         calibration=_parse_calibration(path, document.get("calibration", describe_calibration(UNCALIBRATED)), labels),
         exports=_parse_exports(path, document.get("exports", {})),
+        weights=_parse_weights(path, document["weights"]),
     )
-    return config, _check_weights_entry(path, document["weights"])
 
 
 def save_calibration(folder: str | os.PathLike[str], calibration: Calibration) -> None:
@@ -172,11 +186,11 @@ def _check_labels(path, labels):
     return in_order
 
 
-def _check_weights_entry(path, weights):
-    """Return the JSON object of the weights; raise a `ModelFolderError` unless it has file, size and sha256."""
+def _parse_weights(path, weights):
+    """Return the `WeightsRecord` of a JSON object; raise a `ModelFolderError` unless it has file, size and sha256."""
     if weights.get("file") != WEIGHTS or not isinstance(weights.get("size"), int) or "sha256" not in weights:
         raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
-    return weights
+    return WeightsRecord(weights["size"], weights["sha256"])
 
 
 def _parse_calibration(path, calibration, labels):

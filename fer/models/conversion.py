@@ -18,12 +18,10 @@ from pathlib import Path
 from fer.errors import UserError
 from fer.models.config import CONFIG, EXPORTS, ModelFolderError, describe_origin, load_config
 from fer.models.exports import export_command
-from fer.resources import install_command
+from fer.resources import PACKAGE, install_command
 
 PACKAGES = ("keras", "tensorflow", "ai_edge_litert")
 """Packages that a conversion needs."""
-PROJECT = Path(__file__).parents[2]
-"""Folder that contains the package `fer`, for the module search path of the child process."""
 PREFIX = "python -m fer export: "
 """Beginning of the line in which the command prints why it failed."""
 CACHE = ("facial-expression-recognition", "litert")
@@ -72,7 +70,7 @@ def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], qua
     """
     command = [sys.executable, "-m", "fer", "export", str(Path(folder).absolute())]
     command += ["--format", "litert", "--output", str(file), *["--quantize"] * quantize]
-    paths = [str(PROJECT), os.environ.get("PYTHONPATH", "")]
+    paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
     # A conversion does not need a GPU, and this process may have reserved its memory.
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
@@ -97,19 +95,17 @@ def convert_once(folder: str | os.PathLike[str]) -> Path:
     Raises:
         ModelFolderError: if it cannot be converted here; the message gives the command to run elsewhere.
     """
-    config, weights = load_config(folder)
-    cached = _find_cached(config, weights)
+    cached = _find_cached(load_config(folder))
     if not cached.is_dir():
         _convert(Path(folder), cached)
     return cached
 
 
-def _find_cached(config, weights):
+def _find_cached(config):
     """Return the path of a model's folder in the cache; its name is a digest of all that affects the LiteRT file."""
     from huggingface_hub import constants
 
-    origin = describe_origin(weights, config.calibration)
-    facts = [origin, config.network, config.options, config.image_size, config.labels]
+    facts = [describe_origin(config), config.network, config.options, config.image_size, config.labels]
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return Path(constants.HF_ASSETS_CACHE, *CACHE, digest)
 

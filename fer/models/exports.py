@@ -23,16 +23,15 @@ def save_exports(folder: str | os.PathLike[str], exports: dict[str, ExportRecord
 
     The records of other formats and the rest of the document stay as they are.
     """
-    change_document(folder, exports=describe_exports({**load_config(folder)[0].exports, **exports}))
+    change_document(folder, exports=describe_exports({**load_config(folder).exports, **exports}))
 
 
 def find_origin(folder: str | os.PathLike[str]) -> str | None:
     """Return the `describe_origin` of a model folder's weights and calibration; None if it is not a model folder."""
     try:
-        config, weights = load_config(folder)
+        return describe_origin(load_config(folder))
     except ModelFolderError:
         return None
-    return describe_origin(weights, config.calibration)
 
 
 def record_export(path: str | os.PathLike[str], made_of: str, quantized: bool = False) -> ExportRecord:
@@ -57,9 +56,9 @@ def judge_export(folder: str | os.PathLike[str], format: str) -> tuple[ExportRec
     file = Path(folder) / EXPORTS[format]
     if not file.is_file():
         return None, ""
-    config, weights = load_config(folder)
+    config = load_config(folder)
     record = config.exports.get(format)
-    if record and record.made_of == describe_origin(weights, config.calibration):
+    if record and record.made_of == describe_origin(config):
         return record, ""
     reason = "it was made of other weights or an earlier calibration" if record else f"{CONFIG} has no sha256 of it"
     return None, f"{file}: not used, since {reason}. To export it again: {export_command(folder, format)}"

@@ -4,11 +4,14 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 from PIL import Image
 
+REDUCTION = 8
+"""Number of channels per unit of the hidden layer of squeeze and excitation."""
+
 
 class Enlarge(layers.Layer):
     """Enlarge grey pictures `(n, size, size, 1)` with values 0-255 by Pillow's Lanczos filter.
 
-    `fer.data.fer2013.Faces.resize` does the same for training. Keras' `Resizing` does not support this filter on
+    `fer.data.faces.Faces.resize` does the same for training. Keras' `Resizing` does not support this filter on
     PyTorch and in LiteRT, so the layer multiplies rows and columns by a constant matrix.
 
     Args:
@@ -53,16 +56,15 @@ def residual_block(x: KerasTensor, filters: int, strides: int) -> KerasTensor:
     return layers.ReLU()(layers.Add()([shortcut, x]))
 
 
-def squeeze_and_excite(x: KerasTensor, ratio: int = 8) -> KerasTensor:
+def squeeze_and_excite(x: KerasTensor) -> KerasTensor:
     """Scale each channel by a weight from 0 to 1, computed from the means of all channels (Hu et al., 2018).
 
     Args:
         x: feature map `(n, height, width, channels)`.
-        ratio: number of channels divided by the number of units in the hidden layer.
     """
     filters = x.shape[-1]
     scale = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    scale = layers.Conv2D(filters // ratio, 1, activation="relu")(scale)
+    scale = layers.Conv2D(filters // REDUCTION, 1, activation="relu")(scale)
     scale = layers.Conv2D(filters, 1, activation="sigmoid")(scale)
     return layers.Multiply()([x, scale])
 

@@ -35,6 +35,7 @@ from fer.models.config import (
     WEIGHTS,
     ModelConfig,
     ModelFolderError,
+    describe_calibration,
     describe_exports,
     load_config,
     write_document,
@@ -74,7 +75,7 @@ def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig
     Args:
         folder: path of an existing folder.
         network: Keras network; it is not changed.
-        config: its `ModelConfig`; the calibration is not written.
+        config: its `ModelConfig`; the records of the weights and of the exports are not taken from it.
     """
     folder = Path(folder)
     weights = network.get_weights()
@@ -92,10 +93,11 @@ def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig
         "labels": list(config.labels),
         "weights": {"file": WEIGHTS, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()},
         "training": config.training,
+        "calibration": describe_calibration(config.calibration),
     }
     # A resumed run keeps the records of earlier exports, which show that these were made from other weights.
     with suppress(ModelFolderError):
-        if earlier := load_config(folder)[0].exports:
+        if earlier := load_config(folder).exports:
             document["exports"] = describe_exports(earlier)
     write_document(folder, document)
 
@@ -115,8 +117,8 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
     import keras
 
     folder = find_model(folder)
-    config, weights = load_config(folder)
-    check_weights(folder, weights)
+    config = load_config(folder)
+    check_weights(folder, config)
     try:
         network = _build(config, "float32")
     except (TypeError, ValueError) as error:
@@ -155,12 +157,12 @@ def load_metrics(folder: str | os.PathLike[str], user: str) -> dict[str, Any]:
         raise UserError(f"{path}: no valid JSON: {error}") from None
 
 
-def check_weights(folder: str | os.PathLike[str], expected: dict[str, Any]) -> None:
+def check_weights(folder: str | os.PathLike[str], config: ModelConfig) -> None:
     """Raise an error unless the weights of a model folder have the size and sha256 of its `config.json`.
 
     Args:
         folder: path of the model folder.
-        expected: `{"size", "sha256"}` of the weights, as `load_config` returns it.
+        config: `ModelConfig` of the folder, as `load_config` returns it.
 
     Raises:
         ModelFolderError: if the file is missing, or its size or sha256 differs.
@@ -168,9 +170,9 @@ def check_weights(folder: str | os.PathLike[str], expected: dict[str, Any]) -> N
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ModelFolderError(f"{path.parent}: a model folder holds {CONFIG} and {WEIGHTS}; {WEIGHTS} is missing.")
-    check_measure(path, "bytes", expected["size"], path.stat().st_size)
+    check_measure(path, "bytes", config.weights.size, path.stat().st_size)
     with path.open("rb") as file:
-        check_measure(path, "sha256", expected["sha256"], hashlib.file_digest(file, "sha256").hexdigest())
+        check_measure(path, "sha256", config.weights.sha256, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def check_measure(

@@ -49,15 +49,15 @@ class Backbone:
 
     load: function that returns two functions: the one that builds the network, and its `preprocess_input` for pictures
         with three channels and values 0-255.
-    joint: name of the last layer that fine-tuning of the last block leaves frozen. All paths through the network pass
-        through it.
+    last_frozen_layer: name of the last layer that fine-tuning of the last block leaves frozen. All paths through the
+        network pass through it.
     enlarged: side in pixels to which the network enlarges its input first; None: it does not.
     file: `WeightsFile` from which it can start; None if it can only start from files that Keras wrote.
     no_download: sentence on where its ImageNet weights are, if Keras cannot download them.
     """
 
     load: Callable
-    joint: str
+    last_frozen_layer: str
     enlarged: int | None = None
     file: WeightsFile | None = None
     no_download: str = ""

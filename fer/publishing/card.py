@@ -17,7 +17,7 @@ from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
-from fer.models.provenance import clean_training, last_part
+from fer.models.redaction import clean_training, last_part
 from fer.outputs import write_text
 from fer.resources import find_resource
 
@@ -52,7 +52,7 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
     Raises:
         UserError: if a fact that the card needs is missing, or the folder is not valid.
     """
-    config, _ = load_config(folder)
+    config = load_config(folder)
     metrics = load_metrics(folder, "a card")
     exports = list_exports(folder) if exports is None else exports
     own = _write_counts(config.training.get("data"))

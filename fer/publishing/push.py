@@ -16,12 +16,12 @@ from huggingface_hub import CommitInfo, HfApi, RepoFile, constants, hf_hub_downl
 from huggingface_hub.errors import HfHubHTTPError
 
 from fer.hub.errors import FAILURES, HubError, explain, status_of
-from fer.models.config import CONFIG, WEIGHTS, change_document, load_config
-from fer.models.exports import EXPORTS, find_origin, judge_export, read_export, save_exports
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS, change_document, load_config
+from fer.models.exports import find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
-from fer.models.provenance import clean_log_name, clean_training, last_part
+from fer.models.redaction import clean_log_name, clean_training, last_part
 from fer.publishing.access import check_push, check_tag
-from fer.recognition.litert_network import load_litert_network
+from fer.recognition.litert_network import check_litert_file
 
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")
 """Patterns of the files of a model folder that are published, in addition to its exports and its card. The Hub shows
@@ -105,7 +105,7 @@ def push_model(
     check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
     write_litert_file(folder)
-    load_litert_network(folder)
+    check_litert_file(folder)
     render_card(folder, source)  # So that an error about a missing fact names this folder, not the temporary one.
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:
@@ -188,7 +188,7 @@ def _stage(folder, staging):
             target = target.with_name(clean_log_name(path.name, number))
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-    config, _ = load_config(staging)
+    config = load_config(staging)
     change_document(staging, training=clean_training(config.training), exports={})
     metrics = load_metrics(staging, "a card")
     if "model" in metrics:
@@ -247,7 +247,7 @@ def _keep_exports(repository, head, files, staging):
     origin = find_origin(staging)
     if find_origin(theirs) != origin:
         return []
-    records = {format: load_config(theirs)[0].exports.get(format) for format in formats}
+    records = {format: load_config(theirs).exports.get(format) for format in formats}
     for format, record in list(records.items()):
         file = files[EXPORTS[format]]
         # An export without a record is one of an earlier version, which always pushed it with its own weights.

@@ -21,7 +21,7 @@ from fer.models.model_folder import METRICS
 from fer.publishing.access import check_push
 from fer.publishing.push import upload
 from fer.publishing.space_card import write_space_card
-from fer.recognition.litert_network import load_litert_network
+from fer.recognition.litert_network import check_litert_file
 from fer.resources import FILES, PACKAGE
 
 PROJECT = PACKAGE.parent
@@ -135,7 +135,7 @@ def _check_served(source):
             f"{source}: a Space answers from {name}, which the model must have on the Hub, made of its weights and "
             f"calibration. Push it again: {again}. Received: {'another' if reason else 'none'}"
         )
-    load_litert_network(source.folder)
+    check_litert_file(source.folder)
 
 
 def write_space(folder: Path, source: ModelSource, preload: bool = True) -> None:

@@ -19,9 +19,9 @@ from ai_edge_litert.schema_py_generated import Model
 from fer.detection.blazeface import THREADS
 from fer.fair_lock import FairLock
 from fer.models.calibration import Calibration
-from fer.models.config import ExportRecord, ModelConfig, ModelFolderError, load_config
+from fer.models.config import EXPORTS, ExportRecord, ModelConfig, ModelFolderError, load_config
 from fer.models.conversion import convert_once
-from fer.models.exports import EXPORTS, export_command, judge_export, read_export
+from fer.models.exports import export_command, judge_export, read_export
 from fer.models.model_folder import check_weights, find_model
 
 MADE_OF = "made_of"
@@ -152,8 +152,8 @@ def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> Li
             file and no conversion is wanted or possible.
     """
     folder = location = find_model(folder)
-    config, weights = load_config(folder)
-    check_weights(folder, weights)
+    config = load_config(folder)
+    check_weights(folder, config)
     record, reason = judge_export(folder, "litert")
     if not record and not convert:
         command = export_command(folder, "litert")
@@ -167,6 +167,15 @@ def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> Li
         raise ModelFolderError(reason or f"{location}: it must hold {EXPORTS['litert']}; delete it, to make it anew.")
     path = location / EXPORTS["litert"]
     return LiteRTFile(read_export(path, record), path, record, config)
+
+
+def check_litert_file(folder: str | os.PathLike[str]) -> None:
+    """Raise an error unless the LiteRT file of a model folder fits its `config.json`, and LiteRT can open it.
+
+    Raises:
+        ModelFolderError: as in `read_litert_file` and `LiteRTFile.open`.
+    """
+    read_litert_file(folder, convert=False).open()
 
 
 def load_litert_network(

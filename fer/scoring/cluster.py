@@ -7,10 +7,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import ModuleType
 
 from fer.errors import UserError
+from fer.resources import PACKAGE
 from fer.scoring.storage import first_line
 
 CONNECT_SECONDS = 5
@@ -40,7 +40,7 @@ def open_ray(address: str | None, max_errors: int) -> Iterator[ModuleType]:
         settings |= {"address": "local", "include_dashboard": False}
     else:
         _check_address(address)
-        settings |= {"address": address, "runtime_env": {"py_modules": [str(Path(__file__).parents[1])]}}
+        settings |= {"address": address, "runtime_env": {"py_modules": [str(PACKAGE)]}}
     # Ray reads the environment when it is imported.
     import ray
     import ray.data

@@ -20,28 +20,30 @@ class FaceBatches(keras.utils.PyDataset):
     pictures.
 
     Args:
-        faces: `fer.data.fer2013.Faces`.
+        faces: `fer.data.faces.Faces`.
         batch_size: pictures per batch of all processes together.
         seed: seed of order and mixup.
         shuffle: whether each epoch has its own order.
         targets: float array `(n, classes)`; by default one-hot labels.
         mixup: alpha of the beta distribution that mixes pictures; 0 mixes none.
         repeats: passes over the faces in each epoch.
-        whole: whether to leave out the pictures of an epoch that do not fill a batch. A group always does when it
-            shuffles, because rows that repeat a picture would count in batch normalization.
+        drop_remainder: whether to leave out the pictures of an epoch that do not fill a batch. A group always does when
+            it shuffles, because rows that repeat a picture would count in batch normalization.
         group: `fer.training.distributed.Group`.
     """
 
-    def __init__(self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, repeats=1, whole=False, group=ALONE):
+    def __init__(
+        self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, repeats=1, drop_remainder=False, group=ALONE
+    ):
         super().__init__()
         self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
         self.faces, self.batch_size, self.seed, self.shuffle = faces, batch_size, seed, shuffle
         self.mixup, self.repeats = mixup, repeats
-        self.whole, self.group = whole or (shuffle and group.size > 1), group
+        self.drop_remainder, self.group = drop_remainder or (shuffle and group.size > 1), group
         self.start_epoch(0)
 
     def __len__(self):
-        if self.whole:
+        if self.drop_remainder:
             return max(1, len(self.order) // self.batch_size)
         return math.ceil(len(self.order) / self.batch_size)
 

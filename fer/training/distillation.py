@@ -7,7 +7,6 @@ import keras
 from keras import layers, ops
 
 from fer.errors import UserError
-from fer.models.config import load_config
 from fer.models.model_folder import find_model, load_model
 
 WEIGHT = 0.9
@@ -45,9 +44,9 @@ def load_teachers(
             )
         teacher.trainable = False
         teachers.append(teacher)
-        folder = find_model(name)
-        sha256 = load_config(folder)[1]["sha256"]
-        facts.append({"name": folder.resolve().name, "sha256": sha256, "training": config.training})
+        facts.append(
+            {"name": find_model(name).resolve().name, "sha256": config.weights.sha256, "training": config.training}
+        )
     return teachers, facts
 
 

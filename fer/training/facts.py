@@ -1,37 +1,31 @@
 """Facts about a training, for `config.json` and the model card."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from fer.data.facts import describe_data
-from fer.training.fit import TrainingData
-from fer.training.options import command_to_publish
-from fer.training.plan import Plan
+from fer.training.train import Trained
 
 
-def describe_training(
-    plan: Plan, network: keras.Model, history: list[dict[str, float]], data: TrainingData
-) -> dict[str, Any]:
-    """Return the facts about a training, except those of `fer.training.origins.Origins.describe`.
+def describe_training(trained: Trained, command: str) -> dict[str, Any]:
+    """Return the facts about a training and its origins, for `fer.models.config.ModelConfig.training`.
 
     Args:
-        plan: plan of the training.
-        network: trained network.
-        history: log of the training, the result of `fer.training.fit.fit`.
-        data: data of the training.
+        trained: result of the training.
+        command: command line of the training, as it may be published.
     """
+    plan, history, data = trained.plan, trained.history, trained.data
     options = plan.options
     to_the_end = plan.keep == "last" and len(history) == plan.recipe.epochs
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     return {
-        **asdict(plan.recipe),
-        "command": command_to_publish(options),
+        **plan.recipe.to_record(),
+        "command": command,
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
-        "parameters": network.count_params(),
+        "parameters": trained.network.count_params(),
         "data": describe_data(options.data, train=data.train, validation=data.validation),
         "license": options.license,
         "train_pictures": len(data.train),
@@ -40,4 +34,5 @@ def describe_training(
         "dtype_policy": keras.config.dtype_policy().name,
         "keras": keras.__version__,
         "votes": options.votes and Path(options.votes).name,
+        **trained.origins.describe(),
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.errors import UserError
 from fer.models.backbones import freeze_base
 from fer.models.model_folder import HISTORY, read_history
@@ -162,8 +162,17 @@ def _fit_network(network, data, recipe, run):
 
 def _fit_stage(network, model, data, recipe, run, stage):
     """Fit `model`, which has the weights of `network` or some of them, for the epochs of a stage."""
-    how = {"targets": data.targets, "mixup": recipe.mixup, "repeats": recipe.repeats, "whole": recipe.whole_batches}
-    batches = FaceBatches(data.train, recipe.batch_size, recipe.seed, shuffle=True, group=run.group, **how)
+    batches = FaceBatches(
+        data.train,
+        recipe.batch_size,
+        recipe.seed,
+        shuffle=True,
+        targets=data.targets,
+        mixup=recipe.mixup,
+        repeats=recipe.repeats,
+        drop_remainder=recipe.drop_remainder,
+        group=run.group,
+    )
     model.compile(
         optimizer=_optimizer(recipe, stage.learning_rate, len(stage.epochs) * len(batches)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),

@@ -1,20 +1,16 @@
 """Origins of a training: the weights that it starts from, and the teachers that its network is distilled from."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
 
 from fer.errors import UserError
 from fer.models.backbones import load_base
-from fer.models.config import load_config
 from fer.models.model_folder import load_model
 from fer.training.distillation import TEMPERATURE, WEIGHT, load_teachers
-from fer.training.small_sets import find_start
-
-if TYPE_CHECKING:
-    from fer.training.plan import Plan
+from fer.training.plan import Plan, find_start
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +60,7 @@ class Origins:
         }
 
 
-def load_origins(plan: "Plan") -> Origins:
+def load_origins(plan: Plan) -> Origins:
     """Load the weights and teachers of a plan.
 
     Raises:
@@ -73,11 +69,11 @@ def load_origins(plan: "Plan") -> Origins:
     options, config = plan.options, plan.config
     base, base_facts = load_base(options.network, options.weights) if options.weights else (None, None)
     start, columns, start_facts = _load_start(plan.start, config) if plan.start else ([], [], None)
-    teachers, teacher_facts = load_teachers(options.teacher, config.labels, plan.trained.image_size)
+    teachers, teacher_facts = load_teachers(options.teacher, config.labels, plan.training_config.image_size)
     return Origins(start, columns, base or [], teachers, start_facts, base_facts, teacher_facts)
 
 
-def add_start(origins: Origins, plan: "Plan") -> Origins:
+def add_start(origins: Origins, plan: Plan) -> Origins:
     """Return origins with the model that a plan starts from, which may have been decided after they were loaded."""
     if not plan.start or origins.start:
         return origins
@@ -94,5 +90,5 @@ def _load_start(start, config):
         rule = f"`--start` must be a {config.network} with the options that are trained"
         raise UserError(f"{rule}. Received: {start}, a {earlier.network} with {earlier.options}")
     places = {label: place for place, label in enumerate(earlier.labels)}
-    origin = {"name": name, "sha256": load_config(folder)[1]["sha256"]}
+    origin = {"name": name, "sha256": earlier.weights.sha256}
     return weights, [places.get(label) for label in config.labels], {**earlier.training, "model": origin}

@@ -2,22 +2,19 @@
 
 import hashlib
 import sys
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer.data.duplicates import check_copies
-from fer.data.fer2013 import list_skipped, load_faces
+from fer.data.faces import list_skipped, load_faces
 from fer.data.ferplus import load_votes
 from fer.data.items import SPLIT_SEED
 from fer.training.fit import TrainingData
+from fer.training.plan import Plan
 from fer.training.targets import soft_targets
 
-if TYPE_CHECKING:
-    from fer.training.plan import Plan
 
-
-def load_pictures(plan: "Plan") -> TrainingData:
+def load_pictures(plan: Plan) -> TrainingData:
     """Load the pictures of a plan in the size of the model's input, and print their number.
 
     Raises:
@@ -31,7 +28,16 @@ def load_pictures(plan: "Plan") -> TrainingData:
         "validation": options.limit,
     }
     train, validation = (
-        load_faces(options.data, split, classes, config.image_size, limit, options.skip_bad, options.layout, draw)
+        load_faces(
+            options.data,
+            split,
+            classes=classes,
+            image_size=config.image_size,
+            limit=limit,
+            skip_bad=options.skip_bad,
+            layout=options.layout,
+            draw=draw,
+        )
         for split, limit in limits.items()
     )
     skipped = list_skipped(train, validation)

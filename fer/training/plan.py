@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
+from fer.models.redaction import last_part
 from fer.outputs import check_folder, is_inside, is_new_or_empty, write_text
 from fer.training.distributed import check_hosts
-from fer.training.options import STARTED, recipe_options, starts_from_base
-from fer.training.recipes import TRANSFERS, Recipe, find_recipe
-from fer.training.small_sets import find_start
+from fer.training.recipes import TRANSFERS, Recipe, find_recipe, recipe_options
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
+STARTED = ("command", "program", "own_process")
+"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
 MAY_CHANGE_ON_RESUME = (
     *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
     *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
@@ -51,7 +52,7 @@ resumed with any."""
 class Plan:
     """Plan of a training.
 
-    options: options of the command line, as `fer.training.options.add_options` defines them.
+    options: options of the command line, as `fer.cli.train_options.add_options` defines them.
     recipe: recipe of the network, with the changes by options.
     config: configuration of the model folder that is written.
     start: model whose weights to start from; None to start from random weights or a backbone's base.
@@ -65,7 +66,7 @@ class Plan:
     keep: str = "best"
 
     @property
-    def trained(self) -> ModelConfig:
+    def training_config(self) -> ModelConfig:
         """Configuration of the network during training: pictures are enlarged before they are augmented.
 
         The network has the same weights as that of `config`, which enlarges its input itself.
@@ -148,6 +149,26 @@ def _choose_recipe(options):
     return recipe
 
 
+def starts_from_base(options: Namespace) -> bool:
+    """Return whether training starts from pretrained weights of a backbone's base, by `--weights`."""
+    return options.weights not in (None, "none")
+
+
+def find_start(name: str) -> tuple[Path, str]:
+    """Return the folder of the model that a training starts from, and the name by which it is recorded.
+
+    Args:
+        name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub, which is downloaded.
+    """
+    folder = find_model(name)
+    if folder.exists() or "/" not in name:
+        return folder, last_part(name)
+    from fer.hub.client import resolve_model  # Imported here: training from a folder runs without huggingface_hub too.
+
+    source = resolve_model(name)
+    return source.folder, source.name if source.revision else last_part(name)
+
+
 def check_models(plan: Plan) -> None:
     """Raise an error unless the network supports its input size, and the models of the plan are valid."""
     options = plan.options
@@ -158,7 +179,7 @@ def check_models(plan: Plan) -> None:
     if options.start:
         folders.append(find_start(options.start)[0])
     for folder in folders:
-        check_weights(folder, load_config(folder)[1])
+        check_weights(folder, load_config(folder))
 
 
 def check_output(plan: Plan) -> None:
@@ -184,7 +205,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
     kept["votes"] = bool(plan.options.votes)  # Their content has a digest.
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
-    return {**kept, "teacher": teachers or None, "weights": base, **asdict(plan.recipe)}
+    return {**kept, "teacher": teachers or None, "weights": base, **plan.recipe.to_record()}
 
 
 def save_settings(plan: Plan, settings: dict[str, Any]) -> None:

@@ -1,7 +1,9 @@
 """Recipes: the hyperparameters with which each network is trained."""
 
 import math
-from dataclasses import dataclass, field
+from argparse import Namespace
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from fer.errors import check
 
@@ -23,7 +25,8 @@ class Recipe:
     head_epochs: number of first epochs that train only the head, on a frozen base; the other epochs also train the part
         of the base that `tune` selects. 0: all epochs train the whole network.
     tune: part of a pretrained base that is fine-tuned together with the head: `head`, no part, so that all epochs train
-        only the head; `block`, its last block (`fer.models.registry.Backbone.joint`); `all`, the whole base.
+        only the head; `block`, its last block (`Backbone.last_frozen_layer` of `fer.models.registry`); `all`, the whole
+        base.
     batch_size: pictures per step.
     optimizer: `adamw`, whose learning rate follows one cosine over all epochs; or `sgd` with a constant learning rate.
     learning_rate: highest learning rate, which AdamW reaches after a tenth of the steps.
@@ -34,7 +37,7 @@ class Recipe:
     zoom: largest change of scale by augmentation, as a share.
     degrade: probability of each loss of quality by augmentation: blur or coarser pixels, noise, and JPEG compression.
     average: whether the exponential moving average of the weights over the last steps is kept; with AdamW only.
-    whole_batches: whether the pictures of an epoch that do not fill a batch are left out.
+    drop_remainder: whether the pictures of an epoch that do not fill a batch are left out.
     label_smoothing: share of each label that is spread over all classes.
     votes_share: weight of the votes in the targets of pictures with votes; the label has the remaining weight.
     mixup: alpha of the distribution Beta(alpha, alpha) from which the shares of two mixed pictures are drawn (Zhang et
@@ -62,7 +65,7 @@ class Recipe:
     zoom: float = _option(0.15, "SHARE", "largest change of scale by augmentation")
     degrade: float = _option(0.0, "SHARE", "probability of blur, of noise, and of JPEG compression; 0: none")
     average: bool = _option(True, None, "keep the plain weights instead of their moving average")
-    whole_batches: bool = False
+    drop_remainder: bool = False
     label_smoothing: float = _option(
         0.1, "SHARE", "share of each label that is spread over all classes; 0 with --votes"
     )
@@ -92,6 +95,10 @@ class Recipe:
         check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
         check(0 <= self.mixup < math.inf, "mixup", "0 or a positive number", self.mixup)
 
+    def to_record(self) -> dict[str, Any]:
+        """Return the recipe as a JSON object, in which `drop_remainder` has its earlier name, `whole_batches`."""
+        return {"whole_batches" if name == "drop_remainder" else name: value for name, value in asdict(self).items()}
+
 
 RECIPES = {
     "se_resnet": Recipe(),
@@ -103,7 +110,7 @@ RECIPES = {
         weight_decay=0.0,
         augment=False,
         average=False,
-        whole_batches=True,
+        drop_remainder=True,
         label_smoothing=0.0,
         mixup=0.0,
     ),
@@ -141,3 +148,9 @@ def find_recipe(network: str, transfer: bool = False) -> Recipe:
     table = "TRANSFERS" if transfer else "RECIPES"
     check(network in recipes, "network", f"one with a recipe in {table} of fer/training/recipes.py", repr(network))
     return recipes[network]
+
+
+def recipe_options(options: Namespace) -> dict[str, Any]:
+    """Return the fields of `Recipe` that are given on the command line."""
+    given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
+    return {name: value for name, value in given.items() if value is not None}

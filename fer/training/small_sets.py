@@ -2,13 +2,10 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from fer.models.model_folder import find_model
-from fer.models.provenance import last_part
-from fer.training.options import recipe_options, starts_from_base
-from fer.training.recipes import Recipe
+from fer.training.plan import Plan, starts_from_base
+from fer.training.recipes import Recipe, recipe_options
 
 SMALL = 5_000
 """Number of training pictures below which a training starts from the bundled network by default."""
@@ -20,21 +17,6 @@ START = "bundled"
 """Model that small data sets start from."""
 START_NETWORK = "se_resnet"
 """Network of that model."""
-
-
-def find_start(name: str) -> tuple[Path, str]:
-    """Return the folder of the model that a training starts from, and the name by which it is recorded.
-
-    Args:
-        name: `bundled`, a model folder, or `OWNER/NAME` or `OWNER/NAME@REVISION` of the Hub, which is downloaded.
-    """
-    folder = find_model(name)
-    if folder.exists() or "/" not in name:
-        return folder, last_part(name)
-    from fer.hub.client import resolve_model  # Needs huggingface_hub, which not every machine for training has.
-
-    source = resolve_model(name)
-    return source.folder, source.name if source.revision else last_part(name)
 
 
 def count_steps(recipe: Recipe, pictures: int) -> int:
@@ -62,12 +44,8 @@ def schedule_for(recipe: Recipe, pictures: int) -> Recipe:
     )
 
 
-def adapt_plan(plan: Any, pictures: int) -> tuple[Any, list[str]]:
+def adapt_plan(plan: Plan, pictures: int) -> tuple[Plan, list[str]]:
     """Adapt a plan to the number of its training pictures.
-
-    Args:
-        plan: `fer.training.plan.Plan` of the training.
-        pictures: number of training pictures.
 
     Returns:
         The adapted plan, and sentences for the user on the changes.

@@ -3,13 +3,13 @@
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.data.items import DataError
 from fer.training.recipes import Recipe
 
 
 def one_hot(faces: Faces) -> np.ndarray:
-    """Return the labels of `fer.data.fer2013.Faces` as a float64 array `(n, classes)`."""
+    """Return the labels of `fer.data.faces.Faces` as a float64 array `(n, classes)`."""
     return np.eye(len(faces.classes))[faces.labels]
 
 
@@ -22,7 +22,7 @@ def soft_targets(faces: Faces, votes: np.ndarray, share: float = Recipe.votes_sh
     less noisy than single labels.
 
     Args:
-        faces: `fer.data.fer2013.Faces`.
+        faces: `fer.data.faces.Faces`.
         votes: float array `(n, categories)` as `fer.data.ferplus.load_votes` returns it; pictures without votes keep
             their label.
         share: weight of the votes in a target, from 0 (the label alone) to 1 (the votes alone).

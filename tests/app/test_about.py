@@ -37,7 +37,7 @@ def show(metrics, tmp_path):
     def show(language="en", calibration=None, labels=EMOTIONS):
         (tmp_path / METRICS).write_text(json.dumps(metrics))
         if calibration is None:
-            bundled = load_config(BUNDLED)[0].calibration
+            bundled = load_config(BUNDLED).calibration
             calibration = replace(bundled if labels == EMOTIONS else Calibration(bundled.temperature), threshold=0.6776)
         config = json.loads((BUNDLED / CONFIG).read_text())
         config |= {"labels": list(labels), "calibration": asdict(calibration)}

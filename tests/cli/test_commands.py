@@ -189,7 +189,7 @@ def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(dr
     assert calibration["temperature"] == metrics["temperature"]
     assert calibration["threshold"] == metrics["confident"]["threshold"]
     assert calibration["temperature"] != 1
-    assert calibration["class_shares"] == list(load_config(BUNDLED)[0].calibration.class_shares)
+    assert calibration["class_shares"] == list(load_config(BUNDLED).calibration.class_shares)
     assert metrics["nll"] < metrics["calibration"]["nll_before"]
     assert metrics["agreement"] is None
     assert (folder / "figures" / "reliability.png").read_bytes().startswith(b"\x89PNG")

@@ -6,7 +6,7 @@ from conftest import draw_face
 from PIL import Image
 
 from fer.data.duplicates import check_copies, find_copies, find_duplicates
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.errors import UserError
 
 

@@ -7,10 +7,10 @@ from collections import Counter
 import numpy as np
 import pytest
 from conftest import draw_face
+from distributed_forms import KAGGLE_HEADER, pack, pixels, rows, write_csv
 from PIL import Image
-from test_fer2013 import KAGGLE_HEADER, pack, pixels, rows, write_csv
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.data.items import DataError
 from fer.labels import CSV_EMOTIONS, EMOTIONS
 
@@ -42,7 +42,7 @@ def counted(faces):
 def test_a_tenth_of_class_folders_without_splits_is_held_out(tmp_path, below, packed):
     folder = draw_folders(tmp_path / "data", [f"{below}wink", f"{below}yawn", f"{below}other"], per_class=10)
     path = pack(folder, tmp_path / "data.zip") if packed else folder
-    train, validation = (load_faces(path, split, OWN) for split in ("train", "validation"))
+    train, validation = (load_faces(path, split, classes=OWN) for split in ("train", "validation"))
     assert train.classes == OWN
     assert counted(train) == dict.fromkeys(OWN, 9)
     assert counted(validation) == dict.fromkeys(OWN, 1)
@@ -51,7 +51,7 @@ def test_a_tenth_of_class_folders_without_splits_is_held_out(tmp_path, below, pa
     assert all(name.split("/")[0] in ("wink", "yawn") for name in train.names)
     assert train.left_out == f"{path}: 10 of other classes left out: 10 other."
     with pytest.raises(DataError, match=r"no pictures of the test split .* Found: Yawn, other, wink\."):
-        load_faces(path, "test", OWN)
+        load_faces(path, "test", classes=OWN)
 
 
 def test_people_with_pictures_of_several_classes_are_held_out_until_each_class_has_its_tenth(tmp_path):
@@ -63,7 +63,7 @@ def test_people_with_pictures_of_several_classes_are_held_out_until_each_class_h
         draw(tmp_path / names[code] / name, number)
         if number % 20 == 0:  # A copy under another person.
             draw(tmp_path / names[code] / f"S{900 + number // 20}_{number:03d}_00000001.png", number)
-    parts = [load_faces(tmp_path, split, names.values(), layout="ckplus") for split in ("train", "validation")]
+    parts = [load_faces(tmp_path, split, classes=names.values(), layout="ckplus") for split in ("train", "validation")]
     train, validation = parts
     for code, name in names.items():
         share = validation.labels.tolist().count(validation.classes.index(name)) / codes.count(code)
@@ -80,7 +80,9 @@ def test_a_person_with_most_of_the_pictures_is_not_held_out(tmp_path, large):
         for index in range(60 if person == large else 10):
             name = f"S{person:03d}_{index:03d}_00000001.png"
             draw(tmp_path / ("happy" if index % 2 else "sad") / name, number := number + 1, size=8)
-    parts = [load_faces(tmp_path, split, ("happy", "sad"), layout="ckplus") for split in ("train", "validation")]
+    parts = [
+        load_faces(tmp_path, split, classes=("happy", "sad"), layout="ckplus") for split in ("train", "validation")
+    ]
     assert len(parts[1]) in (10, 20)
 
 
@@ -96,7 +98,7 @@ def test_a_small_class_has_a_held_out_picture_beside_a_large_one(tmp_path):
     folder = draw_folders(tmp_path, OWN, 30)
     for file in sorted((folder / "Yawn").iterdir())[3:]:
         file.unlink()
-    assert counted(load_faces(folder, "train", OWN)) == {"wink": 27, "Yawn": 2}
+    assert counted(load_faces(folder, "train", classes=OWN)) == {"wink": 27, "Yawn": 2}
 
 
 @pytest.mark.parametrize("train", ["Train", "training", "TRAIN"])
@@ -105,13 +107,13 @@ def test_splits_may_have_other_names(tmp_path, train, validation):
     places = [f"{split}/{name}" for split in (train, validation, "Test") for name in ("Wink", "yawn")]
     folder = draw_folders(tmp_path, places, 2)
     for split in ("train", "validation", "test"):
-        faces = load_faces(folder, split, OWN)
+        faces = load_faces(folder, split, classes=OWN)
         assert (counted(faces), faces.held_out) == (dict.fromkeys(OWN, 2), False)
 
 
 def test_folders_within_a_class_folder_belong_to_the_class(tmp_path):
     folder = draw_folders(tmp_path, ["train/wink/ann", "train/wink/bob", "train/yawn", "val/wink", "val/yawn"], 2)
-    assert counted(load_faces(folder, "train", OWN)) == {"wink": 4, "Yawn": 2}
+    assert counted(load_faces(folder, "train", classes=OWN)) == {"wink": 4, "Yawn": 2}
 
 
 def test_emotions_may_have_other_names_and_contempt_is_known(tmp_path):
@@ -120,9 +122,9 @@ def test_emotions_may_have_other_names_and_contempt_is_known(tmp_path):
     seven = load_faces(folder, "train")
     assert (seven.classes, counted(seven)) == (EMOTIONS, dict.fromkeys(EMOTIONS, 1))
     assert seven.left_out == f"{folder}: 2 of other classes left out: 2 contempt."
-    eight = load_faces(folder, "train", ["Contempt", *EMOTIONS])
+    eight = load_faces(folder, "train", classes=["Contempt", *EMOTIONS])
     assert counted(eight) == dict.fromkeys([*EMOTIONS, "contempt"], 1)
-    joy = load_faces(folder, "train", ["joy", "anger"])
+    joy = load_faces(folder, "train", classes=["joy", "anger"])
     assert joy.names == ("train/Anger/0.png", "train/Happiness/0.png")
 
 
@@ -132,12 +134,12 @@ def test_errors_about_classes_list_the_found_folders(tmp_path):
     with pytest.raises(DataError, match=rule):
         load_faces(folder, "train")
     with pytest.raises(DataError, match=r"with the classes wnk, yewn\. Found: Yawn, wink\. Expected"):
-        load_faces(folder, "train", ["wnk", "yewn"])
+        load_faces(folder, "train", classes=["wnk", "yewn"])
     with pytest.raises(DataError, match=r"train split has no picture of class blink\. Found: Yawn, wink\.$"):
-        load_faces(folder, "train", [*OWN, "blink"])
+        load_faces(folder, "train", classes=[*OWN, "blink"])
     draw(folder / "stray.png")
     with pytest.raises(DataError, match=r"stray\.png stands in no class folder"):
-        load_faces(folder, "train", OWN)
+        load_faces(folder, "train", classes=OWN)
 
 
 def test_numbered_folders_need_a_layout(tmp_path):
@@ -145,10 +147,10 @@ def test_numbered_folders_need_a_layout(tmp_path):
     with pytest.raises(DataError, match=r"unknown class folder train/1\. Numbers mean other classes .*--layout raf-db"):
         load_faces(folder, "train")
     with pytest.raises(DataError, match=r"with the classes happy, sad\. Found: 1, .*, 7\. Numbers need --layout\."):
-        load_faces(folder, "train", ["happy", "sad"])
+        load_faces(folder, "train", classes=["happy", "sad"])
     with pytest.raises(ValueError, match="`layout` must be one of raf-db, affectnet, ckplus, fer2013. Received: 'raf'"):
         load_faces(folder, "train", layout="raf")
-    assert counted(load_faces(folder, "train", ["2", "1"])) == {"1": 1, "2": 1}
+    assert counted(load_faces(folder, "train", classes=["2", "1"])) == {"1": 1, "2": 1}
     faces = load_faces(folder, "train", layout="raf-db")
     assert {faces.classes[label]: name[:7] for label, name in zip(faces.labels, faces.names, strict=True)} == {
         "surprise": "train/1", "fear": "train/2", "disgust": "train/3", "happy": "train/4", "sad": "train/5",
@@ -166,7 +168,7 @@ def test_numbered_folders_need_a_layout(tmp_path):
 )
 def test_numbered_folders_are_read_by_layout(tmp_path, layout, numbers, names):
     folder = draw_folders(tmp_path, [f"{split}/{number}" for split in ("train", "val") for number in numbers], 1)
-    faces = load_faces(folder, "validation", names.split(), layout=layout)
+    faces = load_faces(folder, "validation", classes=names.split(), layout=layout)
     by_folder = sorted(zip(faces.names, faces.labels, strict=True))
     assert [faces.classes[label] for _, label in by_folder] == names.split()
 
@@ -212,7 +214,7 @@ def test_affectnet_is_read_with_its_annotations(tmp_path, packed):
     path = pack(data, tmp_path / "affectnet.zip") if packed else data
     classes = (*EMOTIONS, "contempt")
     for split, folder in (("train", "train_set"), ("validation", "val_set")):
-        faces = load_faces(path, split, classes, layout="affectnet")
+        faces = load_faces(path, split, classes=classes, layout="affectnet")
         assert counted(faces) == dict.fromkeys(classes, 1)
         found = {name: faces.classes[label] for name, label in zip(faces.names, faces.labels, strict=True)}
         assert found[f"{folder}/images/0.jpg"] == "happy"
@@ -232,7 +234,7 @@ def test_affectnet_is_read_with_its_tables(tmp_path):
     (tmp_path / "training.csv").write_text(f"{header}0/abc.jpg,1,1,0.5\n1/abc.JPG,1,2,-0.5\n")
     (tmp_path / "validation.csv").write_text(f"{header}2/abc.jpg,1,1,0.5\n3/abc.jpg,1,2,-0.5\n")
     for split, places in (("train", "01"), ("validation", "23")):
-        faces = load_faces(tmp_path, split, ["happy", "sad"], layout="affectnet")
+        faces = load_faces(tmp_path, split, classes=["happy", "sad"], layout="affectnet")
         assert faces.names == tuple(f"Manually_Annotated_Images/{place}/abc.jpg" for place in places)
         assert counted(faces) == {"happy": 1, "sad": 1}
     # A number of the layout that is no expression is left out, and an incomplete row is named.
@@ -270,7 +272,7 @@ def test_pictures_of_a_person_in_ck_plus_are_held_out_together(tmp_path):
             label.write_text(f"   {code:.7e}\n")
     for folder, size in (("raw", 40), ("CK+48", 80)):
         train, validation = (
-            load_faces(tmp_path / folder, split, ["happy", "surprise"], layout="ckplus")
+            load_faces(tmp_path / folder, split, classes=["happy", "surprise"], layout="ckplus")
             for split in ("train", "validation")
         )
         assert len(train) + len(validation) == size
@@ -315,10 +317,10 @@ def test_a_tenth_of_a_table_without_usage_is_held_out(tmp_path):
 def test_a_table_in_the_layout_ckplus_has_contempt(tmp_path):
     both = [[code, pixels(f"{code}0"), usage] for usage in ("Training", "PublicTest") for code in "37"]
     path = write_csv(tmp_path / "ckextended.csv", both)
-    faces = load_faces(path, "train", ["contempt", "happy"], layout="ckplus")
+    faces = load_faces(path, "train", classes=["contempt", "happy"], layout="ckplus")
     assert counted(faces) == {"happy": 1, "contempt": 1}
     with pytest.raises(DataError, match=r"`emotion` must be 0 to 6\. Received: '7'"):
-        load_faces(path, "train", ["contempt", "happy"])
+        load_faces(path, "train", classes=["contempt", "happy"])
     with pytest.raises(DataError, match=r"a table has the layout fer2013 or ckplus\. Received: raf-db"):
         load_faces(path, "train", layout="raf-db")
 
@@ -327,7 +329,7 @@ def test_larger_and_coloured_pictures_are_read_as_grey_at_any_size(tmp_path):
     for name in OWN:
         for split in ("train", "val"):
             draw(tmp_path / split / name / "0.png", 1, size=300, mode="RGB")
-    assert load_faces(tmp_path, "train", OWN, image_size=96).images.shape == (2, 96, 96, 1)
+    assert load_faces(tmp_path, "train", classes=OWN, image_size=96).images.shape == (2, 96, 96, 1)
     grey = io.BytesIO()
-    Image.fromarray(load_faces(tmp_path, "train", OWN, image_size=48).images[0, ..., 0]).save(grey, "PNG")
+    Image.fromarray(load_faces(tmp_path, "train", classes=OWN, image_size=48).images[0, ..., 0]).save(grey, "PNG")
     assert Image.open(grey).mode == "L"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fer.cli.commands import main
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.data.scenes import SCENE_SIZE, SIDES, build_scene, find_pasted
 from fer.detection.alignment import cut_square
 from fer.evaluation.evaluate import read_in_scenes

@@ -17,8 +17,8 @@ from fences import DOCUMENTS, name_of, read_blocks, read_prose, split_commands
 from PIL import Image
 
 from fer.cli.commands import COMMANDS, build_parser
+from fer.cli.train_options import add_options
 from fer.images.clips import write_video
-from fer.training.options import add_options
 
 ADDRESS = "http://127.0.0.1:7860/"
 UPDATE = os.environ.get("FER_UPDATE_EXAMPLES") == "1"

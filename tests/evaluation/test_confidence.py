@@ -6,12 +6,12 @@ from fer.evaluation.confidence import (
     TEMPERATURES,
     choose_prior_exponent,
     choose_threshold,
+    cross_validate_temperature,
     fit_temperature,
     risk_coverage,
-    temper_held_out,
 )
 from fer.evaluation.metrics import expected_calibration_error
-from fer.models.calibration import Calibration, temper
+from fer.models.calibration import Calibration, scale_temperature
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +28,27 @@ def test_the_temperature_corrects_overconfidence(overconfident):
     temperature = fit_temperature(probabilities, labels)
     assert temperature == pytest.approx(2, abs=0.15)
     before = expected_calibration_error(probabilities, labels)
-    assert expected_calibration_error(temper(probabilities, temperature), labels) < 0.3 * before
-    assert expected_calibration_error(temper_held_out(probabilities, labels), labels) < 0.3 * before
+    assert expected_calibration_error(scale_temperature(probabilities, temperature), labels) < 0.3 * before
+    assert expected_calibration_error(cross_validate_temperature(probabilities, labels), labels) < 0.3 * before
 
 
 def test_held_out_temperatures_are_fitted_on_other_pictures(overconfident):
     probabilities, labels = overconfident
-    held_out = temper_held_out(probabilities, labels)
-    one = temper(probabilities, fit_temperature(probabilities, labels))
+    held_out = cross_validate_temperature(probabilities, labels)
+    one = scale_temperature(probabilities, fit_temperature(probabilities, labels))
     assert not np.allclose(held_out, one, atol=1e-6)
     np.testing.assert_allclose(held_out, one, atol=0.05)
 
 
 def test_a_temperature_keeps_the_order_and_1_changes_nothing():
     probabilities = np.array([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0]], np.float32)
-    np.testing.assert_allclose(temper(probabilities, 1.0), probabilities, atol=1e-6)
+    np.testing.assert_allclose(scale_temperature(probabilities, 1.0), probabilities, atol=1e-6)
     for temperature in TEMPERATURES:
-        answer = temper(probabilities, temperature)
+        answer = scale_temperature(probabilities, temperature)
         assert np.isfinite(answer).all()
         np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=1e-5)
         assert list(answer.argmax(axis=1)) == [0, 0]
-    assert temper(probabilities, 2.0)[0].max() < 0.7 < temper(probabilities, 0.5)[0].max()
+    assert scale_temperature(probabilities, 2.0)[0].max() < 0.7 < scale_temperature(probabilities, 0.5)[0].max()
 
 
 def test_accuracy_rises_as_coverage_falls():
@@ -74,10 +74,10 @@ def test_the_prior_divides_by_the_class_shares_before_the_temperature():
     adjusted /= adjusted.sum(axis=1, keepdims=True)
     calibration = Calibration(1.5, 0.0, 1.0, shares)
     answers = calibration.apply(probabilities)
-    np.testing.assert_allclose(answers, temper(adjusted, 1.5), atol=1e-6)
+    np.testing.assert_allclose(answers, scale_temperature(adjusted, 1.5), atol=1e-6)
     assert answers.dtype == np.float32
     assert (answers.argmax(axis=1) == [1, 2]).all()
-    np.testing.assert_array_equal(Calibration(1.5).apply(probabilities), temper(probabilities, 1.5))
+    np.testing.assert_array_equal(Calibration(1.5).apply(probabilities), scale_temperature(probabilities, 1.5))
 
 
 @pytest.mark.parametrize(

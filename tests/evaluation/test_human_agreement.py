@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.evaluation.human_agreement import compare_with_votes

@@ -17,8 +17,8 @@ from benchmarks import original_experiment
 from benchmarks.experiment_plan import ALL, FIVE, PLAN, SCHEDULES, TWO, WAYS
 from benchmarks.experiment_report import BEGIN, END, FIGURE, group_curves, read_results, write_report
 from benchmarks.original_experiment import build_command, is_finished, main, select_rows
+from fer.cli.train_options import add_options
 from fer.errors import UserError
-from fer.training.options import add_options
 from fer.training.plan import make_plan
 
 NAMES = [row.name for row in PLAN]

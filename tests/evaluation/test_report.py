@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
-from fer.models.calibration import UNCALIBRATED, temper
+from fer.models.calibration import UNCALIBRATED, scale_temperature
 from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
 from fer.models.model_folder import BUNDLED, METRICS, load_model, save_model
 from fer.publishing.card import render_card
@@ -27,14 +27,14 @@ def always_right_with_low_confidence(probabilities, labels):
     [
         (2.0, None, True),
         # Without a real effect, chance decides.
-        (1.0, lambda probabilities, labels: temper(probabilities, 3.0), False),
+        (1.0, lambda probabilities, labels: scale_temperature(probabilities, 3.0), False),
         (1.0, always_right_with_low_confidence, True),
     ],
     ids=["overconfident", "calibrated", "likelihood decides"],
 )
 def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharpness, held_out, helps):
     if held_out:
-        monkeypatch.setattr("fer.evaluation.report.temper_held_out", held_out)
+        monkeypatch.setattr("fer.evaluation.report.cross_validate_temperature", held_out)
     random = np.random.default_rng(3)
     folder = untrained
     save_calibration(folder, UNCALIBRATED)  # Without the prior of the bundled model.
@@ -44,10 +44,11 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     names = tuple(f"{index}.png" for index in range(600))
     faces = Faces(images, labels, EMOTIONS, names, ())
     other = Faces(255 - images[:50], labels[:50], EMOTIONS, names[:50], ())
-    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: temper(truth, 1 / sharpness))
+    answers = scale_temperature(truth, 1 / sharpness)
+    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: answers)
     metrics = save_report(folder, other, faces, "mine", "data")
 
-    fitted, temperature = metrics["calibration"]["fitted_temperature"], load_config(folder)[0].calibration.temperature
+    fitted, temperature = metrics["calibration"]["fitted_temperature"], load_config(folder).calibration.temperature
     assert fitted == pytest.approx(sharpness, rel=0.15)
     assert temperature == json.loads((folder / CONFIG).read_text())["calibration"]["temperature"]
     assert temperature == (fitted if helps else 1.0)
@@ -103,9 +104,9 @@ def biased(tmp_path, monkeypatch):
 def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(biased):
     folder, train, validation, leaning = biased
     plain = save_report(folder, train, validation, "mine", "data")
-    assert load_config(folder)[0].calibration.prior_exponent == 0
+    assert load_config(folder).calibration.prior_exponent == 0
     metrics = save_report(folder, train, validation, "mine", "data", prior=1.0)
-    calibration = load_config(folder)[0].calibration
+    calibration = load_config(folder).calibration
     assert (calibration.prior_exponent, calibration.class_shares) == (1.0, (0.9, 0.1))
     adjusted = leaning / (0.9, 0.1)
     assert metrics["accuracy"] == np.mean(adjusted.argmax(axis=1) == validation.labels) > plain["accuracy"]
@@ -122,7 +123,7 @@ def test_another_data_set_is_named_and_does_not_change_the_class_shares_of_train
     assert save_report(folder, train, known, "mine", "fer2013.zip", prior=1.0)["data"] is None
     metrics = save_report(folder, validation, validation, "mine", "data/other")
     assert metrics["data"] == {"name": "other", "held_out": False, "validation": {"happy": 100, "sad": 100}}
-    assert load_config(folder)[0].calibration.class_shares == (0.9, 0.1)
+    assert load_config(folder).calibration.class_shares == (0.9, 0.1)
     assert metrics["accuracy"] == np.mean((leaning / (0.9, 0.1)).argmax(axis=1) == validation.labels)
 
 
@@ -136,7 +137,7 @@ def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, m
     answers[0] = None
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
     metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path / "lab")
-    assert metrics["prior"]["exponent"] == 1.0 == load_config(folder)[0].calibration.prior_exponent
+    assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
     assert len(scores) == 5
     assert metrics["photos"]["sets"]["lab"]["found"] == 199

@@ -18,8 +18,7 @@ from fer.export.parity import build_crops
 from fer.hub.client import pull_model
 from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
-from fer.models.config import CONFIG, change_document, load_config, save_calibration
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, change_document, load_config, save_calibration
 from fer.models.model_folder import CARD, load_model
 from fer.publishing.push import push_model
 from fer.recognition.classification import classify
@@ -127,7 +126,7 @@ def test_the_accuracies_of_keras_and_the_export_are_printed(small, draw_dataset,
 def test_the_accuracy_of_keras_includes_the_prior(small, draw_dataset, tmp_path, monkeypatch):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
     next((data / "test" / "happy").glob("PublicTest_*")).unlink()
-    calibration = load_config(small)[0].calibration
+    calibration = load_config(small).calibration
 
     def answer(network, crops):
         return np.tile([0.6, 0.4], (len(crops), 1))
@@ -201,7 +200,7 @@ def test_valid_exports_are_always_pushed_and_the_changes_are_printed(hub, small,
     assert push() == ["added: README.md, config.json, metrics.json, model.tflite, model.weights.h5"]
     served, file = small / EXPORTS["litert"], small / EXPORTS["onnx"]
     assert hub.read(MODEL)["model.tflite"] == served.read_bytes()
-    assert "litert" in load_config(small)[0].exports
+    assert "litert" in load_config(small).exports
     assert isinstance(load_litert_network(pull_model(MODEL).folder)[0], LiteRTNetwork)
     served.unlink()
     assert push() == ["nothing has changed"]
@@ -228,7 +227,7 @@ def test_valid_exports_are_always_pushed_and_the_changes_are_printed(hub, small,
 def test_exports_of_another_calibration_are_removed_and_a_damaged_one_is_refused(hub, small, exported):
     push_model(exported, MODEL)
     assert set(EXPORTS.values()) < set(hub.read(MODEL))
-    before = load_config(small)[0].calibration
+    before = load_config(small).calibration
     save_calibration(small, replace(before, temperature=0.3))
     push = push_model(small, MODEL)
     assert push.removed == ("model.onnx",)

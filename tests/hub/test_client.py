@@ -22,8 +22,7 @@ from fer.errors import UserError
 from fer.export.litert_file import write_litert_file
 from fer.hub.client import pull_model, resolve_model
 from fer.hub.errors import EXPLANATIONS, HubError
-from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError, load_config
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS, ModelConfig, ModelFolderError, load_config
 from fer.models.model_folder import BUNDLED, CARD, METRICS, load_model, save_model
 from fer.publishing.access import check_push
 from fer.publishing.push import push_model
@@ -50,7 +49,7 @@ def whole_small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "small"
     folder.mkdir()
     options = {"stem": 8, "widths": [8], "depth": 1}
-    config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED)[0].training)
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, options, load_config(BUNDLED).training)
     save_model(folder, config.build(), config)
     shutil.copy(BUNDLED / METRICS, folder)
     write_litert_file(folder)

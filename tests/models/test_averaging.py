@@ -15,9 +15,9 @@ from fer.publishing.card import render_card
 
 def make_folder(folder, start=None, labels=("happy", "sad"), **options):
     """Write a model folder whose network seems to have been trained on from that of another one."""
-    model = start and {"name": start.name, "sha256": load_config(start)[1]["sha256"]}
+    model = start and {"name": start.name, "sha256": load_config(start).weights.sha256}
     training = {"epochs": 2, "seconds": 60, "command": f"python train.py --output {folder.name}"}
-    training["start"] = start and {**load_config(start)[0].training, "model": model}
+    training["start"] = start and {**load_config(start).training, "model": model}
     config = ModelConfig("se_resnet", labels, 16, {**SMALL, **options}, training)
     folder.mkdir()
     save_model(folder, config.build(), config)
@@ -59,7 +59,7 @@ def test_the_mean_keeps_the_class_shares_of_training_without_a_calibration(model
     members = [shutil.copytree(folder, tmp_path / folder.name) for folder in models[1:]]
     save_calibration(members[1], Calibration(0.5, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1)))
     assert main(["average", *map(str, members), "--output", str(tmp_path / "mean")]) == 0
-    assert load_config(tmp_path / "mean")[0].calibration == Calibration(class_shares=(0.9, 0.1))
+    assert load_config(tmp_path / "mean").calibration == Calibration(class_shares=(0.9, 0.1))
 
 
 def test_models_of_another_kind_and_of_other_starts_are_refused(models, tmp_path):
@@ -87,12 +87,12 @@ def test_the_command_writes_a_model_folder(models, calibrated, conversion_of_ano
     captured = capsys.readouterr()
     assert f"python -m fer calibrate {folder}" in captured.out
     assert f"Written: {folder}" in captured.err
-    config = load_config(folder)[0]
+    config = load_config(folder)
     command = config.training[KEY]["command"]
     assert command == "python -m fer average first second --output mean"
     load_model(folder)
     shutil.copy(calibrated / METRICS, folder)
-    facts = load_config(calibrated)[0].training
+    facts = load_config(calibrated).training
     config.training.update({key: facts[key] for key in facts.keys() - {"start", "command"}})
     save_model(folder, load_model(folder)[0], config)
     card = " ".join(render_card(folder, "mean").split())

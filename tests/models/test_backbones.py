@@ -14,7 +14,7 @@ from keras import applications
 from keras.src.utils import file_utils
 
 import train
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.evaluation.comparison import count_multiply_adds
 from fer.export.activation_maps import with_maps
@@ -118,7 +118,7 @@ def network(networks, name):
 
 
 def load_both(data, size):
-    return [load_faces(data, split, CLASSES, size) for split in ("train", "validation")]
+    return [load_faces(data, split, classes=CLASSES, image_size=size) for split in ("train", "validation")]
 
 
 def pictures(size, count=2):

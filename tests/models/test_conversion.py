@@ -134,7 +134,7 @@ def test_a_subprocess_converts_with_any_backend_in_this_process(folder, tmp_path
     load_litert_network(folder)
     document = (folder / CONFIG).read_text()
     (folder / CONFIG).write_text(document.replace('"depth": 1', '"depht": 1'))
-    assert load_config(folder)[0].options["depht"] == 1
+    assert load_config(folder).options["depht"] == 1
     with pytest.raises(ModelFolderError, match=r"^\S+config.json: the network cannot be built: ") as error:
         run_export(folder, tmp_path / "model.tflite")
     assert "\n" not in str(error.value)

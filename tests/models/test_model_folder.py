@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fer.labels import EMOTIONS
-from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError
+from fer.models.calibration import UNCALIBRATED, Calibration
+from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError, WeightsRecord, load_config
 from fer.models.model_folder import BUNDLED, find_model, load_model, save_model
 
 SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
@@ -52,6 +53,29 @@ def test_a_saved_model_answers_the_same_after_loading(tmp_path):
     np.testing.assert_allclose(loaded.predict_on_batch(pixels), network.predict_on_batch(pixels), atol=2e-3)
     again, _ = load_model(tmp_path)
     np.testing.assert_array_equal(again.predict_on_batch(pixels), loaded.predict_on_batch(pixels))
+
+
+def test_a_calibration_is_saved_with_the_weights_and_loaded(tmp_path):
+    calibration = Calibration(0.5, 0.6, prior_exponent=0.5, class_shares=(0.9, 0.1))
+    config = ModelConfig("se_resnet", ("happy", "sad"), 16, SMALL, calibration=calibration)
+    save_model(tmp_path, config.build(), config)
+    document = json.loads((tmp_path / CONFIG).read_text())
+    assert document["calibration"] == {
+        "temperature": 0.5, "threshold": 0.6, "prior_exponent": 0.5, "class_shares": [0.9, 0.1]
+    }  # fmt: skip
+    loaded = load_config(tmp_path)
+    assert loaded.calibration == calibration
+    content = (tmp_path / WEIGHTS).read_bytes()
+    assert loaded.weights == WeightsRecord(len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_a_folder_of_earlier_versions_without_calibration_and_exports_is_uncalibrated(folder):
+    path = folder / CONFIG
+    document = json.loads(path.read_text())
+    assert document.pop("calibration") == {"temperature": 1.0, "threshold": 0.0}
+    path.write_text(json.dumps(document))
+    config = load_config(folder)
+    assert (config.calibration, config.exports) == (UNCALIBRATED, {})
 
 
 def test_the_text_bundled_names_the_bundled_model_and_a_path_does_not():

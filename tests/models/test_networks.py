@@ -55,7 +55,7 @@ def test_original_cnn_has_the_layers_and_parameters_of_the_original_experiment()
     assert network.count_params() == 47_634_410
     plain = {"weight_decay": 0.0, "label_smoothing": 0.0, "mixup": 0.0, "augment": False, "average": False}
     sgd = {"optimizer": "sgd", "learning_rate": round(float(keras.optimizers.SGD().learning_rate), 6)}
-    assert RECIPES["original_cnn"] == Recipe(epochs=10, batch_size=32, whole_batches=True, seed=42, **sgd, **plain)
+    assert RECIPES["original_cnn"] == Recipe(epochs=10, batch_size=32, drop_remainder=True, seed=42, **sgd, **plain)
 
 
 def test_each_network_has_a_recipe_and_each_backbone_one_for_given_weights():

@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 from fer.errors import UserError
 from fer.models.config import CONFIG
 from fer.models.model_folder import BUNDLED, CARD, METRICS
-from fer.models.provenance import clean_command
+from fer.models.redaction import clean_command
 from fer.publishing.card import render_card
 
 

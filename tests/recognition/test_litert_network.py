@@ -13,8 +13,17 @@ from fer.errors import UserError
 from fer.export.activation_maps import with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import CONFIG, WEIGHTS, ModelFolderError, change_document, load_config, save_calibration
-from fer.models.exports import EXPORTS, describe_origin, record_export, save_exports
+from fer.models.config import (
+    CONFIG,
+    EXPORTS,
+    WEIGHTS,
+    ModelFolderError,
+    change_document,
+    describe_origin,
+    load_config,
+    save_calibration,
+)
+from fer.models.exports import record_export, save_exports
 from fer.models.model_folder import BUNDLED, load_model
 from fer.recognition.classification import classify
 from fer.recognition.litert_network import LiteRTNetwork, load_litert_network, read_litert_file
@@ -58,8 +67,7 @@ def test_the_temperature_is_in_the_litert_file_and_the_threshold_is_not(small):
 
 def record_again(folder):
     """Record the current LiteRT file of a folder in `config.json`, as an attacker who can write both would."""
-    config, weights = load_config(folder)
-    made_of = describe_origin(weights, config.calibration)
+    made_of = describe_origin(load_config(folder))
     save_exports(folder, {"litert": record_export(folder / EXPORTS["litert"], made_of)})
 
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from test_architecture import MODULES
 
-from fer.data.fer2013 import Faces
+from fer.data.faces import Faces
 from fer.detection.alignment import FaceFrame
 from fer.detection.blazeface import DetectedFace
 from fer.recognition import records

@@ -23,8 +23,8 @@ from PIL import Image
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.labels import EMOTIONS
-from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError
-from fer.models.exports import EXPORTS, ExportRecord, save_exports
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS, ExportRecord, ModelConfig, ModelFolderError
+from fer.models.exports import save_exports
 from fer.models.model_folder import BUNDLED, save_model
 from fer.recognition.records import NO_FACE
 from fer.scoring import job as scoring

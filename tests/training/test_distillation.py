@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from conftest import SMALL, eager_training
 
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("eager")
 @pytest.fixture(scope="module")
 def faces(draw_dataset, tmp_path_factory):
     folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=8)
-    return [load_faces(folder, split, CLASSES, 16) for split in ("train", "validation")]
+    return [load_faces(folder, split, classes=CLASSES, image_size=16) for split in ("train", "validation")]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from conftest import ROOT, free_port, hub_environment, wait_for
 from jax.errors import JaxRuntimeError
 
 import train
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.training import distributed
 from fer.training.batches import FaceBatches
@@ -251,7 +251,7 @@ def read_shares(faces, index, **how):
 
 
 def test_two_processes_train_on_the_whole_batches_of_one(data):
-    faces = load_faces(data, "train", CLASSES).take(range(41))
+    faces = load_faces(data, "train", classes=CLASSES).take(range(41))
     how = {"batch_size": 16, "seed": 7, "shuffle": True, "mixup": 0.4}
     assert len(FaceBatches(faces, **how)) == 3
     assert len(FaceBatches(faces, group=Group(0, 2, 2), **how)) == 2
@@ -264,7 +264,7 @@ def test_two_processes_train_on_the_whole_batches_of_one(data):
 
 @pytest.mark.parametrize(("pictures", "shuffle"), [(27, False), (13, True)])
 def test_repeated_pictures_have_no_weight(data, pictures, shuffle):
-    faces = load_faces(data, "train", CLASSES).take(range(pictures))
+    faces = load_faces(data, "train", classes=CLASSES).take(range(pictures))
     how = {"batch_size": 32, "seed": 7, "shuffle": shuffle}
     whole, (own_pictures, own_targets, weights) = read_shares(faces, 0, **how)
     assert (weights[-1], (weights > 0).sum()) == (0, pictures)
@@ -277,7 +277,7 @@ def test_repeated_pictures_have_no_weight(data, pictures, shuffle):
 
 
 def test_two_processes_validate_each_picture_once_over_several_batches(data):
-    faces = load_faces(data, "train", CLASSES).take(range(27))
+    faces = load_faces(data, "train", classes=CLASSES).take(range(27))
     how = {"batch_size": 16, "seed": 7, "shuffle": False}
     _, (first, _, weights) = read_shares(faces, 0, **how)
     _, (rest, _, other_weights) = read_shares(faces, 1, **how)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import SMALL
 
-from fer.data.fer2013 import Faces, load_faces
+from fer.data.faces import Faces, load_faces
 from fer.data.items import DataError
 from fer.errors import UserError
 from fer.models.model_folder import read_history
@@ -27,7 +27,7 @@ CLASSES = ("angry", "happy", "surprise")
 def faces(draw_dataset, tmp_path_factory):
     """`Faces` of 48 training pictures and of 12 validation pictures, of 16 pixels."""
     folder = draw_dataset(tmp_path_factory.mktemp("faces"), CLASSES, per_class=16)
-    train, validation = (load_faces(folder, split, CLASSES, 16) for split in ("train", "validation"))
+    train, validation = (load_faces(folder, split, classes=CLASSES, image_size=16) for split in ("train", "validation"))
     return train, validation.take(np.arange(0, 48, 4))
 
 
@@ -195,7 +195,7 @@ def test_the_original_recipe_has_whole_batches_without_augmentation(faces, tmp_p
     class Recorded(FaceBatches):
         def __getitem__(self, index):
             batch = super().__getitem__(index)
-            if self.whole:
+            if self.drop_remainder:
                 batches.append(batch)
             return batch
 
@@ -274,7 +274,7 @@ def test_a_damaged_checkpoint_is_reported(tmp_path):
 @pytest.mark.slow  # Two hundred steps, with a graph.
 def test_training_reduces_the_validation_loss(draw_dataset, tmp_path):
     data = draw_dataset(tmp_path / "faces", CLASSES, per_class=16)
-    faces = [load_faces(data, split, CLASSES) for split in ("train", "validation")]
+    faces = [load_faces(data, split, classes=CLASSES) for split in ("train", "validation")]
     keras.utils.set_random_seed(7)
     network = build_network("se_resnet", 48, len(CLASSES), stem=8, widths=(8, 16), depth=1)
     recipe = Recipe(epochs=15, batch_size=4, learning_rate=5e-3, label_smoothing=0.0, seed=7)

@@ -3,13 +3,24 @@
 import argparse
 import json
 from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 
+from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.labels import EMOTIONS
-from fer.training.options import add_options, command_to_publish
-from fer.training.plan import ADDED, ARGUMENTS, check_output, check_resumption, list_settings, make_plan, save_settings
+from fer.models.config import load_config
+from fer.training.plan import (
+    ADDED,
+    ARGUMENTS,
+    check_output,
+    check_resumption,
+    find_start,
+    list_settings,
+    make_plan,
+    save_settings,
+)
 from fer.training.recipes import RECIPES, Recipe
 
 BEFORE = {
@@ -123,3 +134,15 @@ def test_a_run_is_not_resumed_with_another_votes_share(tmp_path):
     other = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1")
     with pytest.raises(UserError, match=r"votes_share=0\.7\. Received: votes_share=1\.0"):
         check_resumption(other, list_settings(other, None, []))
+
+
+def test_start_is_a_folder_or_a_hub_model(tmp_path, monkeypatch):
+    folder = tmp_path / "seven"
+    folder.mkdir()
+    assert find_start(str(folder)) == (folder, "seven")
+    assert find_start("bundled")[1] == "bundled"
+    source = SimpleNamespace(name="someone/model", folder=folder, revision="abc")
+    monkeypatch.setattr("fer.hub.client.resolve_model", lambda name: source)
+    assert find_start("someone/model@v1") == (folder, "someone/model")
+    with pytest.raises(UserError, match="a model folder holds"):
+        load_config(find_start("nowhere")[0])

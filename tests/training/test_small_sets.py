@@ -3,7 +3,6 @@
 import argparse
 import json
 import re
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,17 +12,16 @@ from conftest import draw_face
 from huggingface_hub import ModelCard
 
 import train
-from fer.errors import UserError
+from fer.cli.train_options import add_options
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
 from fer.publishing.card import render_card
-from fer.training.options import add_options
+from fer.training.batch_norm import measure_statistics
 from fer.training.origins import load_origins
 from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
-from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, find_start, schedule_for, warn_if_trivial
-from fer.training.statistics import measure_statistics
+from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, schedule_for, warn_if_trivial
 
 OWN = ("wink", "Yawn")
 
@@ -129,7 +127,7 @@ def test_the_new_head_keeps_the_weights_of_known_classes(seven_emotions):
         np.testing.assert_array_equal(mine, theirs)
     assert origins.start_facts["model"] == {
         "name": "seven",
-        "sha256": load_config(seven_emotions)[1]["sha256"],
+        "sha256": load_config(seven_emotions).weights.sha256,
     }
 
 
@@ -152,7 +150,7 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     train.main([*command, "--start", str(seven_emotions), "--license", "cc-by-4.0"])
     said = capsys.readouterr().out
     assert "18 training pictures are few: fine-tuning from" in said
-    config = load_config(run)[0]
+    config = load_config(run)
     assert config.labels == OWN
     assert config.training["data"] == {
         "name": "mine",
@@ -187,13 +185,3 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     assert ModelCard(text).data.base_model == "someone/model"
     assert "The licence is not stated by the author for the weights;" in " ".join(text.split())
     assert 'own data, "mine": its validation split' in " ".join(text.split())
-
-
-def test_start_is_a_folder_or_a_hub_model(seven_emotions, monkeypatch):
-    assert find_start(str(seven_emotions)) == (seven_emotions, "seven")
-    assert find_start("bundled")[1] == "bundled"
-    source = SimpleNamespace(name="someone/model", folder=seven_emotions, revision="abc")
-    monkeypatch.setattr("fer.hub.client.resolve_model", lambda name: source)
-    assert find_start("someone/model@v1") == (seven_emotions, "someone/model")
-    with pytest.raises(UserError, match="a model folder holds"):
-        load_config(find_start("nowhere")[0])

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 import train
 from fer.cli.commands import main as fer_main
-from fer.data.fer2013 import load_faces
+from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.models.calibration import Calibration
 from fer.models.config import load_config, save_calibration
@@ -113,7 +113,7 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     assert without_seconds(folder) == without_seconds(trained.folder)[:1]
     train.main([*command, "--resume"])
     assert without_seconds(folder) == without_seconds(trained.folder)
-    networks = [load_config(trained.folder)[0].build() for _ in range(2)]
+    networks = [load_config(trained.folder).build() for _ in range(2)]
     for network, run in zip(networks, (folder, trained.folder), strict=True):
         network.load_weights(run / callbacks.BEST)
     for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
@@ -124,22 +124,22 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     assert [(folder / name).read_text() for name in ("history.csv", "metrics.json")] == [history, metrics]
     assert read_litert_file(folder).path == folder / "model.tflite"
     # Nor is a prior that was chosen since.
-    shares = load_config(folder)[0].calibration.class_shares
+    shares = load_config(folder).calibration.class_shares
     save_calibration(folder, Calibration(prior_exponent=0.5, class_shares=shares))
     train.main([*command, "--resume"])
-    assert load_config(folder)[0].calibration.prior_exponent == 0.5
+    assert load_config(folder).calibration.prior_exponent == 0.5
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
 def test_an_enlarging_network_has_the_validation_loss_of_its_training_after_loading(trained, tmp_path, monkeypatch):
     # Else the statistics of batch normalization would be measured again after so few steps.
-    monkeypatch.setattr("fer.training.small_sets.FEW_STEPS", 0)
+    monkeypatch.setattr("fer.training.train.FEW_STEPS", 0)
     train.main(
         [*trained.command, "--output", str(tmp_path / "run"), "--enlarged", "32", "--epochs", "1", "--batch-size", "24"]
     )
     network, config = load_model(tmp_path / "run")
     assert (network.input_shape, config.options["enlarged"]) == ((None, 16, 16, 1), 32)
-    faces = load_faces(trained.data, "validation", config.labels, 16)
+    faces = load_faces(trained.data, "validation", classes=config.labels, image_size=16)
     answers = classify(network, faces.images[..., 0])
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=RECIPES["se_resnet"].label_smoothing)
     (epoch,) = read_history(tmp_path / "run")
@@ -153,7 +153,7 @@ def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, 
         raise KeyboardInterrupt
 
     other = shutil.copytree(trained.folder, tmp_path / "other")
-    config = load_config(other)[0]
+    config = load_config(other)
     save_model(other, config.build(), config)
     output = tmp_path / "taught"
     taught = [*trained.command, "--epochs", "1", "--batch-size", "24", "--output", str(output), "--teacher"]
@@ -171,7 +171,7 @@ def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, 
     card = (output / "README.md").read_text()
     assert f"```\n{teacher['training']['command']}\npython train.py" in card
     # Other tests compare the exports' answers.
-    assert set(load_config(output)[0].exports) == {"onnx", "litert"}
+    assert set(load_config(output).exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
     assert 'Interpreter("model.tflite")' in card
 
@@ -181,7 +181,7 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
     command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "sad", "happy", "--epochs", "1"]
     train.main([*command, "--export", "onnx", "litert"])
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"model.weights.h5", "model.onnx", "model.tflite"}
-    assert set(load_config(tmp_path / "run")[0].exports) == {"onnx", "litert"}
+    assert set(load_config(tmp_path / "run").exports) == {"onnx", "litert"}
     options = json.loads((tmp_path / "run" / "config.json").read_text())["options"]
     assert options == {"stem": 64, "widths": [64, 128, 192], "depth": 2, "dropout": 0.2, "enlarged": None}
 
@@ -300,7 +300,7 @@ def test_make_recipe_runs_the_commands_of_the_bundled_network():
     ).stdout
     runs = [shlex.split(line) for line in told.splitlines() if "train.py" in line or "fer average" in line]
     planned = [["python", *(word for word in run[1:] if word != "--resume")] for run in runs]
-    trained = list(dict.fromkeys(list_commands(load_config(BUNDLED)[0].training)))
+    trained = list(dict.fromkeys(list_commands(load_config(BUNDLED).training)))
     assert planned == [shlex.split(command) for command in trained]
 
     refused = subprocess.run([*make[:1], "recipe", "DATA="], cwd=ROOT, capture_output=True, text=True)

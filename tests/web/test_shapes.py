@@ -3,7 +3,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 from fer.detection.blazeface import FAR, NEAR
-from fer.models.exports import EXPORTS
+from fer.models.config import EXPORTS
 from fer.models.model_folder import BUNDLED
 from fer.web.shapes import find_shapes
 

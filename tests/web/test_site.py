@@ -10,7 +10,7 @@ from fer.cli.commands import main
 from fer.detection import blazeface
 from fer.errors import UserError
 from fer.labels import EMOTIONS
-from fer.models.exports import EXPORTS
+from fer.models.config import EXPORTS
 from fer.models.model_folder import BUNDLED, ModelFolderError
 from fer.web.site import MODULE, PAGE, write_site
 from fer.web.vendor import MANIFEST, PACKAGE, RUNTIME, VERSION

@@ -21,7 +21,7 @@ def say_training_data(language: str, key: str, folder: Path) -> str:
     from fer.models.config import load_config
 
     try:
-        own = load_config(folder)[0].training.get("data")
+        own = load_config(folder).training.get("data")
     except UserError:
         return ""
     if not own:

@@ -137,7 +137,7 @@ def describe(
     try:
         metrics = load_metrics(source.folder, "the page")
         # The recognizer does not know the temperature, which is contained in the LiteRT file.
-        config, _ = load_config(source.folder)
+        config = load_config(source.folder)
         figures = show_metrics(language, metrics, config)
     except UserError:
         figures = f"<p>{say(language, 'about.no_figures')}</p>"

@@ -1,4 +1,4 @@
-"""Validation split for data sets that have none: a part of the training pictures is held out."""
+"""Pictures of each split of a data set; a part of the training pictures is held out if there is no validation split."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -11,11 +11,42 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import train_test_split
 
-from fer.data.items import SPLIT_SEED, DataError, Item
+from fer.data.items import EXPECTED, SPLIT_SEED, DataError, Item
+from fer.data.sources import Source
 from fer.labels import fold, known_class
 
 VALIDATION_SHARE = 0.1
 """Share of the training pictures that becomes the validation split where there is none."""
+
+
+def select_items(
+    source: Source, split: str, classes: Iterable[str], path: str | PathLike[str]
+) -> tuple[list[Item], bool]:
+    """Return the items of one split and some classes, sorted by name; cut a validation split if there is none.
+
+    Args:
+        source: `fer.data.sources.Source` of the data set.
+        split, classes: as in `fer.data.faces.load_faces`.
+        path: path of the data set, for messages.
+
+    Returns:
+        The items, and whether the split was cut from the training pictures.
+    """
+    if not source.items:
+        raise DataError(f"{path}: no pictures found. {EXPECTED}")
+    held_out = split != "test" and not any(item.split == "validation" for item in source.items)
+    if held_out:
+        train = sorted((item for item in source.items if item.split == "train"), key=lambda item: item.name)
+        if not train:
+            raise DataError(f"{path}: no training pictures found. {EXPECTED}")
+        items = split_training(train, classes, path, source.content_of)[split == "validation"]
+    else:
+        items = [item for item in source.items if item.split == split]
+    items = sorted((item for item in items if item.label in classes), key=lambda item: item.name)
+    if not items:
+        rule = f"{path}: no pictures of the {split} split with the classes {', '.join(classes)}."
+        raise DataError(f"{rule}{list_found(source.items)} {EXPECTED}")
+    return items, held_out
 
 
 def split_training(
@@ -45,6 +76,13 @@ def split_training(
     if parts is None or {*labels} - {_canonical(group[0].label) for group in parts[1]}:
         parts = _hold_out(groups, classes, path)
     return [list(chain.from_iterable(part)) for part in parts]
+
+
+def list_found(items: Iterable[Item]) -> str:
+    """Return a sentence on the classes of a data set's items, with a space before it."""
+    names = sorted({item.label for item in items})
+    numbers = " Numbers need --layout." if names and all(name.isdecimal() for name in names) else ""
+    return f" Found: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}.{numbers}"
 
 
 def _join(items, content_of):

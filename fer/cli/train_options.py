@@ -1,23 +1,17 @@
-"""Options of the training command."""
+"""Options of the training command, and the command line that is published with a model."""
 
 import argparse
 import shlex
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
+from fer.cli.options import add_allow_duplicates, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
-from fer.data.layouts import add_layout
 from fer.labels import EMOTIONS
-from fer.models.provenance import last_part
+from fer.models.redaction import last_part
 from fer.training.recipes import RECIPES, Recipe
 
-STARTED = ("command", "program", "own_process")
-"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
-UNPUBLISHED = (
-    *("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag"),
-    *STARTED,
-)
+UNPUBLISHED = ("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag")
 """Options that are left out of the command that is published with a model."""
 PATHS = ("data", "output", "votes", "start", "weights", "teacher")
 """Options whose paths are published by their last part only."""
@@ -33,9 +27,7 @@ TIMES = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a training to a parser."""
     parser.epilog = TIMES
-    parser.add_argument(
-        "--data", required=True, metavar="PATH", help="data set as a folder, zip or CSV file (docs/training.md)"
-    )
+    add_data(parser, required=True)
     parser.add_argument(
         "--output", required=True, metavar="FOLDER", type=Path, help="model folder to write, new or empty"
     )
@@ -55,9 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
-    parser.add_argument(
-        "--votes", metavar="CSV", help="also train on the FER+ votes in this file, not only on the labels"
-    )
+    add_votes(parser, "train on them too, not only on the labels")
     parser.add_argument(
         "--start",
         metavar="MODEL",
@@ -96,12 +86,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in --output after its last finished epoch"
     )
-    parser.add_argument(
-        "--allow-duplicates",
-        action="store_true",
-        help="train even if more than half of the validation pictures are identical to training pictures",
-    )
-    parser.add_argument("--skip-bad", action="store_true", help="skip unreadable pictures and count them")
+    add_allow_duplicates(parser)
+    add_skip_bad(parser)
     parser.add_argument(
         "--mixed-precision",
         action="store_true",
@@ -154,23 +140,14 @@ def _add_recipe(parser):
             group.add_argument(f"--{name}", type=field.type, metavar=metavar, help=text + default)
 
 
-def recipe_options(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of `Recipe` that are given on the command line."""
-    given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def starts_from_base(options: argparse.Namespace) -> bool:
-    """Return whether training starts from pretrained weights of a backbone's base, by `--weights`."""
-    return options.weights not in (None, "none")
-
-
 def command_to_publish(options: argparse.Namespace) -> str:
     """Return the command line for the model card: each path by its last part, without the options `UNPUBLISHED`."""
+    from fer.training.plan import STARTED  # Imports NumPy, which the help does not need.
+
     parser, words = argparse.ArgumentParser(), options.program.split()
     add_options(parser)
     for name, value in vars(options).items():
-        if name in UNPUBLISHED or value == parser.get_default(name):
+        if name in (*UNPUBLISHED, *STARTED) or value == parser.get_default(name):
             continue
         if value is False:
             words.append(f"--no-{name}")

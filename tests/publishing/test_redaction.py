@@ -9,13 +9,12 @@ import tempfile
 import pytest
 
 import train
+from fer.cli.train_options import add_options, command_to_publish
 from fer.export.litert_file import write_litert_file
-from fer.models.config import CONFIG, ModelConfig, load_config
-from fer.models.exports import EXPORTS
+from fer.models.config import CONFIG, EXPORTS, ModelConfig, load_config
 from fer.models.model_folder import BUNDLED, METRICS, save_model
-from fer.models.provenance import clean_command, last_part
+from fer.models.redaction import clean_command, last_part
 from fer.publishing.push import push_model
-from fer.training.options import add_options, command_to_publish
 
 MODEL = "fer-bot/model"
 SMALL = {"stem": 8, "widths": (8,), "depth": 1}
@@ -106,7 +105,7 @@ def test_pushed_files_contain_no_folder_and_no_host_name(hub, draw_dataset, home
 
 def test_paths_that_earlier_versions_recorded_are_removed_in_a_push(hub, home):
     dirty = {"command": f"python train.py --data={home}/data --output {home}/first", "epochs": 1, "seconds": 60}
-    facts = load_config(BUNDLED)[0].training
+    facts = load_config(BUNDLED).training
     teachers = {"models": [{"name": "first", "sha256": "0", "training": dirty}], "weight": 0.9, "temperature": 2.0}
     run = home / "runs" / "taught"
     save_small(run, {**facts, **dirty, "start": dirty, "teachers": teachers})
