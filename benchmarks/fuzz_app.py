@@ -10,7 +10,8 @@ import httpx
 
 from benchmarks import odd_inputs
 from benchmarks.app_client import PHOTO
-from fer.app.demo import Serving, build_demo, launch
+from fer.app.demo import build_demo, launch
+from fer.app.server.services import Serving
 from fer.app.server.values import is_stream
 from fer.errors import UserError
 from fer.hub.client import resolve_model

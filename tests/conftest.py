@@ -97,7 +97,7 @@ def serve_app(answers=None, **limits):
     """Serve the app in this process, without the deletion of old files, and yield its address.
 
     Args:
-        answers: a `fer.app.demo.Serving`; by default that of the bundled model.
+        answers: a `fer.app.server.services.Serving`; by default that of the bundled model.
         **limits: limits of `fer.app.demo.build_demo`.
     """
     # Imported here, since Gradio imports huggingface_hub, which must find the settings above.

@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -38,7 +37,7 @@ from fer.app.server.limits import (
 )
 from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.replacements import replace_gradio_parts
-from fer.app.server.services import Services
+from fer.app.server.services import Services, Serving, wait_for_model
 from fer.app.server.shutdown import ShutdownSignal
 from fer.app.server.startup import paused_garbage_collection
 from fer.app.server.stream_ends import StreamEnds
@@ -48,25 +47,6 @@ from fer.errors import UserError
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
 from fer.models.redaction import last_part
-
-if TYPE_CHECKING:
-    from fer.hub.client import ModelSource
-    from fer.recognition.recognizer import Recognizer
-
-
-class Serving(NamedTuple):
-    """The model that answers.
-
-    Attributes:
-        recognizer: the loaded model.
-        source: the place that the model was loaded from.
-        reason: sentence for visitors on why the requested model could not be loaded, without the paths of folders;
-            "" if it could.
-    """
-
-    recognizer: "Recognizer"
-    source: "ModelSource"
-    reason: str = ""
 
 
 def build_demo(
@@ -86,17 +66,17 @@ def build_demo(
         live_people: limit `LIVE_PEOPLE`.
     """
 
-    def about_model(language):
-        recognizer, source, reason = serving.result()
+    async def about_model(language):
+        recognizer, source, reason = await wait_for_model(serving)
         fallback = say(language, "app.fallback", reason=reason) if reason else ""
         model = [say(language, "app.model", model=recognizer.model)]
         model += filter(None, [say_training_data(language, "app.trained", source.folder)])
         return f"{fallback}\n\n{'. '.join(model)}".strip()
 
-    def model():
+    async def model():
         """Return which model answers: model (its name, and the commit if it comes from the Hugging Face Hub), labels
         (its expressions, in order) and image_size (the side in pixels of the grey face crops that it reads)."""
-        recognizer = serving.result().recognizer
+        recognizer = (await wait_for_model(serving)).recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
     device = DeviceFiles(serving) if is_offered() else None
@@ -216,8 +196,8 @@ def running_app(
         **options: further arguments of `gr.Blocks.launch`.
     """
     serving = Future()
-    # One process per photo and per stream, so that none waits for another.
-    pool = DecodingPool(CONCURRENT + LIVE_PEOPLE)
+    # One process per photo of the page and of programs and per stream, so that none waits for another.
+    pool = DecodingPool(2 * CONCURRENT + LIVE_PEOPLE)
     with paused_garbage_collection():
         demo = build_demo(serving, pool.load_image, **(limits or {}))
         if cache:

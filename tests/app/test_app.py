@@ -18,9 +18,10 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from fer.app.demo import Serving, build_demo, launch, load_serving
+from fer.app.demo import build_demo, launch, load_serving
 from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
+from fer.app.server.services import Serving
 from fer.errors import UserError
 from fer.hub.client import resolve_model
 from fer.models.model_folder import BUNDLED

@@ -221,3 +221,8 @@ def test_an_error_about_a_member_does_not_repeat_its_long_path(tmp_path, png):
     assert message.startswith("damaged.zip/…aaa")
     assert "damaged, or packed in an unknown way (File name in directory 'aaa" in message
     assert len(message) < 3 * batch.MAX_NAME
+
+
+def test_more_files_than_a_batch_may_have_are_refused_before_one_is_opened(tmp_path):
+    with pytest.raises(UserError, match=r"^A batch may have at most 200 pictures\. Received: 201$"):
+        batch.list_pictures([tmp_path / "missing.png"] * 201)

@@ -10,9 +10,9 @@ from urllib.error import HTTPError
 import pytest
 from conftest import serve_app
 
-from fer.app.demo import Serving
 from fer.app.device.files import PAGE, page_settings
 from fer.app.pages.about import describe
+from fer.app.server.services import Serving
 from fer.app.texts import TEXTS
 from fer.hub.client import resolve_model
 

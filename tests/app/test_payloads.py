@@ -20,10 +20,11 @@ from conftest import free_port, wait_for
 from gradio.exceptions import InvalidPathError
 from PIL import Image
 
-from fer.app.demo import Serving, build_demo, launch
+from fer.app.demo import build_demo, launch
 from fer.app.server import cache, intake, payloads
 from fer.app.server.limits import CONCURRENT, MAX_BODY
 from fer.app.server.payloads import CheckedBlocks
+from fer.app.server.services import Serving
 from fer.app.server.values import describe, is_file
 from fer.labels import EMOTIONS
 
@@ -302,8 +303,15 @@ def test_an_upload_has_a_time_limit(monkeypatch):
 
 def test_batches_do_not_wait_in_the_queue_of_photos(fake_app):
     queues = {fn.api_name: (fn.concurrency_id, fn.concurrency_limit) for fn in fake_app.fns.values()}
-    assert {queues[name] for name in ("predict_batch", "show_1")} == {("batch", 2)}
-    assert {queues[name] for name in ("predict", "analyze", "show")} == {("read", CONCURRENT)}
+    assert (queues["show"], queues["show_1"]) == (("read", CONCURRENT), ("batch", 2))
+
+
+def test_programs_wait_in_queues_of_their_own_since_their_addresses_may_answer_slowly(fake_app):
+    queues = {
+        is_public: {fn.concurrency_id for fn in fake_app.fns.values() if (fn.api_visibility == "public") is is_public}
+        for is_public in (True, False)
+    }
+    assert not queues[True] & queues[False]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -373,7 +381,8 @@ WRONG = [
     ("predict", [None, None], "The number of values must be 1: `photo`. Received: 2"),
     ("predict_batch", [None], "Pictures are needed. Received: none"),
     ("predict_batch", [[None]], "or of their http(s) addresses. Received: null"),
-    ("predict_batch", [["x"] * 201], "or of their http(s) addresses. Received: a list of 201"),
+    ("predict_batch", [["http://a/x"] * 201], "or of their http(s) addresses. Received: a list of 201"),
+    ("predict_batch", [["x"] * 1001], "or of their http(s) addresses. Received: a list of 1001"),
     ("analyze_video", [{"video": "x"}, 0.2], "or its http(s) address. Received: an object with `video`"),
     ("analyze_video", [None, 0.2], "A clip is needed. Received: none"),
     ("analyze_video", [None, math.nan], "`every` must be a number from 0.05 to 0.5. Received: NaN"),
@@ -390,7 +399,7 @@ WRONG = [
     ("show", [None, False, math.nan, "en"], "`smallest_face` must be a number from 0 to 50. Received: NaN"),
     ("about_model", [["en"]], "`language` must be a text of at most 100 characters. Received: a list of 1"),
     ("about_model", ["e" * 101], f'`language` must be a text of at most 100 characters. Received: "{"e" * 58}…'),
-    ("choose", [None, 3, "en"], "`number` must be one of the choices. Received: 3"),
+    ("choose", [None, "x", "en"], '`number` must be one of the choices. Received: "x"'),
     ("click", [None, "en"], "`event_data` must have an `index` of two numbers."),
 ]
 

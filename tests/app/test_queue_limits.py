@@ -11,9 +11,10 @@ import httpx
 import pytest
 from conftest import free_port, wait_for
 
-from fer.app.demo import Serving, build_demo, launch
+from fer.app.demo import build_demo, launch
 from fer.app.server import queue_limits
 from fer.app.server.limits import KEEP_SECONDS, MAX_STREAMS, SWEEP_SECONDS
+from fer.app.server.services import Serving
 from fer.labels import EMOTIONS
 
 

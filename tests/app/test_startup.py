@@ -1,20 +1,26 @@
 """Tests of the app's start, and of the separation of sessions."""
 
+import asyncio
 import io
 import json
 import subprocess
 import sys
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
-from conftest import ROOT, serve_app
+from conftest import ROOT, free_port, serve_app
 from PIL import Image
 
-from fer.app.demo import Serving
+from fer.app.demo import build_demo, launch
+from fer.app.device.view import ADDRESS
+from fer.app.server.services import Serving
+from fer.hub.client import resolve_model
 from fer.labels import EMOTIONS
 from fer.recognition.recognizer import Face, FaceList
+from fer.web.site import SETTINGS
 
 PNG = io.BytesIO()
 Image.new("RGB", (40, 30)).save(PNG, "PNG")
@@ -87,10 +93,42 @@ def fake_app():
 def test_a_session_cannot_select_faces_of_another_session(fake_app):
     call, photo = fake_app
     assert "2 faces" in str(call("show", photo, False, 0, "en", session="anna"))
-    assert "happy" in str(call("choose", None, 2, "en", session="anna"))
+    share = f"{1 / len(EMOTIONS):.0%}"
+    assert share in str(call("choose", None, 2, "en", session="anna"))
     for session in ("ben", "carla"):
-        assert call("choose", None, 2, "en", session=session).startswith("`number` must be one of the choices.")
+        answer = str(call("choose", None, 2, "en", session=session))
+        assert "Your upload has been deleted" in answer
+        assert share not in answer
     assert call("choose", None, 3, "en", session="anna").startswith("`number` must be one of the choices.")
+
+
+def test_visitors_who_wait_for_the_model_hold_no_threads_and_may_leave(monkeypatch, tmp_path):
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    serving = Future()
+    demo = build_demo(serving)
+    _, url, _ = launch(demo, server_port=free_port(), quiet=True)
+    numbers = {fn.api_name: number for number, fn in demo.fns.items()}
+
+    async def visit():
+        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+            waiting = [
+                asyncio.create_task(
+                    http.post(f"gradio_api/run/{name}", json={"data": ["en"], "fn_index": numbers[name]})
+                )
+                for name in ["about_model"] * 22
+            ]
+            settings = [asyncio.create_task(http.get(f"{ADDRESS}/{SETTINGS}")) for _ in range(22)]
+            assert (await http.get(f"{ADDRESS}/module/recognizer.js")).is_success
+            waiting.pop().cancel()
+            settings.pop().cancel()
+            recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48)
+            serving.set_result(Serving(recognizer, resolve_model("bundled")))
+            return await asyncio.gather(*waiting), await asyncio.gather(*settings)
+
+    footers, settings = asyncio.run(visit())
+    assert all("fake" in answer.text for answer in footers)
+    assert all(answer.is_success for answer in settings)
+    demo.close()
 
 
 @pytest.mark.slow  # Starts an interpreter that imports Gradio and builds the whole page.

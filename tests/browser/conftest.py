@@ -100,6 +100,11 @@ def page(open_page):
     return open_page()
 
 
+def refuse_events(page):
+    """Refuse the further events of a page, as an app does whose queue is full."""
+    page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "The queue is full."}))
+
+
 @pytest.fixture(scope="session")
 def share(recognizer, astronaut):
     """Probability of `happy` for the example photo, as the page writes it."""

@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from .conftest import refuse_events
+
 
 @pytest.fixture
 def batch_page(page):
@@ -45,6 +47,18 @@ def test_a_broken_file_has_a_row_with_its_reason_and_the_other_pictures_are_read
     rows = json.loads(saved.value.path().read_text("utf-8"))
     assert [row["file"] for row in rows][:2] == ["broken.jpg", "wall.png"]
     assert rows[2]["confident"] is True
+
+
+def test_answers_do_not_stay_beside_other_files_if_these_are_refused(batch_page, astronaut):
+    batch_page.locator("#files input[type=file]").set_input_files(astronaut)
+    expect(batch_page.locator("#counts")).to_contain_text("happy\n1", use_inner_text=True)
+    refuse_events(batch_page)
+    batch_page.locator("#files").get_by_role("button", name="Clear").click()
+    expect(batch_page.locator("#batch-message")).to_have_text("This could not be answered. Please try again.")
+    for place in ("#gallery", "#batch-table"):
+        expect(batch_page.locator(place)).not_to_contain_text("astronaut")
+    for name in ("Download CSV", "Download JSON"):
+        expect(batch_page.get_by_role("button", name=name)).to_be_disabled()
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from .conftest import refuse_events
+
 
 def upload(page, path):
     page.locator("#photo input[type=file]").set_input_files(path)
@@ -25,6 +27,16 @@ def test_an_uploaded_photo_is_recognized_and_the_results_can_be_downloaded(page,
         page.get_by_role("button", name="Download picture").click()
     with Image.open(saved.value.path()) as picture:
         assert (picture.format, picture.size) == ("JPEG", (512, 512))
+
+
+def test_an_answer_does_not_stay_if_the_next_one_is_refused(page, astronaut, share):
+    upload(page, astronaut)
+    expect(page.locator("#message")).to_have_text(f"One face: happy {share}.")
+    refuse_events(page)
+    page.locator("#cropped").get_by_role("checkbox").check()
+    expect(page.locator("#message")).to_have_text("This could not be answered. Please try again.")
+    expect(page.locator("#panel")).not_to_contain_text(share)
+    expect(page.get_by_role("button", name="Download JSON")).to_be_disabled()
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ The networks are those of the model that the app serves. A browser keeps a file 
 for every other file it asks each time whether the file has changed.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ from fer.app.components import face_panel, live_stream, live_view
 from fer.app.components.upload import EXAMPLE
 from fer.app.device.view import ADDRESS
 from fer.app.server.limits import DISPLAY_SIDE, MAX_SMALLEST_FACE
+from fer.app.server.services import wait_for_model
 from fer.app.texts import TEXTS
 from fer.errors import UserError
 from fer.labels import EMOTIONS
@@ -43,7 +45,7 @@ class DeviceFiles:
     """Files with which a browser reads pictures itself.
 
     Args:
-        serving: future of a `fer.app.demo.Serving`; requests wait for it.
+        serving: future of a `fer.app.server.services.Serving`; requests wait for it.
     """
 
     def __init__(self, serving: Future):
@@ -87,13 +89,15 @@ class DeviceFiles:
         files = json.loads(MANIFEST.read_text())["files"]
         return {f"runtime/{name}": record["sha256"] for name, record in files.items()}
 
-    # Plain functions, which Starlette runs in threads, because they wait for the model.
-    def _send_settings(self, request):
+    async def _send_settings(self, request):
+        await wait_for_model(self._serving)
         try:
-            return JSONResponse(self._built[0])
+            settings, _ = await asyncio.to_thread(lambda: self._built)
         except UserError as error:
             return PlainTextResponse(str(error), 404)
+        return JSONResponse(settings)
 
+    # Plain functions, which Starlette runs in threads.
     def _send_network(self, request):
         content = self._built[1].get(f"networks/{request.path_params['name']}")
         return Response(content or b"", 200 if content else 404, media_type="application/octet-stream")

@@ -1,5 +1,6 @@
 """Page about the app: which model answers, how often it is right, its limits, and how programs call it."""
 
+import asyncio
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import gradio as gr
 from fer.app.components.metrics_view import format_percent, show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.javascript import read_script
-from fer.app.server.services import Services
+from fer.app.server.services import Services, wait_for_model
 from fer.app.texts import I18N, say
 from fer.errors import UserError
 
@@ -74,9 +75,9 @@ def build_about_page(
         device: files that browsers may load; None if they may not load the model.
     """
 
-    def about(language):
-        network = device and device.network
-        served = services.serving.result()
+    async def about(language):
+        served = await wait_for_model(services.serving)
+        network = device and await asyncio.to_thread(lambda: device.network)  # The first call reads the model.
         return describe(language, *served, network=network), say_limits(language, served.source.folder)
 
     def name_tools(language):

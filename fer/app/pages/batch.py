@@ -29,6 +29,12 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the rows as JSON."""
 
+CLEAR = """(table) => {
+  const locked = {__type__: "update", interactive: false};
+  return [[], "", {...table, data: []}, null, locked, locked];
+}"""
+"""JavaScript that empties the answers and locks the buttons that save them."""
+
 
 def build_batch_page(services: Services, language: gr.Textbox) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
@@ -72,9 +78,14 @@ class _BatchPage:
         answers = [
             self.message, self.gallery, self.counts, self.table, self.answer, self.save_csv, self.save_rows,
         ]  # fmt: skip
-        gr.on(
+        # While other files are read, their names must not stand beside answers that can be saved.
+        self.files.change(None, self.table, answers[1:], js=CLEAR, api_visibility="private")
+        run = gr.on(
             [self.files.change, language.change], self.show, [self.files, language], answers, preprocess=False,
             api_visibility="private", show_progress_on=self.message, trigger_mode="always_last", **BATCH_QUEUE,
+        )  # fmt: skip
+        run.failure(
+            self.fail, language, answers, api_visibility="private", show_progress="hidden", queue=False
         )  # fmt: skip
         self.save_csv.click(None, self.answer, js=SAVE_CSV, api_visibility="private")
         self.save_rows.click(None, self.answer, js=SAVE_ROWS, api_visibility="private")
@@ -96,6 +107,9 @@ class _BatchPage:
             return self._fill(language, f"⚠️ {say_problem(language, error)}")
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
         return self._fill(language, text, rows + note_rows(listing.notes), pictures)
+
+    def fail(self, language):
+        return self._fill(language, say(language, "app.failed"))
 
     def _fill(self, language, text, rows=(), pictures=()):
         labels = self.services.recognizer.labels

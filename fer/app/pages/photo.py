@@ -50,7 +50,8 @@ class _PhotoPage:
         self.services = services
 
     def lay_out(self, language):
-        self.shown_faces = gr.State([], time_to_live=KEEP_SECONDS)
+        # None until a photo is shown, and again once the session is forgotten.
+        self.shown_faces = gr.State(None, time_to_live=KEEP_SECONDS)
         with gr.Column(elem_id="photo-page", elem_classes="switched"):
             if self.services.on_device:
                 gr.Checkbox(False, label=I18N("device.photo"), elem_id="photo-switch", elem_classes="switch")
@@ -95,13 +96,18 @@ class _PhotoPage:
             self.save_picture, self.save_record,
         ]  # fmt: skip
         # A single event for all: two events at once, of the page's start and of a photo, could end in either order.
-        gr.on(
+        run = gr.on(
             [component.change for component in inputs], self.show, inputs, answers, preprocess=False,
             api_visibility="private", show_progress_on=self.annotated, trigger_mode="always_last", **PHOTO_QUEUE,
         )  # fmt: skip
+        # An answer that failed or was refused must not leave that for the photo before.
+        run.failure(
+            self.fail, language, answers, api_visibility="private", show_progress="hidden", queue=False
+        )  # fmt: skip
         quiet = {"api_visibility": "private", "show_progress": "hidden", "trigger_mode": "always_last"}
-        self.number.input(self.choose, [self.shown_faces, self.number, language], self.panel, **quiet)
-        self.annotated.select(self.click, [self.shown_faces, language], [self.number, self.panel], **quiet)
+        views = [self.number, self.panel, self.message]
+        self.number.input(self.choose, [self.shown_faces, self.number, language], views, **quiet)
+        self.annotated.select(self.click, [self.shown_faces, language], views, **quiet)
         self.save_picture.click(None, self.annotated, js=SAVE_PICTURE, api_visibility="private")
         self.save_record.click(None, self.answer, js=SAVE_RECORD, api_visibility="private")
 
@@ -125,6 +131,9 @@ class _PhotoPage:
             text += " " + say(language, "photo.short")
         return self._fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
+    def fail(self, language):
+        return self._fill(language, say(language, "app.failed"))
+
     def _fill(self, language, text, picture=None, shown=(), record=None):
         recognizer, faces = self.services.recognizer, [face for _, face in shown]
         choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
@@ -142,16 +151,19 @@ class _PhotoPage:
         }
 
     def choose(self, shown, number, language):
-        # The session's state may have been deleted meanwhile.
-        if not number or number > len(shown):
-            return gr.skip()
-        return _view(language, self.services.recognizer, shown[number - 1][1])
+        return self._view_face(shown, number and number - 1, language)
 
     def click(self, shown, language, event: gr.SelectData):
-        index = face_at(shown, *event.index)
-        if index is None:
+        return self._view_face(shown, face_at(shown or (), *event.index), language)
+
+    def _view_face(self, shown, index, language):
+        """Show the face with an index; None shows no other one than before."""
+        recognizer = self.services.recognizer
+        if shown is None:
+            return {self.number: None, self.panel: _view(language, recognizer), self.message: say(language, "app.gone")}
+        if index is None or not 0 <= index < len(shown):
             return {self.panel: gr.skip()}
-        return {self.number: index + 1, self.panel: _view(language, self.services.recognizer, shown[index][1])}
+        return {self.number: index + 1, self.panel: _view(language, recognizer, shown[index][1])}
 
 
 def add_photo_endpoints(services: Services) -> None:

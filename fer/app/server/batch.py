@@ -44,6 +44,11 @@ class Listing(NamedTuple):
     notes: list[tuple[str, str]]
 
 
+class _TooManyError(UserError):
+    def __init__(self, count):
+        super().__init__(f"A batch may have at most {MAX_PICTURES} pictures. Received: {count}")
+
+
 def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = None) -> Listing:
     """Return the pictures among files and in zips, in their order.
 
@@ -56,10 +61,12 @@ def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = Non
         names: names of the files, if they are not those of the paths.
 
     Raises:
-        UserError: if there are more than `MAX_PICTURES`.
+        UserError: if there are more than `MAX_PICTURES`, or as many files.
     """
     listing = Listing([], Counter(), [])
     paths = [Path(path) for path in paths]
+    if len(paths) > MAX_PICTURES:
+        raise _TooManyError(len(paths))
     for path, name in zip(paths, names or [path.name for path in paths], strict=True):
         if path.suffix.lower() == ".zip" or is_zip(read_head(path)):
             try:
@@ -69,7 +76,7 @@ def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = Non
         else:
             listing.pictures.append(Picture(name, path))
     if len(listing.pictures) > MAX_PICTURES:
-        raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {len(listing.pictures)}")
+        raise _TooManyError(len(listing.pictures))
     return listing
 
 

@@ -16,6 +16,9 @@ def add_endpoint(
     """Add a function to the API under the function's own name; call this within `gr.Blocks`.
 
     The components are hidden and used by this endpoint alone: the API documentation shows their labels, in English.
+    It waits in a queue of its own, whose name is that of `concurrency_id` with `api-` before it: a program may name an
+    address that answers slowly, and then holds no place of the page's events.
+
     `gr.api` would need no components, but it labels arguments and answers "1st", "2nd", …, accepts any number where a
     slider has limits, and returns a dictionary of probabilities instead of the ranking of a `gr.Label`.
 
@@ -29,4 +32,6 @@ def add_endpoint(
     if example is not None:
         # Set on the instance: for a subclass Gradio would write a stub file (.pyi) beside its module.
         inputs[0].example_payload = lambda: example
+    if "concurrency_id" in options:
+        options["concurrency_id"] = f"api-{options['concurrency_id']}"
     gr.on(triggers=[], fn=fn, inputs=inputs, outputs=outputs, api_name=fn.__name__, **options)

@@ -16,6 +16,8 @@ MAX_TEXT = 100
 """Maximal length in characters of a text, such as a language code: each session keeps the last text that it sent."""
 MAX_NAME = 200
 """Maximal length in characters of a file name in answers and messages; a longer name is cut."""
+MAX_FILES = 1_000
+"""Maximal number of files in a list, the same as in an upload; `fer.app.server.batch` says how many are read."""
 MAX_ADDRESS = 2_000
 """Maximal length in characters of an http(s) address."""
 MAX_QUOTED = 60
@@ -128,6 +130,8 @@ def _text(_, value):
 
 def _choice(component, value):
     choices = [choice for _, choice in component.choices]
+    if not choices and isinstance(value, int):
+        return None  # The session has been forgotten, with the choices that the page still shows.
     if value is not None and (isinstance(value, (bool, list, dict)) or value not in choices):
         raise _WrongValueError("one of the choices", value)
     return value
@@ -147,9 +151,12 @@ def _files(component, value):
     if component.file_count == "single" or value is None:
         return _file(component, value)
     files = value if isinstance(value, list) else [value]
-    if len(files) > MAX_PICTURES:
+    if len(files) > MAX_FILES:
         raise _WrongValueError(FILES, value)
-    return [_file_data(file, FILES) for file in files]
+    files = [_file_data(file, FILES) for file in files]
+    if sum(_is_address(file["path"]) for file in files) > MAX_PICTURES:  # They would all be fetched.
+        raise _WrongValueError(FILES, value)
+    return files
 
 
 def _file_data(value, rule):
