@@ -45,6 +45,8 @@ CHANGES = {
     STUDENT: {},
 }
 """Changes to the recipe with its first seed, by name of the run."""
+MIN_DISAGREEMENTS = 10
+"""Number of pictures, on which two networks disagree, below which the variance of their difference is corrected."""
 TOGETHER = "mean of the three seeds' answers"
 """Name of the row of the ensemble of `PLAIN`."""
 PROBABILITIES, SECONDS = "probabilities.npy", "figures.json"
@@ -202,17 +204,15 @@ def difference(correct, other):
     """Return the difference of two accuracies on the same pictures, in percentage points, and half its 95 % interval.
 
     The variance is that of paired proportions (McNemar, 1947; Agresti, Categorical Data Analysis, section 10.1). If the
-    two disagree on fewer than `fer.evaluation.metrics.MIN_OUTCOMES` pictures, the variance would be underestimated, so
+    two disagree on fewer than `MIN_DISAGREEMENTS` pictures, the variance would be underestimated, so
     half a picture is added to each of the four cells (Agresti and Min, 2005, "Simple improved confidence intervals for
     comparing matched proportions").
 
     Args:
         correct, other: bool arrays `(n,)`: whether the answers of each are correct.
     """
-    from fer.evaluation.metrics import MIN_OUTCOMES
-
     gained = correct.astype(float) - other
-    added = 0.5 * (np.count_nonzero(gained) < MIN_OUTCOMES)
+    added = 0.5 * (np.count_nonzero(gained) < MIN_DISAGREEMENTS)
     count = len(gained) + 4 * added
     variance = ((gained**2).sum() + 2 * added) / count - (gained.sum() / count) ** 2
     return 100 * gained.mean(), 100 * 1.96 * (variance / count) ** 0.5
