@@ -68,7 +68,6 @@ def open_source(
         DataError: if the path is missing or no data set, or if a picture does not lie in a class folder.
     """
     check(layout is None or layout in CODES, "layout", f"one of {', '.join(CODES)}", repr(layout))
-
     how = _Reading(skip, classes, layout)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {EXPECTED}")

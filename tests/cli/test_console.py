@@ -160,7 +160,7 @@ def test_user_errors_are_reported_before_keras_is_imported(draw_dataset, tmp_pat
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_training_prints_how_to_resume(draw_dataset, tmp_path, monkeypatch, capsys, number, code):
-    from fer.training import fit as training
+    from fer.training import train as training
 
     def interrupted(*arguments, **more):
         os.kill(os.getpid(), number)

@@ -85,7 +85,7 @@ def test_a_validation_split_that_copies_training_pictures_is_refused_before_trai
     copies = sorted(data.rglob("PublicTest_*"))[:5]
     for number, copy in enumerate(copies):
         shutil.copy(sorted(data.rglob("Training_*"))[number], copy)
-    monkeypatch.setattr("fer.training.fit.fit", lambda *_, **__: pytest.fail("it trains"))
+    monkeypatch.setattr("fer.training.train.fit", lambda *_, **__: pytest.fail("it trains"))
     command = ["--data", str(data), "--output", str(tmp_path / "run"), "--classes", "happy", "sad"]
     command += ["--epochs", "1", "--from-scratch"]
     with pytest.raises(UserError, match=r"^At most 50% .* Received: 5 of 8 pictures \(62\.5%\), such as "):
