@@ -6,6 +6,7 @@ in which no face is found, counts as a wrong answer.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
+from fer.errors import UserError
 from fer.evaluation.fairness import format_fairness, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import ImageError, load_image
@@ -102,7 +104,13 @@ def measure_answers(
         `balanced_accuracy` among the labels of the set, `balanced_accuracy_all` among all labels of the model, `ece`,
         `coverage` and `accuracy` of confident answers, and `recall` by label over the sets that have the label. With
         `groups` there is also `fairness`, as `fer.evaluation.fairness.measure_fairness` returns it.
+
+    Raises:
+        UserError: if two sets have the same name.
     """
+    names = Counter(photos.name for photos in sets)
+    if len(names) < len(sets):
+        raise UserError(f"Sets of photos must have different names. Received: {names.most_common(1)[0][0]} twice")
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
     }

@@ -78,6 +78,23 @@ def test_sets_and_labels_come_from_the_folders_and_other_files_are_counted(folde
     assert alone.paths == lab.paths
 
 
+def test_sets_have_the_names_of_their_links(folder, tmp_path, monkeypatch):
+    """Linked folders of one name were one set, and the last one's answers those of both."""
+    links = tmp_path / "links"
+    for name, target in (("one", folder / "lab"), ("two", tmp_path / "other" / "lab")):
+        if name == "two":
+            shutil.copytree(folder / "street", target)
+        links.mkdir(exist_ok=True)
+        (links / name).symlink_to(target)
+    sets = list_photo_sets(links, LABELS)
+    figures = measure_photos(Reader(), sets)
+    assert {name: row["n"] for name, row in figures["sets"].items()} == {"one": 5, "two": 3}
+    with pytest.raises(UserError, match=r"Sets of photos must have different names\. Received: one twice$"):
+        measure_photos(Reader(), [sets[0], sets[0]])
+    monkeypatch.chdir(folder / "lab" / "happy")
+    assert [list_photo_sets(place, LABELS)[0].name for place in ("..", "../../lab/.", "../../lab")] == ["lab"] * 3
+
+
 @pytest.mark.parametrize("wrong", ["nowhere", "lab/happy"])
 def test_a_folder_without_labels_is_refused(folder, wrong):
     with pytest.raises(UserError, match="Expected <label>/.* or <set>/<label>/"):
