@@ -9,7 +9,7 @@ import numpy as np
 
 from fer.data.faces import Faces
 from fer.data.fer2013 import USAGES, name_row
-from fer.data.items import DataError
+from fer.data.items import DataError, check_columns
 
 FERPLUS_COLUMNS = ["Usage", "Image name"]
 """Columns before the counts in the file of FER+ itself, `fer2013new.csv`."""
@@ -36,6 +36,7 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
     first = _first_category(header)
     if not first or len(header) <= first:
         raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
+    check_columns(path, header, header)
     try:
         votes = {
             row[0] if first == 1 else name_row(number): np.array(row[first:], float)

@@ -17,7 +17,7 @@ from os import PathLike
 from pathlib import PurePosixPath
 
 from fer.data.fer2013 import find_split
-from fer.data.items import EXPECTED, DataError, Item
+from fer.data.items import EXPECTED, DataError, Item, check_columns
 from fer.labels import CSV_EMOTIONS
 
 SPLIT_NAMES = {
@@ -189,6 +189,7 @@ def _read_affectnet(file, content, where):
     if not {"subDirectory_filePath", "expression"} <= set(rows.fieldnames or ()):
         rule = f"{where}: the columns subDirectory_filePath and expression are needed"
         raise DataError(f"{rule}. Received: {', '.join(rows.fieldnames or ()) or 'none'}")
+    check_columns(where, rows.fieldnames, ("subDirectory_filePath", "expression"))
     split = "validation" if PurePosixPath(file).name.startswith("val") else "train"
     for row in rows:
         place = PurePosixPath(row["subDirectory_filePath"] or "")

@@ -251,6 +251,9 @@ def test_affectnet_is_read_with_its_tables(tmp_path):
         (tmp_path / "training.csv").write_text(f"{header}{row}\n")
         with pytest.raises(DataError, match=received):
             load_faces(tmp_path, "train", layout="affectnet")
+    (tmp_path / "training.csv").write_text(f"{header.strip()},expression\n4/abc.jpg,1,1,0,2\n")
+    with pytest.raises(DataError, match=r"expression must occur once\. Received: sub.*, valence, expression$"):
+        load_faces(tmp_path, "train", layout="affectnet")
     (tmp_path / "training.csv").write_text("path,label\n")
     with pytest.raises(
         DataError, match=r"columns subDirectory_filePath and expression are needed\. Received: path, la"
