@@ -110,7 +110,11 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
             seen.append(answer)
             yield answer
 
-    figures = measure_photos(Reader(), list_photo_sets(folder, LABELS), progress)
+    notes = []
+    figures = measure_photos(Reader(), list_photo_sets(folder, LABELS), progress, note=notes.append)
+    (note,) = notes
+    rule = "street: 1 of 3 photos cannot be read and count as wrong answers"
+    assert note.startswith(f"{rule}, such as {folder / 'street' / 'neutral' / '1.png'}: not a picture")
     assert len(seen) == 8
     lab, street = figures["sets"]["lab"], figures["sets"]["street"]
     assert (lab["n"], lab["found"], lab["labels"]) == (5, 4, ["happy", "sad"])
@@ -122,7 +126,8 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     assert lab["confident"]["coverage"] == pytest.approx(2 / 5)
     assert lab["confident"]["accuracy"] == 1
     assert lab["confusion_matrix"] == [[2, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 1]]
-    assert (street["n"], street["found"]) == (3, 2)
+    assert (street["n"], street["found"], street["unreadable"]) == (3, 2, 1)
+    assert (lab["unreadable"], figures["all"]["unreadable"]) == (0, 1)
     assert street["all_labels"]["accuracy"] == pytest.approx(2 / 3)
     everything = figures["all"]
     assert (everything["n"], everything["found"]) == (8, 6)
