@@ -1,6 +1,5 @@
 """The output of scoring: its rows, and the folder that each run has in it."""
 
-import fcntl
 import io
 import json
 import os
@@ -21,6 +20,7 @@ from pyarrow.fs import FileSelector, LocalFileSystem
 
 from fer.documents import to_json
 from fer.errors import UserError
+from fer.file_lock import lock
 from fer.scoring.filesystems import FAILURES, NO_FILE, UNREADABLE, explain_read_errors, first_line, locate
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
@@ -91,8 +91,7 @@ class Run:
             filesystem.create_dir(f"{path}/{self.destination.folder}")
             if isinstance(filesystem, LocalFileSystem):
                 self._lock = open(f"{path}/{self.destination.folder}/{LOCK}", "x")  # noqa: SIM115 - open until the run ends
-                with suppress(OSError):  # Without a lock, other runs cannot find out that this one has died.
-                    fcntl.flock(self._lock, fcntl.LOCK_EX)
+                if lock(self._lock):  # Without a lock, other runs cannot find out that this one has died.
                     self._lock.write(socket.gethostname())
                     self._lock.flush()
 
@@ -107,8 +106,7 @@ class Run:
             yield
             return
         with open(f"{path}/{DESCRIPTION}") as file:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             yield
 
     def list_claimed(self) -> pa.Array:
@@ -169,9 +167,8 @@ def _remove_dead(folder):
     Only a run on this host is known to be dead: if it lived, its process would hold the lock.
     """
     try:
-        with (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock.read() != socket.gethostname():
+        with (folder / LOCK).open() as file:
+            if not lock(file, wait=False) or file.read() != socket.gethostname():
                 return False
             shutil.rmtree(folder)
             return True
