@@ -86,6 +86,9 @@ def run(options: Namespace) -> int:
     def show(metrics):
         print(format_metrics(metrics))
 
+    def note(message):
+        print(message, file=sys.stderr)
+
     save_report(
         folder,
         train,
@@ -99,6 +102,7 @@ def run(options: Namespace) -> int:
         prior=options.prior,
         groups=options.groups and compile_pattern(options.groups),
         show=show,
+        note=note,
     )
     failure = None
     try:

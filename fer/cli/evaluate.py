@@ -131,7 +131,10 @@ def _evaluate_photos(options, source):
     def progress(answers, total):
         return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)
 
-    metrics = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups)
+    def note(message):
+        print(message, file=sys.stderr)
+
+    metrics = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups, note)
     print(format_photos(metrics), file=stream_beside(options.json, options.figure))
     return metrics, lambda path: save_confusion_matrices(path, metrics)
 

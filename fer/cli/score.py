@@ -32,7 +32,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Read the faces in any number of pictures into Parquet files; return the exit code."""
+    """Read the faces in any number of pictures; return the exit code, which is 2 if a picture was not read."""
     from tqdm import tqdm
 
     from fer.hub.client import resolve_model
@@ -54,4 +54,4 @@ def run(options: Namespace) -> int:
         f"{total.unread} not read; {plan.answered} answered by an earlier run"
         + (f"; {plan.claimed} belong to another run" if plan.claimed else "")
     )
-    return 0
+    return 2 if total.unread else 0

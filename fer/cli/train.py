@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import shlex
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,25 +42,29 @@ def run(options: argparse.Namespace) -> int:
     """Train a network, write all files to `--output`, and return the exit code."""
     # Keras takes seconds to import, so whatever can be checked without it is checked before.
     from fer.training.distributed import join
-    from fer.training.plan import make_plan
+    from fer.training.plan import claim_output, make_plan
     from fer.training.supervisor import run_supervised
 
     plan = make_plan(options)
-    if not options.hosts:
-        check(plan)
-    elif options.own_process:
-        run_supervised()
-    from fer.training.train import train_network  # Imports Keras.
-
-    with join(options.hosts, options.processes, options.process_id, plan.recipe.batch_size) as group:
-        if options.hosts:  # Within the group: if this check fails, the other processes are told, and do not wait.
+    with ExitStack() as claim:
+        if not options.hosts:
             check(plan)
-        trained = train_network(plan, group)
-    if group.first:
-        measure(trained)
-        publish(options)
-    else:
-        print("Trained. Process 0 measures the model and writes it.")
+            claim.enter_context(claim_output(plan))
+        elif options.own_process:
+            run_supervised()
+        from fer.training.train import train_network  # Imports Keras.
+
+        with join(options.hosts, options.processes, options.process_id, plan.recipe.batch_size) as group:
+            if options.hosts:  # Within the group: if this check fails, the other processes are told, and do not wait.
+                check(plan)
+                if group.first:
+                    claim.enter_context(claim_output(plan))
+            trained = train_network(plan, group)
+        if group.first:
+            measure(trained)
+            publish(options)
+        else:
+            print("Trained. Process 0 measures the model and writes it.")
     return 0
 
 

@@ -1,6 +1,7 @@
 """The votes of FER+ (Barsoum et al., 2016): labels that ten people gave to each picture of FER2013."""
 
 import csv
+from collections import Counter
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from fer.data.faces import Faces
 from fer.data.fer2013 import USAGES, name_row
-from fer.data.items import DataError
+from fer.data.items import DataError, check_columns
 
 FERPLUS_COLUMNS = ["Usage", "Image name"]
 """Columns before the counts in the file of FER+ itself, `fer2013new.csv`."""
@@ -27,8 +28,8 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
         A float64 array `(n, categories)` of shares; rows sum to 1, and the row of a picture without votes is NaN.
 
     Raises:
-        DataError: if the file does not fit, if its rows are not those of the table that the pictures come from, or if
-            it has votes for none of the pictures.
+        DataError: if the file does not fit, if a picture has two rows, if its rows are not those of the table that the
+            pictures come from, or if it has votes for none of the pictures.
     """
     if not Path(path).is_file():
         raise DataError(f"{path}: no such file. Expected a CSV of votes with the column file.")
@@ -36,6 +37,11 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
     first = _first_category(header)
     if not first or len(header) <= first:
         raise DataError(f"{path}: the first column must be file, the others categories. Received: {header}")
+    check_columns(path, header, header)
+    # The last column before the counts names the picture. FER+ gives no name to the pictures that it removed.
+    pictures = Counter(row[first - 1].strip() for row in rows if len(row) >= first)
+    if repeated := next((name for name, count in pictures.items() if name and count > 1), None):
+        raise DataError(f"{path}: each picture must have one row. Received: {repeated} twice")
     try:
         votes = {
             row[0] if first == 1 else name_row(number): np.array(row[first:], float)

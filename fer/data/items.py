@@ -1,5 +1,6 @@
 """Items of a data set: its pictures before they are decoded."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fer.errors import UserError
@@ -41,3 +42,18 @@ class Item:
     content: object
     group: str = ""
     folder: str = ""
+
+
+def check_columns(path: object, header: Sequence[str], columns: Iterable[str]) -> None:
+    """Raise an error if a table has a column several times, of which a reader would take the last without a word.
+
+    Args:
+        path: name of the table in the error.
+        header: names of all columns.
+        columns: names of the columns that are read.
+
+    Raises:
+        DataError: if one of `columns` occurs more than once in `header`.
+    """
+    if repeated := next((name for name in columns if header.count(name) > 1), None):
+        raise DataError(f"{path}: the column {repeated} must occur once. Received: {', '.join(header)}")

@@ -17,7 +17,7 @@ from os import PathLike
 from pathlib import PurePosixPath
 
 from fer.data.fer2013 import find_split
-from fer.data.items import EXPECTED, DataError, Item
+from fer.data.items import EXPECTED, DataError, Item, check_columns
 from fer.labels import CSV_EMOTIONS
 
 SPLIT_NAMES = {
@@ -131,13 +131,16 @@ def list_labelled_items(
         The items, and the number of pictures that are left out because another version of them is used.
 
     Raises:
-        DataError: if a label is not valid, or the label files name none of the pictures.
+        DataError: if a label is not valid, a picture has several, or the label files name none of the pictures.
     """
     labels = {}
     for file in label_files:
         where = f"{path}:{file}"
         for key, code, split in _READERS[layout](file, read(file), where):
-            labels[key] = (_class_of(code, layout, where), split)
+            found = _class_of(code, layout, where), split
+            if (first := labels.setdefault(key, found)) != found:
+                both = " and as ".join(f"{label} in {split}" for label, split in (first, found))
+                raise DataError(f"{where}: each picture must have one label. Received: {key} as {both}")
     keys = {name: _key(name, layout) for name in sorted(names)}
     labelled = {name: key for name, key in keys.items() if key in labels}
     chosen = {}
@@ -189,6 +192,7 @@ def _read_affectnet(file, content, where):
     if not {"subDirectory_filePath", "expression"} <= set(rows.fieldnames or ()):
         rule = f"{where}: the columns subDirectory_filePath and expression are needed"
         raise DataError(f"{rule}. Received: {', '.join(rows.fieldnames or ()) or 'none'}")
+    check_columns(where, rows.fieldnames, ("subDirectory_filePath", "expression"))
     split = "validation" if PurePosixPath(file).name.startswith("val") else "train"
     for row in rows:
         place = PurePosixPath(row["subDirectory_filePath"] or "")

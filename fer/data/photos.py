@@ -16,7 +16,7 @@ LAYOUT = "Expected <label>/* or <set>/<label>/*, with labels among " + ", ".join
 class PhotoSet:
     """Photos of one source.
 
-    name: name of its folder.
+    name: name of its folder, or of the link to it.
     paths: paths of the photos, sorted.
     labels: expression in each photo.
     left_out: numbers of files that are left out, by folder: photos whose expression the model does not know, files that
@@ -88,4 +88,6 @@ def _list_set(folder, classes):
             labels += [label] * len(files)
         elif files:
             left_out[subfolder.name] = len(files)
-    return PhotoSet(folder.resolve().name, tuple(paths), tuple(labels), left_out)
+    # The name of a link, not of the folder that it leads to: two links may lead to folders of one name.
+    name = folder.resolve().name if folder.name in ("", "..") else folder.name
+    return PhotoSet(name, tuple(paths), tuple(labels), left_out)

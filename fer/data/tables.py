@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from fer.data.fer2013 import FACE_SIZE, USAGES, name_row
-from fer.data.items import DataError, Item
+from fer.data.items import DataError, Item, check_columns
 from fer.images.archives import FAILURES
 from fer.images.loading import grey_square
 from fer.labels import CSV_EMOTIONS
@@ -57,6 +57,7 @@ def list_rows(
     missing = {"emotion", "pixels"} - set(header)
     if missing:
         raise DataError(f"{path}: the column {', '.join(sorted(missing))} is missing. Received: {', '.join(header)}")
+    check_columns(path, header, ("emotion", "pixels", "usage"))
     items = []
     for number, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):

@@ -108,6 +108,7 @@ def evaluate_photos(
     prior: float | None = None,
     progress: Callable[[Iterator, int], Iterable] | None = None,
     groups: str | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
     """Evaluate a model end to end on folders of whole photos.
 
@@ -118,6 +119,7 @@ def evaluate_photos(
         progress: function of an iterator and its length that returns an iterable, such as `tqdm`.
         groups: regular expression with one group in parentheses, which finds the name of a photo's group in its file
             name (`fer.evaluation.fairness`); None for no groups.
+        note: function that gets a sentence on photos that cannot be read, if there are any; or None.
 
     Returns:
         The metrics of `fer.evaluation.photos.measure_photos`, with `model` and `prior_exponent`.
@@ -137,7 +139,7 @@ def evaluate_photos(
     else:
         network, _ = load_uncalibrated(folder)
         recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
-    metrics = measure_photos(recognizer, sets, progress, compile_pattern(groups) if groups else None)
+    metrics = measure_photos(recognizer, sets, progress, compile_pattern(groups) if groups else None, note)
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **metrics}
 
 

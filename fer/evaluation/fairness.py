@@ -10,6 +10,7 @@ import numpy as np
 from fer.data.photos import PhotoSet
 from fer.errors import UserError
 from fer.evaluation.metrics import wilson_interval
+from fer.images.loading import ImageError
 
 NEUTRAL, HARMFUL = "neutral", ("angry", "disgust", "sad")
 """Label of the photos that are counted, and wrong answers that may harm the person in the photo."""
@@ -51,7 +52,7 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
     for read, photos in zip(answers, sets, strict=True):
         for answer, path, label in zip(read, photos.paths, photos.labels, strict=True):
             match = pattern.search(path.name)
-            if label == NEUTRAL and match and answer is not None:
+            if label == NEUTRAL and match and answer is not None and not isinstance(answer, ImageError):
                 groups.setdefault(match[1] or "", []).append(labels[int(np.argmax(answer.probabilities))])
     if not groups:
         raise UserError(

@@ -6,14 +6,16 @@ in which no face is found, counts as a wrong answer.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
+from fer.errors import UserError
 from fer.evaluation.fairness import format_fairness, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import ImageError, load_image
@@ -37,19 +39,26 @@ class PhotoAnswer(NamedTuple):
     detection_score: float | None
 
 
-def read_photo_set(recognizer: "Recognizer", photos: PhotoSet) -> Iterator[PhotoAnswer | None]:
-    """Yield the `PhotoAnswer` to each photo, or None if no face is found."""
+Answer: TypeAlias = PhotoAnswer | ImageError | None
+"""Type of what is known of a photo: the answer, why the photo cannot be read, or None if no face is found."""
+
+
+def read_photo_set(recognizer: "Recognizer", photos: PhotoSet) -> Iterator[Answer]:
+    """Yield the `Answer` to each photo."""
     for start in range(0, len(photos.paths), BATCH_SIZE):
         images = [_open(path) for path in photos.paths[start : start + BATCH_SIZE]]
-        answers = iter(recognizer.recognize_batch([image for image in images if image is not None]))
+        answers = iter(recognizer.recognize_batch([image for image in images if not isinstance(image, ImageError)]))
         for image in images:
-            faces = [] if image is None else next(answers)
-            yield to_answer(faces[0]) if faces else None
+            if isinstance(image, ImageError):
+                yield image
+            else:
+                faces = next(answers)
+                yield to_answer(faces[0]) if faces else None
 
 
 def read_photo_sets(
     recognizer: "Recognizer", sets: list[PhotoSet], progress: Callable[[Iterator, int], Iterable] | None = None
-) -> list[list[PhotoAnswer | None]]:
+) -> list[list[Answer]]:
     """Return the answers of `read_photo_set` for several sets.
 
     Args:
@@ -69,18 +78,34 @@ def measure_photos(
     sets: list[PhotoSet],
     progress: Callable[[Iterator, int], Iterable] | None = None,
     groups: re.Pattern | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> dict:
     """Measure a model end to end on sets of photos; arguments as in `read_photo_sets` and `measure_answers`.
+
+    Args:
+        note: function that gets the `describe_unreadable` of the answers, if there are unreadable photos; or None.
 
     Returns:
         The metrics of `measure_answers`.
     """
     answers = read_photo_sets(recognizer, sets, progress)
+    if note and (unreadable := describe_unreadable(answers, sets)):
+        note(unreadable)
     return measure_answers(answers, sets, recognizer.labels, recognizer.calibration, groups)
 
 
+def describe_unreadable(answers: list[list[Answer]], sets: list[PhotoSet]) -> str:
+    """Return a line for each set with unreadable photos: how many, and why the first is unreadable; "" without any."""
+    lines = []
+    for read, photos in zip(answers, sets, strict=True):
+        if errors := [answer for answer in read if isinstance(answer, ImageError)]:
+            rule = f"{photos.name}: {len(errors)} of {len(read)} photos cannot be read and count as wrong answers"
+            lines.append(f"{rule}, such as {errors[0]}")
+    return "\n".join(lines)
+
+
 def measure_answers(
-    answers: list[list[PhotoAnswer | None]],
+    answers: list[list[Answer]],
     sets: list[PhotoSet],
     labels: tuple[str, ...],
     calibration: Calibration,
@@ -102,7 +127,13 @@ def measure_answers(
         `balanced_accuracy` among the labels of the set, `balanced_accuracy_all` among all labels of the model, `ece`,
         `coverage` and `accuracy` of confident answers, and `recall` by label over the sets that have the label. With
         `groups` there is also `fairness`, as `fer.evaluation.fairness.measure_fairness` returns it.
+
+    Raises:
+        UserError: if two sets have the same name.
     """
+    names = Counter(photos.name for photos in sets)
+    if len(names) < len(sets):
+        raise UserError(f"Sets of photos must have different names. Received: {names.most_common(1)[0][0]} twice")
     measured = {
         photos.name: measure_set(read, photos, labels, calibration) for read, photos in zip(answers, sets, strict=True)
     }
@@ -111,9 +142,7 @@ def measure_answers(
     return metrics | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
 
 
-def measure_set(
-    answers: list[PhotoAnswer | None], photos: PhotoSet, labels: tuple[str, ...], calibration: Calibration
-) -> dict:
+def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...], calibration: Calibration) -> dict:
     """Measure the answers to one set of photos.
 
     Args:
@@ -123,23 +152,24 @@ def measure_set(
         calibration: calibration of the model, as in `measure_answers`.
 
     Returns:
-        A dict. `n`: number of photos. `found`: number of photos in which a face was found. `left_out`: as in `photos`.
-        `labels`: labels that occur. `accuracy`, `accuracy_interval`, `balanced_accuracy`: those of the model if it
-        chooses among the labels of the set. `all_labels`: the same three if it chooses among all of its labels.
-        `recall`: `recall`, `n` and `interval` by label, among all labels. `confident`: `coverage`, `n`, `accuracy` and
-        `interval` of the confident answers. `ece`: expected calibration error on the faces found. `confusion_matrix`:
-        counts among all labels, rows true and columns predicted, with a last column for photos without a face.
-        Intervals are Wilson's at 95 %.
+        A dict. `n`: number of photos. `found`: number of photos in which a face was found. `unreadable`: number of
+        photos that cannot be read. `left_out`: as in `photos`. `labels`: labels that occur. `accuracy`,
+        `accuracy_interval`, `balanced_accuracy`: those of the model if it chooses among the labels of the set.
+        `all_labels`: the same three if it chooses among all of its labels. `recall`: `recall`, `n` and `interval` by
+        label, among all labels. `confident`: `coverage`, `n`, `accuracy` and `interval` of the confident answers.
+        `ece`: expected calibration error on the faces found. `confusion_matrix`: counts among all labels, rows true and
+        columns predicted, with a last column for photos without a face. Intervals are Wilson's at 95 %.
     """
     # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import allows_confident_answer
 
     true = np.array([labels.index(label) for label in photos.labels])
-    found = np.array([answer is not None for answer in answers])
-    probabilities = np.zeros((len(true), len(labels)))
-    if found.any():
-        probabilities[found] = np.stack([answer.probabilities for answer in answers if answer is not None])
-    allowed = np.array([answer is not None and allows_confident_answer(answer.detection_score) for answer in answers])
+    faces = [answer for answer in answers if isinstance(answer, PhotoAnswer)]
+    found = np.array([isinstance(answer, PhotoAnswer) for answer in answers])
+    probabilities, allowed = np.zeros((len(true), len(labels))), np.zeros(len(true), bool)
+    if faces:
+        probabilities[found] = np.stack([face.probabilities for face in faces])
+        allowed[found] = [allows_confident_answer(face.detection_score) for face in faces]
     own = tuple(label for label in labels if label in photos.labels)
     among_own = np.array([labels.index(label) for label in own])[restrict(probabilities, labels, own).argmax(axis=1)]
     predicted = np.where(found, probabilities.argmax(axis=1), len(labels))
@@ -148,6 +178,7 @@ def measure_set(
     return {
         "n": len(true),
         "found": int(found.sum()),
+        "unreadable": sum(isinstance(answer, ImageError) for answer in answers),
         "left_out": photos.left_out,
         "labels": list(own),
         **_accuracy(found & (among_own == true), true),
@@ -202,11 +233,11 @@ def to_answer(face: "Face") -> PhotoAnswer:
 
 
 def _open(path):
-    """Return a photo, or None if it cannot be read."""
+    """Return a photo, or the error that says why it cannot be read."""
     try:
         return load_image(path)
-    except ImageError:
-        return None
+    except ImageError as error:
+        return error
 
 
 def _accuracy(correct, true):

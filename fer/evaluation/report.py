@@ -30,7 +30,7 @@ from fer.evaluation.confidence import (
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
 from fer.evaluation.human_agreement import compare_with_votes
 from fer.evaluation.metrics import evaluate, reliability
-from fer.evaluation.photos import measure_answers, read_photo_sets
+from fer.evaluation.photos import PhotoAnswer, describe_unreadable, measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
@@ -58,6 +58,7 @@ def save_report(
     prior: float | None = None,
     groups: re.Pattern | None = None,
     show: Callable[[dict[str, Any]], None] | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
     """Fit the calibration of a model, evaluate the calibrated model, and write both into its folder.
 
@@ -87,6 +88,7 @@ def save_report(
         prior: exponent of the class shares; None as described above.
         groups: pattern of `fer.evaluation.fairness.compile_pattern` for the photos; None for no groups.
         show: function that gets the metrics before anything is written; or None.
+        note: function that gets a sentence on photos that cannot be read, if there are any; or None.
 
     Returns:
         The metrics of `fer.evaluation.evaluate.measure`, and: `data` (of `fer.data.facts.describe_data`, for the
@@ -107,6 +109,8 @@ def save_report(
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []
     answers = _read_photos(folder, sets) if photos else []
+    if note and (unreadable := describe_unreadable(answers, sets)):
+        note(unreadable)
     shares = config.calibration.class_shares or _class_shares(train)
     exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
@@ -176,7 +180,9 @@ def _apply_to_answers(calibration, answers):
     """Return answers of `fer.evaluation.photos.read_photo_sets` with calibrated probabilities."""
 
     def apply(answer):
-        return answer and answer._replace(probabilities=calibration.apply(answer.probabilities[None])[0])
+        if not isinstance(answer, PhotoAnswer):
+            return answer
+        return answer._replace(probabilities=calibration.apply(answer.probabilities[None])[0])
 
     return [[apply(answer) for answer in rows] for rows in answers]
 

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from fer.errors import UserError
 from fer.resources import PACKAGE
-from fer.scoring.storage import first_line
+from fer.scoring.filesystems import first_line
 
 CONNECT_SECONDS = 5
 """Time limit for a cluster to accept a connection, in seconds."""

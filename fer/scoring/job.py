@@ -26,9 +26,10 @@ from fer.models.config import CONFIG, WEIGHTS
 from fer.models.model_folder import find_model
 from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.scoring.cluster import open_ray
+from fer.scoring.filesystems import first_line, make_absolute
 from fer.scoring.scorer import Scorer, Tally
 from fer.scoring.sources import list_pictures
-from fer.scoring.storage import Run, claim_output, first_line, list_answered, make_absolute
+from fer.scoring.storage import Run, claim_output, list_rows
 
 SHARD_SIZE = (16, 512)
 """Smallest and largest number of pictures in a shard. 512 pictures are seconds of work, which is the most that is lost
@@ -76,6 +77,8 @@ def plan_scoring(
 ) -> Plan:
     """Find the pictures that have no answer yet, and check that model and output fit; this does not start Ray.
 
+    A picture that was missing or could not be opened in an earlier run has no answer, and its row is removed.
+
     Args:
         source: folder of pictures, at any depth; text file with one path per line; Parquet file, or folder of Parquet
             files, with a column named in `fer.scoring.sources.PICTURE_COLUMNS`. A path may be a URI that pyarrow knows:
@@ -103,9 +106,11 @@ def plan_scoring(
         claim_output(run, settings, model)
         with run.planning():
             claims = run.list_claimed()  # Before the answers: those of a run that ends meanwhile are in one of the two.
-            missing = names.filter(pc.invert(pc.is_in(names, value_set=list_answered(output))))
+            rows = list_rows(output)
+            missing = names.filter(pc.invert(pc.is_in(names, value_set=rows.answered)))
             own = missing.filter(pc.invert(pc.is_in(missing, value_set=claims)))
             run.claim(own)
+            run.remove_unopened(own.filter(pc.is_in(own, value_set=rows.unopened)))
     except BaseException:
         run.close()
         raise

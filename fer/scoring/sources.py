@@ -1,10 +1,12 @@
 """The pictures to score: find their names, and read their bytes."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
+from pathlib import PurePath
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,12 +17,26 @@ from fer.errors import UserError
 from fer.images import folders
 from fer.images.archives import MAX_MEMBER_BYTES
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
-from fer.scoring.storage import FAILURES, explain_read_errors, first_line, locate, make_absolute
+from fer.scoring.filesystems import (
+    FAILURES,
+    NO_FILE,
+    UNREADABLE,
+    explain_read_errors,
+    first_line,
+    locate,
+    make_absolute,
+)
 
 READ_AT_ONCE = 8
 """Number of pictures that an actor fetches concurrently, because object storage is slower than the networks."""
 BLOCK = 2**20
 """Number of bytes that are read from a file at once."""
+LOOKED_FOR = 64
+"""Number of files of a list that are looked for before the next ones are."""
+TABLES = (".csv", ".tsv")
+"""Suffixes of tables, in lower case."""
+SHOWN = 80
+"""Largest number of characters of a line that an error shows."""
 RETRY_PAUSES = (1, 4)
 """Seconds to wait before each further attempt at a failed read; storage may have been busy."""
 PICTURE_COLUMNS = ("image", "bytes")
@@ -104,15 +120,52 @@ def _path_of(file):
 
 
 def _read_list(source, filesystem, path):
-    """Return the names that a text file lists, one per line."""
+    """Return the names that a text file lists, one per line.
+
+    Raises:
+        UserError: if the file is no such list: in another encoding, a table with a header, or without the name of any
+            file that exists. One missing picture is a row of the output, but if all are missing, the file is no list,
+            or the disk of the pictures is not mounted.
+    """
+    rule = "The pictures must be a folder, Parquet, or a text file in UTF-8 with one path per line"
     with filesystem.open_input_stream(path, compression=None) as stream:
         content = stream.read()
     try:
         lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        rule = "The pictures must be a folder, Parquet, or a text file in UTF-8 with one path per line"
         raise UserError(f"{rule}. Received: {source}") from None
-    return [make_absolute(line) for line in (line.rstrip("\r") for line in lines) if line.strip()]
+    lines = [line for line in (line.rstrip("\r") for line in lines) if line.strip()]
+    names = [make_absolute(line) for line in lines]
+    # The paths of a table with one column exist, but for its header.
+    if path.lower().endswith(TABLES) and lines and not PurePath(lines[0]).suffix and not _exists(names[0]):
+        raise UserError(f"{rule}, without a header. Received: {source}, which begins with {lines[0][:SHOWN]}")
+    if names and not _any_exists(names):
+        raise UserError(f"{rule}. Received: {source}, which names no file that exists, such as {names[0][:SHOWN]}")
+    return names
+
+
+def _any_exists(names):
+    """Return whether a file of one of these names exists; those after the first are not looked for."""
+    with ThreadPoolExecutor(READ_AT_ONCE) as pool:
+        parts = (names[start : start + LOOKED_FOR] for start in range(0, len(names), LOOKED_FOR))
+        return any(any(pool.map(_exists, part)) for part in parts)
+
+
+def _exists(name):
+    """Return whether a file exists, or may: where nobody can tell, it is read."""
+    try:
+        filesystem, path = locate(name)
+    except UserError:  # Of an unknown scheme.
+        return False
+    try:
+        if not isinstance(filesystem, LocalFileSystem):
+            return filesystem.get_file_info(path).type != FileType.NotFound
+        os.stat(path)
+    except (PermissionError, pa.ArrowException):
+        return True
+    except (OSError, ValueError):  # The latter of a zero byte in the path.
+        return not isinstance(filesystem, LocalFileSystem)
+    return True
 
 
 def _list_rows(file):
@@ -159,10 +212,10 @@ def _read_file(name):
         except UserError as error:
             return error
         except FileNotFoundError:
-            return UserError(f"{name}: no such file.")
+            return UserError(f"{name}{NO_FILE}")
         except FAILURES as error:
             if pause is None or isinstance(filesystem, LocalFileSystem):
-                return UserError(f"{name}: cannot be read: {first_line(error)}")
+                return UserError(f"{name}{UNREADABLE}{first_line(error)}")
             time.sleep(pause)
     return _check_bytes(name, content)
 
@@ -196,7 +249,7 @@ def read_rows(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
                     yield name, UserError(f"{name}: the cell is empty.") if not content else _check_bytes(name, content)
         except (UserError, *FAILURES) as error:
             for name in wanted.values():
-                yield name, UserError(f"{name}: cannot be read: {first_line(error)}")
+                yield name, UserError(f"{name}{UNREADABLE}{first_line(error)}")
 
 
 def _open_rows(file, first, last):

@@ -1,6 +1,5 @@
-"""The output of scoring: its file system, and the folder that each run has in it."""
+"""The output of scoring: its rows, and the folder that each run has in it."""
 
-import fcntl
 import io
 import json
 import os
@@ -9,17 +8,20 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pd
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector, FileSystem, LocalFileSystem
+from pyarrow.fs import FileSelector, LocalFileSystem
 
 from fer.documents import to_json
 from fer.errors import UserError
+from fer.file_lock import lock
+from fer.scoring.filesystems import FAILURES, NO_FILE, UNREADABLE, explain_read_errors, first_line, locate
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 """Types of `pyarrow.fs` file systems in which a file appears only when it is complete, and cannot be renamed."""
@@ -31,8 +33,6 @@ LOCK = "lock"
 """Name of the file in a run's folder that the run's process has locked; it holds the name of the host."""
 CLAIM = "claim"
 """Name of the Parquet file in a run's folder with the names of the pictures that the run is going to answer."""
-FAILURES = (OSError, UnicodeError, pa.ArrowException)
-"""Errors that pyarrow raises for files that are missing, unreadable or of another format."""
 
 
 class Destination(NamedTuple):
@@ -91,8 +91,7 @@ class Run:
             filesystem.create_dir(f"{path}/{self.destination.folder}")
             if isinstance(filesystem, LocalFileSystem):
                 self._lock = open(f"{path}/{self.destination.folder}/{LOCK}", "x")  # noqa: SIM115 - open until the run ends
-                with suppress(OSError):  # Without a lock, other runs cannot find out that this one has died.
-                    fcntl.flock(self._lock, fcntl.LOCK_EX)
+                if lock(self._lock):  # Without a lock, other runs cannot find out that this one has died.
                     self._lock.write(socket.gethostname())
                     self._lock.flush()
 
@@ -107,8 +106,7 @@ class Run:
             yield
             return
         with open(f"{path}/{DESCRIPTION}") as file:
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file)
             yield
 
     def list_claimed(self) -> pa.Array:
@@ -136,6 +134,23 @@ class Run:
             with _explain_write_errors(self.destination.output):
                 self.destination.write(f"{self.destination.folder}/{CLAIM}", file.getvalue())
 
+    def remove_unopened(self, names: pa.Array) -> None:
+        """Remove the rows of `Rows.unopened` with these names, because their pictures are going to be answered."""
+        filesystem, _ = locate(self.destination.output)
+        with _explain_write_errors(self.destination.output):
+            for shard in _list_shards(self.destination.output) if len(names) else []:
+                with pq.ParquetFile(shard, filesystem=filesystem) as file:
+                    kept = pc.invert(_find_unopened(file.read(["path", "error"]), names))
+                    if pc.all(kept).as_py():
+                        continue
+                    rows = file.read().filter(kept)
+                if not len(rows):
+                    filesystem.delete_file(shard)
+                    continue
+                content = io.BytesIO()
+                pq.write_table(rows, content)
+                self.destination.write(shard.rpartition("/")[2], content.getvalue())
+
     def close(self) -> None:
         """End the run, and remove its folder."""
         filesystem, path = locate(self.destination.output)
@@ -152,9 +167,8 @@ def _remove_dead(folder):
     Only a run on this host is known to be dead: if it lived, its process would hold the lock.
     """
     try:
-        with (folder / LOCK).open() as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if lock.read() != socket.gethostname():
+        with (folder / LOCK).open() as file:
+            if not lock(file, wait=False) or file.read() != socket.gethostname():
                 return False
             shutil.rmtree(folder)
             return True
@@ -177,7 +191,7 @@ def claim_output(run: Run, settings: dict[str, Any], model: str) -> None:
     filesystem, path = locate(output)
     with _explain_write_errors(output):
         if not filesystem.get_file_info(f"{path}/{DESCRIPTION}").is_file:
-            if any(file.endswith(".parquet") for file in _list_output(output)):
+            if _list_shards(output):
                 raise UserError(f"{output}: holds Parquet that is not of this command; name another output.")
             run.destination.write(DESCRIPTION, to_json({"model": model, **settings}).encode(), first=True)
         with filesystem.open_input_stream(f"{path}/{DESCRIPTION}") as stream:
@@ -199,60 +213,61 @@ def _explain_write_errors(output):
         raise UserError(f"{output}: cannot be written: {first_line(error)}") from None
 
 
-def _list_output(output):
-    """Return the paths of the files in the output."""
+def _list_shards(output):
+    """Return the paths of the Parquet files in the output."""
     filesystem, path = locate(output)
-    return [file.path for file in filesystem.get_file_info(FileSelector(path, allow_not_found=True)) if file.is_file]
+    files = filesystem.get_file_info(FileSelector(path, allow_not_found=True))
+    return [file.path for file in files if file.is_file and file.path.endswith(".parquet")]
 
 
-def list_answered(output: str) -> pa.Array:
-    """Return the names of the pictures that have an answer, an Arrow array of strings."""
+class Rows(NamedTuple):
+    """Names of the pictures in the output, two Arrow arrays of strings.
+
+    answered: pictures that were read, whether they show a face, or show that they cannot be decoded.
+    unopened: pictures that were missing or could not be opened, and may be there now.
+    """
+
+    answered: pa.Array
+    unopened: pa.Array
+
+
+def list_rows(output: str) -> Rows:
+    """Return the names of the pictures that have a row in the output."""
     filesystem, _ = locate(output)
     with explain_read_errors(output):
-        shards = [file for file in _list_output(output) if file.endswith(".parquet")]
+        shards = _list_shards(output)
         if not shards:
-            return pa.array([], pa.large_string())
-        names = pd.dataset(shards, filesystem=filesystem, format="parquet").to_table(columns=["path"])["path"]
-        return names.cast(pa.large_string()).combine_chunks()
+            return Rows(*[pa.array([], pa.large_string())] * 2)
+        table = pd.dataset(shards, filesystem=filesystem, format="parquet").to_table(columns=["path", "error"])
+        unopened, names = _find_unopened(table), table["path"].cast(pa.large_string()).combine_chunks()
+        return Rows(names.filter(pc.invert(unopened)), names.filter(unopened))
+
+
+def _find_unopened(rows, names=None):
+    """Return which rows say that their picture was missing or could not be opened, an Arrow array of booleans.
+
+    Args:
+        rows: table with the columns `path` and `error`.
+        names: names of the pictures that count; None for all.
+    """
+    errors = rows["error"]
+    suspects = [pc.match_substring(errors, NO_FILE), pc.match_substring(errors, UNREADABLE)]
+    mask = np.array(pc.fill_null(pc.or_(*suspects), False))
+    if names is not None:
+        mask &= np.array(pc.is_in(rows["path"].cast(pa.large_string()), names))
+    few = rows.filter(pa.array(mask)).to_pylist()
+    mask[mask] = [_says_unopened(row["path"], row["error"]) for row in few]
+    return pa.array(mask)
+
+
+def _says_unopened(name, error):
+    """Return whether an error says that the picture of a name could not be opened."""
+    if error.startswith(f"{name}: "):
+        return error[len(name) :].startswith((NO_FILE, UNREADABLE))
+    place, found, _ = error.partition(UNREADABLE)
+    return bool(found) and name.startswith(place)  # The error names the storage alone, such as `s3://bucket/`.
 
 
 def _write(filesystem, path, content):
     with filesystem.open_output_stream(path, compression=None) as stream:
         stream.write(content)
-
-
-def make_absolute(name: str) -> str:
-    """Return the absolute path of a path; a URI is returned as it is."""
-    return name.rstrip("/") if "://" in name else os.path.abspath(name)
-
-
-def locate(name: str) -> tuple[FileSystem, str]:
-    """Return the pyarrow file system of a path or URI, and the path in that file system."""
-    scheme, separator, rest = name.partition("://")
-    if not separator:
-        return _open_filesystem("file:///")[0], os.path.abspath(name)
-    authority, _, path = rest.partition("/")
-    filesystem, start = _open_filesystem(f"{scheme}://{authority}/")
-    return filesystem, f"{start.rstrip('/')}/{path}".rstrip("/")
-
-
-@cache
-def _open_filesystem(root):
-    with explain_read_errors(root):
-        return FileSystem.from_uri(root)
-
-
-@contextmanager
-def explain_read_errors(name: str) -> Iterator[None]:
-    """Raise pyarrow's errors in the block as a `UserError` that names the file."""
-    try:
-        yield
-    except UserError:
-        raise
-    except FAILURES as error:
-        raise UserError(f"{name}: cannot be read: {first_line(error)}") from None
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or the name of its class if there is no message."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,12 +2,15 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fer.documents import to_json
 from fer.errors import UserError, check
+from fer.file_lock import locked_folder
 from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
@@ -191,6 +194,34 @@ def check_output(plan: Plan) -> None:
     rule = "a new or empty folder, or --resume must be given for the run in it"
     check(resumed or is_new_or_empty(output), "--output", rule, output)
     check_folder("`--output`", output)
+
+
+@contextmanager
+def claim_output(plan: Plan) -> Iterator[None]:
+    """Keep other runs out of the output folder for the block, and create it; remove it if it is empty at the end.
+
+    Raises:
+        UserError: if another run is training into the folder, or has trained into it since `check_output`.
+    """
+    output = plan.options.output
+    created = [folder for folder in (output, *output.parents) if not folder.exists()]
+    output.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked_folder(output))
+        except BlockingIOError:
+            rule = "`--output` must be the folder of one run, and another run is training into it"
+            raise UserError(f"{rule}. Received: {output}") from None
+        stack.callback(_remove_empty, created)
+        check_output(plan)
+        yield
+
+
+def _remove_empty(folders):
+    """Remove folders, of which each is in the next one, up to the first that is not empty."""
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -60,6 +60,15 @@ def test_the_file_of_ferplus_is_refused_for_a_table_with_other_rows(tmp_path):
     [
         ("name,happiness\na,1\n", "first column must be file"),
         ("Usage,happiness\na,1\n", "first column must be file"),
+        (
+            "file,happiness,happiness\na,1,2\n",
+            "column happiness must occur once. Received: file, h",
+        ),
+        ("file,happiness,sadness\na,9,0\nb,1,0\na,0,9\n", r"each picture must have one row\. Received: a twice$"),
+        (
+            "Usage,Image name,happiness\nTraining,,0\nTraining,,0\nTraining,fer1.png,9\nTraining,fer1.png,9\n",
+            r"each picture must have one row\. Received: fer1\.png twice$",
+        ),
         ("file,happiness\na,many\n", "votes must be numbers"),
         ("file,happiness,sadness\na,1\n", "each row must have 3 columns"),
         ("file,happiness\na,nan\n", r"votes must be counts, 0 or more. Received: \[nan\] for a"),

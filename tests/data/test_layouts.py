@@ -197,6 +197,10 @@ def test_raf_db_is_read_with_its_label_file(tmp_path, packed):
         rule = r"list_patition_label\.txt: labels of the layout raf-db must be 1 to 7\. Received: '8'"
         with pytest.raises(DataError, match=rule):
             load_faces(path, "train", layout="raf-db")
+        labels.write_text("train_00001.jpg 1\ntrain_00001.jpg 1\ntrain_00001.jpg 2\n")
+        rule = r"must have one label\. Received: train_00001 as surprise in train and as fear in train$"
+        with pytest.raises(DataError, match=rule):
+            load_faces(path, "train", layout="raf-db")
         labels.write_text("train_99999.jpg 1\n")
         with pytest.raises(DataError, match="the label files of the layout raf-db name none of the pictures"):
             load_faces(path, "train", layout="raf-db")
@@ -251,6 +255,9 @@ def test_affectnet_is_read_with_its_tables(tmp_path):
         (tmp_path / "training.csv").write_text(f"{header}{row}\n")
         with pytest.raises(DataError, match=received):
             load_faces(tmp_path, "train", layout="affectnet")
+    (tmp_path / "training.csv").write_text(f"{header.strip()},expression\n4/abc.jpg,1,1,0,2\n")
+    with pytest.raises(DataError, match=r"expression must occur once\. Received: sub.*, valence, expression$"):
+        load_faces(tmp_path, "train", layout="affectnet")
     (tmp_path / "training.csv").write_text("path,label\n")
     with pytest.raises(
         DataError, match=r"columns subDirectory_filePath and expression are needed\. Received: path, la"

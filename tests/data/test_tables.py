@@ -80,6 +80,9 @@ def test_blank_lines_are_ignored(tmp_path):
     [
         (b"", "column emotion, pixels is missing"),
         (b"emotion,Usage\n0,1\n", r"column pixels is missing\. Received: emotion, usage"),
+        (b"Emotion,pixels, emotion\n0,1,1\n", r"emotion must occur once\. Received: emotion, pixels, emotion"),
+        (b"emotion,pixels,PIXELS\n0,1,1\n", r"pixels must occur once\. Received: emotion, pixels, pixels"),
+        (b"Usage,emotion,pixels,usage\n", r"usage must occur once\. Received: usage, emotion, pixels, usage"),
         (b"emotion,pixels,Usage\n", "no pictures found"),
         (b"emotion,pixels,Usage\n\xff\xfe\x00,1,Training\n", "not a CSV that can be read"),
         (b'emotion,pixels,Usage\n0,"' + b"1 " * 100_000, "not a CSV that can be read"),

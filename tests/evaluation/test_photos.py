@@ -78,6 +78,23 @@ def test_sets_and_labels_come_from_the_folders_and_other_files_are_counted(folde
     assert alone.paths == lab.paths
 
 
+def test_sets_have_the_names_of_their_links(folder, tmp_path, monkeypatch):
+    """Linked folders of one name were one set, and the last one's answers those of both."""
+    links = tmp_path / "links"
+    for name, target in (("one", folder / "lab"), ("two", tmp_path / "other" / "lab")):
+        if name == "two":
+            shutil.copytree(folder / "street", target)
+        links.mkdir(exist_ok=True)
+        (links / name).symlink_to(target)
+    sets = list_photo_sets(links, LABELS)
+    figures = measure_photos(Reader(), sets)
+    assert {name: row["n"] for name, row in figures["sets"].items()} == {"one": 5, "two": 3}
+    with pytest.raises(UserError, match=r"Sets of photos must have different names\. Received: one twice$"):
+        measure_photos(Reader(), [sets[0], sets[0]])
+    monkeypatch.chdir(folder / "lab" / "happy")
+    assert [list_photo_sets(place, LABELS)[0].name for place in ("..", "../../lab/.", "../../lab")] == ["lab"] * 3
+
+
 @pytest.mark.parametrize("wrong", ["nowhere", "lab/happy"])
 def test_a_folder_without_labels_is_refused(folder, wrong):
     with pytest.raises(UserError, match="Expected <label>/.* or <set>/<label>/"):
@@ -93,7 +110,11 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
             seen.append(answer)
             yield answer
 
-    figures = measure_photos(Reader(), list_photo_sets(folder, LABELS), progress)
+    notes = []
+    figures = measure_photos(Reader(), list_photo_sets(folder, LABELS), progress, note=notes.append)
+    (note,) = notes
+    rule = "street: 1 of 3 photos cannot be read and count as wrong answers"
+    assert note.startswith(f"{rule}, such as {folder / 'street' / 'neutral' / '1.png'}: not a picture")
     assert len(seen) == 8
     lab, street = figures["sets"]["lab"], figures["sets"]["street"]
     assert (lab["n"], lab["found"], lab["labels"]) == (5, 4, ["happy", "sad"])
@@ -105,7 +126,8 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     assert lab["confident"]["coverage"] == pytest.approx(2 / 5)
     assert lab["confident"]["accuracy"] == 1
     assert lab["confusion_matrix"] == [[2, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 1]]
-    assert (street["n"], street["found"]) == (3, 2)
+    assert (street["n"], street["found"], street["unreadable"]) == (3, 2, 1)
+    assert (lab["unreadable"], figures["all"]["unreadable"]) == (0, 1)
     assert street["all_labels"]["accuracy"] == pytest.approx(2 / 3)
     everything = figures["all"]
     assert (everything["n"], everything["found"]) == (8, 6)

@@ -8,7 +8,7 @@ import pytest
 from fer.data.faces import Faces
 from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
-from fer.images.loading import load_image
+from fer.images.loading import ImageError, load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED, scale_temperature
 from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
@@ -134,12 +134,16 @@ def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, m
         for number in range(100):
             (tmp_path / "lab" / label / f"{number:03}.png").touch()
     answers = [PhotoAnswer(row, 0.9) for row in (*leaning[::2], *leaning[1::2])]
-    answers[0] = None
+    answers[0], answers[1], notes = None, ImageError("1.png: empty."), []
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
-    metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path / "lab")
+    metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path / "lab", note=notes.append)
+    assert notes == [
+        "lab: 1 of 200 photos cannot be read and count as wrong answers, such as 1.png: the file is empty."
+    ]
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
     assert len(scores) == 5
-    assert metrics["photos"]["sets"]["lab"]["found"] == 199
+    assert metrics["photos"]["sets"]["lab"]["found"] == 198
+    assert metrics["photos"]["sets"]["lab"]["unreadable"] == 1
     assert metrics["photos"]["mean"]["balanced_accuracy"] == pytest.approx(max(scores))
     assert json.loads((folder / METRICS).read_text())["photos"] == metrics["photos"]

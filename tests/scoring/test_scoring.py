@@ -96,7 +96,7 @@ def test_a_folder_is_scored_and_then_only_new_pictures(cluster, astronaut, tmp_p
     (folder / "notes.txt").write_text("no picture")
     Image.new("RGB", (64, 48), "white").save(folder / "wall.png")
     arguments = ["score", str(folder), str(output), "--address", cluster.address]
-    assert main(arguments) == 0
+    assert main(arguments) == 2
     assert "3 pictures, 1 faces; 1 pictures without a face, 1 not read" in capsys.readouterr().out
     broken, face, wall = read_output(output)
     assert broken["path"] == str(folder / "broken.png")
@@ -153,8 +153,86 @@ def test_each_picture_is_scored_once_even_if_a_worker_is_killed(cluster, faces, 
     assert written["error"].null_count == len(paths)
 
 
-def test_rows_have_the_note_of_their_picture(monkeypatch, astronaut, tmp_path):
+@pytest.fixture
+def score(monkeypatch):
+    """Function that scores a source into an output without Ray, in one shard, and returns its tally."""
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda reference: reference))  # Enough for one actor.
+
+    def run(source, output):
+        plan = scoring.plan_scoring(str(source), str(output))
+        shard = pa.table({"path": plan.names})
+        scorer = Scorer(plan.model_file, plan.run.destination, plan.parquet, plan.already_cropped)
+        (tally,) = scorer(shard).to_pylist() if len(plan.names) else [None]
+        plan.run.close()
+        return tally
+
+    return run
+
+
+def test_pictures_that_could_not_be_opened_are_read_again_and_have_one_row(score, faces, tmp_path):
+    """A picture that was not there yet, or whose disk was not mounted, counted as answered for ever."""
+    output, listed = tmp_path / "scored", tmp_path / "list.txt"
+    there, late, later = (tmp_path / "faces" / "0" / "0 a#b.png", tmp_path / "late.png", tmp_path / "later.png")
+    faces(1)
+    (tmp_path / "broken: cannot be read: no.png").write_text("no picture")
+    listed.write_text(f"{there}\n{late}\n{tmp_path}/broken: cannot be read: no.png\n{tmp_path / 'faces'}\n{later}")
+    assert score(listed, output)["unread"] == 4
+    late.write_bytes(there.read_bytes())
+    again = score(listed, output)
+    assert (again["pictures"], again["unread"], again["faces"]) == (3, 2, 1)
+    listed.write_text(f"{there}\n{late}\n{later}")
+    later.write_bytes(there.read_bytes())
+    assert score(listed, output)["pictures"] == 1
+    assert score(listed, output) is None
+    rows = read_output(output)
+    assert len(rows) == len({row["path"] for row in rows}) == 5
+    assert {Path(row["path"]).name for row in rows if row["error"] is None} == {there.name, late.name, later.name}
+
+
+def test_pictures_that_cannot_be_decoded_stay_answered(score, faces, tmp_path):
+    folder = faces(2)
+    (folder / "broken.png").write_text("no picture")
+    assert score(folder, tmp_path / "scored")["unread"] == 1
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "scored").iterdir()}
+    assert score(folder, tmp_path / "scored") is None
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "scored").iterdir()} == before
+
+
+def test_a_run_reads_no_picture_again_that_another_run_is_answering(score, faces, tmp_path):
+    folder, listed = faces(1), tmp_path / "list.txt"
+    (there,) = folder.rglob("*.png")
+    listed.write_text(f"{there}\n{tmp_path / 'nowhere.png'}")
+    score(listed, tmp_path / "scored")
+    first, second = (scoring.plan_scoring(str(listed), str(tmp_path / "scored")) for _ in range(2))
+    assert (len(first.names), first.answered) == (1, 1)
+    assert (len(second.names), second.claimed) == (0, 1)
+    for each in (first, second):
+        each.run.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("table.csv", "path\n{there}\n", "without a header. Received: table.csv, which begins with path"),
+        ("table.csv", "file,label\n{there},happy\n", "Received: table.csv, which begins with file,label"),
+        ("list.txt", "{there},happy\n", "Received: list.txt, which names no file that exists, such as /"),
+        ("list.txt", "emotion,pixels\n" + "0," + "1 " * 3000, "which names no file that exists, such as /"),
+        ("list.txt", "none/a.png\nhttp://x/y.png\n", "with one path per line. Received: list.txt, which names no file"),
+    ],
+)
+def test_a_text_that_lists_no_pictures_is_refused(faces, tmp_path, monkeypatch, capsys, name, content, message):
+    (there,) = faces(1).rglob("*.png")
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text(content.format(there=there))
+    check_refusal(["score", name, "scored"], message, capsys)
+    assert not Path("scored").exists()
+    Path(name).write_text(f"{there}\n")
+    plan = scoring.plan_scoring(name, "scored")
+    assert plan.names.to_pylist() == [str(there)]
+    plan.run.close()
+
+
+def test_rows_have_the_note_of_their_picture(score, astronaut, tmp_path):
     folder, output = tmp_path / "pictures", tmp_path / "scored"
     folder.mkdir()
     (folder / "cut.jpg").write_bytes(astronaut.read_bytes()[:-400])
@@ -162,10 +240,7 @@ def test_rows_have_the_note_of_their_picture(monkeypatch, astronaut, tmp_path):
     wall = io.BytesIO()
     Image.linear_gradient("L").save(wall, "JPEG")
     (folder / "wall.jpg").write_bytes(wall.getvalue()[:-30])
-    plan = scoring.plan_scoring(str(folder), str(output))
-    shard = pa.table({"path": plan.names})
-    (tally,) = Scorer(plan.model_file, plan.run.destination, plan.parquet, plan.already_cropped)(shard).to_pylist()
-    plan.run.close()
+    tally = score(folder, output)
     assert tally == {"pictures": 3, "faces": 2, "faceless": 1, "unread": 0, "reason": ""}
     rows = {Path(row["path"]).name: row for row in read_output(output)}
     assert rows["cut.jpg"]["note"].startswith("The file lacks its last bytes")
@@ -199,12 +274,13 @@ def test_without_a_cluster_a_local_ray_is_started_and_ended(faces, tmp_path):
     listed.write_text("\r\n".join(map(str, lines)) + "\n\n")
     command = [sys.executable, "-m", "fer", "score", str(listed), str(output), "--already-cropped"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == 2, run.stderr
     assert "Traceback" not in run.stderr
     rows = read_output(output)
     assert len(rows) == 5
     errors = {row["path"]: row["error"] for row in rows}
     assert errors[str(folder / "nowhere.png")] == f"{folder / 'nowhere.png'}: no such file."
+    assert errors["http://x/y.png"].startswith("http://x/: cannot be read: ")
 
 
 def test_rows_of_parquet_are_pictures(tmp_path):
@@ -308,14 +384,14 @@ def test_a_file_name_that_is_not_utf8_is_left_out_and_counted(tmp_path, faces):
 def test_answers_of_a_run_that_ends_while_another_begins_are_not_given_twice(faces, tmp_path, monkeypatch):
     source, output = str(faces(4)), str(tmp_path / "scored")
     first = scoring.plan_scoring(source, output)
-    listed = scoring.list_answered
+    listed = scoring.list_rows
 
     def list_and_end(folder):
         answered = listed(folder)
         first.run.close()  # The first run ends between the two look-ups of the second one.
         return answered
 
-    monkeypatch.setattr(scoring, "list_answered", list_and_end)
+    monkeypatch.setattr(scoring, "list_rows", list_and_end)
     second = scoring.plan_scoring(source, output)
     assert (len(first.names), len(second.names)) == (4, 0)
     second.run.close()

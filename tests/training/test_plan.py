@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from fer.cli.train import main
 from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.labels import EMOTIONS
@@ -16,6 +17,7 @@ from fer.training.plan import (
     ARGUMENTS,
     check_output,
     check_resumption,
+    claim_output,
     find_start,
     list_settings,
     make_plan,
@@ -146,3 +148,50 @@ def test_start_is_a_folder_or_a_hub_model(tmp_path, monkeypatch):
     assert find_start("someone/model@v1") == (folder, "someone/model")
     with pytest.raises(UserError, match="a model folder holds"):
         load_config(find_start("nowhere")[0])
+
+
+def plan_into(output, *more):
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    return make_plan(parser.parse_args(["--data", str(output.parent / "data"), "--output", str(output), *more]))
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_a_run_refuses_a_folder_that_another_run_trains_into(tmp_path, resume):
+    """Two runs that began together mixed their files, and both succeeded."""
+    output = tmp_path / "runs" / "mine"
+    plan = plan_into(output, *resume)
+    with claim_output(plan):
+        assert list(output.iterdir()) == []
+        (output / ARGUMENTS).write_text("{}")
+        rule = r"^`--output` must be the folder of one run, and another run is training into it\. Received: .*mine$"
+        with pytest.raises(UserError, match=rule), claim_output(plan_into(output, "--resume")):
+            pass
+    assert [path.name for path in output.iterdir()] == [ARGUMENTS]
+    with claim_output(plan_into(output, "--resume")):
+        pass
+    with pytest.raises(UserError, match="a new or empty folder, or --resume"), claim_output(plan_into(output)):
+        pass
+
+
+def test_a_run_that_fails_before_it_wrote_leaves_no_folder(tmp_path):
+    with pytest.raises(KeyboardInterrupt), claim_output(plan_into(tmp_path / "runs" / "mine")):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "own").mkdir()
+    with claim_output(plan_into(tmp_path / "own")):
+        pass
+    assert (tmp_path / "own").is_dir()
+
+
+def test_where_there_are_no_locks_a_run_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr("fer.file_lock.fcntl", None)
+    plan = plan_into(tmp_path / "mine")
+    with claim_output(plan), claim_output(plan):
+        pass
+
+
+def test_a_second_training_is_refused_before_it_reads_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr("fer.cli.train.check", lambda plan: None)
+    with claim_output(plan_into(tmp_path / "mine")), pytest.raises(UserError, match="another run is training into it"):
+        main(["--data", str(tmp_path / "data"), "--output", str(tmp_path / "mine")])
