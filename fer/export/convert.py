@@ -112,11 +112,12 @@ def export_model(
     """
     folder, output = find_model(folder), Path(output)
     check_inputs(data)
-    # The exports of the folder itself may be replaced.
-    read = [file for file in list_files(folder) if file.name not in EXPORTS.values()]
+    # The folder's own export of this format may be replaced.
+    read = [file for file in list_files(folder) if file.name != EXPORTS.get(format)]
     check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
     load_config(folder)
     check_formats([format], quantize)
+    _check_suffix(output, format)
     with written_whole(output) as complete, tempfile.TemporaryDirectory(dir=complete.parent) as staging:
         file = Path(staging, EXPORTS[format])  # Keras requires the suffix of the format.
         network, config = load_model(folder)
@@ -187,6 +188,14 @@ def open_export(
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
     network = LiteRTNetwork(Path(path).read_bytes(), threads)
     return lambda crops: network.predict_on_batch(crops[..., None])
+
+
+def _check_suffix(output, format):
+    """Raise a `UserError` if a file has the suffix of another format, as that export of a model folder has."""
+    for other, name in EXPORTS.items():
+        if other != format and output.suffix.lower() == Path(name).suffix:
+            rule = f"`--output` must not end in {output.suffix}, the suffix of {other}, with the format {format}"
+            raise UserError(f"{rule}. Received: {output}")
 
 
 def _convert(network, config, format, path, made_of, quantize):

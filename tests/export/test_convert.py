@@ -106,6 +106,21 @@ def test_an_export_that_disagrees_with_keras_is_not_written(small, tmp_path, cap
     assert not list(output.parent.iterdir())
 
 
+def test_an_export_never_replaces_that_of_another_format(small, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(fer.export.convert, "load_model", lambda folder: pytest.fail("the work has begun"))
+    served, other = small / EXPORTS["litert"], tmp_path / "other" / EXPORTS["litert"]
+    other.parent.mkdir()
+    for file in (served, other):
+        shutil.copy(exported / EXPORTS["litert"], file)
+    for output, rule in (
+        (served, "must be a file that is not read"),
+        (other, "must not end in .tflite, the suffix of"),
+    ):
+        with pytest.raises(UserError, match=f"`--output` {rule}.* Received: {output}"):
+            export_model(small, "onnx", output)
+    assert served.read_bytes() == other.read_bytes() == (exported / EXPORTS["litert"]).read_bytes()
+
+
 @pytest.mark.usefixtures("converted")
 def test_an_export_that_answers_nan_is_refused(small, tmp_path, monkeypatch):
     monkeypatch.setattr(fer.export.convert, "open_export", lambda *_: lambda crops: np.full((len(crops), 2), np.nan))
