@@ -34,16 +34,19 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
         inputs: paths of the files and folders that are read. A folder stands for every file in it.
 
     Raises:
-        UserError: if an output is an input, another output or a folder, if its folder is missing or not writable, or if
-            it is a picture in a folder of inputs, of which it would be one the next time.
+        UserError: if an output is an input, another output, a folder or a link to itself, if its folder is missing or
+            not writable, or if it is a picture in a folder of inputs, of which it would be one the next time.
     """
     named = {name: Path(path) for name, path in outputs.items() if path is not None and not is_special(Path(path))}
     for name, path in named.items():
         if path.is_dir():
             raise UserError(f"{name} must be a file. Received the folder {path}")
-        if not path.resolve().parent.is_dir():
+        target = _real_path(path)
+        if target.is_symlink():
+            raise UserError(f"{name} must not be a link to itself. Received: {path}")
+        if not target.parent.is_dir():
             raise UserError(f"{name} must be in an existing folder. Received: {path}")
-        if not _is_writable(path if path.exists() else path.resolve().parent):
+        if not _is_writable(path if path.exists() else target.parent):
             raise UserError(f"{name} must be a writable path. Received: {path}")
         if any(_holds(source, path) for source in map(Path, inputs)):
             raise UserError(f"{name} must be a file that is not read. Received: {path}")
@@ -75,10 +78,13 @@ def check_folder(name: str, folder: PathLike) -> None:
         folder: path of the folder.
 
     Raises:
-        UserError: if the folder, or the nearest parent that exists, is not a writable folder.
+        UserError: if the folder, or the nearest parent that exists, is not a writable folder, or if one of them is a
+            link that leads nowhere.
     """
-    existing = Path(folder).resolve()
+    existing = Path(folder)
     while not existing.exists():
+        if existing.is_symlink():
+            raise UserError(f"{name} must be a folder, or a link to one that exists. Received: {folder}")
         existing = existing.parent
     if not existing.is_dir() or not _is_writable(existing):
         raise UserError(f"{name} must be a writable folder. Received: {folder}")
@@ -86,7 +92,7 @@ def check_folder(name: str, folder: PathLike) -> None:
 
 def is_inside(path: PathLike, folder: PathLike) -> bool:
     """Return whether a path, of which nothing needs to exist, is within an existing folder."""
-    return Path(folder).is_dir() and Path(path).resolve().is_relative_to(Path(folder).resolve())
+    return Path(folder).is_dir() and _real_path(path).is_relative_to(_real_path(folder))
 
 
 def is_new_or_empty(folder: Path) -> bool:
@@ -120,7 +126,9 @@ def written_whole(path: PathLike) -> Iterator[Path]:
         OutputError: if the file cannot be written, for example because the disk is full.
     """
     path = Path(path)
-    special, target = is_special(path), path.resolve()
+    special, target = is_special(path), _real_path(path)
+    if target.is_symlink():
+        raise OutputError(f"{path}: cannot be written: it is a link to itself")
     folder = Path(tempfile.gettempdir()) if special else target.parent
     # Keep the suffix, by which libraries choose the format, and stay below the limit of 255 bytes for a name.
     temporary = folder / f".fer-{uuid.uuid4().hex[:8]}-{target.name[-60:]}"
@@ -191,6 +199,14 @@ def is_stdout(path: PathLike | None) -> bool:
     return path is not None and sys.stdout is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout
 
 
+def _real_path(path):
+    """Return the path that a path leads to, by whatever links; of a link to itself, that is a link.
+
+    `Path.resolve` raises an error for a link to itself.
+    """
+    return Path(os.path.realpath(path))
+
+
 def _stream_of(path):
     """Return `sys.stdout` or `sys.stderr` if a path is its file, whose write position they hold; otherwise None."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
@@ -229,4 +245,4 @@ def _same(one, other):
     """Return whether two paths name the same file, which may not exist yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    return one.resolve() == other.resolve()
+    return _real_path(one) == _real_path(other)
