@@ -41,7 +41,7 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
     for name, path in named.items():
         if path.is_dir():
             raise UserError(f"{name} must be a file. Received the folder {path}")
-        target = _real_path(path)
+        target = real_path(path)
         if target.is_symlink():
             raise UserError(f"{name} must not be a link to itself. Received: {path}")
         if not target.parent.is_dir():
@@ -52,11 +52,12 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
             raise UserError(f"{name} must be a file that is not read. Received: {path}")
         if path.suffix.lower() == ".png" and any(is_inside(path, source) for source in map(Path, inputs)):
             raise UserError(f"{name} must be outside the folders that are read, as it is a picture. Received: {path}")
-    printed = {name: Path(path) for name, path in outputs.items() if is_stdout(path)}
-    same = [pair for pair in combinations(named.items(), 2) if _same(pair[0][1], pair[1][1])]
-    if same := [*same, *combinations(printed.items(), 2)]:
-        (name, path), (other, _) = same[0]
-        raise UserError(f"{name} and {other} must be different files. Received: {path}")
+    given = {name: Path(path) for name, path in outputs.items() if path is not None}
+    # A device such as /dev/null takes several outputs.
+    given = {name: path for name, path in given.items() if is_stdout(path) or not path.is_char_device()}
+    for (name, path), (other, second) in combinations(given.items(), 2):
+        if _same(path, second):
+            raise UserError(f"{name} and {other} must be different files. Received: {path}")
 
 
 def check_inputs(*paths: PathLike | None) -> None:
@@ -90,9 +91,17 @@ def check_folder(name: str, folder: PathLike) -> None:
         raise UserError(f"{name} must be a writable folder. Received: {folder}")
 
 
+def real_path(path: PathLike) -> Path:
+    """Return the path that a path leads to, by whatever links; for a link to itself, the path is that of a link.
+
+    `Path.resolve` raises an error for a link to itself.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_inside(path: PathLike, folder: PathLike) -> bool:
     """Return whether a path, of which nothing needs to exist, is within an existing folder."""
-    return Path(folder).is_dir() and _real_path(path).is_relative_to(_real_path(folder))
+    return Path(folder).is_dir() and real_path(path).is_relative_to(real_path(folder))
 
 
 def is_new_or_empty(folder: Path) -> bool:
@@ -126,7 +135,7 @@ def written_whole(path: PathLike) -> Iterator[Path]:
         OutputError: if the file cannot be written, for example because the disk is full.
     """
     path = Path(path)
-    special, target = is_special(path), _real_path(path)
+    special, target = is_special(path), real_path(path)
     if target.is_symlink():
         raise OutputError(f"{path}: cannot be written: it is a link to itself")
     folder = Path(tempfile.gettempdir()) if special else target.parent
@@ -199,14 +208,6 @@ def is_stdout(path: PathLike | None) -> bool:
     return path is not None and sys.stdout is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout
 
 
-def _real_path(path):
-    """Return the path that a path leads to, by whatever links; of a link to itself, that is a link.
-
-    `Path.resolve` raises an error for a link to itself.
-    """
-    return Path(os.path.realpath(path))
-
-
 def _stream_of(path):
     """Return `sys.stdout` or `sys.stderr` if a path is its file, whose write position they hold; otherwise None."""
     for number, stream in ((1, sys.stdout), (2, sys.stderr)):
@@ -245,4 +246,4 @@ def _same(one, other):
     """Return whether two paths name the same file, which may not exist yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    return _real_path(one) == _real_path(other)
+    return real_path(one) == real_path(other)

@@ -163,6 +163,8 @@ def test_devices_and_pipes_can_be_outputs(tmp_path, capsysbinary):
     reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
     reader.start()
     check_outputs({"--a": pipe, "--b": "/dev/null", "--c": "/dev/null"})
+    with pytest.raises(UserError, match=f"--a and --b must be different files. Received: {pipe}"):
+        check_outputs({"--a": pipe, "--b": pipe})
     save_confusion_matrix(pipe, [[1]], ["happy"], "title")
     reader.join()
     assert received[0].startswith(b"\x89PNG")

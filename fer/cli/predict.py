@@ -19,6 +19,7 @@ from fer.outputs import (
     is_new_or_empty,
     is_special,
     is_stdout,
+    real_path,
     written_whole,
 )
 
@@ -185,10 +186,23 @@ def _check(options, model_files):
     if options.annotated is None:
         return
     check_folder("`--annotated`", options.annotated)
+    _check_apart(options.csv, options.annotated)
     folder = Path(options.annotated)
     if not _is_free(folder) or any(is_inside(folder, other) for other in folders):
         rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
         raise UserError(f"{rule}. Received: {options.annotated}")
+
+
+def _check_apart(table, drawn):
+    """Raise an error unless the CSV and the annotated pictures, which are JPEGs and folders, can both be written."""
+    if table is None or is_special(Path(table)):
+        return
+    file, folder = real_path(table), real_path(drawn)
+    if folder.is_relative_to(file):
+        rule = "`--csv` must be a file that is neither the folder of `--annotated` nor above it"
+        raise UserError(f"{rule}. Received: {table} and {drawn}")
+    if file.is_relative_to(folder) and file.suffix.lower() != ".csv":
+        raise UserError(f"`--csv` in the folder of `--annotated` must end in .csv. Received: {table}")
 
 
 def _is_free(folder):
