@@ -203,6 +203,14 @@ def is_special(path: Path) -> bool:
     return path.exists() and (not (path.is_file() or path.is_dir()) or _stream_of(path) is not None)
 
 
+def is_stdin(path: PathLike) -> bool:
+    """Return whether a path is the file that standard input is redirected from."""
+    try:
+        return Path(path).is_file() and os.path.samestat(os.fstat(0), os.stat(path))
+    except OSError:  # Standard input is closed.
+        return False
+
+
 def is_stdout(path: PathLike | None) -> bool:
     """Return whether a path is the file behind standard output, such as `/dev/stdout`; None is not."""
     return path is not None and sys.stdout is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout

@@ -18,6 +18,7 @@ from fer.outputs import (
     is_inside,
     is_new_or_empty,
     is_special,
+    is_stdin,
     is_stdout,
     real_path,
     written_whole,
@@ -170,15 +171,18 @@ class _Report:
 def _check(options, model_files):
     """Raise an error, before any work is done, unless all outputs can be written without replacing an input."""
     from fer.images.formats import find_formats, read_head
+    from fer.images.sources import STANDARD_INPUT
 
-    if options.photos.count("-") > 1:
-        raise UserError(f"Standard input (`-`) can be given once. Received: {options.photos.count('-')} times")
+    if (count := options.photos.count(STANDARD_INPUT)) > 1:
+        raise UserError(f"Standard input (`-`) can be given once. Received: {count} times")
     folders = [photo for photo in options.photos if os.path.isdir(photo)]
     files = [photo for photo in options.photos if os.path.isfile(photo)]
     read = [*files, *model_files]
     if options.csv and not is_special(Path(options.csv)) and find_formats(read_head(options.csv)):
         read += folders
     check_outputs({"`--csv`": options.csv}, read)
+    if options.csv and STANDARD_INPUT in options.photos and is_stdin(options.csv):
+        raise UserError(f"`--csv` must be a file that is not read. Received: {options.csv}, which is standard input")
     if options.json and is_stdout(options.csv):
         raise UserError(
             f"`--csv` must be another file than standard output, where `--json` goes. Received: {options.csv}"

@@ -123,6 +123,18 @@ def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, caps
     assert "Standard input (`-`) can be given once. Received: 2 times" in refused(["-", "-"], capsys)
 
 
+def test_a_csv_that_would_replace_standard_input_is_refused(photos, tmp_path, monkeypatch, capsys):
+    face, hard, link, fstat = photos / "face.jpg", tmp_path / "hard.jpg", tmp_path / "link.jpg", os.fstat
+    os.link(face, hard)
+    link.symlink_to(face)
+    before = face.read_bytes()
+    monkeypatch.setattr(os, "fstat", lambda number: os.stat(face) if number == 0 else fstat(number))
+    for table in (face, hard, link):
+        said = refused(["-", "--csv", table], capsys)
+        assert f"`--csv` must be a file that is not read. Received: {table}, which is standard input" in said
+    assert face.read_bytes() == hard.read_bytes() == before
+
+
 def test_the_csv_and_the_annotated_pictures_never_have_the_same_place(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("fer.recognition.recognizer.Recognizer.open", lambda *_: pytest.fail("the work has begun"))
     face, out, empty, link = photos / "face.jpg", tmp_path / "out", tmp_path / "empty", tmp_path / "link"
