@@ -32,7 +32,7 @@ from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import EXPORTS, load_config
+from fer.models.config import EXPORTS, describe_origin, load_config
 from fer.models.conversion import find_backend
 from fer.models.exports import find_origin, record_export, save_exports
 from fer.models.model_folder import find_model, list_files, load_model
@@ -124,7 +124,7 @@ def export_model(
         faces = data and load_faces(
             data, "validation", classes=config.labels, image_size=config.image_size, skip_bad=skip_bad
         )
-        made_of = find_origin(folder)
+        made_of = describe_origin(config)  # Of what was loaded; the folder may have changed since.
         _convert(network, config, format, file, made_of, quantize)
         classify_crops = open_export(file, format)
         difference = _compare(network, config, classify_crops)
