@@ -186,7 +186,8 @@ def write_text(path: PathLike, text: str) -> None:
     """
     with written_whole(path) as file:
         # A file name in the text may hold bytes that are not UTF-8; they are written as escapes.
-        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        # Line ends are written as they are in the text, on every system.
+        file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 @contextmanager
