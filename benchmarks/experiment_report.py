@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from benchmarks.experiment_plan import PLAN, SCHEDULES, WAYS, Row
 from benchmarks.tables import table
-from fer.documents import to_json
+from fer.documents import read_text, split_marked, to_json
 from fer.errors import UserError
 from fer.models.config import load_config
 from fer.models.model_folder import load_metrics
@@ -112,15 +112,15 @@ def _read(folder, row, memory):
 
 
 def read_document(document):
-    """Return the text of a document before and after its table.
+    """Return the text of a document around its table, as `fer.documents.MarkedText`.
 
     Raises:
-        UserError: if the document is missing, or does not hold `BEGIN` and `END` once each.
+        UserError: if the document is missing or not UTF-8, or does not hold `BEGIN` and `END` once each.
     """
-    text = document.read_text(encoding="utf-8") if document.is_file() else ""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+    parts = split_marked(read_text(document) if document.is_file() else "", BEGIN, END)
+    if parts is None:
         raise UserError(f"`--document` must be a file with {BEGIN} and then {END}, each once. Received: {document}")
-    return text.split(BEGIN)[0], text.split(END)[1]
+    return parts
 
 
 def write_report(document, results):
@@ -130,7 +130,7 @@ def write_report(document, results):
         document: path of the Markdown file, as `read_document` takes it.
         results: of `read_results`.
     """
-    before, after = read_document(document)
+    around = read_document(document)
     records = {
         name: {key: value for key, value in asdict(one).items() if key != "row"} for name, one in results.items()
     }
@@ -141,7 +141,7 @@ def write_report(document, results):
         figure = f"![Accuracy over the number of training pictures, by way of training]({FIGURE})"
         parts += [render_curves(curves), figure]
     content = "\n\n".join(["", *filter(None, parts), ""]) if any(parts) else "\n"
-    write_text(document, f"{before}{BEGIN}{content}{END}{after}")
+    write_text(document, around.replace(content))
 
 
 def render_rows(results):

@@ -34,26 +34,30 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
         inputs: paths of the files and folders that are read. A folder stands for every file in it.
 
     Raises:
-        UserError: if an output is an input, another output or a folder, if its folder is missing or not writable, or if
-            it is a picture in a folder of inputs, of which it would be one the next time.
+        UserError: if an output is an input, another output, a folder or a link to itself, if its folder is missing or
+            not writable, or if it is a picture in a folder of inputs, of which it would be one the next time.
     """
     named = {name: Path(path) for name, path in outputs.items() if path is not None and not is_special(Path(path))}
     for name, path in named.items():
         if path.is_dir():
             raise UserError(f"{name} must be a file. Received the folder {path}")
-        if not path.resolve().parent.is_dir():
+        target = real_path(path)
+        if target.is_symlink():
+            raise UserError(f"{name} must not be a link to itself. Received: {path}")
+        if not target.parent.is_dir():
             raise UserError(f"{name} must be in an existing folder. Received: {path}")
-        if not _is_writable(path if path.exists() else path.resolve().parent):
+        if not _is_writable(path if path.exists() else target.parent):
             raise UserError(f"{name} must be a writable path. Received: {path}")
         if any(_holds(source, path) for source in map(Path, inputs)):
             raise UserError(f"{name} must be a file that is not read. Received: {path}")
         if path.suffix.lower() == ".png" and any(is_inside(path, source) for source in map(Path, inputs)):
             raise UserError(f"{name} must be outside the folders that are read, as it is a picture. Received: {path}")
-    printed = {name: Path(path) for name, path in outputs.items() if is_stdout(path)}
-    same = [pair for pair in combinations(named.items(), 2) if _same(pair[0][1], pair[1][1])]
-    if same := [*same, *combinations(printed.items(), 2)]:
-        (name, path), (other, _) = same[0]
-        raise UserError(f"{name} and {other} must be different files. Received: {path}")
+    given = {name: Path(path) for name, path in outputs.items() if path is not None}
+    # A device such as /dev/null takes several outputs.
+    given = {name: path for name, path in given.items() if is_stdout(path) or not path.is_char_device()}
+    for (name, path), (other, second) in combinations(given.items(), 2):
+        if _same(path, second):
+            raise UserError(f"{name} and {other} must be different files. Received: {path}")
 
 
 def check_inputs(*paths: PathLike | None) -> None:
@@ -75,18 +79,29 @@ def check_folder(name: str, folder: PathLike) -> None:
         folder: path of the folder.
 
     Raises:
-        UserError: if the folder, or the nearest parent that exists, is not a writable folder.
+        UserError: if the folder, or the nearest parent that exists, is not a writable folder, or if one of them is a
+            link that leads nowhere.
     """
-    existing = Path(folder).resolve()
+    existing = Path(folder)
     while not existing.exists():
+        if existing.is_symlink():
+            raise UserError(f"{name} must be a folder, or a link to one that exists. Received: {folder}")
         existing = existing.parent
     if not existing.is_dir() or not _is_writable(existing):
         raise UserError(f"{name} must be a writable folder. Received: {folder}")
 
 
+def real_path(path: PathLike) -> Path:
+    """Return the path that a path leads to, by whatever links; for a link to itself, the path is that of a link.
+
+    `Path.resolve` raises an error for a link to itself.
+    """
+    return Path(os.path.realpath(path))
+
+
 def is_inside(path: PathLike, folder: PathLike) -> bool:
     """Return whether a path, of which nothing needs to exist, is within an existing folder."""
-    return Path(folder).is_dir() and Path(path).resolve().is_relative_to(Path(folder).resolve())
+    return Path(folder).is_dir() and real_path(path).is_relative_to(real_path(folder))
 
 
 def is_new_or_empty(folder: Path) -> bool:
@@ -120,7 +135,9 @@ def written_whole(path: PathLike) -> Iterator[Path]:
         OutputError: if the file cannot be written, for example because the disk is full.
     """
     path = Path(path)
-    special, target = is_special(path), path.resolve()
+    special, target = is_special(path), real_path(path)
+    if target.is_symlink():
+        raise OutputError(f"{path}: cannot be written: it is a link to itself")
     folder = Path(tempfile.gettempdir()) if special else target.parent
     # Keep the suffix, by which libraries choose the format, and stay below the limit of 255 bytes for a name.
     temporary = folder / f".fer-{uuid.uuid4().hex[:8]}-{target.name[-60:]}"
@@ -169,7 +186,8 @@ def write_text(path: PathLike, text: str) -> None:
     """
     with written_whole(path) as file:
         # A file name in the text may hold bytes that are not UTF-8; they are written as escapes.
-        file.write_text(text, encoding="utf-8", errors="backslashreplace")
+        # Line ends are written as they are in the text, on every system.
+        file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
 
 
 @contextmanager
@@ -184,6 +202,14 @@ def kept(failures: list[str]) -> Iterator[None]:
 def is_special(path: Path) -> bool:
     """Return whether a path is a device, a pipe, or the file that stdout or stderr is redirected to."""
     return path.exists() and (not (path.is_file() or path.is_dir()) or _stream_of(path) is not None)
+
+
+def is_stdin(path: PathLike) -> bool:
+    """Return whether a path is the file that standard input is redirected from."""
+    try:
+        return Path(path).is_file() and os.path.samestat(os.fstat(0), os.stat(path))
+    except OSError:  # Standard input is closed.
+        return False
 
 
 def is_stdout(path: PathLike | None) -> bool:
@@ -229,4 +255,4 @@ def _same(one, other):
     """Return whether two paths name the same file, which may not exist yet."""
     if one.exists() and other.exists():
         return one.samefile(other)
-    return one.resolve() == other.resolve()
+    return real_path(one) == real_path(other)

@@ -135,12 +135,36 @@ def test_symbolic_links_are_followed_and_long_names_work(tmp_path):
     assert target.read_text() == "text"
 
 
+def test_links_that_lead_nowhere_are_refused_without_a_traceback(astronaut, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fer.recognition.parallel.recognize_in_parallel", lambda *_, **__: pytest.fail("has begun"))
+    loop, other, dangling = tmp_path / "loop", tmp_path / "other", tmp_path / "dangling"
+    loop.symlink_to(other)
+    other.symlink_to(loop)
+    dangling.symlink_to(tmp_path / "nowhere")
+    file, folder = "must not be a link to itself", "must be a folder, or a link to one that exists"
+    for command, rule in (
+        (["predict", astronaut, "--csv", loop], f"`--csv` {file}. Received: {loop}"),
+        (["predict", astronaut, "--csv", loop / "a.csv"], "`--csv` must be in an existing folder"),
+        (["predict", astronaut, "--annotated", loop], f"`--annotated` {folder}. Received: {loop}"),
+        (["predict", astronaut, "--annotated", dangling / "a"], f"`--annotated` {folder}. Received: {dangling}/a"),
+        (["web", loop], f"`FOLDER` {folder}. Received: {loop}"),
+        (["average", "bundled", "bundled", "--output", loop], f"`--output` {folder}"),
+        (["compare", "bundled", "--output", loop], f"`--output` {file}"),
+    ):
+        assert rule in refused(command, capsys).err
+    with pytest.raises(OutputError, match=f"{loop}: cannot be written: it is a link to itself"):
+        write_text(loop, "text")
+    assert sorted(tmp_path.iterdir()) == [dangling, loop, other]
+
+
 def test_devices_and_pipes_can_be_outputs(tmp_path, capsysbinary):
     pipe, received = tmp_path / "pipe", []
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
     reader.start()
     check_outputs({"--a": pipe, "--b": "/dev/null", "--c": "/dev/null"})
+    with pytest.raises(UserError, match=f"--a and --b must be different files. Received: {pipe}"):
+        check_outputs({"--a": pipe, "--b": pipe})
     save_confusion_matrix(pipe, [[1]], ["happy"], "title")
     reader.join()
     assert received[0].startswith(b"\x89PNG")

@@ -4,7 +4,7 @@ import importlib.util
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 
 from fer.cli.console import exit_on_user_error, own_terminal
-from fer.cli.options import to_sentence
+from fer.cli.options import Parser, to_sentence
 from fer.errors import UserError
 from fer.resources import install_command
 
@@ -35,7 +35,7 @@ def main(program: str) -> None:
     Raises:
         SystemExit: with code 2 if an argument is wrong.
     """
-    parser = ArgumentParser(program, description=to_sentence(HELP))
+    parser = Parser(program, description=to_sentence(HELP))
     add_options(parser)
     options = parser.parse_args()
     with own_terminal(), exit_on_user_error(program):

@@ -25,7 +25,7 @@ from fer.cli import (
     web,
 )
 from fer.cli.console import exit_on_user_error, quiet_libraries
-from fer.cli.options import to_sentence
+from fer.cli.options import Parser, to_sentence
 
 COMMANDS = {
     "predict": predict,
@@ -71,7 +71,7 @@ def build_parser(program: str) -> ArgumentParser:
     """Return the parser of all commands."""
     parser = ArgumentParser(program, description="Facial expression recognition.")
     parser.add_argument("--version", action="version", version=f"facial-expression-recognition {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     for name, command in COMMANDS.items():
         text = command.HELP
         command.add_options(commands.add_parser(name, help=text, description=to_sentence(text)))

@@ -53,12 +53,14 @@ def own_terminal() -> Iterator[None]:
     """Set up the terminal of a program; run everything within this context, including the imports of libraries.
 
     Lines of `CHATTER` do not reach standard error. If standard output or standard error fails (its pipe is closed, the
-    disk is full), the work continues without it. SIGTERM ends the program as Ctrl+C does.
+    disk is full, or it was closed before the start), the work continues without it. SIGTERM ends the program as Ctrl+C
+    does.
 
     Raises:
         SystemExit: with code 2 if standard output failed for another reason than a closed pipe.
     """
     before = sys.stdout, sys.stderr
+    _fill_closed_descriptors()
     end = signal.signal(signal.SIGTERM, _terminate)
     filtered = nullcontext() if VERBOSITY in os.environ else _without_chatter()
     quiet_libraries()
@@ -173,11 +175,26 @@ class _NeverFailing(io.FileIO):
         return len(data)
 
 
+def _fill_closed_descriptors():
+    """Open the null device as standard input, output and error where they are closed.
+
+    Otherwise the next files that are opened get their numbers, and what libraries print is written into these files.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # The lowest free number, which is this one.
+
+
 def _never_failing(stream):
     """Return a text stream to the same file descriptor that fails neither on output errors nor on any character.
 
-    A stream without a file descriptor is returned as it is.
+    A stream without a file descriptor is returned as it is, and for None, as Python has it for a closed one, the null
+    device.
     """
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")
     try:
         stream.flush()
         raw = _NeverFailing(stream.fileno(), "w", closefd=False)

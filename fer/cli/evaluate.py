@@ -86,6 +86,8 @@ def run(options: Namespace) -> int:
         _check_photo_options(options)
     elif options.groups:
         raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
+    elif options.allow_duplicates and not options.duplicates:
+        raise UserError("--allow-duplicates goes with --duplicates. Received: --allow-duplicates alone")
     check_inputs(options.data, options.photos, options.votes)
     check_suffix("`--figure`", options.figure, ".png")
 
@@ -114,7 +116,8 @@ def _check_photo_options(options):
         "--votes": options.votes,
         "--layout": options.layout,
     }
-    given |= {"--duplicates": options.duplicates, "--skip-bad": options.skip_bad, "--path": options.path == "served"}
+    given |= {"--duplicates": options.duplicates, "--allow-duplicates": options.allow_duplicates}
+    given |= {"--skip-bad": options.skip_bad, "--path": options.path == "served"}
     wrong = [name for name, value in given.items() if value]
     if wrong or options.split != "validation":
         raise UserError(f"--photos goes without options of --data. Received: {', '.join(wrong) or '--split'}")

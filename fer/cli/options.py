@@ -2,10 +2,10 @@
 
 import re
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from fer.data.layouts import CODES
 from fer.errors import UserError
@@ -13,6 +13,25 @@ from fer.outputs import is_special, is_stdout
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Pattern of the characters that move the cursor, colour or turn the text around it."""
+
+
+class Parser(ArgumentParser):
+    """Parser that refuses empty values of options and positional arguments, as a shell makes them of unset variables.
+
+    It takes the arguments of `ArgumentParser`.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any):
+        super().__init__(*arguments, **options)
+        self.register("type", None, _not_empty)  # Of values without a type.
+        self.register("type", str, _not_empty)
+        self.register("type", Path, lambda text: Path(_not_empty(text)))
+
+
+def _not_empty(text):
+    if not text:
+        raise ArgumentTypeError("must not be empty. Received: ''")
+    return text
 
 
 def add_model(parser: ArgumentParser) -> None:

@@ -18,7 +18,9 @@ from fer.outputs import (
     is_inside,
     is_new_or_empty,
     is_special,
+    is_stdin,
     is_stdout,
+    real_path,
     written_whole,
 )
 
@@ -169,15 +171,18 @@ class _Report:
 def _check(options, model_files):
     """Raise an error, before any work is done, unless all outputs can be written without replacing an input."""
     from fer.images.formats import find_formats, read_head
+    from fer.images.sources import STANDARD_INPUT
 
-    if options.photos.count("-") > 1:
-        raise UserError(f"Standard input (`-`) can be given once. Received: {options.photos.count('-')} times")
+    if (count := options.photos.count(STANDARD_INPUT)) > 1:
+        raise UserError(f"Standard input (`-`) can be given once. Received: {count} times")
     folders = [photo for photo in options.photos if os.path.isdir(photo)]
     files = [photo for photo in options.photos if os.path.isfile(photo)]
     read = [*files, *model_files]
     if options.csv and not is_special(Path(options.csv)) and find_formats(read_head(options.csv)):
         read += folders
     check_outputs({"`--csv`": options.csv}, read)
+    if options.csv and STANDARD_INPUT in options.photos and is_stdin(options.csv):
+        raise UserError(f"`--csv` must be a file that is not read. Received: {options.csv}, which is standard input")
     if options.json and is_stdout(options.csv):
         raise UserError(
             f"`--csv` must be another file than standard output, where `--json` goes. Received: {options.csv}"
@@ -185,10 +190,23 @@ def _check(options, model_files):
     if options.annotated is None:
         return
     check_folder("`--annotated`", options.annotated)
+    _check_apart(options.csv, options.annotated)
     folder = Path(options.annotated)
     if not _is_free(folder) or any(is_inside(folder, other) for other in folders):
         rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
         raise UserError(f"{rule}. Received: {options.annotated}")
+
+
+def _check_apart(table, drawn):
+    """Raise an error unless the CSV and the annotated pictures, which are JPEGs and folders, can both be written."""
+    if table is None or is_special(Path(table)):
+        return
+    file, folder = real_path(table), real_path(drawn)
+    if folder.is_relative_to(file):
+        rule = "`--csv` must be a file that is neither the folder of `--annotated` nor above it"
+        raise UserError(f"{rule}. Received: {table} and {drawn}")
+    if file.is_relative_to(folder) and file.suffix.lower() != ".csv":
+        raise UserError(f"`--csv` in the folder of `--annotated` must end in .csv. Received: {table}")
 
 
 def _is_free(folder):

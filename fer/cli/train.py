@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer.cli.console import quiet_libraries
-from fer.cli.options import to_sentence
+from fer.cli.options import Parser, to_sentence
 from fer.cli.push import push_trained
 from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: arguments of the command line, without the program; None for those of this process.
     """
     quiet_libraries()
-    parser = argparse.ArgumentParser("python train.py", description=to_sentence(HELP))
+    parser = Parser("python train.py", description=to_sentence(HELP))
     add_options(parser)
     options = parser.parse_args(arguments)
     options.program, options.own_process = parser.prog, arguments is None

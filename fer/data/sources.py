@@ -85,7 +85,7 @@ def open_source(
 def _open_folder(path, how):
     """Yield the `Source` of a folder of pictures, or of the table in a folder."""
     try:
-        names = folders.list_files(path)
+        names = folders.list_files(path, _refuse_repeated)
     except UserError as error:
         raise DataError(str(error)) from None
 
@@ -182,6 +182,11 @@ class _Reading:
     def _name_class(self, name):
         """Return the class that a folder or a number of a table names; the name itself if it is none."""
         return match_class(name, self.classes) or known_class(name) or name
+
+
+def _refuse_repeated(link):
+    """Refuse a link to a folder that another link leads to: its pictures would be left out without a word."""
+    raise UserError(f"A data set must hold each folder once. Received: {link}, a link to a folder that it has")
 
 
 def _count_beside(table, names, head_of):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fer.documents import read_text, split_marked
 from fer.errors import UserError
 from fer.evaluation.plots import save_validation_curves
 from fer.models.config import WEIGHTS, ModelConfig, load_config
@@ -118,8 +119,8 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
         show: function that gets the table before anything is written.
 
     Raises:
-        UserError: if a folder is not valid, if the document lacks the markers, or if there is a PNG of the same name
-            that the document does not show.
+        UserError: if a folder is not valid, if the document lacks the markers or is not UTF-8, or if there is a PNG of
+            the same name that the document does not show.
         OutputError: if a file cannot be written.
     """
     output = Path(output)
@@ -130,7 +131,7 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
     check_outputs({"`--output`": output, "The figure beside `--output`": plot}, read)
     for path in paths:
         _check_facts(path)
-    before, after = _read_document(output, plot)
+    document = _read_document(output, plot)
     contestants = _name_apart([load_contestant(folder) for folder in folders], paths)
     table = render_table(contestants, measure_seconds([one.network for one in contestants]))
     show(table)
@@ -139,7 +140,7 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
     if curves and plot:
         save_validation_curves(plot, curves)
         image = f"\n![Validation accuracy of the runs by epoch]({plot.name})\n"
-    write_text(output, f"{before}{BEGIN}\n\n{table}\n{image}\n{END}{after}")
+    write_text(output, document.replace(f"\n\n{table}\n{image}\n"))
 
 
 def _name_apart(contestants, paths):
@@ -162,20 +163,20 @@ def _check_facts(path):
 
 
 def _read_document(output, plot):
-    """Return the text of a document before and after the comparison; that of a new one if it does not exist.
+    """Return the text of a document around the comparison, as `MarkedText`; that of a new one if it does not exist.
 
     Args:
         output: path of the document.
         plot: path of the PNG beside it; None if there will be none.
 
     Raises:
-        UserError: if the document lacks the markers, or if the PNG exists and the document does not show it.
+        UserError: if the document lacks the markers or is not UTF-8, or if the PNG exists and the document does not
+            show it.
     """
-    document = f"# Comparison\n\n{BEGIN}\n{END}\n"
-    if output.is_file():
-        document = output.read_text(encoding="utf-8")
-    if document.count(BEGIN) != 1 or document.count(END) != 1 or document.index(BEGIN) > document.index(END):
+    text = read_text(output) if output.is_file() else f"# Comparison\n\n{BEGIN}\n{END}\n"
+    document = split_marked(text, BEGIN, END)
+    if document is None:
         raise UserError(f"{output}: the document must hold {BEGIN} and then {END}, each once.")
-    if plot and plot.exists() and f"({plot.name})" not in document:
+    if plot and plot.exists() and f"({plot.name})" not in text:
         raise UserError(f"{plot}: the document does not show this file, which its figure would replace.")
-    return document.split(BEGIN)[0], document.split(END)[1]
+    return document

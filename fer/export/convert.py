@@ -32,7 +32,7 @@ from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import EXPORTS, load_config
+from fer.models.config import EXPORTS, describe_origin, load_config
 from fer.models.conversion import find_backend
 from fer.models.exports import find_origin, record_export, save_exports
 from fer.models.model_folder import find_model, list_files, load_model
@@ -112,18 +112,19 @@ def export_model(
     """
     folder, output = find_model(folder), Path(output)
     check_inputs(data)
-    # The exports of the folder itself may be replaced.
-    read = [file for file in list_files(folder) if file.name not in EXPORTS.values()]
+    # The folder's own export of this format may be replaced.
+    read = [file for file in list_files(folder) if file.name != EXPORTS.get(format)]
     check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
     load_config(folder)
     check_formats([format], quantize)
+    _check_suffix(output, format)
     with written_whole(output) as complete, tempfile.TemporaryDirectory(dir=complete.parent) as staging:
         file = Path(staging, EXPORTS[format])  # Keras requires the suffix of the format.
         network, config = load_model(folder)
         faces = data and load_faces(
             data, "validation", classes=config.labels, image_size=config.image_size, skip_bad=skip_bad
         )
-        made_of = find_origin(folder)
+        made_of = describe_origin(config)  # Of what was loaded; the folder may have changed since.
         _convert(network, config, format, file, made_of, quantize)
         classify_crops = open_export(file, format)
         difference = _compare(network, config, classify_crops)
@@ -187,6 +188,14 @@ def open_export(
         return lambda crops: session.run(["probabilities"], {"image": crops[..., None]})[0]
     network = LiteRTNetwork(Path(path).read_bytes(), threads)
     return lambda crops: network.predict_on_batch(crops[..., None])
+
+
+def _check_suffix(output, format):
+    """Raise a `UserError` if a file has the suffix of another format, as that export of a model folder has."""
+    for other, name in EXPORTS.items():
+        if other != format and output.suffix.lower() == Path(name).suffix:
+            rule = f"`--output` must not end in {output.suffix}, the suffix of {other}, with the format {format}"
+            raise UserError(f"{rule}. Received: {output}")
 
 
 def _convert(network, config, format, path, made_of, quantize):

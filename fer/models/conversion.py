@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fer.errors import UserError
 from fer.models.config import CONFIG, EXPORTS, ModelFolderError, describe_origin, load_config
-from fer.models.exports import export_command
+from fer.models.exports import export_command, judge_export
 from fer.resources import PACKAGE, install_command
 
 PACKAGES = ("keras", "tensorflow", "ai_edge_litert")
@@ -93,7 +93,7 @@ def convert_once(folder: str | os.PathLike[str]) -> Path:
         folder: path of a model folder without a LiteRT file of its weights and calibration.
 
     Raises:
-        ModelFolderError: if it cannot be converted here; the message gives the command to run elsewhere.
+        ModelFolderError: if it cannot be converted here, with the command to run elsewhere, or if it changes meanwhile.
     """
     cached = _find_cached(load_config(folder))
     if not cached.is_dir():
@@ -126,7 +126,9 @@ def _convert(folder, cached):
             complete = Path(staging, cached.name)
             complete.mkdir()
             shutil.copyfile(folder / CONFIG, complete / CONFIG)
-            run_export(folder, complete / file)  # It records the file in the `config.json` beside it.
+            run_export(folder, complete / file)  # It records the file in the `config.json` beside it, if it fits that.
+            if _find_cached(load_config(complete)) != cached or not judge_export(complete, "litert")[0]:
+                raise ModelFolderError(f"{folder}: the model changed while it was converted. Try again.")
             try:
                 complete.rename(cached)
             except OSError:

@@ -162,9 +162,11 @@ def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> Li
         location = convert_once(folder)
         if reason:
             print(reason, file=sys.stderr)
-        record, reason = judge_export(location, "litert")
+        record, _ = judge_export(location, "litert")
     if not record:
-        raise ModelFolderError(reason or f"{location}: it must hold {EXPORTS['litert']}; delete it, to make it anew.")
+        raise ModelFolderError(
+            f"{location}: it must hold {EXPORTS['litert']} and its sha256; delete it, to make it anew."
+        )
     path = location / EXPORTS["litert"]
     return LiteRTFile(read_export(path, record), path, record, config)
 

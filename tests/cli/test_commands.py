@@ -12,6 +12,8 @@ import pytest
 from conftest import ROOT, write_clip
 from huggingface_hub import ModelCard
 
+import train
+from fer.cli import app
 from fer.cli.commands import main
 from fer.images.clips import open_clip
 from fer.labels import EMOTIONS
@@ -276,3 +278,49 @@ def test_groups_requires_photos(command, capsys):
         main([command, *folder, "--data", str(ROOT), "--groups", "A(.)"])
     assert end.value.code == 2
     assert "--groups goes with --photos FOLDER. Received: --groups A(.)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["predict", "a.jpg", ""], "PHOTO"),
+        (["predict", "a.jpg", "--csv="], "--csv"),
+        (["evaluate", "--photos", ""], "--photos"),
+        (["evaluate", "--data", "data", "--classes", "happy", ""], "--classes"),
+        (["data", ""], "PATH"),
+        (["data", "data", "--model", ""], "--model"),
+        (["score", "", "out"], "PICTURES"),
+        (["train", "--data", "data", "--output", ""], "--output"),
+        (["average", "bundled", "bundled", "--output", ""], "--output"),
+    ],
+)
+def test_empty_values_are_refused(words, name, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert capsys.readouterr().err.endswith(f"{words[0]}: error: argument {name}: must not be empty. Received: ''\n")
+
+
+def test_train_py_and_app_py_refuse_empty_values(monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train.main(["--data", "data", "--output", "run", "--votes", ""])
+    monkeypatch.setattr(sys, "argv", ["app.py", "--model", ""])
+    with pytest.raises(SystemExit, match="2"):
+        app.main("python app.py")
+    told = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert told == [
+        "python train.py: error: argument --votes: must not be empty. Received: ''",
+        "python app.py: error: argument --model: must not be empty. Received: ''",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "rule"),
+    [
+        (["--photos", "tests"], "--photos goes without options of --data. Received: --allow-duplicates"),
+        (["--data", "tests"], "--allow-duplicates goes with --duplicates. Received: --allow-duplicates alone"),
+    ],
+)
+def test_allow_duplicates_without_effect_is_refused(words, rule, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["evaluate", *words, "--allow-duplicates"])
+    assert capsys.readouterr().err == f"python -m fer evaluate: {rule}\n"

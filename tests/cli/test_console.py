@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT, hub_environment
 
 import train
+from fer.cli import console
 from fer.cli.commands import main
 from fer.cli.console import VERBOSITY, exit_on_user_error, own_terminal
 from fer.recognition.recognizer import Recognizer
@@ -83,6 +84,7 @@ def test_training_prints_no_messages_of_libraries(draw_dataset, tmp_path):
 CHECK_REFUSALS = """
 import json, os, sys
 import train
+from fer.cli import console
 from fer.cli.commands import main
 from fer.cli.console import exit_on_user_error
 
@@ -214,6 +216,40 @@ def test_a_closed_standard_output_ends_predict_early_but_evaluate_writes_its_fil
         assert main(["evaluate", "--data", str(data), "--json", str(report)]) == 0
     assert json.loads(report.read_text())["n"] == 7
     assert capsys.readouterr().err == f"Written: {report}\n"
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_closed_standard_streams_change_no_answer(astronaut, tmp_path, monkeypatch, capsys, closed):
+    """Cron and daemons close them; Python has None for a stream that was closed before its start."""
+    monkeypatch.setenv(VERBOSITY, "2")
+    monkeypatch.setattr(sys, closed, None)
+    table = tmp_path / "faces.csv"
+    with own_terminal():
+        assert main(["predict", str(astronaut), "--csv", str(table)]) == 0
+        with pytest.raises(SystemExit, match="2"):
+            main(["video", "nowhere.mp4"])
+    assert len(table.read_text().splitlines()) == 2
+    told = capsys.readouterr()
+    if closed == "stdout":
+        assert told.err.splitlines() == [f"Written: {table}", "python -m fer video: nowhere.mp4: no such file."]
+    else:
+        assert told.out == "1 picture; 1 face\n"
+
+
+def test_files_never_get_the_numbers_of_closed_standard_streams(monkeypatch):
+    opened, fstat = [], os.fstat
+
+    def closed(number):
+        if number in (0, 2):
+            raise OSError
+        return fstat(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", closed)
+        patch.setattr(os, "open", lambda path, flags: opened.append(path) or 9)
+        patch.setattr(os, "set_inheritable", lambda number, inheritable: opened.append(inheritable))
+        console._fill_closed_descriptors()
+    assert opened == [os.devnull, True] * 2
 
 
 def test_a_full_disk_behind_standard_output_is_reported_in_one_sentence(astronaut, redirect_stdout, capsys):

@@ -123,6 +123,38 @@ def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, caps
     assert "Standard input (`-`) can be given once. Received: 2 times" in refused(["-", "-"], capsys)
 
 
+def test_a_csv_that_would_replace_standard_input_is_refused(photos, tmp_path, monkeypatch, capsys):
+    face, hard, link, fstat = photos / "face.jpg", tmp_path / "hard.jpg", tmp_path / "link.jpg", os.fstat
+    os.link(face, hard)
+    link.symlink_to(face)
+    before = face.read_bytes()
+    monkeypatch.setattr(os, "fstat", lambda number: os.stat(face) if number == 0 else fstat(number))
+    for table in (face, hard, link):
+        said = refused(["-", "--csv", table], capsys)
+        assert f"`--csv` must be a file that is not read. Received: {table}, which is standard input" in said
+    assert face.read_bytes() == hard.read_bytes() == before
+
+
+def test_the_csv_and_the_annotated_pictures_never_have_the_same_place(photos, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("fer.recognition.recognizer.Recognizer.open", lambda *_: pytest.fail("the work has begun"))
+    face, out, empty, link = photos / "face.jpg", tmp_path / "out", tmp_path / "empty", tmp_path / "link"
+    empty.mkdir()
+    link.symlink_to(out)
+    rule = "`--csv` must be a file that is neither the folder of `--annotated` nor above it"
+    for table, drawn in ((out, out), (out, out / "drawn"), (link, out), (empty / ".." / "out", out)):
+        assert f"{rule}. Received: {table} and {drawn}" in refused([face, "--csv", table, "--annotated", drawn], capsys)
+    said = refused([face, "--csv", empty / "face.jpg", "--annotated", empty], capsys)
+    assert "`--csv` in the folder of `--annotated` must end in .csv" in said
+    assert sorted(tmp_path.iterdir()) == [empty, link, photos]
+
+
+def test_a_csv_beside_the_annotated_pictures_is_written(photos, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    assert main(["predict", str(photos / "face.jpg"), "--csv", str(out / "faces.csv"), "--annotated", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["face.jpg", "faces.csv"]
+
+
 def test_a_csv_that_cannot_be_written_is_reported_in_one_sentence(photos, capsys):
     err = refused([photos / "face.jpg", "--csv", "/dev/full"], capsys)
     assert err.splitlines()[-1] == "python -m fer predict: /dev/full: cannot be written: No space left on device"

@@ -222,3 +222,14 @@ def test_resize_gives_the_pictures_that_loading_at_that_size_gives(dataset):
     np.testing.assert_array_equal(small.resize(64).images, large.images)
     assert small.resize(64).names == large.names
     assert small.resize(48) is small
+
+
+def test_a_folder_that_is_linked_into_two_splits_is_refused(tmp_path):
+    kept = tmp_path / "kept" / "happy"
+    kept.mkdir(parents=True)
+    Image.new("L", (48, 48)).save(kept / "a.png")
+    for split in ("train", "validation"):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        (tmp_path / "set" / split / "happy").symlink_to(kept)
+    with pytest.raises(DataError, match="must hold each folder once. Received: .*validation.happy, a link to a folder"):
+        load_faces(tmp_path / "set", "train")

@@ -28,9 +28,10 @@ def test_depthwise_convolutions_are_counted():
 def test_compare_replaces_only_its_table_in_the_document(untrained, tmp_path, capsys):
     run, output = untrained, tmp_path / "comparison.md"
     (run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n1,0.6\n")
-    output.write_text(f"# Ours\n\n{BEGIN}\nold\n{END}\n\nThe end.\n")
+    output.write_bytes(f"# Ours\r\n\r\n{BEGIN}\r\nold\r\n{END}\r\n\r\nThe end.\r\n".encode())
     for _ in range(2):
         assert main(["compare", "bundled", str(run), "--output", str(output)]) == 0
+    assert output.read_bytes().count(b"\n") == output.read_bytes().count(b"\r\n")
     document, accuracy = output.read_text(), json.loads((BUNDLED / METRICS).read_text())["accuracy"]
     assert document.startswith("# Ours\n")
     assert document.endswith(f"{END}\n\nThe end.\n")
@@ -57,6 +58,8 @@ def test_runs_of_the_same_name_are_told_apart_by_the_folder_above(untrained, tmp
 def test_models_and_documents_that_cannot_be_compared_are_refused(tmp_path, capsys):
     prose = tmp_path / "prose.md"
     prose.write_text("no place\n")
+    latin = tmp_path / "latin.md"
+    latin.write_bytes(f"Über\n{BEGIN}\n{END}\n".encode("latin-1"))
     incomplete = shutil.copytree(BUNDLED, tmp_path / "incomplete")
     document = json.loads((incomplete / CONFIG).read_text())
     del document["training"]["seconds"]
@@ -69,6 +72,7 @@ def test_models_and_documents_that_cannot_be_compared_are_refused(tmp_path, caps
         ([str(empty), "--output", new], "a comparison needs the model's figures"),
         ([str(incomplete), "--output", new], "a comparison needs seconds"),
         (["bundled", "--output", str(prose)], "the document must hold"),
+        (["bundled", "--output", str(latin)], f"{latin}: must be a text in UTF-8. Received: invalid"),
         (["bundled", "--output", str(tmp_path / "none" / "x.md")], "an existing folder"),
     ):
         with pytest.raises(SystemExit) as end:

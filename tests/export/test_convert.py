@@ -106,6 +106,35 @@ def test_an_export_that_disagrees_with_keras_is_not_written(small, tmp_path, cap
     assert not list(output.parent.iterdir())
 
 
+def test_an_export_never_replaces_that_of_another_format(small, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(fer.export.convert, "load_model", lambda folder: pytest.fail("the work has begun"))
+    served, other = small / EXPORTS["litert"], tmp_path / "other" / EXPORTS["litert"]
+    other.parent.mkdir()
+    for file in (served, other):
+        shutil.copy(exported / EXPORTS["litert"], file)
+    for output, rule in (
+        (served, "must be a file that is not read"),
+        (other, "must not end in .tflite, the suffix of"),
+    ):
+        with pytest.raises(UserError, match=f"`--output` {rule}.* Received: {output}"):
+            export_model(small, "onnx", output)
+    assert served.read_bytes() == other.read_bytes() == (exported / EXPORTS["litert"]).read_bytes()
+
+
+@pytest.mark.usefixtures("conversion_of_another")
+def test_an_export_is_recorded_as_made_of_what_was_loaded(small, monkeypatch):
+    load = fer.export.convert.load_model
+
+    def load_and_change(folder):
+        loaded = load(folder)
+        save_calibration(folder, Calibration(temperature=0.3))
+        return loaded
+
+    monkeypatch.setattr(fer.export.convert, "load_model", load_and_change)
+    export_model(small, "litert", small / EXPORTS["litert"])
+    assert "litert" not in load_config(small).exports
+
+
 @pytest.mark.usefixtures("converted")
 def test_an_export_that_answers_nan_is_refused(small, tmp_path, monkeypatch):
     monkeypatch.setattr(fer.export.convert, "open_export", lambda *_: lambda crops: np.full((len(crops), 2), np.nan))

@@ -69,7 +69,7 @@ def test_linked_folders_are_read_and_links_to_nothing_are_reported(tmp_path):
     (tmp_path / "photos" / "stored").symlink_to(tmp_path / "photos" / ".store")
     found, notes = find(tmp_path / "photos")
     assert [str(picture.place) for picture in found] == [
-        "broken.png", "itself.png", "below/again/a.png", "linked/a.png", "stored/b.png"
+        "broken.png", "itself.png", "linked/a.png", "stored/b.png"
     ]  # fmt: skip
     for picture in found[:2]:
         with pytest.raises(UserError, match=f"{picture.place}: no such file"):
@@ -84,6 +84,33 @@ def test_folders_that_link_to_each_other_are_read_once(tmp_path):
         for other in "abcdefgh":
             (tmp_path / name / f"to-{other}").symlink_to(tmp_path / other)
     assert [str(picture.place) for picture in find(tmp_path)[0]] == [f"{name}/1.png" for name in "abcdefgh"]
+
+
+def test_linked_folders_that_link_to_each_other_are_read_once(tmp_path):
+    """The links lead out of the folder that is read."""
+    for name in ("start", *"abc"):
+        (tmp_path / name / "below" / ".store").mkdir(parents=True)
+        for place in (".", "below", "below/.store"):
+            (tmp_path / name / place / "1.png").write_bytes(PNG)
+        for other in "abc":
+            (tmp_path / name / f"to-{other}").symlink_to(tmp_path / other)
+            (tmp_path / name / f"to-below-{other}").symlink_to(tmp_path / other / "below")
+            (tmp_path / name / "below" / f"to-stored-{other}").symlink_to(tmp_path / other / "below" / ".store")
+    pictures, _ = find(tmp_path / "start")
+    places = sorted(os.path.relpath(os.path.realpath(picture.content), tmp_path) for picture in pictures)
+    stored = [f"{name}/below/.store/1.png" for name in "abc"]
+    assert places == sorted([f"{name}/{place}1.png" for name in ("start", *"abc") for place in ("", "below/")] + stored)
+    assert [str(picture.place) for picture in pictures][:3] == ["1.png", "below/1.png", "below/to-stored-a/1.png"]
+
+
+def test_a_folder_above_that_a_linked_folder_links_to_is_read_without_the_folder_itself(tmp_path):
+    for name in ("above/start", "above/other", "linked"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.png").write_bytes(PNG)
+    (tmp_path / "above" / "start" / "on").symlink_to(tmp_path / "linked")
+    (tmp_path / "linked" / "on").symlink_to(tmp_path / "above")
+    places = [str(picture.place) for picture in find(tmp_path / "above" / "start")[0]]
+    assert places == ["1.png", "on/1.png", "on/on/other/1.png"]
 
 
 def test_files_in_hidden_folders_of_a_zip_are_left_out(tmp_path):

@@ -2,6 +2,7 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -87,6 +88,29 @@ def test_of_two_simultaneous_conversions_one_is_kept_and_both_can_be_used(folder
     read_litert_file(folder).open()
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.usefixtures("conversion_here", "conversion_of_another")
+def test_a_model_that_changes_while_it_is_converted_is_not_kept(folder, cache, monkeypatch, moment):
+    """The training that writes it ends at this moment, before or after its `config.json` is copied."""
+    place = convert_once(folder)
+    shutil.rmtree(place)
+
+    def change_and_copy(source, target):
+        if moment == "after":
+            shutil.copyfile(source, target)
+        save_calibration(folder, Calibration(0.3))
+        if moment == "before":
+            shutil.copyfile(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "shutil", SimpleNamespace(copyfile=change_and_copy))
+        with pytest.raises(ModelFolderError, match=f"{folder}: the model changed while it was converted. Try again"):
+            convert_once(folder)
+    assert not list(cache.iterdir())
+    load_litert_network(folder)
+    assert [path.name for path in cache.iterdir()] != [place.name]
+
+
 def test_an_interrupted_conversion_leaves_nothing(folder, cache, monkeypatch):
     def interrupt(folder, file):
         file.write_bytes(b"half")
@@ -105,7 +129,7 @@ def test_a_changed_file_in_the_cache_is_refused(folder):
     with pytest.raises(ModelFolderError, match="model.tflite: .* bytes expected by config.json; .*, or delete it"):
         load_litert_network(folder)
     (place / EXPORTS["litert"]).unlink()
-    with pytest.raises(ModelFolderError, match="it must hold model.tflite; delete it, to make it anew"):
+    with pytest.raises(ModelFolderError, match="it must hold model.tflite and its sha256; delete it, to make it"):
         load_litert_network(folder)
 
 
