@@ -137,9 +137,7 @@ def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, m
     answers[0], answers[1], notes = None, ImageError("1.png: empty."), []
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
     metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path / "lab", note=notes.append)
-    assert notes == [
-        "lab: 1 of 200 photos cannot be read and count as wrong answers, such as 1.png: the file is empty."
-    ]
+    assert notes == ["lab: 1 of 200 photos cannot be read and count as wrong answers, such as 1.png: empty."]
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
     assert len(scores) == 5

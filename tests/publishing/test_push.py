@@ -54,7 +54,6 @@ def test_git_allows_and_a_model_has_the_tags_that_are_not_refused():
     ("options", "message"),
     [
         (["--tag", "v1 beta"], "Received: 'v1 beta'"),
-        (["--tag", ""], "Received: ''"),
         (["--tag", "v1", "--create-pr"], "`--tag` goes without `--create-pr`, since only commits of main get tags"),
     ],
 )
