@@ -56,7 +56,8 @@ def main():
                     picture, box = paste(photo, faces[0].box, width, size)
                     row[width] += pick(detector.detect(picture), box) is not None
     rows = [[f"{size[0]}x{size[1]}", *(f"{row[width] / count:.0%}" for width in WIDTHS)] for size, row in found.items()]
-    print(table([f"picture; width of the face, {count} faces", *(f"{width} px" for width in WIDTHS)], rows))
+    print(f"{count} faces\n")
+    print(table(["picture; width of the face", *(f"{width} px" for width in WIDTHS)], rows))
 
 
 if __name__ == "__main__":

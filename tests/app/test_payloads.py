@@ -417,6 +417,10 @@ def test_a_click_is_two_numbers(join, data):
     assert join("click", None, "en", event_data=data) == "`event_data` must have an `index` of two numbers."
 
 
+def test_without_a_clip_the_page_says_that_one_is_needed(join):
+    assert join("show_2", None, 0.5, "en")[0] == "Choose a clip, then press “Read the clip”."
+
+
 def test_a_click_beside_all_faces_and_an_empty_choice_are_valid(join):
     assert isinstance(join("click", None, "en", event_data={"index": [1, 2], "value": None}), list)
     assert isinstance(join("choose", None, None, "en"), list)

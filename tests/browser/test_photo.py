@@ -61,6 +61,7 @@ def test_a_photo_pasted_with_the_keyboard_replaces_another(page, tmp_path):
 def test_a_photo_of_the_camera_is_recognized(page):
     page.get_by_role("button", name="Capture from camera").click()
     page.get_by_text("Click to Access Webcam").click()
+    page.wait_for_function("document.querySelector('#photo video')?.readyState >= 2")  # It shows a frame.
     page.get_by_role("button", name="capture photo").click()
     expect(page.locator("#message")).to_contain_text("One face: happy")
 
