@@ -154,7 +154,8 @@ class _PhotoPage:
         return self._view_face(shown, number and number - 1, language)
 
     def click(self, shown, language, event: gr.SelectData):
-        return self._view_face(shown, face_at(shown or (), *event.index), language)
+        index = face_at(shown or (), *event.index)
+        return ({} if index is None else {self.number: index + 1}) | self._view_face(shown, index, language)
 
     def _view_face(self, shown, index, language):
         """Show the face with an index; None shows no other one than before."""
@@ -163,7 +164,7 @@ class _PhotoPage:
             return {self.number: None, self.panel: _view(language, recognizer), self.message: say(language, "app.gone")}
         if index is None or not 0 <= index < len(shown):
             return {self.panel: gr.skip()}
-        return {self.number: index + 1, self.panel: _view(language, recognizer, shown[index][1])}
+        return {self.panel: _view(language, recognizer, shown[index][1])}
 
 
 def add_photo_endpoints(services: Services) -> None:
