@@ -29,11 +29,11 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the rows as JSON."""
 
-CLEAR = """(table) => {
+CLEAR = """(counts, table) => {
   const locked = {__type__: "update", interactive: false};
-  return [[], "", {...table, data: []}, null, locked, locked];
+  return [[], `<div style="visibility: hidden">${counts}</div>`, {...table, data: []}, null, locked, locked];
 }"""
-"""JavaScript that empties the answers and locks the buttons that save them."""
+"""JavaScript that empties the answers and locks the buttons that save them. The counts keep their place."""
 
 
 def build_batch_page(services: Services, language: gr.Textbox) -> None:
@@ -79,7 +79,7 @@ class _BatchPage:
             self.message, self.gallery, self.counts, self.table, self.answer, self.save_csv, self.save_rows,
         ]  # fmt: skip
         # While other files are read, their names must not stand beside answers that can be saved.
-        self.files.change(None, self.table, answers[1:], js=CLEAR, api_visibility="private")
+        self.files.change(None, [self.counts, self.table], answers[1:], js=CLEAR, api_visibility="private")
         run = gr.on(
             [self.files.change, language.change], self.show, [self.files, language], answers, preprocess=False,
             api_visibility="private", show_progress_on=self.message, trigger_mode="always_last", **BATCH_QUEUE,
