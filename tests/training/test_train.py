@@ -27,6 +27,12 @@ from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _imported():
+    """Import Keras before the first test, which would otherwise take seconds longer than the others."""
+    import fer.training.train  # noqa: F401
+
+
 @pytest.fixture(scope="module")
 def data(trained):
     """Folder of the data set of `trained`."""
