@@ -81,6 +81,13 @@ def add_votes(parser: ArgumentParser, use: str) -> None:
     parser.add_argument("--votes", metavar="CSV", help=f"file with the votes of FER+: {use}")
 
 
+def add_commit(parser: ArgumentParser) -> None:
+    """Add the options of the commit that publishes a model on the Hub."""
+    parser.add_argument("--private", action="store_true", default=None, help="make a new repository of the Hub private")
+    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
+    parser.add_argument("--tag", metavar="NAME", help="tag the commit with this name, such as v1.0")
+
+
 def add_skip_bad(parser: ArgumentParser) -> None:
     """Add the option `--skip-bad`, which leaves out what cannot be read of a data set."""
     parser.add_argument(

@@ -4,6 +4,7 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from os import PathLike
 
+from fer.cli.options import add_commit
 from fer.errors import UserError
 
 HELP = "publish a model folder on the Hugging Face Hub"
@@ -16,9 +17,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "repository", metavar="OWNER/NAME", help="repository of the model, which is created if it does not exist"
     )
-    parser.add_argument("--private", action="store_true", default=None, help="make a new repository private")
-    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
-    parser.add_argument("--tag", metavar="NAME", help="tag the commit with this name, such as v1.0")
+    add_commit(parser)
     parser.add_argument(
         "--export",
         nargs="+",

@@ -5,7 +5,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 
-from fer.cli.options import add_allow_duplicates, add_data, add_layout, add_skip_bad, add_votes
+from fer.cli.options import add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
 from fer.labels import EMOTIONS
 from fer.models.redaction import last_part
@@ -103,9 +103,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--process-id", type=int, metavar="I", help="number of this process, from 0; process 0 writes the files"
     )
     parser.add_argument("--push-to-hub", metavar="OWNER/NAME", help="publish the model on the Hugging Face Hub")
-    parser.add_argument("--private", action="store_true", default=None, help="make a new repository of the Hub private")
-    parser.add_argument("--create-pr", action="store_true", help="open a pull request instead of committing")
-    parser.add_argument("--tag", metavar="NAME", help="tag the commit with this name, such as v1.0")
+    add_commit(parser)
     parser.add_argument(
         "--export",
         nargs="+",

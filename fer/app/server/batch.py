@@ -44,11 +44,6 @@ class Listing(NamedTuple):
     notes: list[tuple[str, str]]
 
 
-class _TooManyError(UserError):
-    def __init__(self, count):
-        super().__init__(f"A batch may have at most {MAX_PICTURES} pictures. Received: {count}")
-
-
 def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = None) -> Listing:
     """Return the pictures among files and in zips, in their order.
 
@@ -65,8 +60,7 @@ def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = Non
     """
     listing = Listing([], Counter(), [])
     paths = [Path(path) for path in paths]
-    if len(paths) > MAX_PICTURES:
-        raise _TooManyError(len(paths))
+    _check_count(len(paths))
     for path, name in zip(paths, names or [path.name for path in paths], strict=True):
         if path.suffix.lower() == ".zip" or is_zip(read_head(path)):
             try:
@@ -75,8 +69,7 @@ def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = Non
                 listing.pictures.append(Picture(name, path, problem=str(error)))
         else:
             listing.pictures.append(Picture(name, path))
-    if len(listing.pictures) > MAX_PICTURES:
-        raise _TooManyError(len(listing.pictures))
+    _check_count(len(listing.pictures))
     return listing
 
 
@@ -99,6 +92,11 @@ def open_picture(picture: Picture, load_image: Callable[..., Image.Image]) -> Im
     with open_zip(picture.path, picture.name, MAX_DIRECTORY) as archive:
         content = read_member(archive, picture.member, picture.name, MAX_PHOTO_BYTES)
     return load_image(io.BytesIO(content), picture.name)
+
+
+def _check_count(count):
+    if count > MAX_PICTURES:
+        raise UserError(f"A batch may have at most {MAX_PICTURES} pictures. Received: {count}")
 
 
 def _list_zip(path, name, listing):
