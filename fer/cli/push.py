@@ -47,14 +47,14 @@ def push_trained(folder: str | PathLike[str], repository: str, options: Namespac
         options: values of the optional arguments that `add_options` defines.
 
     Raises:
-        UserError: if the Hub refuses the model; with the reason, the model's folder and the command that publishes it.
+        UserError: if the model cannot be published; with the reason, the model's folder and the command that publishes
+            it.
     """
-    from fer.hub.errors import HubError
     from fer.publishing.push import push_model
 
     try:
         pushed = push_model(folder, repository, options.private, options.create_pr, options.tag, options.export)
-    except HubError as error:
+    except UserError as error:
         again = ["python", "-m", "fer", "push", str(folder), repository]
         again += ["--private"] * bool(options.private) + ["--create-pr"] * options.create_pr
         again += ["--tag", options.tag] if options.tag else []

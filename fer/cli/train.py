@@ -100,12 +100,13 @@ def measure(trained: "Trained") -> None:
     from fer.models.calibration import UNCALIBRATED
     from fer.models.config import CONFIG, load_config
     from fer.models.model_folder import FIGURES, save_model
-    from fer.models.redaction import clean_training
+    from fer.models.redaction import clean_training, start_repository
     from fer.training.facts import describe_training
     from fer.training.small_sets import warn_if_trivial
 
     plan, data, origins, options = trained.plan, trained.data, trained.origins, trained.plan.options
-    training = clean_training(describe_training(trained, command_to_publish(options)))
+    repository = start_repository({"start": origins.start_facts})
+    training = clean_training(describe_training(trained, command_to_publish(options, repository)))
     # That of a run that is resumed, for which `fer calibrate` may have chosen a prior.
     calibration = load_config(options.output).calibration if (options.output / CONFIG).exists() else UNCALIBRATED
     config = replace(plan.config, training=training, calibration=calibration)

@@ -8,7 +8,7 @@ from pathlib import Path
 from fer.cli.options import add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
 from fer.labels import EMOTIONS
-from fer.models.redaction import last_part
+from fer.models.redaction import remove_folder
 from fer.training.recipes import RECIPES, Recipe
 
 UNPUBLISHED = ("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag")
@@ -93,7 +93,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compute in bfloat16, which is twice as fast on processors that support it",
     )
-    parser.add_argument("--license", metavar="ID", help="licence of the model, for its card, such as cc-by-4.0")
+    parser.add_argument(
+        "--license",
+        metavar="ID",
+        help="licence of the model, for its card: an identifier of the Hub, such as cc-by-4.0 or other",
+    )
     hosts = parser.add_argument_group(
         "several machines", "Run the same command on each machine, with its own --process-id. Needs JAX."
     )
@@ -138,8 +142,13 @@ def _add_recipe(parser):
             group.add_argument(f"--{name}", type=field.type, metavar=metavar, help=text + default)
 
 
-def command_to_publish(options: argparse.Namespace) -> str:
-    """Return the command line for the model card: each path by its last part, without the options `UNPUBLISHED`."""
+def command_to_publish(options: argparse.Namespace, repository: str = "") -> str:
+    """Return the command line for the model card: each path by its last part, without the options `UNPUBLISHED`.
+
+    Args:
+        options: values of the options that `add_options` defines.
+        repository: `OWNER/NAME` if `--start` names a model on the Hub; "" otherwise.
+    """
     from fer.training.plan import STARTED  # Imports NumPy, which the help does not need.
 
     parser, words = argparse.ArgumentParser(), options.program.split()
@@ -153,5 +162,5 @@ def command_to_publish(options: argparse.Namespace) -> str:
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
             values = value if isinstance(value, list) else [value]
-            words += [last_part(value) if name in PATHS else str(value) for value in values]
+            words += [remove_folder(value, repository) if name in PATHS else str(value) for value in values]
     return shlex.join(words)

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import validate_repo_id
 
-from fer.hub.errors import FAILURES, HubError, explain
+from fer.hub.errors import HubError, explained
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, load_config
 from fer.models.model_folder import METRICS, find_model
 from fer.models.redaction import last_part
@@ -82,7 +82,7 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
         ModelFolderError: if `config.json` is not valid.
     """
     named = f"{repository}@{revision}" if revision else repository
-    try:
+    with explained(named):
         # The folder's name is the sha of the commit. Take every file from it, even if `main` moves meanwhile.
         folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
         load_config(folder)
@@ -90,8 +90,6 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
         # Both files are optional: the metrics are only shown, and without the LiteRT file the weights are converted.
         for name in (METRICS, EXPORTS["litert"]):
             _download_if_there(repository, name, folder.name)
-    except FAILURES as error:
-        raise HubError(f"{named}: {explain(error)}") from None
     return ModelSource(repository, folder, folder.name)
 
 
@@ -123,7 +121,7 @@ def _download_if_there(repository, name, sha):
     """Download a file of a commit that may lack it.
 
     Raises:
-        LocalEntryNotFoundError: or another of `FAILURES`, if the Hub refuses or cannot be asked.
+        LocalEntryNotFoundError: or another of `fer.hub.errors.FAILURES`, if the Hub refuses or cannot be asked.
     """
     if try_to_load_from_cache(repository, name, revision=sha) is not None:  # The file, or the note that there is none.
         return

@@ -3,7 +3,9 @@
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import Any
 
 from huggingface_hub import constants
@@ -22,9 +24,10 @@ from huggingface_hub.errors import (
 from fer.errors import UserError
 from fer.models.config import CONFIG, WEIGHTS
 
-FAILURES = (HfHubHTTPError, HTTPError, OSError, UnicodeError, XetDownloadError, RuntimeError)
-"""Exceptions that huggingface_hub raises if the Hub refuses a request or cannot be reached, if the cache cannot be
-written, and if a token is not ASCII (`UnicodeError`). Xet transfers raise the last two."""
+FAILURES = (HfHubHTTPError, HTTPError, OSError, ValueError, XetDownloadError, RuntimeError)
+"""Exceptions that huggingface_hub raises if the Hub refuses a request or cannot be reached, and if the cache cannot be
+written. A `ValueError` tells that the Hub refuses a card or a file, that an answer is not JSON, or that a token is not
+ASCII. Xet transfers raise the last two."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors for a full disk, an exhausted quota and a file that is too large."""
 
@@ -49,7 +52,15 @@ def _explain_missing(error):
 
 def _explain_status(error):
     status = status_of(error)
-    return STATUSES.get(status, f"the Hub answered with an error ({status}). Try again later.")
+    if status in STATUSES:
+        return STATUSES[status]
+    if status < 500:
+        return f"the Hub refused it ({status}{f': {error.server_message}' if error.server_message else ''})."
+    return f"the Hub answered with an error ({status}). Try again later."
+
+
+def _explain_refusal(error):
+    return f"the Hub refused it ({error})."
 
 
 def _explain_connection(error):
@@ -57,7 +68,7 @@ def _explain_connection(error):
 
 
 def _explain_transfer(error):
-    reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+    reason = getattr(error, "strerror", None) or (str(error).strip().splitlines() or [type(error).__name__])[-1]
     in_xet = re.search(r"\(os error (\d+)\)", reason)
     number = int(in_xet[1]) if in_xet else getattr(error, "errno", None)
     if number in NO_ROOM:
@@ -74,6 +85,8 @@ STATUSES = {
 }
 """Explanations by HTTP status."""
 EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {
+    JSONDecodeError: f"the Hub cannot be reached: what answers at {constants.ENDPOINT} is not the Hub. "
+    "Check HF_ENDPOINT, and whether the network asks for a login.",
     UnicodeError: "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`.",
     GatedRepoError: "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours.",
     RepositoryNotFoundError: "no such folder here, and no such repository on the Hub, or it is private. "
@@ -84,6 +97,7 @@ EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {
     EntryNotFoundError: f"the repository holds no {CONFIG} or no {WEIGHTS}: it is not a model of this project.",
     HfHubHTTPError: _explain_status,
     HTTPError: _explain_connection,
+    ValueError: _explain_refusal,
 }
 """Explanations by class of error, as texts or as functions of the error. `explain` takes the first class that fits, so
 subclasses stand before their base classes."""
@@ -98,3 +112,19 @@ def explain(error: Exception) -> str:
     found = (reason for kind, reason in EXPLANATIONS.items() if isinstance(error, kind))
     reason = next(found, _explain_transfer)
     return reason if isinstance(reason, str) else reason(error)
+
+
+@contextmanager
+def explained(subject: str, explain: Callable[[Any], str] = explain) -> Iterator[None]:
+    """Raise a `HubError` of one sentence instead of an error of huggingface_hub.
+
+    Args:
+        subject: beginning of the sentence, such as the name of the repository.
+        explain: function that returns the remaining part for one of `FAILURES`.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except FAILURES as error:
+        raise HubError(f"{subject}: {explain(error)}") from None

@@ -1,31 +1,20 @@
 """Bounds on the decoding work that a file may ask for, judged from its bytes before anything is decoded."""
 
-import re
-import struct
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from fer.errors import UserError
+from fer.images.jpeg import MAX_SEGMENTS, outline_jpeg
 
 MAX_SCAN_PIXELS = 600_000_000
 """Largest product of a JPEG's pixels and scans: 12 scans of 50 megapixels; a progressive JPEG usually has 10 scans. A
 scan is a pass over the whole picture and takes 2 to 4 ms per megapixel, however few bytes it has."""
-MAX_PADDING = 65_536
-"""Largest number of bytes between the segments of a JPEG's header. Pillow skips these bytes one by one."""
 MAX_RUN_BYTES = 2_000_000
 """Largest run-length encoded BMP in bytes. Pillow reads its bytes one by one, and takes half a second for this many.
 Other BMPs are bounded by their pixels."""
 MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
 """Largest number of blocks before a GIF's first frame, since Pillow may append each to the blocks before it; and of
 chunks in a PNG, which libpng writes with 8 kB each."""
-MAX_SEGMENTS = 2_000
-"""Largest number of segments of a JPEG. A camera's JPEG has about 20; a colour profile or metadata take one for every
-64 kB."""
-_JPEG_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-"""Pattern of the marker that begins a segment. Within a scan's data, 0xFF is followed by 0 or by a restart marker."""
-_NO_FRAMES = (0xC4, 0xC8, 0xCC)
-"""Markers among those of a JPEG's frames that begin none: Huffman tables, an extension, and arithmetic conditioning."""
 
 
 class ImageError(UserError):
@@ -41,7 +30,7 @@ def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:
         name: name of the picture in an error.
 
     Raises:
-        ImageError: if a JPEG exceeds `MAX_SCAN_PIXELS`, `MAX_SEGMENTS` or `MAX_PADDING`, a GIF or PNG exceeds
+        ImageError: if a JPEG exceeds `MAX_SCAN_PIXELS` or `fer.images.jpeg.MAX_SEGMENTS`, a GIF or PNG exceeds
             `MAX_BLOCKS`, or a BMP exceeds `MAX_RUN_BYTES`.
     """
     if "JPEG" in formats:
@@ -53,48 +42,11 @@ def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:
         _check_blocks(content, formats[0], name)
 
 
-class JpegOutline(NamedTuple):
-    """The quantities in a JPEG's markers that determine how long its decoding takes.
-
-    pixels: width times height of the largest frame that the file declares.
-    scans: number of passes over all pixels.
-    segments: number of segments; counting ends above `MAX_SEGMENTS`.
-    padding: number of bytes between the segments of the header.
-    frames: kinds of the declared frames: 0xC0 to 0xCF except `_NO_FRAMES` (ITU-T T.81, table B.1).
-    """
-
-    pixels: int
-    scans: int
-    segments: int
-    padding: int
-    frames: tuple[int, ...]
-
-
-def outline_jpeg(content: bytes) -> JpegOutline:
-    """Return the `JpegOutline` of a JPEG's bytes, without decoding it."""
-    pixels, scans, segments, padding, position, frames = 0, 0, 0, 0, 2, ()
-    while segments <= MAX_SEGMENTS and (marker := _JPEG_MARKER.search(content, position)):
-        kind, segments = marker[1][0], segments + 1
-        if kind == 0xD9:
-            break
-        padding += 0 if scans else marker.start() - position
-        if 0xC0 <= kind <= 0xCF and kind not in _NO_FRAMES:
-            frames += (kind,)
-            height, width = struct.unpack(">HH", content[marker.end() + 3 : marker.end() + 7].ljust(4, b"\0"))
-            pixels = max(pixels, width * height)
-        scans += kind == 0xDA
-        position = marker.end() + int.from_bytes(content[marker.end() : marker.end() + 2], "big")
-    return JpegOutline(pixels, scans, segments, padding, frames)
-
-
 def _check_jpeg(outline, name):
     if outline.segments > MAX_SEGMENTS or outline.scans * outline.pixels > MAX_SCAN_PIXELS:
         most = min(MAX_SEGMENTS, MAX_SCAN_PIXELS // max(outline.pixels, 1))
         received = f"{outline.scans} scans in the first {outline.segments} segments"
         raise ImageError(f"{name}: a JPEG of this size may have at most {most} scans. Received: {received}.")
-    if outline.padding > MAX_PADDING:
-        received = f"{outline.padding} of them"
-        raise ImageError(f"{name}: a JPEG may have at most {MAX_PADDING} bytes of padding. Received: {received}.")
 
 
 def _check_blocks(content, kind, name):

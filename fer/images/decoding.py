@@ -25,8 +25,9 @@ from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image
 
-from fer.images.bounds import ImageError, outline_jpeg
+from fer.images.bounds import ImageError
 from fer.images.formats import HEAD_BYTES, find_formats
+from fer.images.jpeg import outline_jpeg
 from fer.images.loading import decode, note_of, read_file, set_note
 from fer.resources import PACKAGE
 
@@ -37,6 +38,8 @@ MEMORY = 640_000_000
 takes 18 bytes per pixel, and AVIF with transparency. An idle process uses 130 MB of it, and 35 MB of memory."""
 LIGHT_PIXELS = 25_000_000
 """Largest number of pixels of a JPEG that is decoded without a separate process; most cameras' pictures have fewer."""
+LIGHT_TABLES = 65_536
+"""Largest number of bytes of the tables of such a JPEG, which usually take one or two kilobytes."""
 HUFFMAN_FRAMES = (0xC0, 0xC1, 0xC2)
 """Kinds of the frames of ordinary JPEGs: baseline, extended and progressive. Arithmetic coding takes more work."""
 LARGE_PIXELS = 16_000_000
@@ -229,7 +232,7 @@ def _is_light(content):
         return False
     outline = outline_jpeg(content)
     usual = len(outline.frames) == 1 and outline.frames[0] in HUFFMAN_FRAMES
-    return usual and not outline.padding and 0 < outline.pixels <= LIGHT_PIXELS
+    return usual and outline.tables <= LIGHT_TABLES and 0 < outline.pixels <= LIGHT_PIXELS
 
 
 def _serve(connection, seconds, memory):

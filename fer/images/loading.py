@@ -3,7 +3,6 @@
 import io
 import math
 import os
-import struct
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -11,11 +10,13 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from fer.errors import UserError
 from fer.images.bounds import ImageError, check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
+from fer.images.jpeg import strip_jpeg
+from fer.images.orientation import find_orientation, turn_upright
 
 MAX_PIXELS = 50_000_000
 """Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
@@ -75,7 +76,7 @@ def to_image(photo: Photo) -> Image.Image:
         try:
             photo.load()  # `Image.open` decodes when pixels are first needed.
             return _to_rgb(photo)
-        except (OSError, SyntaxError, ValueError) as error:
+        except Exception as error:  # As in `decode`.
             raise ImageError(f"picture: damaged or incomplete ({str(error).strip()}).") from None
     if isinstance(photo, np.ndarray):
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
@@ -96,7 +97,7 @@ def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: 
     """Return the content of a file, for `decode`. Arguments and errors are those of `load_image`."""
     try:
         if not isinstance(source, str | os.PathLike):
-            return source.read()
+            return _read_object(source, name, most_bytes)
         _check_file(Path(source), name, most_bytes)
         with open(source, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -104,8 +105,20 @@ def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: 
             if not find_formats(head):
                 raise ImageError(_unknown(name))
             return head + file.read()
+    except UnicodeDecodeError:
+        raise ImageError(f"{name}: a file must be opened in binary mode. Received: text") from None
     except OSError as error:
         raise ImageError(f"{name}: cannot be read ({error.strerror or error}).") from None
+
+
+def _read_object(file, name, most_bytes):
+    """Return the content of a binary file object."""
+    content = file.read() if most_bytes == math.inf else file.read(int(most_bytes) + 1)
+    if not isinstance(content, bytes):
+        raise ImageError(f"{name}: a file must be opened in binary mode. Received: {type(file).__name__}")
+    if len(content) > most_bytes:
+        raise ImageError(f"{name}: pictures may have at most {most_bytes / 1e6:g} MB. Received: more")
+    return content
 
 
 def decode(content: bytes, name: str, before: Callable[[int], object] | None = None) -> Image.Image:
@@ -124,13 +137,16 @@ def decode(content: bytes, name: str, before: Callable[[int], object] | None = N
     if "HEIF" in formats:
         _register_heif()
     check_work(content, formats, name)
+    orientation = None
+    if "JPEG" in formats:
+        content, orientation = strip_jpeg(content)
     try:
         try:
-            return _decode(content, formats, name, before)
+            return _decode(content, formats, name, before, orientation)
         except (OSError, SyntaxError) as error:
             if "JPEG" not in formats or isinstance(error, UnidentifiedImageError):
                 raise
-            image = _decode(content + END_OF_JPEG, formats, name, None, cut=True)
+            image = _decode(content + END_OF_JPEG, formats, name, None, orientation, cut=True)
             if image is None:
                 raise
             return image
@@ -142,14 +158,15 @@ def decode(content: bytes, name: str, before: Callable[[int], object] | None = N
         raise ImageError(_unknown(name, f" (damaged, or an unusual {' or '.join(formats)})")) from None
     except MemoryError:
         raise ImageError(f"{name}: the picture takes too much memory to be decoded.") from None
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, struct.error) as error:
+    except Exception as error:  # Decoders raise errors of any kind for damaged files.
         raise ImageError(f"{name}: the picture is damaged or incomplete ({str(error).strip()}).") from None
 
 
-def _decode(content, formats, name, before, cut=False):
+def _decode(content, formats, name, before, orientation, cut=False):
     """Decode a picture in one of the formats.
 
     Args:
+        orientation: EXIF orientation, 1 to 8; None for that of the opened picture.
         cut: whether `END_OF_JPEG` was appended to an incomplete JPEG.
 
     Returns:
@@ -163,9 +180,9 @@ def _decode(content, formats, name, before, cut=False):
         missing = _share_missing(image) if cut else 0
         if missing > MAX_MISSING:
             return None
-        ImageOps.exif_transpose(image, in_place=True)
+        upright = turn_upright(image, orientation or find_orientation(image.info.pop("exif", None) or b""))
         part = f", and with them {missing:.0%} of the picture" if missing >= 0.005 else ""
-        return set_note(_to_rgb(image), f"The file lacks its last bytes{part}." if cut else "")
+        return set_note(_to_rgb(upright), f"The file lacks its last bytes{part}." if cut else "")
 
 
 def _share_missing(image):

@@ -153,7 +153,7 @@ def load_metrics(folder: str | os.PathLike[str], user: str) -> dict[str, Any]:
         raise UserError(f"{path}: {user} needs the model's figures; the file is missing.") from None
     except OSError as error:
         raise UserError(f"{path}: {user} needs the model's figures; the file cannot be read: {error}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: no valid JSON: {error}") from None
 
 

@@ -16,14 +16,34 @@ def last_part(path: object) -> str:
     return name or text
 
 
-def clean_command(command: str) -> str:
-    """Return a command line with each path replaced by its last part, in `--option=path` too."""
+def remove_folder(word: object, repository: str = "") -> str:
+    """Return the last part of a path; a word that is `repository`, or `repository@REVISION`, is returned as it is."""
+    text = str(word)
+    return text if repository and text.partition("@")[0] == repository else last_part(text)
+
+
+def clean_command(command: str, repository: str = "") -> str:
+    """Return a command line with each path replaced by its last part, in `--option=path` too.
+
+    Args:
+        command: the command line.
+        repository: `OWNER/NAME` on the Hub that is no path and stays, with or without `@REVISION`; "" for none.
+    """
     try:
         words = shlex.split(command)
     except ValueError:  # An unclosed quote: `train.py` has not written this command.
         words = command.split()
     parts = (word.partition("=") if word.startswith("--") else ("", "", word) for word in words)
-    return shlex.join(option + equals + last_part(value) if value else option for option, equals, value in parts)
+    return shlex.join(
+        option + equals + remove_folder(value, repository) if value else option for option, equals, value in parts
+    )
+
+
+def start_repository(training: Any) -> str:
+    """Return `OWNER/NAME` of the Hub's model that a training started from, according to its facts; "" for another."""
+    start = training.get("start") or {}
+    name = start.get("model", {}).get("name", "") if isinstance(start, dict) else ""
+    return name if isinstance(name, str) and "/" in name else ""
 
 
 def clean_training(training: Any) -> Any:
@@ -37,7 +57,9 @@ def clean_training(training: Any) -> Any:
     if not isinstance(training, dict):
         return training
     cleaned = {key: clean_training(value) for key, value in training.items()}
-    return cleaned | ({"command": clean_command(cleaned["command"])} if isinstance(cleaned.get("command"), str) else {})
+    if isinstance(cleaned.get("command"), str):
+        cleaned["command"] = clean_command(cleaned["command"], start_repository(cleaned))
+    return cleaned
 
 
 def clean_log_name(name: str, number: int) -> str:

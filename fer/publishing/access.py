@@ -7,7 +7,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, Repo
 
 from fer.errors import UserError, check
 from fer.hub.client import check_name, token_facts
-from fer.hub.errors import FAILURES, HubError, explain, status_of
+from fer.hub.errors import HubError, explained, status_of
 
 FORBIDDEN = re.compile(
     r"[\s~^:?*\[\\]|\.\.|//|@\{|/\.|\.lock(/|$)"  # Anywhere.
@@ -55,8 +55,11 @@ def check_push(repository: str, create_pr: bool = False, kind: str = "model", pr
     """
     check_name(repository)
     api = HfApi()
-    try:
-        user = api.whoami()
+    with explained(repository):
+        try:
+            user = api.whoami()
+        except LocalTokenNotFoundError:
+            raise HubError("A token is needed to push: set HF_TOKEN, or run `hf auth login`.") from None
         try:
             if not create_pr:
                 if token_facts(user).get("role") == "read":
@@ -73,10 +76,6 @@ def check_push(repository: str, create_pr: bool = False, kind: str = "model", pr
             if status_of(error) == 403:
                 _check_owner(repository, user)
             raise
-    except LocalTokenNotFoundError:
-        raise HubError("A token is needed to push: set HF_TOKEN, or run `hf auth login`.") from None
-    except FAILURES as error:
-        raise HubError(f"{repository}: {explain(error)}") from None
 
 
 def _check_owner(repository, user):

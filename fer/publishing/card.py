@@ -17,7 +17,7 @@ from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
-from fer.models.redaction import clean_training, last_part
+from fer.models.redaction import clean_training, last_part, start_repository
 from fer.outputs import write_text
 from fer.resources import find_resource
 
@@ -166,7 +166,7 @@ def _describe(source, config, metrics, own, measured):
     return ModelCardData(
         language="en",  # Of the labels.
         license=_find_license(config.training) or (None if own else "apache-2.0"),
-        base_model=_find_base(config.training),
+        base_model=start_repository(config.training) or None,
         datasets=None if own else ["fer2013"],
         library_name="keras",
         pipeline_tag="image-classification",
@@ -201,12 +201,6 @@ def _find_license(training):
     """Return the licence that a training got with `--license`; None without one."""
     # Earlier versions recorded it among the facts of the user's own data.
     return training["license"] if "license" in training else (training.get("data") or {}).get("license")
-
-
-def _find_base(training):
-    """Return the model on the Hub from which a training started, `OWNER/NAME`; None if there is none."""
-    name = ((training.get("start") or {}).get("model") or {}).get("name", "")
-    return name if "/" in name else None
 
 
 def list_earlier(training: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 from huggingface_hub import CommitInfo, HfApi, RepoFile, constants, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from fer.hub.errors import FAILURES, HubError, explain, status_of
+from fer.hub.errors import HubError, explained, status_of
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, change_document, load_config
 from fer.models.exports import find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
@@ -112,7 +112,7 @@ def push_model(
         staging = Path(name)
         _stage(folder, staging)
         left_out = _stage_exports(folder, staging, exports)
-        try:
+        with explained(repository):
             if not create_pr:
                 api.create_repo(repository, private=private, exist_ok=True)
             head, tags, files = _read_repository(api, repository)
@@ -129,18 +129,14 @@ def push_model(
                 push = _commit(push, staging, repository, create_pr)
             if tag and tag not in tags:
                 _create_tag(api, push, repository, tag)
-        except FAILURES as error:
-            raise HubError(f"{repository}: {explain(error)}") from None
     return replace(push, url=push.url or f"{constants.ENDPOINT}/{repository}/tree/{push.revision}")
 
 
 def _create_tag(api, push, repository, tag):
     """Tag the commit of a push; if that fails, raise a `HubError` that says what was done before."""
-    try:
+    done = f"the commit {push.revision} {'was made' if push.changes else 'holds the model'}"
+    with explained(f"{repository}: {done}, and only its tag {tag} is missing"):
         api.create_tag(repository, tag=tag, revision=push.revision)
-    except FAILURES as error:
-        done = f"the commit {push.revision} {'was made' if push.changes else 'holds the model'}"
-        raise HubError(f"{repository}: {done}, and only its tag {tag} is missing: {explain(error)}") from None
 
 
 def _commit(push, staging, repository, create_pr):
@@ -167,7 +163,7 @@ def upload(folder: str | Path, repository: str, **options: Any) -> CommitInfo:
         Facts about the new commit, or about the latest one if nothing has changed.
 
     Raises:
-        HfHubHTTPError: or another of `FAILURES`, if the last attempt fails too.
+        HfHubHTTPError: or another of `fer.hub.errors.FAILURES`, if the last attempt fails too.
     """
     pauses = iter(PAUSES)
     while True:

@@ -4,17 +4,18 @@ import io
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import tomllib
+import zipfile
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from fer.errors import UserError
 from fer.hub.client import ModelSource, resolve_model, token_facts
-from fer.hub.errors import FAILURES, HubError, explain
+from fer.hub.errors import HubError, explain, explained, status_of
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS
 from fer.models.exports import judge_export
 from fer.models.model_folder import METRICS
@@ -67,7 +68,7 @@ def deploy(
     source = resolve_published(repository, model, private)
     _check_served(source)
     api = HfApi()
-    try:
+    with explained(repository, partial(_explain, hardware=hardware)):
         token = _reading_token(source) if needs_token(api, source) else None
         with tempfile.TemporaryDirectory() as folder:
             write_space(Path(folder), source, preload=token is None)
@@ -92,8 +93,6 @@ def deploy(
             _remove_token(api, repository)
         if wait:
             wait_until_up(api, repository)
-    except FAILURES as error:
-        raise HubError(f"{repository}: {_explain(error, hardware)}") from None
     return f"{constants.ENDPOINT}/spaces/{repository}"
 
 
@@ -170,8 +169,8 @@ def _copy_project(folder):
     """Copy what is deployed and `pyproject.toml` to a folder."""
     names = (*DEPLOYED, TABLE)
     if not FILES.is_dir():
-        with tarfile.open(fileobj=io.BytesIO(_git("archive", "--format=tar", "HEAD", PACKAGE.name, *names))) as archive:
-            archive.extractall(folder, filter="data")
+        with zipfile.ZipFile(io.BytesIO(_git("archive", "--format=zip", "HEAD", PACKAGE.name, *names))) as archive:
+            archive.extractall(folder)
         return
     shutil.copytree(PACKAGE, folder / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__", FILES.name))
     for name in names:
@@ -218,16 +217,14 @@ def _reading_token(source):
     if not token:
         raise HubError(f"{rule} none")
     api = HfApi(token=token)
-    try:
-        can_write = _can_write(token_facts(api.whoami()))
-        if can_write:
+    # The advice of `explain` is on another token.
+    with explained(f"{rule} one of which the Hub says", lambda error: explain(error).partition(" Set HF_TOKEN")[0]):
+        if can_write := _can_write(token_facts(api.whoami())):
             raise HubError(f"{rule} {can_write}")
-        api.auth_check(source.name)
-    except (GatedRepoError, RepositoryNotFoundError):
-        raise HubError(f"{rule} one that may not read it") from None
-    except FAILURES as error:
-        reason, _, _ = explain(error).partition(" Set HF_TOKEN")  # The advice is on another token.
-        raise HubError(f"{rule} one of which the Hub says: {reason}") from None
+        try:
+            api.auth_check(source.name)
+        except (GatedRepoError, RepositoryNotFoundError):
+            raise HubError(f"{rule} one that may not read it") from None
     return token
 
 
@@ -264,10 +261,11 @@ def wait_until_up(api: HfApi, repository: str) -> None:
 
 
 def _explain(error, hardware):
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status == 402:
+    if not isinstance(error, HfHubHTTPError) or status_of(error) != 402:
+        return explain(error)
+    if hardware in (None, HARDWARE):
         return (
-            f"{hardware or HARDWARE} needs a paid plan. Free accounts may have two Gradio Spaces on ZeroGPU: "
-            f"--hardware {HARDWARE}"
+            "the account may have no further Space on ZeroGPU. Free accounts may have two, if their e-mail address is "
+            "verified and they are older than 30 days."
         )
-    return explain(error)
+    return f"{hardware} needs a paid plan. Free accounts may have two Gradio Spaces on ZeroGPU: --hardware {HARDWARE}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 
 from fer.errors import UserError
-from fer.hub.errors import FAILURES, HubError, explain
+from fer.hub.errors import explained
 from fer.publishing.push import upload
 from fer.publishing.space import needs_token, remove_settings, resolve_published, wait_until_up
 from fer.publishing.space_card import write_space_card
@@ -39,7 +39,7 @@ def deploy_static(
     """
     source = resolve_published(repository, model, private)
     api = HfApi()
-    try:
+    with explained(repository):
         if needs_token(api, source) and not private:
             raise UserError(
                 f"{source.name}: is private or gated, and a static Space hands its model to every visitor, so the "
@@ -53,6 +53,4 @@ def deploy_static(
         remove_settings(api, repository)
         if wait:
             wait_until_up(api, repository)
-    except FAILURES as error:
-        raise HubError(f"{repository}: {explain(error)}") from None
     return f"{constants.ENDPOINT}/spaces/{repository}"

@@ -1,6 +1,7 @@
 """Plan of a training, decided and checked before Keras is imported."""
 
 import json
+import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -107,6 +108,9 @@ def _check_combinations(options):
         raise UserError(f"{rule}. Received: --limit {options.limit}")
     if options.draw is not None and options.limit is None and options.train_limit is None:
         raise UserError("--draw goes with --limit or --train-limit. Received: neither")
+    if options.license is not None:
+        rule = "an identifier of the Hub in small letters, such as cc-by-4.0 or other"
+        check(re.fullmatch(r"[a-z0-9.+-]+", options.license), "--license", rule, options.license)
     if options.votes_share is not None and not options.votes:
         raise UserError("--votes-share goes with --votes CSV. Received: no --votes")
     check_hosts(options.hosts, options.processes, options.process_id)

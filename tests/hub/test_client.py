@@ -21,9 +21,9 @@ from fer.cli.commands import main
 from fer.errors import UserError
 from fer.export.litert_file import write_litert_file
 from fer.hub.client import pull_model, resolve_model
-from fer.hub.errors import EXPLANATIONS, HubError
-from fer.models.config import CONFIG, EXPORTS, WEIGHTS, ModelConfig, ModelFolderError, load_config
-from fer.models.model_folder import BUNDLED, CARD, METRICS, load_model, save_model
+from fer.hub.errors import EXPLANATIONS, HubError, explained
+from fer.models.config import CONFIG, EXPORTS, WEIGHTS, ModelConfig, ModelFolderError, change_document, load_config
+from fer.models.model_folder import BUNDLED, CARD, METRICS, load_metrics, load_model, save_model
 from fer.publishing.access import check_push
 from fer.publishing.push import push_model
 from fer.recognition.litert_network import LiteRTNetwork, load_litert_network
@@ -336,6 +336,47 @@ def test_an_unreachable_hub_is_reported(hub, monkeypatch):
 def test_explanations_of_error_classes_precede_those_of_their_base_classes():
     kinds = list(EXPLANATIONS)
     assert not [(kind, wider) for index, kind in enumerate(kinds) for wider in kinds[:index] if issubclass(kind, wider)]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ValueError('Invalid metadata in README.md.\n- "license"'),
+            'the Hub refused it (Invalid metadata in README.md. - "lic',
+        ),
+        (json.JSONDecodeError("Expecting value", "<html>", 0), "the Hub cannot be reached: what answers at http"),
+        (TimeoutError(), "the transfer failed (TimeoutError)"),
+        (RuntimeError(""), "the transfer failed (RuntimeError)"),
+        (UserError("the rule, and what was received"), "the rule, and what was received"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_kind_of_error_becomes_one_sentence(error, said):
+    subject = "" if isinstance(error, UserError) else f"{MODEL}: "
+    with pytest.raises(UserError) as told, explained(MODEL):
+        raise error
+    assert str(told.value).startswith(subject + said)
+    assert "\n" not in str(told.value)
+
+
+def test_a_refused_request_is_reported_with_the_reason_of_the_hub(hub):
+    hub.put(BUNDLED, MODEL)
+    hub.fail("/_cdn/", 400)
+    with pytest.raises(HubError, match=r"the Hub refused it \(400: injected\)\.$"):
+        pull_model(MODEL)
+
+
+def test_a_card_that_the_hub_refuses_is_reported_with_its_reason(hub, small):
+    change_document(small, training=load_config(small).training | {"license": "my-own-1.0"})
+    with pytest.raises(HubError, match=r'the Hub refused it \(Invalid metadata .*"license" must be one of'):
+        push_model(small, MODEL)
+
+
+def test_nested_metrics_are_no_valid_json(model):
+    (model / METRICS).write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"metrics\.json: no valid JSON"):
+        load_metrics(model, "a card")
 
 
 def test_a_server_error_is_reported(hub):

@@ -5,6 +5,8 @@ import re
 import yaml
 
 COLORS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+LICENSES = ("apache-2.0", "bsd-3-clause", "cc0-1.0", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0", "mit", "openrail", "other")
+"""Some of the identifiers that the Hub's documentation lists (hub-docs, repositories-licenses.md)."""
 SPACE_STRINGS = ("title", "sdk_version", "python_version", "app_file", "startup_duration_timeout")
 
 
@@ -38,6 +40,8 @@ def _model_complaints(metadata):
     tags = metadata.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         yield '"tags" must be an array of strings'
+    if metadata.get("license", "other") not in LICENSES:
+        yield f'"license" must be one of {list(LICENSES)}'
     for entry in metadata.get("model-index") or []:
         if not isinstance(entry, dict) or "name" not in entry or "results" not in entry:
             yield '"model-index" entries need "name" and "results"'

@@ -2,11 +2,13 @@
 
 import shutil
 import subprocess
+from argparse import Namespace
 
 import pytest
 
 import train
 from fer.cli.commands import main
+from fer.cli.push import push_trained
 from fer.errors import UserError
 from fer.hub.client import REPOSITORY
 from fer.hub.errors import HubError
@@ -34,6 +36,14 @@ def test_the_history_of_the_model_before_is_removed(hub, model):
     assert HISTORY in push_model(model, MODEL).added
     assert push_model("bundled", MODEL).removed == (HISTORY,)
     assert HISTORY not in hub.read(MODEL)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_trained_model_that_cannot_be_published_is_named_with_the_command(tmp_path):
+    options = Namespace(private=True, create_pr=False, tag="v1.0", export=["onnx"])
+    with pytest.raises(UserError, match=r"config\.json is missing.*; the model is in .*\. To publish it: ") as error:
+        push_trained(tmp_path, MODEL, options)
+    assert str(error.value).endswith(f"push {tmp_path} {MODEL} --private --tag v1.0 --export onnx")
 
 
 @pytest.mark.parametrize("tag", WRONG, ids=ascii)

@@ -13,7 +13,7 @@ from fer.cli.train_options import add_options, command_to_publish
 from fer.export.litert_file import write_litert_file
 from fer.models.config import CONFIG, EXPORTS, ModelConfig, load_config
 from fer.models.model_folder import BUNDLED, METRICS, save_model
-from fer.models.redaction import clean_command, last_part
+from fer.models.redaction import clean_command, clean_training, last_part
 from fer.publishing.push import push_model
 
 MODEL = "fer-bot/model"
@@ -44,6 +44,21 @@ def test_last_part_is_the_name_of_a_file_or_folder(path, name):
 )
 def test_paths_are_removed_from_commands_of_earlier_versions(command, cleaned):
     assert clean_command(command) == cleaned
+
+
+def test_the_published_command_keeps_the_name_of_a_model_on_the_hub():
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(program="python train.py")
+    add_options(parser)
+    given = parser.parse_args(["--data", "a/b.zip", "--output", "runs/c", "--start", "alice/faces@v1.0"])
+    command = "python train.py --data b.zip --output c --start alice/faces@v1.0"
+    assert command_to_publish(given, "alice/faces") == command
+    facts = {"command": command, "start": {"model": {"name": "alice/faces"}, "command": "python train.py --data d/e"}}
+    cleaned = clean_training(facts)
+    assert cleaned["command"] == command
+    assert cleaned["start"]["command"] == "python train.py --data e"
+    facts["start"]["model"]["name"] = "faces"
+    assert clean_training(facts)["command"].endswith("--start faces@v1.0")
 
 
 def test_the_published_command_has_options_without_paths(tmp_path):

@@ -173,6 +173,14 @@ def test_hardware_that_needs_a_paid_plan_is_explained(hub):
         deploy(SPACE, MODEL, hardware="cpu-basic")
 
 
+@pytest.mark.parametrize("hardware", [None, "zero-a10g"])
+def test_a_space_too_many_is_explained(hub, hardware):
+    hub.put(BUNDLED, MODEL)
+    hub.fail("/api/repos/create", 402)
+    with pytest.raises(HubError, match="may have no further Space on ZeroGPU. Free accounts may have two, if their"):
+        deploy(SPACE, MODEL, hardware=hardware)
+
+
 def test_a_space_that_does_not_start_is_reported(hub, monkeypatch):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)

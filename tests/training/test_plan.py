@@ -76,6 +76,13 @@ def test_each_field_of_the_recipe_with_a_help_text_is_an_option(tmp_path):
     assert plan(tmp_path).recipe == RECIPES["se_resnet"]
 
 
+def test_the_licence_is_an_identifier_of_the_hub(tmp_path):
+    assert plan(tmp_path, "--license", "cc-by-nc-4.0").options.license == "cc-by-nc-4.0"
+    for wrong in ("CC BY 4.0", "CC-BY-4.0", ""):
+        with pytest.raises(UserError, match=f"`--license` must be an identifier of the Hub .* Received: {wrong}"):
+            plan(tmp_path, "--license", wrong)
+
+
 def test_votes_share_requires_votes(tmp_path):
     assert plan(tmp_path, "--votes", "v.csv").recipe.votes_share == 0.7
     shared = plan(tmp_path, "--votes", "v.csv", "--votes-share", "0")
