@@ -64,7 +64,23 @@ def run(options: Namespace) -> int:
     check_port()
     cache = make_cache()  # Before Gradio is imported, which reads the folder's path then.
     with paused_garbage_collection(), templates_compiled_once():
+        _declare_gpu_function()
         from fer.app.demo import serve
 
     serve(cache, options.model)
     return 0
+
+
+def _declare_gpu_function():
+    """Declare a function for a GPU on a Space. A Space on ZeroGPU ends an app without one.
+
+    `spaces` is installed only there, and imports Gradio.
+    """
+    try:
+        import spaces
+    except ImportError:
+        return
+
+    @spaces.GPU
+    def use_no_gpu():
+        """Do nothing; never called, because the networks are small enough for the CPU."""

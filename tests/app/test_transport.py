@@ -1,13 +1,16 @@
 """Tests of the transport through which Gradio fetches addresses; tests/images/test_fetching.py has the rules."""
 
 import asyncio
+from pathlib import Path
 
 import gradio as gr
 import httpx
 import pytest
+from gradio import processing_utils
 
 from fer.app.server import fetching
 from fer.app.server.fetching import PublicTransport
+from fer.app.server.values import check_value
 
 
 def fetch(url):
@@ -26,6 +29,23 @@ def test_gradio_gets_the_content_of_the_file(monkeypatch):
     monkeypatch.setattr(fetching, "fetch", answer)
     response = fetch("https://example.org/a.jpg?b=%20")
     assert (response.status_code, response.content) == (200, b"photo")
+
+
+def test_the_file_at_an_address_is_fetched_anew_for_each_call(monkeypatch, tmp_path):
+    contents = iter([b"first", b"second"])
+
+    async def answer(url, *_):
+        assert url == "https://example.org/now.jpg?camera=1"
+        return next(contents)
+
+    monkeypatch.setattr(fetching, "fetch", answer)
+    monkeypatch.setattr(processing_utils, "async_transport", PublicTransport())
+
+    def read():
+        file = check_value("photo", gr.File(), "https://example.org/now.jpg?camera=1")
+        return Path(asyncio.run(processing_utils.async_ssrf_protected_download(file["path"], str(tmp_path))))
+
+    assert [read().read_bytes(), read().read_bytes()] == [b"first", b"second"]
 
 
 def test_an_address_that_is_refused_is_an_error_in_one_sentence():

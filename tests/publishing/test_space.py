@@ -1,5 +1,6 @@
 """Tests of `fer deploy` against the double of the Hub, and of the metadata of a Space."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -229,21 +230,35 @@ def test_uncommitted_files_are_listed(tmp_path, monkeypatch):
     assert space.uncommitted() == ["app.py"]
 
 
-IMPORTS = """
+SPACES = """
+import gradio
+
+def GPU(function):
+    print(function.__name__)
+    return function
+"""
+"""A module in the place of `spaces`, which imports Gradio too."""
+START = """
 import sys
-sys.modules["spaces"] = None
-import app
-del sys.modules["spaces"], sys.modules["app"]
-import spaces
-spaces.GPU = lambda function: print(function.__name__) or function
-import app
+from argparse import Namespace
+from types import SimpleNamespace
+from fer.cli.app import run
+
+def serve(cache, model):
+    from gradio import mcp
+    print(mcp.DEFAULT_TEMP_DIR == cache.name)
+
+sys.modules["fer.app.demo"] = SimpleNamespace(serve=serve)
+run(Namespace(model=None))
 """
 
 
-def test_the_app_has_a_zerogpu_function_only_if_spaces_is_installed():
-    run = subprocess.run([sys.executable, "-c", IMPORTS], cwd=ROOT, capture_output=True, text=True)
+def test_on_a_space_the_app_has_a_function_for_zerogpu_and_gradio_the_folder_of_the_app(tmp_path):
+    (tmp_path / "spaces.py").write_text(SPACES)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", START], cwd=ROOT, capture_output=True, text=True, env=environment)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "use_no_gpu"
+    assert run.stdout.split() == ["use_no_gpu", "True"]
 
 
 def test_the_metadata_of_a_space_is_complete_and_valid(hub):

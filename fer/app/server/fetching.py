@@ -31,7 +31,8 @@ class PublicTransport(httpx.AsyncBaseTransport):
         Raises:
             gradio.Error: if the file cannot be fetched, with the sentence of `fer.images.fetching.fetch`.
         """
+        url = str(request.url.copy_with(fragment=None))  # Without that of `fer.app.server.values`.
         try:
-            return httpx.Response(200, content=await fetch(str(request.url), MAX_FILE_SIZE, self._resolve, self._turn))
+            return httpx.Response(200, content=await fetch(url, MAX_FILE_SIZE, self._resolve, self._turn))
         except UserError as error:
             raise gr.Error(str(error), print_exception=False) from None

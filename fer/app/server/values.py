@@ -3,6 +3,7 @@
 import json
 import os
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import gradio as gr
 import httpx
@@ -11,6 +12,7 @@ from gradio_client.utils import is_http_url_like
 
 from fer.app.server.limits import MAX_PICTURES
 from fer.errors import one_line
+from fer.images.fetching import is_address
 
 MAX_TEXT = 100
 """Maximal length in characters of a text, such as a language code: each session keeps the last text that it sent."""
@@ -154,7 +156,7 @@ def _files(component, value):
     if len(files) > MAX_FILES:
         raise _WrongValueError(FILES, value)
     files = [_file_data(file, FILES) for file in files]
-    if sum(_is_address(file["path"]) for file in files) > MAX_PICTURES:  # They would all be fetched.
+    if sum(is_address(file["path"]) for file in files) > MAX_PICTURES:  # They would all be fetched.
         raise _WrongValueError(FILES, value)
     return files
 
@@ -165,7 +167,10 @@ def _file_data(value, rule):
     path = (file.get("path") or file.get("url")) if isinstance(file, dict) else None
     if not isinstance(path, str):
         raise _WrongValueError(rule, value)
-    if not _is_address(path):
+    if _is_address(path):
+        # Gradio keeps a fetched file by its address. With a fragment of its own, every call fetches it anew.
+        path = str(httpx.URL(path).copy_with(fragment=uuid4().hex))
+    else:
         if not in_cache(path):
             # Every such path gets the same sentence, which reveals nothing about the files on the disk.
             raise _WrongValueError(rule, value, "a path outside of the uploads")
