@@ -46,7 +46,8 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
             raise UserError(f"{name} must not be a link to itself. Received: {path}")
         if not target.parent.is_dir():
             raise UserError(f"{name} must be in an existing folder. Received: {path}")
-        if not _is_writable(path if path.exists() else target.parent):
+        # A complete file takes the place of an existing one, which needs a writable folder too.
+        if not _is_writable(target.parent) or (path.exists() and not _is_writable(path)):
             raise UserError(f"{name} must be a writable path. Received: {path}")
         if any(_holds(source, path) for source in map(Path, inputs)):
             raise UserError(f"{name} must be a file that is not read. Received: {path}")

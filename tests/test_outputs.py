@@ -1,6 +1,7 @@
 """Output paths are checked before the work begins, and files are written completely or not at all."""
 
 import io
+import json
 import os
 import sys
 import threading
@@ -16,6 +17,7 @@ from fer.errors import UserError
 from fer.evaluation.plots import save_confusion_matrix
 from fer.images.clips import write_video
 from fer.outputs import OutputError, check_folder, check_outputs, write_text, written_whole
+from fer.recognition import records
 
 
 @pytest.fixture
@@ -99,10 +101,13 @@ def test_evaluate_and_compare_never_replace_their_inputs(draw_dataset, tmp_path,
 def test_an_output_path_without_write_permission_is_refused(tmp_path, monkeypatch):
     kept = tmp_path / "kept"
     kept.write_text("old")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # Replaced, since root may write anywhere.
-    for path in (kept, tmp_path / "new"):
-        with pytest.raises(UserError, match="`--json` must be a writable path. Received"):
-            check_outputs({"`--json`": path})
+    # Replaced, since root may write anywhere. A new file takes the place of an existing one: both must be writable.
+    for refused in ({kept}, {tmp_path}, {kept, tmp_path}):
+        monkeypatch.setattr(os, "access", lambda path, mode, refused=refused: path not in refused)
+        for path in (kept, tmp_path / "new") if tmp_path in refused else (kept,):
+            with pytest.raises(UserError, match="`--json` must be a writable path. Received"):
+                check_outputs({"`--json`": path})
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(UserError, match="`--output` must be a writable folder"):
         check_folder("`--output`", tmp_path / "a" / "b")
 
@@ -197,6 +202,23 @@ def test_metrics_are_printed_even_if_the_disk_is_full(clip, draw_dataset, tmp_pa
     assert "1 frames, 1 face" in told.err
     assert f"{tmp_path / 'a.mp4'}: cannot be written: No space left on device" in told.err
     assert {path.name for path in tmp_path.iterdir()} == {"in", "data"}
+
+
+def test_a_csv_that_cannot_be_written_takes_no_other_output_with_it(clip, tmp_path, monkeypatch, capsys):
+    def start(file, labels):
+        def add(rows):
+            raise OSError(28, "No space left on device")
+
+        return add
+
+    monkeypatch.setattr(records, "start_clip_csv", start)
+    outputs = {name: tmp_path / f"a.{name}" for name in ("csv", "json", "mp4")}
+    options = ["--csv", outputs["csv"], "--json", outputs["json"], "--annotated", outputs["mp4"]]
+    told = refused(["video", clip, *options], capsys)
+    assert f"{outputs['csv']}: cannot be written: No space left on device" in told.err
+    assert json.loads(outputs["json"].read_text())["faces"]
+    assert outputs["mp4"].stat().st_size > 0
+    assert not outputs["csv"].exists()
 
 
 def test_a_clip_is_read_to_its_end_even_if_the_disk_is_full(astronaut, tmp_path, monkeypatch):

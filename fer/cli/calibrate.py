@@ -45,6 +45,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Fit a model's calibration and write its metrics and its card into its folder; return the exit code."""
+    from fer.evaluation.fairness import compile_pattern
     from fer.models.config import EXPORTS, load_config
     from fer.models.exports import judge_export
     from fer.models.model_folder import check_weights, find_model
@@ -57,11 +58,11 @@ def run(options: Namespace) -> int:
 
     if options.groups and not options.photos:
         raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
+    groups = options.groups and compile_pattern(options.groups)
 
     from fer.data.duplicates import check_copies
     from fer.data.faces import list_skipped, load_faces
     from fer.evaluation.confidence import TARGET
-    from fer.evaluation.fairness import compile_pattern
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
@@ -78,7 +79,7 @@ def run(options: Namespace) -> int:
         )
         for split in ("train", "validation")
     )
-    for message in list_skipped(train, validation):
+    for message in filter(None, [*list_skipped(train, validation), validation.left_out]):
         print(f"skipped: {message}", file=sys.stderr)
     check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET
@@ -100,7 +101,7 @@ def run(options: Namespace) -> int:
         end_to_end=options.served,
         photos=options.photos,
         prior=options.prior,
-        groups=options.groups and compile_pattern(options.groups),
+        groups=groups,
         show=show,
         note=note,
     )

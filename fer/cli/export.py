@@ -1,9 +1,11 @@
 """Command `fer export`: convert a model to one file for another runtime."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
 from fer.cli.options import add_data, add_skip_bad, stream_beside
+from fer.errors import UserError
 
 HELP = "convert a model to one file for another runtime"
 """Help text of the command."""
@@ -23,11 +25,15 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Convert a model and print how far its probabilities are from those of Keras; return the exit code."""
+    if options.skip_bad and not options.data:
+        raise UserError("--skip-bad goes with --data PATH. Received: no --data")
     from fer.export.convert import export_model
     from fer.hub.client import resolve_model
 
     folder = resolve_model(options.model).folder
     export = export_model(folder, options.format, options.output, options.quantize, options.data, options.skip_bad)
+    for message in export.skipped:
+        print(f"skipped: {message}", file=sys.stderr)
     say = partial(print, file=stream_beside(options.output))
     say(f"{options.output}: {export.size / 1e6:.1f} MB")
     say(f"largest difference from Keras' probabilities on 64 crops: {export.difference:.1g}")

@@ -108,11 +108,20 @@ def add_prior(parser: ArgumentParser, default: str) -> None:
     """Add the option `--prior`, the exponent of the class shares; `default` says in the help which one it is else."""
     parser.add_argument(
         "--prior",
-        type=float,
+        type=_exponent,
         metavar="X",
         help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: "
         f"{default})",
     )
+
+
+def _exponent(text):
+    from fer.models.calibration import MAX_PRIOR_EXPONENT  # Imports NumPy, which the help does not need.
+
+    value = float(text)
+    if not 0 <= value <= MAX_PRIOR_EXPONENT:
+        raise ArgumentTypeError(f"must be from 0 to {MAX_PRIOR_EXPONENT:g}. Received: {text}")
+    return value
 
 
 def to_sentence(text: str) -> str:

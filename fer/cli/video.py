@@ -2,7 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from fer.cli.options import add_model, finish, printed, stream_beside, tell_left_out
@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
     from fer.models.model_folder import find_model, list_files
     from fer.recognition.clip_reading import ClipSummary, read_faces
     from fer.recognition.recognizer import Recognizer
-    from fer.recognition.records import clip_summary, start_clip_csv
+    from fer.recognition.records import clip_summary
 
     check_every(options.every)
     check_suffix("`--annotated`", options.annotated, ".mp4")
@@ -57,11 +57,13 @@ def run(options: Namespace) -> int:
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
     summary, frames, left_out, failures = ClipSummary(), 0, 0, []
-    with kept(failures), ExitStack() as stack:
+    with ExitStack() as stack:
         add_rows = add_frame = None
         if options.csv:
-            add_rows = start_clip_csv(stack.enter_context(written_until_interrupted(options.csv)), recognizer.labels)
+            stack.enter_context(kept(failures))
+            add_rows = stack.enter_context(_write_rows(options.csv, recognizer.labels))
         if options.annotated:
+            stack.enter_context(kept(failures))
             add_frame = stack.enter_context(write_video(options.annotated, options.every))
         bar = stack.enter_context(_progress(clip.seconds))
         for frame, faces, numbers, rows in read_faces(read_frames(clip, options.every), recognizer, options.every):
@@ -86,6 +88,30 @@ def run(options: Namespace) -> int:
             record = clip_summary(clip, options.every, frame.size, found, recognizer.model, left_out)
             write_text(options.json, to_json(record, indent=2) + "\n")
     return finish(failures, options.csv, options.json if frames else None, options.annotated)
+
+
+@contextmanager
+def _write_rows(path, labels):
+    """Yield a function that writes rows of a clip to a CSV file, which appears at the end of the block.
+
+    After a failure the rows are dropped, so that the clip is read to its end; the error is raised at the end.
+    """
+    from fer.recognition.records import start_clip_csv
+
+    failures = []
+    with written_until_interrupted(path) as file:
+        add = start_clip_csv(file, labels)
+
+        def write(rows):
+            if not failures:
+                try:
+                    add(rows)
+                except OSError as error:
+                    failures.append(error)
+
+        yield write
+        if failures:
+            raise failures[0]
 
 
 def _progress(seconds):

@@ -200,8 +200,8 @@ def _read(source, chosen, overview, model, samples, progress):
             rank = seen[item.label]
             seen[item.label] += 1
             # Evenly spaced: the n-th picture is kept if n * samples / number reaches the next whole number.
-            step = samples / max(numbers[item.label], samples)
-            if int((rank + 1) * step) > int(rank * step):
+            number = max(numbers[item.label], samples)
+            if (rank + 1) * samples // number > rank * samples // number:
                 overview.samples.setdefault(item.label, []).append(picture)
         if answer and item.label in labels:
             waiting.append((split, item, picture))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
-from fer.data.faces import Faces, load_faces
+from fer.data.faces import Faces, list_skipped, load_faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
@@ -83,12 +83,13 @@ def evaluate_model(
     if votes:
         load_votes(votes, faces)  # A wrong file is refused before anything slow is done.
     config = _with_prior(config, prior)
+    skipped, allowed, scenes = list_skipped(*[faces, train] if duplicates else [faces]), None, None
     if path == "served":
-        faces, probabilities, scenes = read_in_scenes(folder, faces, config.calibration)
+        faces, probabilities, allowed, scenes = read_in_scenes(folder, faces, config.calibration)
     else:
         network, _ = load_model(folder)  # After all checks, because this imports Keras, which takes seconds.
-        probabilities, scenes = classify(network, faces.images[..., 0]), None
-    metrics = measure(probabilities, config, faces, split, model)
+        probabilities = classify(network, faces.images[..., 0])
+    metrics = measure(probabilities, config, faces, split, model, allowed)
     if scenes:
         metrics["served"] = scenes
     answers = config.calibration.apply(probabilities)
@@ -98,7 +99,7 @@ def evaluate_model(
         metrics["agreement"] = compare_with_votes(predicted, faces, shares, load_categories(votes))
     if duplicates:
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
-    return metrics, (*faces.skipped, faces.left_out) if faces.left_out else faces.skipped
+    return metrics, [*skipped, faces.left_out] if faces.left_out else skipped
 
 
 def evaluate_photos(
@@ -161,7 +162,7 @@ def _with_prior(config, exponent):
 
 def read_in_scenes(
     folder: str | os.PathLike[str], faces: Faces, calibration: Calibration
-) -> tuple[Faces, np.ndarray, dict[str, Any]]:
+) -> tuple[Faces, np.ndarray, np.ndarray, dict[str, Any]]:
     """Paste face pictures into scenes (`fer.data.scenes`), and recognize the scenes end to end.
 
     Args:
@@ -170,14 +171,15 @@ def read_in_scenes(
         calibration: calibration of the answers without scenes, whose accuracy is returned; its prior may change them.
 
     Returns:
-        The `Faces` that were found; their uncalibrated probabilities, a float array `(found, classes)`; and `pictures`
-        and `loader_accuracy` as `evaluate_model` describes them.
+        The `Faces` that were found; their uncalibrated probabilities, a float array `(found, classes)`; whether the
+        detection of each allows a confident answer, a bool array `(found,)`; and `pictures` and `loader_accuracy` as
+        `evaluate_model` describes them.
 
     Raises:
         UserError: if no face is found.
     """
     # Imported here: training uses this module, and also runs where LiteRT is not installed.
-    from fer.detection.blazeface import FaceDetector
+    from fer.detection.blazeface import FaceDetector, allows_confident_answer
     from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
@@ -190,7 +192,8 @@ def read_in_scenes(
     unpasted = restrict(unpasted, config.labels, found.classes)
     loader_accuracy = float((unpasted.argmax(axis=1) == found.labels).mean())
     probabilities = np.array([list(face.probabilities.values()) for face in answers])
-    return found, probabilities, {"pictures": len(faces), "loader_accuracy": loader_accuracy}
+    allowed = np.array([allows_confident_answer(face.detection_score) for face in answers])
+    return found, probabilities, allowed, {"pictures": len(faces), "loader_accuracy": loader_accuracy}
 
 
 def measure_without_duplicates(correct: np.ndarray, faces: Faces, train: Faces) -> dict[str, Any]:
@@ -211,7 +214,14 @@ def measure_without_duplicates(correct: np.ndarray, faces: Faces, train: Faces) 
     return {"max_distance": MAX_DISTANCE, "found": int(copied.sum()), **identical, **accuracy_where(correct, ~copied)}
 
 
-def measure(probabilities: np.ndarray, config: ModelConfig, faces: Faces, split: str, model: str) -> dict[str, Any]:
+def measure(
+    probabilities: np.ndarray,
+    config: ModelConfig,
+    faces: Faces,
+    split: str,
+    model: str,
+    allowed: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Calibrate probabilities and return their metrics.
 
     Args:
@@ -221,19 +231,22 @@ def measure(probabilities: np.ndarray, config: ModelConfig, faces: Faces, split:
             model then chooses among these.
         split: name of the split.
         model: name of the model.
+        allowed: bool array `(n,)`: whether an answer may be confident; None if each may.
 
     Returns:
-        The metrics of `fer.evaluation.metrics.evaluate`, with `split`, `model`, `skipped`, `data_sha256`, `temperature`
-        and `confident`: the `threshold`, the `coverage` (share of confident answers) and the selective `accuracy`, that
-        of the confident answers, None if there are none.
+        The metrics of `fer.evaluation.metrics.evaluate`, with `split`, `held_out`, `model`, `skipped`, `data_sha256`,
+        `temperature` and `confident`: the `threshold`, the `coverage` (share of confident answers) and the selective
+        `accuracy`, that of the confident answers, None if there are none. All of them are of the probabilities of the
+        classes that the model chooses among.
     """
     calibrated = config.calibration.apply(probabilities)
     chosen = restrict(calibrated, config.labels, faces.classes)
-    confident = config.calibration.confident(calibrated)
+    confident = config.calibration.confident(chosen) & (True if allowed is None else allowed)
     correct = chosen.argmax(axis=1) == faces.labels
     return {
         **evaluate(chosen, faces.labels, faces.classes),
         "split": split,
+        "held_out": faces.held_out,
         "model": model,
         "skipped": len(faces.skipped),
         "data_sha256": faces.sha256(),

@@ -267,7 +267,7 @@ def _measure_happy_or_sad(probabilities, config, faces, model):
 
 def _measure_end_to_end(folder, config, faces, model):
     """Return the end-to-end accuracy on faces in scenes, and how many were found."""
-    found, probabilities, scenes = read_in_scenes(folder, faces, config.calibration)
+    found, probabilities, _, scenes = read_in_scenes(folder, faces, config.calibration)
     accuracy = _accuracy(measure(probabilities, config, found, "validation", model))
     return {**scenes, "found": len(found), **accuracy}
 

@@ -56,11 +56,13 @@ class Export:
     difference: largest difference of a probability from that of Keras, on the crops of `fer.export.parity`.
     accuracy: `n`, the number of pictures of the validation split, and the accuracies `keras` and `file` on them, 0-1;
         None if it was not measured.
+    skipped: messages on pictures that were left out of that split.
     """
 
     size: int
     difference: float
     accuracy: dict[str, Any] | None
+    skipped: Sequence[str] = ()
 
 
 def check_formats(formats: Sequence[str], quantize: bool = False) -> None:
@@ -137,7 +139,8 @@ def export_model(
         file.replace(complete)
     if output.name == EXPORTS[format] and find_origin(output.parent) == made_of:
         save_exports(output.parent, {format: record})
-    return Export(record.size, difference, accuracy)
+    skipped = [*faces.skipped, *filter(None, [faces.left_out])] if faces else []
+    return Export(record.size, difference, accuracy, skipped)
 
 
 def build_export_network(network: Any, calibration: Calibration, maps: bool = False) -> Any:

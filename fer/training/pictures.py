@@ -41,7 +41,7 @@ def load_pictures(plan: Plan) -> TrainingData:
         for split, limit in limits.items()
     )
     skipped = list_skipped(train, validation)
-    print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(skipped)} left out")
+    print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(skipped)} unreadable")
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
     for note in filter(None, [train.left_out, check_copies(validation, train, options.allow_duplicates)]):

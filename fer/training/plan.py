@@ -14,6 +14,7 @@ from fer.errors import UserError, check
 from fer.file_lock import locked_folder
 from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
+from fer.models.conversion import find_backend
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
 from fer.models.redaction import last_part
@@ -47,8 +48,9 @@ DIGESTS = {
     "pictures": "the pictures in --data are others",
     "votes_sha256": "the votes in --votes are others",
     "begun_from": "the model of --start is another",
+    "backend": "the backend of Keras is another",
 }
-"""Settings that identify contents, each with what a difference means. Runs that were begun before have none, and are
+"""Settings that no option shows, each with what a difference means. Runs that were begun before have none, and are
 resumed with any."""
 
 
@@ -132,8 +134,8 @@ def _check_combinations(options):
             if getattr(options, name):
                 rule = f"--{name} goes without --tune head, which trains on features of the pictures as they are"
                 raise UserError(f"{rule}. Received: both")
-    if options.tune in ("block", "all") and options.head_epochs == 0:
-        rule = "--tune block and --tune all go with --head-epochs of 1 or more"
+    if options.head_epochs == 0 and (options.tune in ("block", "all") or options.tuning_rate is not None):
+        rule = "--tune block, --tune all and --tuning-rate go with --head-epochs of 1 or more"
         raise UserError(f"{rule}, since the head is trained first. Received: --head-epochs 0")
 
 
@@ -240,7 +242,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
     kept["votes"] = bool(plan.options.votes)  # Their content has a digest.
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
-    return {**kept, "teacher": teachers or None, "weights": base, **plan.recipe.to_record()}
+    return {**kept, "teacher": teachers or None, "weights": base, "backend": find_backend(), **plan.recipe.to_record()}
 
 
 def save_settings(plan: Plan, settings: dict[str, Any]) -> None:

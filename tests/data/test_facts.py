@@ -1,9 +1,11 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fer.data.faces import Faces
+from fer.data import fer2013
+from fer.data.faces import Faces, load_faces
 from fer.data.facts import describe_data
 
 
@@ -18,6 +20,18 @@ def test_fer2013_needs_no_facts():
     assert describe_data("mine", train=faces, validation=faces)["name"] == "mine"
     known = replace(faces, is_fer2013=True)
     assert describe_data("mine", train=known, validation=known) is None
+
+
+def test_fer2013_without_its_validation_split_is_another_data_set(monkeypatch, draw_dataset, tmp_path):
+    """A tenth of its training pictures, which a model may have learnt, is not FER2013's validation split."""
+    data = draw_dataset(tmp_path / "data", ("happy", "sad"), 10)
+    counts = {"happy": 10, "sad": 10}
+    monkeypatch.setattr(fer2013, "PICTURES", counts)
+    assert load_faces(data, "validation", classes=counts).is_fer2013
+    shutil.rmtree(data / "test")
+    held_out = load_faces(data, "validation", classes=counts)
+    assert (held_out.held_out, held_out.is_fer2013) == (True, False)
+    assert describe_data(data, validation=held_out)["held_out"]
 
 
 def test_the_pictures_of_each_class_and_split_are_counted():

@@ -105,6 +105,8 @@ def test_a_contact_sheet_has_a_row_for_each_class(tmp_path):
     data = draw_folders(tmp_path, ["train/wink", "train/Yawn", "val/wink", "val/Yawn"], 15)
     samples = survey(data, samples=COLUMNS).samples
     assert {name: len(pictures) for name, pictures in samples.items()} == {"wink": 12, "Yawn": 12}
+    more = draw_folders(tmp_path / "more", ["train/wink", "val/wink"], 47)  # 47 * (12 / 47) is below 12.
+    assert len(survey(more, samples=COLUMNS).samples["wink"]) == COLUMNS
     sheet = draw_sheet(samples, {"wink": 15, "Yawn": 15})
     assert sheet.height // SIDE == 2
     narrow = draw_sheet({"a name that is far too long for its column": [np.zeros((48, 48), np.uint8)]}, {})

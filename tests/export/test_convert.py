@@ -146,8 +146,14 @@ def test_an_export_that_answers_nan_is_refused(small, tmp_path, monkeypatch):
 def test_the_accuracies_of_keras_and_the_export_are_printed(small, draw_dataset, tmp_path, capsys):
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
     arguments = ["export", str(small), "--format", "litert", "--quantize", "--output", str(tmp_path / "half.tflite")]
-    assert main([*arguments, "--data", str(data)]) == 0
-    line = capsys.readouterr().out.splitlines()[-1]
+    (data / "test" / "happy" / "PublicTest_broken.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(SystemExit):
+        main([*arguments, "--skip-bad"])
+    assert "--skip-bad goes with --data PATH. Received: no --data" in capsys.readouterr().err
+    assert main([*arguments, "--data", str(data), "--skip-bad"]) == 0
+    told = capsys.readouterr()
+    assert [line for line in told.err.splitlines() if line.startswith("skipped: ")]
+    line = told.out.splitlines()[-1]
     assert re.fullmatch(r"accuracy on 4 pictures of the validation split: Keras (\S+), this file \1", line)
 
 

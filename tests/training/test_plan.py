@@ -12,6 +12,7 @@ from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import load_config
+from fer.models.conversion import find_backend
 from fer.training.plan import (
     ADDED,
     ARGUMENTS,
@@ -101,7 +102,7 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
     check_output(resumed)
     settings = list_settings(resumed, None, [])
-    assert settings == BEFORE | ADDED | {"votes": True}  # Earlier versions saved the path.
+    assert settings == BEFORE | ADDED | {"votes": True, "backend": find_backend()}  # Earlier versions saved the path.
     check_resumption(resumed, settings)
     save_settings(resumed, settings)
     check_resumption(resumed, settings)
@@ -110,12 +111,13 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
 def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
     resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv")
     settings = list_settings(resumed, None, [])
-    begun = settings | {"pictures": "1", "begun_from": "2", "votes_sha256": "3"}
+    begun = settings | {"pictures": "1", "begun_from": "2", "votes_sha256": "3", "backend": "jax"}
     save_settings(resumed, begun)
     check_resumption(plan(tmp_path, *COMMAND.split(), "--votes", "./ferplus.csv"), begun)
     for other, said in (
         ({"pictures": "3"}, "the pictures in --data are others"),
         ({"begun_from": "3"}, "--start is another"),
+        ({"backend": "torch"}, "the backend of Keras is another"),
         ({"votes_sha256": "4"}, "the votes in --votes are others"),
     ):
         with pytest.raises(UserError, match=f"A run is resumed with its own settings. .*{said} than at its beginning"):

@@ -214,6 +214,10 @@ def test_the_default_network_is_trained_and_exported(data, tmp_path):
         ([*TRANSFER, "--tune", "head", "--head-epochs", "2"], "--tune head goes without --head-epochs: .*"),
         ([*TRANSFER, "--tune", "head", "--tuning-rate", "1"], "--tune head goes without --tuning-rate: .*"),
         (
+            [*TRANSFER, "--tuning-rate", "1e-5", "--head-epochs", "0"],
+            "--tuning-rate go with --head-epochs of 1 or more, .*. Received: --head-ep",
+        ),
+        (
             [*TRANSFER, "--tune", "all", "--head-epochs", "0"],
             "--head-epochs of 1 or more, .*. Received: --head-ep",
         ),
