@@ -52,6 +52,7 @@ bench: dataset $(VENV)/dev $(PEER)/fer
 
 # Runs that train the bundled network. A run writes its card (README.md) last, and an interrupted run is resumed.
 RUNS := first second third taught votes degraded robust bundled
+BFLOAT16 := $(if $(FLOAT32),,--mixed-precision)
 TRAIN = $(BIN)/python train.py --data "$(DATA)" --resume --output $(@D)
 
 recipe: runs/bundled/README.md
@@ -59,10 +60,10 @@ recipe: runs/bundled/README.md
 $(RUNS:%=runs/%/README.md): | dataset votes $(VENV)/train
 
 runs/first/README.md:
-	$(TRAIN) --epochs 24 --mixup 0 --mixed-precision
+	$(TRAIN) --epochs 24 --mixup 0 $(BFLOAT16)
 
 runs/second/README.md: runs/first/README.md
-	$(TRAIN) --start runs/first --epochs 42 --mixed-precision --keep last
+	$(TRAIN) --start runs/first --epochs 42 $(BFLOAT16) --keep last
 
 runs/third/README.md: runs/second/README.md
 	$(TRAIN) --start runs/second --enlarged 64 --epochs 6 --learning-rate 5e-4 --keep last
@@ -70,7 +71,7 @@ runs/third/README.md: runs/second/README.md
 runs/taught/README.md: runs/second/README.md runs/third/README.md
 	$(TRAIN) --start runs/second --teacher runs/second runs/third --epochs 6 --learning-rate 5e-4 --keep last
 
-VOTED = --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --votes "$(VOTES)"
+VOTED = --learning-rate 1e-3 --zoom 0.25 --keep last $(BFLOAT16) --votes "$(VOTES)"
 
 runs/votes/README.md: runs/taught/README.md
 	$(TRAIN) --start runs/taught --epochs 8 $(VOTED) --seed 1
@@ -108,7 +109,7 @@ $(PEER)/fer:
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed. Received: " + sys.version.split()[0])'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "make PYTHON=python3.13 TARGET: Python 3.11 to 3.13 is needed, for which TensorFlow is built. Received: " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/app: pyproject.toml | $(BIN)/python

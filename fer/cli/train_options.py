@@ -52,7 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--start",
         metavar="MODEL",
         help="model whose weights to start from: a folder, `bundled`, or OWNER/NAME of the Hub; it may have other "
-        "classes (default: `bundled` for fewer than 5,000 pictures)",
+        "classes (default: `bundled` for se_resnet and fewer than 5,000 pictures, without --weights, --teacher and "
+        "--hosts)",
     )
     parser.add_argument("--from-scratch", action="store_true", help="start from random weights, even with few pictures")
     parser.add_argument(
@@ -91,7 +92,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mixed-precision",
         action="store_true",
-        help="compute in bfloat16, which is twice as fast on processors that support it",
+        help="compute in bfloat16: twice as fast on processors that support it, slower on others",
     )
     parser.add_argument(
         "--license",
@@ -126,9 +127,9 @@ def _add_recipe(parser):
     """
     group = parser.add_argument_group(
         "recipe",
-        "The defaults are those of the network in fer/training/recipes.py; shown are se_resnet's. With fewer than "
-        "5,000 training pictures, --epochs, --batch-size and --learning-rate depend on their number, and --mixup is 0 "
-        "(docs/training.md).",
+        "The defaults are those of the network in fer/training/recipes.py; shown are se_resnet's. If training "
+        "starts from a model, with fewer than 5,000 pictures, --epochs, --batch-size and --learning-rate depend on "
+        "their number, and --mixup is 0 (docs/training.md).",
     )
     for field in fields(Recipe):
         if "help" not in field.metadata:
