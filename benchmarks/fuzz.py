@@ -41,8 +41,8 @@ COLUMNS = "ok", "refused", "exception", "crash", f"over {SECONDS} s", f"over {ME
 KINDS = """\
 - photos: small pictures of all formats that are read, with flipped bits, changed numbers, cuts and pieces of each
   other, decoded as the command line does; "in the app": by its decoder processes.
-- bombs: pictures that are small to send and expensive to decode: scans, padding, comments, chunks, runs, strips and
-  tiles, 50 megapixels of one colour.
+- bombs: pictures that are small to send and expensive to decode: scans, padding, metadata, comments, chunks, runs,
+  strips and tiles, 50 megapixels of one colour.
 - zips: odd names, packings and sizes, a zip in a zip, changed numbers in their headers; all pictures are opened.
 - clips: MP4, MOV, MKV, WebM, AVI and MPEG-TS, damaged in the same ways, then decoded.
 - pictures: noise, one colour, one pixel, a mosaic of faces; read by the networks.
@@ -58,6 +58,8 @@ def main():
     parser.add_argument("--only", metavar="KIND[:NUMBER]", help="one kind, or one input of it")
     options = parser.parse_args()
     kind, _, number = (options.only or "").partition(":")
+    if kind and kind not in SHARES:
+        parser.error(f"--only must be one of {', '.join(SHARES)}. Received: {kind}")
     counts = {name: round(share * options.count) for name, share in SHARES.items() if name == (kind or name)}
     # Mix the kinds, so that the slow ones do not all come at the end.
     inputs = sorted(((name, one) for name, count in counts.items() for one in range(count)),

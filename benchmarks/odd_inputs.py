@@ -136,6 +136,24 @@ def _jpeg_padding(random):
     return content[:2] + b"\xff" * random.choice((1000, 60_000, 100_000, 7_000_000)) + content[2:]
 
 
+def _jpeg_metadata(random):
+    """Return a JPEG with metadata that take long to parse, or much memory."""
+    tags = b"".join(struct.pack("<HHII", 1000 + number, 7, 65_000, 0) for number in range(5400))
+    block = b"II*\0" + struct.pack("<IH", 8, 5400) + tags
+    kind, data, count = random.choice((
+        (0xE1, b"Exif\0\0" + block, random.choice((1, 5))),
+        (0xE2, b"MPF\0" + block, 1),
+        (0xE1, b"Exif\0\0" * 10_000, 300),
+        (0xE1, b"Exif\0\0" + bytes(10_000), 1900),
+        (0xE1, b"Exif\0\0", 100_000),
+    ))  # fmt: skip
+    metadata = (bytes((0xFF, kind)) + struct.pack(">H", len(data) + 2) + data) * count
+    # Behind the second and third marker libjpeg reads nothing, but Pillow would.
+    before = random.choice((b"", b"", b"\xff\xd9", b"\xff\xf0" + struct.pack(">H", min(65_535, len(metadata) + 2))))
+    content = _photos()[0]
+    return content[:2] + before + metadata + content[2:]
+
+
 def _gif_comments(random):
     content, count = _even("GIF", 40), random.choice((900, 3900, 100_000, 2_000_000))
     frame = content.index(b",", 13 + 3 * 2 ** (content[10] % 8 + 1))
@@ -192,7 +210,10 @@ def _large(random):
     return _even(kind, 7000, **options)
 
 
-BOMBS = (jpeg_scans, _jpeg_padding, _gif_comments, _png_chunks, _png_texts, _bmp_runs, _tiff_parts, _tiff_parts, _large)
+BOMBS = (
+    *(jpeg_scans, _jpeg_padding, _jpeg_metadata, _gif_comments, _png_chunks, _png_texts, _bmp_runs),
+    *(_tiff_parts, _tiff_parts, _large),
+)
 
 
 def _put_number(random, content, place):

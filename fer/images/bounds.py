@@ -43,10 +43,12 @@ def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:
 
 
 def _check_jpeg(outline, name):
-    if outline.segments > MAX_SEGMENTS or outline.scans * outline.pixels > MAX_SCAN_PIXELS:
-        most = min(MAX_SEGMENTS, MAX_SCAN_PIXELS // max(outline.pixels, 1))
+    if outline.scans * outline.pixels > MAX_SCAN_PIXELS:
+        most = MAX_SCAN_PIXELS // outline.pixels
         received = f"{outline.scans} scans in the first {outline.segments} segments"
         raise ImageError(f"{name}: a JPEG of this size may have at most {most} scans. Received: {received}.")
+    if outline.segments > MAX_SEGMENTS:
+        raise ImageError(f"{name}: a JPEG may have at most {MAX_SEGMENTS} segments. Received: more.")
 
 
 def _check_blocks(content, kind, name):

@@ -28,8 +28,7 @@ STATED = {
         f"KDEF, laboratory | 504 | 77% | **{SETS['kdef']:.1%}**",
         f"stock photos, disgust or fear | 102 | 67% | **{SETS['stock']:.1%}**",
         f"mean of the sets | | 65.8% | **{MEAN:.1%}** | {PHOTOS['mean']['balanced_accuracy_all']:.1%}",
-        "Recall, all classes, mean of sets: "
-        + ", ".join(f"{label} {recall:.0%}" for label, recall in RECALL.items()),
+        "Recall, all classes, mean of sets: " + ", ".join(f"{label} {recall:.0%}" for label, recall in RECALL.items()),
         f"{PHOTOS['all']['confident']['accuracy']:.1%} of these are right",
         f"accuracy, seven classes | **{METRICS['accuracy']:.1%} ± {50 * (HIGH - LOW):.1f}**",
         f"{METRICS['balanced_accuracy']:.1%}; {METRICS['macro_f1']:.1%}",

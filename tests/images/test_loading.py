@@ -222,7 +222,7 @@ GIF = encode(PHOTO.convert("P"), "GIF")
 FRAME = 13 + 3 * 256
 BMP_START = struct.pack("<2sIHHIIiiHHI", b"BM", 0, 0, 0, 1078, 40, 7000, 7000, 1, 8, 1) + bytes(1044)
 EXPENSIVE = {
-    "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG of this size may have at most 2000 scans"),
+    "scans of a small picture": (many_scans((64, 64), 100_000), "a JPEG may have at most 2000 segments"),
     "scans of a large one": (many_scans((1000, 1000), 700), "a JPEG of this size may have at most 600 scans"),
     "scans after an end in a comment": (
         many_scans((1000, 1000), 700, before=b"\xff\xfe\x00\x04\xff\xd9"),
@@ -232,7 +232,10 @@ EXPENSIVE = {
         arithmetic_scans((4000, 4000), 100),
         "a JPEG of this size may have at most 37 scans",
     ),
-    "JPEG segments": (JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:], "a JPEG of this size may have at most"),
+    "JPEG segments": (
+        JPEG[:2] + b"\xff\xe5\x00\x02" * 4_000_000 + JPEG[2:],
+        "a JPEG may have at most 2000 segments",
+    ),
     "a GIF comment": (
         GIF[:FRAME] + b"!\xfe" + (b"\xff" + b"c" * 255) * 70_000 + b"\0" + GIF[FRAME:],
         "a GIF may have at most 4000 blocks",
