@@ -45,7 +45,7 @@ dataset:
 	@test -n "$(DATA)" || { echo "make $(MAKECMDGOALS) DATA=fer2013.zip: the dataset is needed. Received: none" >&2; exit 2; }
 
 votes:
-	@test -n "$(VOTES)" || { echo "make recipe DATA=fer2013.zip VOTES=ferplus.csv: the votes of FER+ are needed. Received: none" >&2; exit 2; }
+	@test -n "$(VOTES)" || { echo "make recipe DATA=fer2013.csv VOTES=fer2013new.csv: the votes of FER+ are needed. Received: none" >&2; exit 2; }
 
 bench: dataset $(VENV)/dev $(PEER)/fer
 	$(BIN)/python -m benchmarks --data "$(DATA)" --peer $(PEER)/bin/python --output docs/benchmarks.md $(if $(PHOTOS),--photos "$(PHOTOS)")

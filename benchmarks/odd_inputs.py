@@ -148,7 +148,7 @@ def _jpeg_metadata(random):
         (0xE1, b"Exif\0\0", 100_000),
     ))  # fmt: skip
     metadata = (bytes((0xFF, kind)) + struct.pack(">H", len(data) + 2) + data) * count
-    # Behind the second and third marker libjpeg reads nothing, but Pillow would.
+    # Behind 0xD9 and 0xF0 libjpeg reads nothing, but Pillow would.
     before = random.choice((b"", b"", b"\xff\xd9", b"\xff\xf0" + struct.pack(">H", min(65_535, len(metadata) + 2))))
     content = _photos()[0]
     return content[:2] + before + metadata + content[2:]

@@ -13,7 +13,7 @@ from playwright.sync_api import expect, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.app_client import PHOTO, running_app
-from fer.images.clips import write_video
+from fer.images.clip_writing import write_video
 
 DOCS = Path(__file__).parent
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync

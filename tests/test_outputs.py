@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,12 @@ from conftest import write_clip
 from PIL import Image
 
 from fer import outputs
+from fer.cli import video
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.evaluation.plots import save_confusion_matrix
-from fer.images.clips import write_video
+from fer.images import clip_writing
+from fer.images.clip_writing import write_video
 from fer.outputs import OutputError, check_folder, check_outputs, write_text, written_whole
 from fer.recognition import records
 
@@ -204,6 +207,12 @@ def test_metrics_are_printed_even_if_the_disk_is_full(clip, draw_dataset, tmp_pa
     assert {path.name for path in tmp_path.iterdir()} == {"in", "data"}
 
 
+@contextmanager
+def no_room(path, *_):
+    raise OutputError(f"{path}: cannot be written: No space left on device")
+    yield
+
+
 def test_a_csv_that_cannot_be_written_takes_no_other_output_with_it(clip, tmp_path, monkeypatch, capsys):
     def start(file, labels):
         def add(rows):
@@ -219,6 +228,13 @@ def test_a_csv_that_cannot_be_written_takes_no_other_output_with_it(clip, tmp_pa
     assert json.loads(outputs["json"].read_text())["faces"]
     assert outputs["mp4"].stat().st_size > 0
     assert not outputs["csv"].exists()
+    monkeypatch.undo()
+    monkeypatch.setattr(video, "written_until_interrupted", no_room)
+    monkeypatch.setattr(clip_writing, "write_video", no_room)
+    outputs["json"].unlink()
+    told = refused(["video", clip, *options], capsys)
+    assert told.err.count("cannot be written: No space left on device") == 2
+    assert json.loads(outputs["json"].read_text())["faces"]
 
 
 def test_a_clip_is_read_to_its_end_even_if_the_disk_is_full(astronaut, tmp_path, monkeypatch):

@@ -1,9 +1,18 @@
 """Command `fer calibrate`: fit a model's calibration on the validation split, measure it and write its card."""
 
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import add_allow_duplicates, add_data, add_layout, add_prior, add_skip_bad, add_votes, tell_written
+from fer.cli.options import (
+    add_allow_duplicates,
+    add_data,
+    add_layout,
+    add_prior,
+    add_skip_bad,
+    add_votes,
+    number_between,
+    tell_written,
+)
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs
 
@@ -19,7 +28,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_votes(parser, "measure human agreement too")
     parser.add_argument(
         "--target",
-        type=_share,
+        type=number_between(0, 1),
         metavar="X",
         help="selective accuracy to reach, that of answers without `not sure`, from 0 to 1 (default: 0.85)",
     )
@@ -61,7 +70,7 @@ def run(options: Namespace) -> int:
     groups = options.groups and compile_pattern(options.groups)
 
     from fer.data.duplicates import check_copies
-    from fer.data.faces import list_skipped, load_faces
+    from fer.data.faces import list_left_out, load_faces
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
@@ -79,7 +88,7 @@ def run(options: Namespace) -> int:
         )
         for split in ("train", "validation")
     )
-    for message in filter(None, [*list_skipped(train, validation), validation.left_out]):
+    for message in list_left_out(train, validation):
         print(f"skipped: {message}", file=sys.stderr)
     check_copies(validation, train, options.allow_duplicates)
     target = options.target or TARGET
@@ -119,10 +128,3 @@ def run(options: Namespace) -> int:
         raise failure
     tell_written(folder)
     return 0
-
-
-def _share(text):
-    value = float(text)
-    if not 0 < value <= 1:
-        raise ArgumentTypeError(f"must be above 0 and at most 1. Received: {text}")
-    return value

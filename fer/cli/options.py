@@ -1,9 +1,10 @@
 """Options and messages that several commands share."""
 
+import math
 import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -108,20 +109,26 @@ def add_prior(parser: ArgumentParser, default: str) -> None:
     """Add the option `--prior`, the exponent of the class shares; `default` says in the help which one it is else."""
     parser.add_argument(
         "--prior",
-        type=_exponent,
+        type=number_between(0, 2),  # `fer.models.calibration.MAX_PRIOR_EXPONENT`, without importing NumPy.
         metavar="X",
         help="divide the probabilities by the training shares of the classes raised to this power, 0 to 2 (default: "
         f"{default})",
     )
 
 
-def _exponent(text):
-    from fer.models.calibration import MAX_PRIOR_EXPONENT  # Imports NumPy, which the help does not need.
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """Return a function for `type` of an argument, which takes numbers from `low` to `high`."""
 
-    value = float(text)
-    if not 0 <= value <= MAX_PRIOR_EXPONENT:
-        raise ArgumentTypeError(f"must be from 0 to {MAX_PRIOR_EXPONENT:g}. Received: {text}")
-    return value
+    def convert(text):
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise ArgumentTypeError(f"must be a number from {low:g} to {high:g}. Received: {text}")
+        return value
+
+    return convert
 
 
 def to_sentence(text: str) -> str:

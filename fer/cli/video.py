@@ -40,7 +40,8 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Recognize the faces in a clip, and write the requested files; return the exit code."""
     from fer.hub.client import resolve_model
-    from fer.images.clips import open_clip, read_frames, write_video
+    from fer.images.clip_writing import write_video
+    from fer.images.clips import open_clip, read_frames
     from fer.images.drawing import draw_faces
     from fer.images.sampling import check_every
     from fer.models.model_folder import find_model, list_files
@@ -59,12 +60,15 @@ def run(options: Namespace) -> int:
     summary, frames, left_out, failures = ClipSummary(), 0, 0, []
     with ExitStack() as stack:
         add_rows = add_frame = None
+        # A failure of an output, at its beginning or its end, takes no other output with it.
         if options.csv:
             stack.enter_context(kept(failures))
-            add_rows = stack.enter_context(_write_rows(options.csv, recognizer.labels))
+            with kept(failures):
+                add_rows = stack.enter_context(_write_rows(options.csv, recognizer.labels))
         if options.annotated:
             stack.enter_context(kept(failures))
-            add_frame = stack.enter_context(write_video(options.annotated, options.every))
+            with kept(failures):
+                add_frame = stack.enter_context(write_video(options.annotated, options.every))
         bar = stack.enter_context(_progress(clip.seconds))
         for frame, faces, numbers, rows in read_faces(read_frames(clip, options.every), recognizer, options.every):
             summary.add(rows)

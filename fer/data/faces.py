@@ -86,6 +86,11 @@ def list_skipped(*splits: Faces) -> list[str]:
     return list(dict.fromkeys(message for faces in splits for message in faces.skipped))
 
 
+def list_left_out(*splits: Faces) -> list[str]:
+    """Return what was left out of several splits, each message once: `list_skipped`, and `Faces.left_out`."""
+    return [*list_skipped(*splits), *dict.fromkeys(faces.left_out for faces in splits if faces.left_out)]
+
+
 def load_faces(
     path: str | PathLike[str],
     split: str,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
-from fer.data.faces import Faces, list_skipped, load_faces
+from fer.data.faces import Faces, list_left_out, load_faces
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
@@ -83,7 +83,7 @@ def evaluate_model(
     if votes:
         load_votes(votes, faces)  # A wrong file is refused before anything slow is done.
     config = _with_prior(config, prior)
-    skipped, allowed, scenes = list_skipped(*[faces, train] if duplicates else [faces]), None, None
+    messages, allowed, scenes = list_left_out(*[faces, train] if duplicates else [faces]), None, None
     if path == "served":
         faces, probabilities, allowed, scenes = read_in_scenes(folder, faces, config.calibration)
     else:
@@ -99,7 +99,7 @@ def evaluate_model(
         metrics["agreement"] = compare_with_votes(predicted, faces, shares, load_categories(votes))
     if duplicates:
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
-    return metrics, [*skipped, faces.left_out] if faces.left_out else skipped
+    return metrics, messages
 
 
 def evaluate_photos(
@@ -236,8 +236,8 @@ def measure(
     Returns:
         The metrics of `fer.evaluation.metrics.evaluate`, with `split`, `held_out`, `model`, `skipped`, `data_sha256`,
         `temperature` and `confident`: the `threshold`, the `coverage` (share of confident answers) and the selective
-        `accuracy`, that of the confident answers, None if there are none. All of them are of the probabilities of the
-        classes that the model chooses among.
+        `accuracy`, that of the confident answers, None if there are none. Metrics and `confident` are of the
+        probabilities of the classes that the model chooses among.
     """
     calibrated = config.calibration.apply(probabilities)
     chosen = restrict(calibrated, config.labels, faces.classes)
@@ -246,7 +246,7 @@ def measure(
     return {
         **evaluate(chosen, faces.labels, faces.classes),
         "split": split,
-        "held_out": faces.held_out,
+        "held_out": faces.held_out and split == "validation",
         "model": model,
         "skipped": len(faces.skipped),
         "data_sha256": faces.sha256(),

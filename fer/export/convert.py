@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.data.faces import load_faces
+from fer.data.faces import list_left_out, load_faces
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
@@ -139,8 +139,7 @@ def export_model(
         file.replace(complete)
     if output.name == EXPORTS[format] and find_origin(output.parent) == made_of:
         save_exports(output.parent, {format: record})
-    skipped = [*faces.skipped, *filter(None, [faces.left_out])] if faces else []
-    return Export(record.size, difference, accuracy, skipped)
+    return Export(record.size, difference, accuracy, list_left_out(faces) if faces else [])
 
 
 def build_export_network(network: Any, calibration: Calibration, maps: bool = False) -> Any:

@@ -60,7 +60,7 @@ def _explain_status(error):
 
 
 def _explain_refusal(error):
-    return f"the Hub refused it ({error})."
+    return f"the Hub refused it ({str(error) or type(error).__name__})."
 
 
 def _explain_connection(error):
@@ -87,7 +87,7 @@ STATUSES = {
 EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {
     JSONDecodeError: f"the Hub cannot be reached: what answers at {constants.ENDPOINT} is not the Hub. "
     "Check HF_ENDPOINT, and whether the network asks for a login.",
-    UnicodeError: "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`.",
+    UnicodeEncodeError: "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`.",
     GatedRepoError: "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours.",
     RepositoryNotFoundError: "no such folder here, and no such repository on the Hub, or it is private. "
     "Check the name, and set HF_TOKEN if it is private.",

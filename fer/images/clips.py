@@ -1,10 +1,10 @@
-"""Read and write clips one frame at a time, within limits. Only the video stream is opened, never the sound."""
+"""Read clips one frame at a time, within limits. Only the video stream is opened, never the sound."""
 
+import heapq
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 from fer.errors import UserError
 from fer.images.clip_pictures import display_matrix, to_upright
 from fer.images.sampling import MIN_EVERY, check_every
-from fer.outputs import check_suffix, written_whole
 
 SPARE_SECONDS = 1
 """Seconds by which a clip may exceed the allowed length: a recording of one minute is often a little longer."""
@@ -112,11 +111,11 @@ def _shortest(seconds):
 def _end_of_all(path, name):
     """Return the end of the last packet of all streams of a clip, in seconds; `name` is its name in an error."""
     with _one_sentence(name), _open(path) as container:
-        packets = (packet for packet in container.demux() if packet.pts is not None)
+        packets = (packet for packet in container.demux() if packet.pts is not None and not packet.is_discard)
         return max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in packets), default=0)
 
 
-def read_frames(clip: Clip, every: float) -> Iterator[Frame]:
+def read_frames(clip: Clip, every: float, rate: float = math.inf) -> Iterator[Frame]:
     """Decode a clip, and yield a `Frame` every so many seconds.
 
     The first frame has the time 0. After it, each frame is the first one at or after the next multiple of `every`, with
@@ -126,90 +125,42 @@ def read_frames(clip: Clip, every: float) -> Iterator[Frame]:
     Args:
         clip: result of `open_clip`.
         every: seconds between frames, from `MIN_EVERY` to `MAX_EVERY`.
+        rate: largest number of frames per second of the clip. It bounds the work between two frames, after which a run
+            of the app can be cancelled.
 
     Raises:
-        UserError: if `every` is out of range, or the clip is damaged.
+        UserError: if `every` is out of range, or the clip is damaged or has too many frames per second.
     """
     check_every(every)
-    start, size, due = None, None, 0.0
+    start, size, due, decoded = None, None, 0.0, 0
     with _one_sentence(clip.name), _open(clip.path) as container:
         stream = _find_video_stream(container, clip.name)
         stream.codec_context.options = LIMITS
         stream.thread_type = "AUTO"
-        for frame in (frame for packet, _ in _packets(container, stream) for frame in packet.decode()):
-            if frame.time is None:
+        for time, frame in _decode(container, stream):
+            decoded += 1
+            if decoded > rate * (every + SPARE_SECONDS):
+                raise UserError(f"{clip.name}: clips may have at most {rate:g} frames per second.")
+            if time is None:
                 continue
             if start is None:
-                start, shape = frame.time, (display_matrix(frame), stream.sample_aspect_ratio or 1)
-            seconds = frame.time - start
+                start, shape = time, (display_matrix(frame), stream.sample_aspect_ratio or 1)
+            seconds = time - start
             if seconds < due - ROUNDING:
                 continue
-            due = every * (int((seconds + ROUNDING) / every) + 1)
+            decoded, due = 0, every * (int((seconds + ROUNDING) / every) + 1)
             image, whole = to_upright(frame, *shape)
             # A clip may change its size, such as when a phone is turned; boxes and the annotated clip need one size.
             size = size or (image.size, whole)
-            yield Frame(round(seconds, 3), ImageOps.pad(image, size[0]), size[1])
+            yield Frame(round(seconds, 3), _fit(image, size[0]), size[1])
     if start is None:
         raise UserError(f"{clip.name}: there is no picture in it.")
 
 
-@contextmanager
-def write_video(path: str | Path, every: float) -> Iterator[Callable[[float, Image.Image], None]]:
-    """Write a video that browsers play: H.264 in MP4, without sound.
-
-    Args:
-        path: path of the file, which must end in `.mp4`. The file appears at the end of the block.
-        every: seconds for which a frame is shown, from `MIN_EVERY` to `MAX_EVERY`.
-
-    Yields:
-        A function `add(seconds, image)` that takes the next frame's time, and a PIL image of mode RGB. All images have
-        the same size, with even sides.
-
-    Raises:
-        UserError: if `every` is out of range, or the path has another suffix.
-        OutputError: at the end of the block, if the file cannot be written, such as on a full disk.
-    """
-    check_every(every)
-    check_suffix("An annotated clip", path, ".mp4")
-    # The numbers of a rate have 32 bits.
-    rate, failures = 1 / Fraction(every).limit_denominator(1000), []
-    with written_whole(path) as file:
-        container = av.open(f"file:{file}", "w", format="mp4", options={"movflags": "faststart"})
-        # The file names its colour matrix; without it, browsers guess the matrix from the height.
-        options = {"preset": "veryfast", "colorspace": "smpte170m"}
-        stream = container.add_stream("libx264", rate=rate, options=options)
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = Fraction(1, 1000)
-
-        def add(seconds, image):
-            if not stream.codec_context.is_open:
-                stream.width, stream.height = image.size
-            frame = av.VideoFrame.from_image(image)
-            frame.pts, frame.time_base = round(1000 * seconds), Fraction(1, 1000)
-            write(frame)
-
-        def write(frame):
-            # After a failure the frames are dropped, so that the caller can read its clip to the end.
-            if not failures:
-                with _kept(failures):
-                    container.mux(stream.encode(frame))
-
-        try:
-            yield add
-            write(None)
-        finally:
-            with _kept(failures):
-                container.close()
-        if failures:
-            raise OSError(failures[0].errno, failures[0].strerror)
-
-
-@contextmanager
-def _kept(failures):
-    try:
-        yield
-    except av.FFmpegError as error:
-        failures.append(error)
+def _fit(image, size):
+    """Return a picture at a size, with black borders; one so narrow that nothing of it would be left is stretched."""
+    scale = min(size[0] / image.width, size[1] / image.height)
+    return image.resize(size) if scale * min(image.size) < 1 else ImageOps.pad(image, size)
 
 
 def _open(path):
@@ -224,6 +175,8 @@ def _one_sentence(name):
         yield
     except av.FFmpegError as error:
         raise UserError(f"{name}: the clip is damaged or incomplete ({error.strerror}).") from None
+    except OverflowError as error:  # Of times beyond 64 bits.
+        raise UserError(f"{name}: the clip is damaged or incomplete ({error}).") from None
 
 
 def _find_video_stream(container, name):
@@ -244,6 +197,21 @@ def _find_video_stream(container, name):
     if codec.width * codec.height > MAX_PIXELS:
         raise UserError(f"{name}: frames may have at most 4096x2304 pixels. Received: {codec.width}x{codec.height}")
     return stream
+
+
+def _decode(container, stream):
+    """Yield the time in seconds of each decoded frame, None if it is unknown, and the frame.
+
+    AVI has decoding times only. Where frames are decoded in another order than they are shown, in H.264 and HEVC, these
+    times belong to the frames in the order in which they leave the decoder.
+    """
+    sort = container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
+    times = []
+    for packet, _ in _packets(container, stream):
+        if sort and packet.pts is not None:
+            heapq.heappush(times, float(packet.pts * stream.time_base))
+        for frame in packet.decode():
+            yield heapq.heappop(times) if times else frame.time, frame
 
 
 def _packets(container, stream):
@@ -284,10 +252,11 @@ def _length(container, stream, name, longest):
     """
     first, last, there, most = None, 0, 0, MAX_RATE * (longest + SPARE_SECONDS)
     for count, (packet, added) in enumerate(_packets(container, stream)):
-        if packet.pts is None:
-            continue
         if count > most:
             raise UserError(f"{name}: clips may have at most {most} frames.")
+        # Frames before the beginning of a trimmed clip are decoded for those after it, but not shown.
+        if packet.pts is None or packet.is_discard:
+            continue
         end = packet.pts + (packet.duration or 0)
         first = packet.pts if first is None else min(first, packet.pts)
         last, there = max(last, end), max(there, end - added)

@@ -35,7 +35,8 @@ SECONDS = 5
 """Time limit for decoding a picture, in seconds."""
 MEMORY = 640_000_000
 """Largest address space of a process in bytes: enough for 50 megapixels in every format except WebP, whose decoder
-takes 18 bytes per pixel, and AVIF with transparency. An idle process uses 130 MB of it, and 35 MB of memory."""
+takes 18 bytes per pixel, AVIF that is transparent or turned, and grey PNG with transparency. An idle process uses
+130 MB of it, and 35 MB of memory."""
 LIGHT_PIXELS = 25_000_000
 """Largest number of pixels of a JPEG that is decoded without a separate process; most cameras' pictures have fewer."""
 LIGHT_TABLES = 65_536

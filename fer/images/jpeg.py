@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from fer.images.orientation import find_orientation
+from fer.images.orientation import EXIF, find_orientation
 
 MAX_SEGMENTS = 2_000
 """Largest number of segments of a JPEG. A camera's JPEG has about 20; a colour profile or metadata take one for every
 64 kB."""
-_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-"""Pattern of the marker that begins a segment. Within a scan's data, 0xFF is followed by 0 or by a restart marker."""
+_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xfe])")
+"""Pattern of the marker that begins a segment. Within a scan's data, 0xFF is followed by 0 or by a restart marker;
+libjpeg discards other numbers below 0xC0."""
 _LAST = (0xC8, 0xD9, *range(0xF0, 0xFE))
 """Markers at which libjpeg stops: the end of the picture, and extensions that it does not know (ITU-T T.81, B.1)."""
 _NO_FRAMES = (0xC4, 0xCC)
@@ -65,9 +66,9 @@ def strip_jpeg(content: bytes) -> tuple[bytes, int]:
         content: bytes of a file that `fer.images.bounds.check_work` accepts.
 
     Returns:
-        The bytes, and the orientation, 1 to 8, of the first EXIF segment; 1 without one.
+        The bytes, and the first orientation, 2 to 8, in an EXIF segment; 1 without one.
     """
-    parts, orientations = [content[:2]], []
+    parts, orientation = [content[:2]], 1
     for kind, start, end in _segments(content):
         if kind == _SCAN:
             parts.append(content[start:])
@@ -75,9 +76,9 @@ def strip_jpeg(content: bytes) -> tuple[bytes, int]:
         needed = _NEEDED.get(kind)
         if kind not in _METADATA or (needed and content.startswith(needed, start + 4)):
             parts.append(content[start:end])
-        elif kind == _EXIF and content.startswith(b"Exif\0\0", start + 4):
-            orientations.append(find_orientation(content[start + 4 : end]))
-    return b"".join(parts), orientations[0] if orientations else 1
+        elif kind == _EXIF and orientation == 1 and content.startswith(EXIF, start + 4):
+            orientation = find_orientation(content[start + 4 : end])
+    return b"".join(parts), orientation
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:

@@ -15,8 +15,8 @@ from PIL import Image, UnidentifiedImageError
 from fer.errors import UserError
 from fer.images.bounds import ImageError, check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
-from fer.images.jpeg import strip_jpeg
-from fer.images.orientation import find_orientation, turn_upright
+from fer.images.jpeg import outline_jpeg, strip_jpeg
+from fer.images.orientation import exif_of, find_orientation, turn_upright
 
 MAX_PIXELS = 50_000_000
 """Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
@@ -76,6 +76,8 @@ def to_image(photo: Photo) -> Image.Image:
         try:
             photo.load()  # `Image.open` decodes when pixels are first needed.
             return _to_rgb(photo)
+        except MemoryError:
+            raise ImageError("picture: it takes too much memory to be decoded.") from None
         except Exception as error:  # As in `decode`.
             raise ImageError(f"picture: damaged or incomplete ({str(error).strip()}).") from None
     if isinstance(photo, np.ndarray):
@@ -113,12 +115,15 @@ def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: 
 
 def _read_object(file, name, most_bytes):
     """Return the content of a binary file object."""
-    content = file.read() if most_bytes == math.inf else file.read(int(most_bytes) + 1)
-    if not isinstance(content, bytes):
-        raise ImageError(f"{name}: a file must be opened in binary mode. Received: {type(file).__name__}")
-    if len(content) > most_bytes:
-        raise ImageError(f"{name}: pictures may have at most {most_bytes / 1e6:g} MB. Received: more")
-    return content
+    content = bytearray()
+    # A file without a buffer may return less than it is asked for.
+    while part := file.read() if most_bytes == math.inf else file.read(int(most_bytes) + 1 - len(content)):
+        if not isinstance(part, bytes | bytearray | memoryview):
+            raise ImageError(f"{name}: a file must be opened in binary mode. Received: {type(file).__name__}")
+        content += part
+        if len(content) > most_bytes:
+            raise ImageError(f"{name}: pictures may have at most {most_bytes / 1e6:g} MB. Received: more")
+    return bytes(content)
 
 
 def decode(content: bytes, name: str, before: Callable[[int], object] | None = None) -> Image.Image:
@@ -155,6 +160,8 @@ def decode(content: bytes, name: str, before: Callable[[int], object] | None = N
     except Image.DecompressionBombError:
         raise ImageError(f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels.") from None
     except UnidentifiedImageError:
+        if "JPEG" in formats and not outline_jpeg(content).scans:
+            raise ImageError(f"{name}: the picture is damaged or incomplete (it ends before its pixels).") from None
         raise ImageError(_unknown(name, f" (damaged, or an unusual {' or '.join(formats)})")) from None
     except MemoryError:
         raise ImageError(f"{name}: the picture takes too much memory to be decoded.") from None
@@ -180,9 +187,13 @@ def _decode(content, formats, name, before, orientation, cut=False):
         missing = _share_missing(image) if cut else 0
         if missing > MAX_MISSING:
             return None
-        upright = turn_upright(image, orientation or find_orientation(image.info.pop("exif", None) or b""))
+        orientation = orientation or find_orientation(exif_of(image.info))
+        image.info.pop("exif", None)
+        rgb = _to_rgb(image)
+        if rgb is not image:
+            image.close()  # So that no more than two copies of a large picture are in memory.
         part = f", and with them {missing:.0%} of the picture" if missing >= 0.005 else ""
-        return set_note(_to_rgb(upright), f"The file lacks its last bytes{part}." if cut else "")
+        return set_note(turn_upright(rgb, orientation), f"The file lacks its last bytes{part}." if cut else "")
 
 
 def _share_missing(image):

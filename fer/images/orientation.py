@@ -1,12 +1,15 @@
 """EXIF orientation: how a picture has to be turned to be upright."""
 
 import struct
+from typing import Any
 
 from PIL import Image
 
 TAG = 0x0112
 """EXIF tag of the orientation (CIPA DC-008)."""
-FORMATS = {3: "H", 4: "L"}
+EXIF = b"Exif\0\0"
+"""Beginning of EXIF data in a JPEG."""
+FORMATS = {3: "H", 4: "L", 8: "h", 9: "l"}
 """Formats of the whole numbers that an orientation may be stored as, for `struct`, by EXIF's number of the type."""
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -27,9 +30,12 @@ def find_orientation(exif: bytes) -> int:
     and raises errors for damaged tags of no importance.
 
     Args:
-        exif: bytes of the block, with or without the leading `Exif` and two zero bytes.
+        exif: bytes of the block, with or without the leading `EXIF`, which some programs repeat.
     """
-    block = exif.removeprefix(b"Exif\0\0")
+    start = 0
+    while exif.startswith(EXIF, start):
+        start += len(EXIF)
+    block = exif[start:]
     order = {b"II": "<", b"MM": ">"}.get(block[:2])
     if order is None:
         return 1
@@ -44,6 +50,21 @@ def find_orientation(exif: bytes) -> int:
     except (struct.error, KeyError):
         pass
     return 1
+
+
+def exif_of(info: dict[str, Any]) -> bytes:
+    """Return the EXIF data of an opened picture from its `info`; b"" without any.
+
+    Older versions of ImageMagick write those of a PNG as text: a line with their name, one with their length, and
+    hexadecimal digits.
+    """
+    if exif := info.get("exif"):
+        return exif
+    text = info.get("Raw profile type exif", "")
+    try:
+        return bytes.fromhex("".join(text.split("\n")[3:]))
+    except ValueError:
+        return b""
 
 
 def turn_upright(image: Image.Image, orientation: int) -> Image.Image:

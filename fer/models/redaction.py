@@ -41,9 +41,10 @@ def clean_command(command: str, repository: str = "") -> str:
 
 def start_repository(training: Any) -> str:
     """Return `OWNER/NAME` of the Hub's model that a training started from, according to its facts; "" for another."""
-    start = training.get("start") or {}
-    name = start.get("model", {}).get("name", "") if isinstance(start, dict) else ""
-    return name if isinstance(name, str) and "/" in name else ""
+    found = training
+    for key in ("start", "model", "name"):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) and "/" in found else ""
 
 
 def clean_training(training: Any) -> Any:

@@ -247,6 +247,8 @@ def read_rows(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
                 if row in wanted:
                     name = wanted.pop(row)
                     yield name, UserError(f"{name}: the cell is empty.") if not content else _check_bytes(name, content)
+                if not wanted:  # Not the rest of a large row group.
+                    break
         except (UserError, *FAILURES) as error:
             for name in wanted.values():
                 yield name, UserError(f"{name}{UNREADABLE}{first_line(error)}")

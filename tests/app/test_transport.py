@@ -1,6 +1,7 @@
 """Tests of the transport through which Gradio fetches addresses; tests/images/test_fetching.py has the rules."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -46,6 +47,8 @@ def test_the_file_at_an_address_is_fetched_anew_for_each_call(monkeypatch, tmp_p
         return Path(asyncio.run(processing_utils.async_ssrf_protected_download(file["path"], str(tmp_path))))
 
     assert [read().read_bytes(), read().read_bytes()] == [b"first", b"second"]
+    named = check_value("photo", gr.File(), "https://example.org/café 1.jpg#top")["path"]
+    assert re.fullmatch(r"https://example\.org/café 1\.jpg#[0-9a-f]{32}", named)
 
 
 def test_an_address_that_is_refused_is_an_error_in_one_sentence():

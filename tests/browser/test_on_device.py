@@ -76,6 +76,33 @@ def test_a_photo_is_recognized_as_by_the_server_and_nothing_is_sent(on_device, a
     assert [url for url in asked if not url.startswith("blob:")] == []
 
 
+COUNT = """() => {
+    window.decoded = 0;
+    const create = window.createImageBitmap;
+    window.createImageBitmap = (...values) => (window.decoded++, create(...values));
+}"""
+"""Function after which `decoded` counts the photos that the page decodes."""
+STEPS = """(slider) => {
+    for (let value = 1; value <= 10; value++) {
+        slider.value = value;
+        slider.dispatchEvent(new Event("change"));
+    }
+}"""
+"""Function that moves a slider by ten steps, as arrow keys do."""
+
+
+def test_a_photo_is_read_once_after_several_steps_of_the_slider(on_device, astronaut):
+    page = on_device
+    upload(page, astronaut)
+    message = page.locator("#photo-device .message")
+    expect(message).to_contain_text("One face")
+    page.evaluate(COUNT)
+    page.locator("#photo-device").get_by_role("slider").evaluate(STEPS)
+    expect(message).to_contain_text("is reading")
+    expect(message).to_contain_text("One face")
+    assert page.evaluate("window.decoded") == 1
+
+
 def test_live_sends_no_request_after_loading(page):
     message, asked = open_live(page), []
     start(page)

@@ -104,6 +104,8 @@ def test_an_interrupted_clip_leaves_its_csv_and_no_half_video(astronaut, tmp_pat
         (["predict", "--model", "nowhere", "photo.jpg"], "config.json is missing"),
         (["evaluate", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["evaluate", "--data", "nowhere", "--classes", "happy", "happy"], "happy and happy, which are one"),
+        (["evaluate", "--data", "nowhere", "--prior", "abc"], "--prior: must be a number from 0 to 2. Received: abc"),
+        (["calibrate", "x", "--data", "y", "--target", "2"], "--target: must be a number from 0 to 1. Received: 2"),
     ],
 )
 def test_a_user_error_ends_with_code_2_and_one_sentence(arguments, message, capsys):

@@ -18,7 +18,7 @@ from PIL import Image
 
 from fer.cli.commands import COMMANDS, build_parser
 from fer.cli.train_options import add_options
-from fer.images.clips import write_video
+from fer.images.clip_writing import write_video
 
 ADDRESS = "http://127.0.0.1:7860/"
 UPDATE = os.environ.get("FER_UPDATE_EXAMPLES") == "1"

@@ -39,3 +39,5 @@ def test_a_validation_split_that_was_cut_from_the_training_pictures_is_called_so
         metrics = measure(PROBABILITIES, CONFIG, make_faces([1, 0, 2], LABELS, held_out=held_out), "validation", "a")
         assert metrics["held_out"] == held_out
         assert format_metrics(metrics).splitlines()[0] == f"3 pictures of the validation split{cut}, model a"
+    rest = measure(PROBABILITIES, CONFIG, make_faces([1, 0, 2], LABELS, held_out=True), "train", "a")
+    assert not rest["held_out"]

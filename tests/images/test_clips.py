@@ -9,6 +9,7 @@ from PIL import Image
 
 from fer.errors import UserError
 from fer.images import clips
+from fer.images.clip_writing import write_video
 
 SIZE = (320, 240)
 
@@ -94,7 +95,7 @@ def test_clips_may_have_any_frame_rate_and_be_sampled_once_a_minute(tmp_path, na
     path = write_clip(tmp_path / name, still(10, (64, 64)), rate=1, times=times)
     assert [frame.seconds for frame in read(path, 0.5)] == times
     assert [frame.seconds for frame in read(path, 60)] == [0, 90, 150]
-    with clips.write_video(tmp_path / "annotated.mp4", 60) as add:
+    with write_video(tmp_path / "annotated.mp4", 60) as add:
         for frame in read(path, 60):
             add(frame.seconds, frame.image)
     assert [frame.seconds for frame in read(tmp_path / "annotated.mp4", 0.5)] == [0, 90, 150]
@@ -122,7 +123,7 @@ def write_one_colour(path, colour, depth, trc=None):
 def test_the_annotated_video_has_the_proportions_of_the_frames(tmp_path):
     wide = write_clip(tmp_path / "wide.mp4", still(10, (160, 240)), pixel=Fraction(2))
     for every in (0.2, 1 / 3):  # The second one is no short decimal number.
-        with clips.write_video(tmp_path / "annotated.mp4", every) as add:
+        with write_video(tmp_path / "annotated.mp4", every) as add:
             for frame in read(wide):
                 add(frame.seconds, frame.image)
         (first, *_) = read(tmp_path / "annotated.mp4")
@@ -265,3 +266,84 @@ def test_unreadable_clips_are_refused_in_one_sentence(tmp_path, astronaut):
             read(path)
         assert "\n" not in str(error.value)
         assert str(tmp_path) not in str(error.value)
+
+
+def remux(source, target, change):
+    """Copy the packets of a clip to another one, in the order of decoding; `change` may change a packet."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                change(packet)
+                packet.stream = stream
+                new.mux(packet)
+
+
+def test_a_clip_that_was_trimmed_without_encoding_has_its_own_length(tmp_path):
+    """The frames since the last key frame stay in the file, before its beginning."""
+    whole = write_clip(tmp_path / "whole.mp4", still(75))  # 3 s, with one key frame.
+
+    def move(packet):
+        offset = round(1 / packet.time_base)
+        packet.pts, packet.dts = packet.pts - offset, packet.dts - offset
+
+    remux(whole, tmp_path / "trimmed.mp4", move)
+    clip = clips.open_clip(tmp_path / "trimmed.mp4", longest=1)
+    assert clip.seconds == pytest.approx(2, abs=0.05)
+    frames = list(clips.read_frames(clip, 0.5))
+    assert [frame.seconds for frame in frames] == pytest.approx([0, 0.5, 1, 1.5], abs=0.05)
+
+
+def without_times(path):
+    """Remove all time stamps but the first from an MPEG-TS clip."""
+    content, found = bytearray(path.read_bytes()), 0
+    for place in range(0, len(content), 188):
+        start = place + 4 + (content[place + 4] + 1 if content[place + 3] & 0x20 else 0)
+        is_video = content[start : start + 3] == b"\0\0\1" and content[start + 3] & 0xF0 == 0xE0
+        if content[place + 1] & 0x40 and is_video:
+            found += 1
+            if found > 1:
+                content[start + 7] &= 0x3F
+                length = content[start + 8]
+                content[start + 9 : start + 9 + length] = b"\xff" * length
+    path.write_bytes(content)
+    return path
+
+
+def test_frames_without_times_count_towards_the_limits(tmp_path, monkeypatch):
+    path = without_times(write_clip(tmp_path / "clip.ts", still(40), codec="libx264"))
+    with monkeypatch.context() as limit:
+        limit.setattr(clips, "MAX_RATE", 10)
+        with pytest.raises(UserError, match=r"clip\.ts: clips may have at most 20 frames\.$"):
+            clips.open_clip(path, path.name, longest=1)
+    clip = clips.open_clip(path, path.name)
+    assert [frame.seconds for frame in clips.read_frames(clip, 0.2)] == [0]
+    with pytest.raises(UserError, match=r"clip\.ts: clips may have at most 10 frames per second\.$"):
+        list(clips.read_frames(clip, 0.2, rate=10))
+
+
+def test_frames_of_avi_are_in_the_order_in_which_they_are_shown(tmp_path):
+    """AVI has decoding times only, which differ from those of showing if frames depend on later ones."""
+    grey = [Image.new("RGB", (64, 64), (20 + 2 * number,) * 3) for number in range(50)]
+    path = write_clip(tmp_path / "clip.avi", grey, codec="libx264")
+    frames = read(path, 0.05)
+    assert len(frames) == 40
+    shown = [(int(np.asarray(frame.image)[32, 32, 0]) - 20) / 2 / 25 for frame in frames]
+    assert [frame.seconds for frame in frames] == pytest.approx(shown, abs=0.03)
+
+
+def test_a_frame_so_narrow_that_nothing_would_be_left_is_stretched(tmp_path):
+    parts = [write_clip(tmp_path / f"{size[0]}.ts", still(5, size)) for size in ((64, 64), (4096, 16))]
+    path = tmp_path / "both.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    assert {frame.image.size for frame in read(path, 0.05)} == {(64, 64)}
+
+
+def test_times_beyond_64_bits_are_refused_in_one_sentence(tmp_path, monkeypatch):
+    def overflow(*_):
+        raise OverflowError("Python int too large to convert to C long")
+
+    path = write_clip(tmp_path / "clip.mp4", still(2))
+    monkeypatch.setattr(clips, "_packets", overflow)
+    with pytest.raises(UserError, match=r"clip\.mp4: the clip is damaged or incomplete \(Python int too large"):
+        clips.open_clip(path, path.name)

@@ -6,7 +6,9 @@ import struct
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
+from fer.images.decoding import DecodingPool
 from fer.images.jpeg import outline_jpeg, strip_jpeg
 from fer.images.loading import load_image
 from fer.images.orientation import find_orientation
@@ -27,9 +29,16 @@ def segment(marker, content):
 def exif(orientation, *entries, order="<", kind=3):
     """Return EXIF data with an orientation, after other entries of a directory (tag, type, count, offset)."""
     start = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}LH", 8, len(entries) + 1)
-    value = struct.pack(order + {3: "HH", 4: "L"}[kind], *[orientation, 0][: 5 - kind])
+    value = struct.pack(order + {3: "HH", 4: "L", 8: "hh"}[kind], *([orientation] if kind == 4 else [orientation, 0]))
     directory = b"".join(struct.pack(f"{order}HHLL", *entry) for entry in entries)
     return b"Exif\0\0" + start + directory + struct.pack(f"{order}HHL", 0x0112, kind, 1) + value
+
+
+@pytest.fixture
+def pool():
+    pool = DecodingPool(workers=1)
+    yield pool
+    pool.close()
 
 
 JPEG = encode()
@@ -51,6 +60,15 @@ def test_metadata_are_removed_before_they_are_parsed(kind):
     stripped, orientation = strip_jpeg(content)
     assert stripped == JPEG
     assert orientation == (6 if kind == "a copy of all data for each tag" else 1)
+
+
+def test_scans_behind_a_reserved_marker_are_counted():
+    """libjpeg discards the marker and reads on; by its length it would lead behind the scans."""
+    content = encode(progressive=True)
+    first = content.index(b"\xff\xda")
+    hidden = content[content.rindex(b"\xff\xda") : -2] * 20
+    end = b"\xff\x02" + struct.pack(">H", len(hidden) + 2)
+    assert outline_jpeg(content[: first + 20] + end + hidden + content[first:]).scans >= 21
 
 
 @pytest.mark.parametrize("marker", [0xD9, 0xC8, 0xF0, 0xFD])
@@ -84,6 +102,22 @@ def test_pictures_are_turned_as_pillow_turns_them(kind, orientation):
     assert "exif" not in found.info
 
 
+def test_a_png_of_an_older_imagemagick_is_turned():
+    digits = exif(6).hex()
+    lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
+    info = PngInfo()
+    info.add_text("Raw profile type exif", "\n".join(["", "exif", f"{len(digits) // 2:8}", *lines, ""]))
+    assert load_image(io.BytesIO(encode("PNG", pnginfo=info)), "a").size == (PHOTO.height, PHOTO.width)
+    info.add_text("Raw profile type exif", "no digits")
+    assert load_image(io.BytesIO(encode("PNG", pnginfo=info)), "a").size == PHOTO.size
+
+
+def test_a_turned_picture_of_the_largest_size_fits_into_the_memory_of_a_decoder(pool):
+    content = io.BytesIO()
+    Image.new("RGBA", (7070, 7070), (9, 9, 9, 9)).save(content, "PNG", compress_level=1, exif=exif(6))
+    assert pool.load_image(io.BytesIO(content.getvalue())).size == (7070, 7070)
+
+
 @pytest.mark.parametrize(
     "entry",
     [(0x010F, 11, 1, 0), (0x011A, 2, 3, 0), (0x0128, 2, 3, 0), (0x0100, 2, 2, 0)],
@@ -102,6 +136,8 @@ def test_unrelated_metadata_of_a_wrong_type_do_not_matter(kind, entry):
         (exif(8)[6:], 8),
         (exif(8, order=">"), 8),
         (exif(8, order=">", kind=4), 8),
+        (exif(8, order=">", kind=8), 8),
+        (b"Exif\0\0" + exif(8), 8),
         (exif(9), 1),
         (exif(0), 1),
         (exif(8)[:-3], 1),

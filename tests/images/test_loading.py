@@ -3,6 +3,7 @@ import re
 import struct
 import warnings
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -335,6 +336,10 @@ def test_file_objects_must_be_binary_and_not_too_large(tmp_path):
     assert load_image(io.BytesIO(PNG), "a", len(PNG)).size == PHOTO.size
     with pytest.raises(ImageError, match=r"^a: pictures may have at most 0\.001 MB\. Received: more$"):
         load_image(io.BytesIO(PNG), "a", 1000)
+    parts = iter([bytearray(PNG[:100]), PNG[100:], b""])  # A file without a buffer, such as a pipe.
+    assert load_image(SimpleNamespace(read=lambda size: next(parts)), "a", 10**6).size == PHOTO.size
+    with pytest.raises(ImageError, match=r"^a: the picture is damaged or incomplete \(it ends before its pixels\)\.$"):
+        load_image(io.BytesIO(JPEG[:2] + b"\xff\xe1\xff\xff" + bytes(100)), "a")
     with pytest.raises(ImageError, match="opened in binary mode. Received: StringIO"):
         load_image(io.StringIO("text"), "a")
     (tmp_path / "photo.png").write_bytes(PNG)

@@ -57,6 +57,8 @@ def test_the_published_command_keeps_the_name_of_a_model_on_the_hub():
     cleaned = clean_training(facts)
     assert cleaned["command"] == command
     assert cleaned["start"]["command"] == "python train.py --data e"
+    for odd in (None, {}, {"model": None}, {"model": "a/b"}, {"model": {"name": 5}}, "a/b"):
+        assert clean_training({"command": command, "start": odd})["command"].endswith("--start faces@v1.0")
     facts["start"]["model"]["name"] = "faces"
     assert clean_training(facts)["command"].endswith("--start faces@v1.0")
 

@@ -8,7 +8,8 @@ import pytest
 from conftest import write_clip
 from PIL import Image
 
-from fer.images.clips import Frame, open_clip, read_frames, write_video
+from fer.images.clip_writing import write_video
+from fer.images.clips import Frame, open_clip, read_frames
 from fer.images.drawing import draw_faces
 from fer.recognition import clip_reading as video
 from fer.recognition import records

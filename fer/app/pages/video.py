@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
+from time import monotonic
 
 import gradio as gr
 
@@ -31,6 +32,8 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "clip.csv")
 """JavaScript that saves the rows as CSV."""
 SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "clip.json")
 """JavaScript that saves the record as JSON."""
+TELL_EVERY = 5
+"""Seconds between messages on the progress, since screen readers speak each of them; the bar moves with every frame."""
 QUEUE = {"concurrency_id": "video", "concurrency_limit": CLIPS}
 """Event options that select the queue of clips."""
 
@@ -103,6 +106,7 @@ class _VideoPage:
         run.failure(self.stop, [language, self.busy], everything, **private)
         run.success(self.end, outputs=buttons, **private)
         self.clip.change(self.clear, [self.clip, language], everything, preprocess=False, cancels=run, **private)
+        language.change(self.translate, [self.saved, language], [self.bar, self.chart, self.table], **private)
         self.save_csv.click(None, self.saved, js=SAVE_CSV, api_visibility="private")
         self.save_record.click(None, self.saved, js=SAVE_RECORD, api_visibility="private")
 
@@ -127,20 +131,24 @@ class _VideoPage:
     def _read(self, upload, every, language, path):
         """Read a clip and write it with its faces to a path; yield the progress, then the answer."""
         # Imported here because PyAV takes a tenth of the time until the page is served.
-        from fer.images.clips import open_clip, read_frames, write_video
+        from fer.images.clip_writing import write_video
+        from fer.images.clips import MAX_RATE, open_clip, read_frames
 
         clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
         yield self._fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
-        recognizer, rows, frames, left_out = self.services.recognizer, [], 0, 0
+        recognizer, rows, frames, left_out, told = self.services.recognizer, [], 0, 0, monotonic()
         with write_video(path, every) as add:
-            for frame, faces, numbers, more in read_faces(read_frames(clip, every), recognizer, every):
+            for frame, faces, numbers, more in read_faces(read_frames(clip, every, MAX_RATE), recognizer, every):
                 add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                 rows += more
                 frames += 1
                 left_out += faces.left_out
                 # Here Gradio can end the run, after Cancel or when the page is closed.
-                text = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
-                yield {self.message: text, self.bar: _bar(language, frame.seconds / clip.seconds)}
+                progress = {self.bar: _bar(language, frame.seconds / clip.seconds)}
+                if monotonic() - told > TELL_EVERY:
+                    told = monotonic()
+                    progress[self.message] = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
+                yield progress
         record = clip_record(clip, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, clip.seconds))
         text = summary(language, rows, frames, every, left_out)
         yield self._fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
@@ -151,6 +159,9 @@ class _VideoPage:
 
     def end(self):
         return self._set_busy(False)
+
+    def translate(self, saved, language):
+        return gr.skip() if saved else [_bar(language), timeline(language), _table(language, EMOTIONS, [])]
 
     def clear(self, clip, language):
         return self._fill(language, say(language, "video.ready" if clip else "video.start")) | self._set_busy(False)
@@ -201,7 +212,7 @@ def add_video_endpoint(services: Services) -> None:
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not read.
             every: seconds between two frames that are read, 0.05 to 0.5.
         """
-        from fer.images.clips import open_clip, read_frames
+        from fer.images.clips import MAX_RATE, open_clip, read_frames
 
         upload = to_upload(clip)
         if upload is None:
@@ -209,7 +220,7 @@ def add_video_endpoint(services: Services) -> None:
         try:
             opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
             recognizer = services.recognizer
-            for frame, faces, _, more in read_faces(read_frames(opened, every), recognizer, every):
+            for frame, faces, _, more in read_faces(read_frames(opened, every, MAX_RATE), recognizer, every):
                 rows += more
                 left_out += faces.left_out
                 progress((frame.seconds, opened.seconds), unit="seconds")

@@ -169,7 +169,7 @@ def _file_data(value, rule):
         raise _WrongValueError(rule, value)
     if _is_address(path):
         # Gradio keeps a fetched file by its address. With a fragment of its own, every call fetches it anew.
-        path = str(httpx.URL(path).copy_with(fragment=uuid4().hex))
+        path = f"{path.partition('#')[0]}#{uuid4().hex}"
     else:
         if not in_cache(path):
             # Every such path gets the same sentence, which reveals nothing about the files on the disk.

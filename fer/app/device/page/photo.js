@@ -57,15 +57,13 @@ class PhotoView {
     this.switch = new Switch(switchInput, notice, this.texts, () => this.take(null));
     this.status = ["device.waiting"];
     this.answer = null;
+    this.reading = null;
     this.listen();
   }
 
   listen() {
     this.file.addEventListener("change", () => this.file.files[0] && this.take(this.file.files[0]));
-    this.example.addEventListener("click", async () => {
-      const answer = await fetch(new URL("../example.jpg", import.meta.url));
-      this.take(new File([await answer.blob()], "astronaut.jpg", { type: "image/jpeg" }));
-    });
+    this.example.addEventListener("click", () => this.takeExample());
     this.drop.addEventListener("dragover", (event) => event.preventDefault());
     this.drop.addEventListener("drop", (event) => {
       event.preventDefault();
@@ -118,7 +116,22 @@ class PhotoView {
     this.show();
   }
 
-  /** Read a photo, or clear the page if it is null. Of several calls only the last one shows its answer. */
+  /** Read the example, unless another photo is chosen while it is loaded. */
+  async takeExample() {
+    this.say(["device.reading"]);
+    const { turn } = this;
+    try {
+      const file = await (await fetch(new URL("../example.jpg", import.meta.url))).blob();
+      if (this.turn === turn) this.take(new File([file], "astronaut.jpg", { type: "image/jpeg" }));
+    } catch (error) {
+      if (this.turn === turn) this.say(["device.error", { problem: error }]);
+    }
+  }
+
+  /**
+   * Read a photo, or clear the page if it is null. Of several calls only the last one shows its answer; those that are
+   * outdated before their reading begins are not read.
+   */
   async take(photo) {
     const turn = (this.turn = Symbol("turn"));
     if (this.camera.run) this.camera.stop();
@@ -141,9 +154,18 @@ class PhotoView {
     this.colors = recognizer.settings.colors;
     try {
       const options = { already_cropped: this.cropped.checked, smallest_face: this.smallest.value / 100 };
-      const faces = await recognizer.recognize(photo, options);
-      const bitmap = await decodePicture(photo);
+      while (this.reading) await this.reading;
       if (this.turn !== turn) return;
+      const reading = recognizer.recognize(photo, options);
+      const over = () => (this.reading = null);
+      this.reading = reading.then(over, over);
+      const faces = await reading;
+      if (this.turn !== turn) return;
+      const bitmap = await decodePicture(photo);
+      if (this.turn !== turn) {
+        bitmap.close();
+        return;
+      }
       const { width, height, left_out } = faces;
       this.answer = { width, height, faces, left_out, bitmap };
       this.chosen = 0;
