@@ -67,7 +67,7 @@ def run(options: Namespace) -> int:
 
     if options.groups and not options.photos:
         raise UserError(f"--groups goes with --photos FOLDER. Received: --groups {options.groups}")
-    groups = options.groups and compile_pattern(options.groups)
+    groups = options.groups and compile_pattern(options.groups, config.labels)
 
     from fer.data.duplicates import check_copies
     from fer.data.faces import list_left_out, load_faces
@@ -91,7 +91,7 @@ def run(options: Namespace) -> int:
     for message in list_left_out(train, validation):
         print(f"skipped: {message}", file=sys.stderr)
     check_copies(validation, train, options.allow_duplicates)
-    target = options.target or TARGET
+    target = TARGET if options.target is None else options.target
 
     def show(metrics):
         print(format_metrics(metrics))

@@ -26,7 +26,7 @@ from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError
 from fer.data.layouts import CODES
 from fer.data.sources import open_source
 from fer.data.splits import list_found, select_items
-from fer.errors import check
+from fer.errors import check, one_line
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
 from fer.labels import EMOTIONS, KNOWN, check_classes
@@ -182,7 +182,7 @@ def _describe_left_out(path, source, classes):
     counts = Counter(item.label for item in source.items if item.label not in (*classes, *EMOTIONS))
     kinds = ", ".join(f"{count} {name}" for name, count in counts.most_common(10))
     others = f"{counts.total()} of other classes left out: {kinds}" if kinds else ""
-    return " ".join(f"{path}: {part}." for part in (describe_left_out(source.left_out), others) if part)
+    return one_line(" ".join(f"{path}: {part}." for part in (describe_left_out(source.left_out), others) if part))
 
 
 def _limit(items, limit, draw):

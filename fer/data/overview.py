@@ -12,6 +12,7 @@ from fer.data.fer2013 import FACE_SIZE
 from fer.data.items import EXPECTED, SPLITS, DataError
 from fer.data.sources import open_source
 from fer.data.splits import select_items
+from fer.errors import one_line
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError
 from fer.labels import KNOWN, check_classes
@@ -145,7 +146,7 @@ def format_overview(overview: Overview, most: int) -> str:
             f"  {row['name']}: {row['label']} {row['p_label']:.0%}, {row['answer']} {row['p_answer']:.0%}"
             for row in doubtful
         ]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _list_some(title, examples):

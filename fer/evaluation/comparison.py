@@ -84,8 +84,8 @@ def measure_seconds(networks: Sequence[Any]) -> np.ndarray:
 def render_table(contestants: Sequence[Contestant], seconds: np.ndarray) -> str:
     """Return the comparison as a Markdown table; `seconds` is the result of `measure_seconds`."""
     lines = [
-        "| model | network | input | classes | parameters | multiply-adds | weights | epochs | training | accuracy "
-        "| balanced accuracy | ECE | time per face |",
+        "| model | network | input | classes | parameters | multiply-adds | weights | epochs of the last run "
+        "| its training | accuracy | balanced accuracy | ECE | time per face |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one, duration in zip(contestants, seconds, strict=True):

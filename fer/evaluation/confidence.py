@@ -84,11 +84,16 @@ def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, target: floa
         target: accuracy to reach on the pictures that are answered, from 0 to 1.
 
     Returns:
-        The threshold, rounded down to four places; 1 if no threshold reaches the target.
+        The threshold, rounded down to four places if it then still reaches the target; 1 if no threshold does.
     """
     thresholds, _, accuracies = risk_coverage(probabilities, labels)
     reached = np.flatnonzero(accuracies >= target)
-    return math.floor(1e4 * float(thresholds[reached[-1]])) / 1e4 if len(reached) else 1.0
+    if not len(reached):
+        return 1.0
+    threshold = float(thresholds[reached[-1]])
+    rounded = math.floor(1e4 * threshold) / 1e4
+    # Between both there may be answers that are wrong.
+    return rounded if accuracies[thresholds >= rounded][-1] >= target else threshold
 
 
 def choose_prior_exponent(score: Callable[[float], float]) -> float:

@@ -135,12 +135,13 @@ def evaluate_photos(
     folder, model = _resolve(folder, model)
     config = _with_prior(load_config(folder), prior)
     sets = list_photo_sets(photos, config.labels)
+    pattern = compile_pattern(groups, config.labels) if groups else None
     if prior is None:
         recognizer = Recognizer.load(folder, model)
     else:
         network, _ = load_uncalibrated(folder)
         recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
-    metrics = measure_photos(recognizer, sets, progress, compile_pattern(groups) if groups else None, note)
+    metrics = measure_photos(recognizer, sets, progress, pattern, note)
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **metrics}
 
 

@@ -4,6 +4,7 @@ A photo's group is found in its file name.
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,12 +17,20 @@ NEUTRAL, HARMFUL = "neutral", ("angry", "disgust", "sad")
 """Label of the photos that are counted, and wrong answers that may harm the person in the photo."""
 
 
-def compile_pattern(text: str) -> re.Pattern:
+def compile_pattern(text: str, labels: Sequence[str] = HARMFUL) -> re.Pattern:
     r"""Compile the pattern of a group's name in a file name, such as `[AB]([FM])\d\d` for KDEF's `AF01NES.jpg`.
 
+    Args:
+        text: the pattern.
+        labels: names of the model's outputs.
+
     Raises:
-        UserError: unless it is a regular expression with exactly one group in parentheses.
+        UserError: unless it is a regular expression with exactly one group in parentheses, and the model knows a label
+            of `HARMFUL`.
     """
+    if not {*labels} & {*HARMFUL}:
+        known = f"Received: a model of {', '.join(labels)}"
+        raise UserError(f"`groups` goes with models that can answer {', '.join(HARMFUL)}. {known}")
     rule = "`groups` must be a regular expression with one group in parentheses"
     try:
         pattern = re.compile(text)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from fer.errors import one_line
+
 
 def format_metrics(metrics: dict[str, Any]) -> str:
     """Return the metrics of `evaluate_model` or of `fer.evaluation.report.save_report` as text for the terminal."""
@@ -18,7 +20,7 @@ def format_metrics(metrics: dict[str, Any]) -> str:
         lines += _format_duplicates(metrics["duplicates"])
     lines += ["", *_format_classes(metrics["per_class"])]
     lines += ["", *_format_confusion(metrics["labels"], metrics["confusion_matrix"])]
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))
 
 
 def _format_accuracy(metrics):

@@ -74,7 +74,9 @@ def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], qua
     # A conversion does not need a GPU, and this process may have reserved its memory.
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    run = subprocess.run(
+        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+    )
     if run.returncode:
         lines = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
         reason = next((line for line in reversed(lines) if line.startswith(PREFIX)), None)

@@ -67,6 +67,15 @@ def test_the_threshold_gives_the_largest_coverage_that_reaches_the_target(target
     assert Calibration(threshold=chosen).confident(probabilities).sum() == (probabilities.max(axis=1) >= chosen).sum()
 
 
+def test_a_rounded_threshold_lets_no_wrong_answer_pass():
+    probabilities = np.array([[0.99996, 0.00004]] * 90 + [[0.99992, 0.00008]] * 10)
+    labels = np.array([0] * 90 + [1] * 10)
+    threshold = choose_threshold(probabilities, labels, 0.95)
+    confident = probabilities.max(axis=1) >= threshold
+    assert (labels[confident] == 0).mean() >= 0.95
+    assert choose_threshold(probabilities[:90], labels[:90], 0.95) == 0.9999
+
+
 def test_the_prior_divides_by_the_class_shares_before_the_temperature():
     probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]], np.float32)
     shares = (0.7, 0.2, 0.1)

@@ -41,6 +41,13 @@ def test_a_pattern_without_exactly_one_group_is_refused(pattern, received):
     assert received in str(error.value)
 
 
+def test_groups_go_with_models_that_can_answer_wrongly():
+    with pytest.raises(
+        UserError, match="`groups` goes with models that can answer angry, .* Received: a model of happy"
+    ):
+        compile_pattern("A(.)", ("happy", "neutral"))
+
+
 def test_a_pattern_that_matches_nothing_is_refused():
     with pytest.raises(UserError, match=re.escape("Received: '(Z)', which matches none")):
         measure_fairness([[answer("sad")]], [photo_set("a.jpg")], LABELS, compile_pattern("(Z)"))

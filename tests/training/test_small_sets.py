@@ -170,7 +170,7 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     assert '18 pictures of own data, "mine" (9 wink, 9 Yawn). 1 epochs' in card
     assert "It started from the weights of `seven` (sha256 `" in card
     assert "validation split of FER2013" not in card
-    assert "The licence is cc-by-4.0; the code that trained them is Apache-2.0." in card
+    assert "The licence of the weights is cc-by-4.0; the code that trained them is Apache-2.0." in card
 
     document = json.loads((run / "config.json").read_text())
     document["training"]["license"] = None

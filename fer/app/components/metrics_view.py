@@ -58,7 +58,10 @@ def photos(language: str, metrics: dict, config: "ModelConfig") -> str:
     shares = ", ".join(f"{escape(name)} {format_percent(language, share)}" for name, share in sets.items())
     mean = format_percent(language, measured["mean"]["balanced_accuracy"])
     number = sum(int(row["n"]) for row in measured["sets"].values())
-    return f"<p>{say(language, 'about.photos', accuracy=mean, n=number, sets=shares)}</p>"
+    text = say(language, "about.photos", accuracy=mean, n=number, sets=shares)
+    if len(metrics["prior"]["tried"]) > 2:
+        text += " " + say(language, "about.photos_chosen")
+    return f"<p>{text}</p>"
 
 
 def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
@@ -66,14 +69,16 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
     values = {key: format_percent(language, share) for key, share in shares.items()}
-    values |= {"n": int(metrics["n"]), "split": escape(metrics["split"])}
     trained, measured = _find_data(metrics, config)
+    held_out = measured and (metrics.get("data") or {}).get("held_out")
+    split = say(language, "about.held_out") if held_out else escape(metrics["split"])
+    values |= {"n": int(metrics["n"]), "split": split}
     key = "about.accuracy" if not measured else "about.accuracy_own" if measured == trained else "about.accuracy_other"
     text = say(language, key, **values)
-    if metrics["split"] == "validation" and measured == trained:
+    if metrics["split"] == "validation" and not (measured or trained):
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}
-    if without["accuracy"] is not None:
+    if without["accuracy"] is not None and without["found"]:
         share = format_percent(language, without["accuracy"])
         text += " " + say(language, "about.duplicates", found=int(without["found"]), accuracy=share)
     return f"<p>{text}</p>"
