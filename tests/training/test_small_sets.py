@@ -183,5 +183,5 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     text = render_card(run, "mine", [])
     assert ModelCard(text).data.license is None
     assert ModelCard(text).data.base_model == "someone/model"
-    assert "The licence is not stated by the author for the weights;" in " ".join(text.split())
+    assert "The author states no licence for the weights;" in " ".join(text.split())
     assert 'own data, "mine": its validation split' in " ".join(text.split())

@@ -316,4 +316,4 @@ def test_make_recipe_runs_the_commands_of_the_bundled_network():
     refused = subprocess.run([*make[:1], "recipe", "DATA="], cwd=ROOT, capture_output=True, text=True)
     assert "make recipe DATA=fer2013.zip: the dataset is needed. Received: none" in refused.stderr
     refused = subprocess.run(["make", "recipe", "DATA=a.zip"], cwd=ROOT, capture_output=True, text=True)
-    assert "VOTES=ferplus.csv: the votes of FER+ are needed. Received: none" in refused.stderr
+    assert "VOTES=fer2013new.csv: the votes of FER+ are needed. Received: none" in refused.stderr
