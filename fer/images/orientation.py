@@ -1,6 +1,7 @@
 """EXIF orientation: how a picture has to be turned to be upright."""
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image
@@ -52,7 +53,7 @@ def find_orientation(exif: bytes) -> int:
     return 1
 
 
-def exif_of(info: dict[str, Any]) -> bytes:
+def exif_of(info: Mapping[Any, Any]) -> bytes:
     """Return the EXIF data of an opened picture from its `info`; b"" without any.
 
     Older versions of ImageMagick write those of a PNG as text: a line with their name, one with their length, and
