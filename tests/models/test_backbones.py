@@ -431,6 +431,7 @@ def test_tune_all_tunes_all_layers_but_batch_normalization(networks):
     assert learning == {keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense}
 
 
+@pytest.mark.slow  # Trains a VGG16 twice.
 @pytest.mark.usefixtures("eager")
 def test_distillation_begins_with_the_tuning_and_not_with_the_head(data, vgg16, tmp_path):
     base, _ = vgg16

@@ -143,6 +143,7 @@ def test_statistics_are_measured_on_all_pictures():
     assert layer.momentum == 0.99
 
 
+@pytest.mark.slow  # Trains, and writes a whole model folder and its card.
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
 def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotions, tmp_path, capsys):
     run = tmp_path / "run"
