@@ -92,7 +92,7 @@ def read(folder):
 def test_two_processes_train_as_one_does_and_only_the_first_writes_files(data, jax_cache, single_process, tmp_path):
     processes = start_two(data, jax_cache, tmp_path)
     assert [process.wait(300) for process in processes] == [0, 0], "\n".join(map(errors, processes))
-    np.testing.assert_allclose(read(tmp_path / "first"), single_process, atol=1e-5)
+    np.testing.assert_allclose(read(tmp_path / "first"), single_process, atol=1e-4)
     assert len(single_process) == EPOCHS
     assert (tmp_path / "first" / "README.md").exists()
     assert "--hosts" not in (tmp_path / "first" / "config.json").read_text()
@@ -116,7 +116,7 @@ def test_a_killed_process_ends_the_other_and_the_run_can_be_resumed(data, jax_ca
         assert len(read(tmp_path / "first")) < EPOCHS
     processes = start_two(data, jax_cache, tmp_path, "--resume")
     assert [process.wait(300) for process in processes] == [0, 0], "\n".join(map(errors, processes))
-    np.testing.assert_allclose(read(tmp_path / "first"), single_process, atol=1e-5)
+    np.testing.assert_allclose(read(tmp_path / "first"), single_process, atol=1e-4)
 
 
 @pytest.fixture
