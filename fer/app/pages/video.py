@@ -161,7 +161,10 @@ class _VideoPage:
         return self._set_busy(False)
 
     def translate(self, saved, language):
-        return gr.skip() if saved else [_bar(language), timeline(language), _table(language, EMOTIONS, [])]
+        if saved:
+            return gr.skip()
+        empty = self._fill(language, "")
+        return [empty[part] for part in (self.bar, self.chart, self.table)]
 
     def clear(self, clip, language):
         return self._fill(language, say(language, "video.ready" if clip else "video.start")) | self._set_busy(False)
