@@ -170,11 +170,11 @@ def _file_data(value, rule):
     if _is_address(path):
         # Gradio keeps a fetched file by its address. With a fragment of its own, every call fetches it anew.
         path = f"{path.partition('#')[0]}#{uuid4().hex}"
-    else:
-        if not in_cache(path):
-            # Every such path gets the same sentence, which reveals nothing about the files on the disk.
-            raise _WrongValueError(rule, value, "a path outside of the uploads")
+    elif in_cache(path):
         path = os.path.realpath(path)
+    else:
+        # Every such path gets the same sentence, which reveals nothing about the files on the disk.
+        raise _WrongValueError(rule, value, "a path outside of the uploads")
     name = file.get("orig_name")
     name = _cut(_clean(name), MAX_NAME) if isinstance(name, str) else None
     return {"path": path, "orig_name": name or None, "meta": {"_type": "gradio.FileData"}}
