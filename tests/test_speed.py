@@ -28,8 +28,11 @@ def test_with_a_shared_fixture(shared, own, clock):
 def test_with_its_own_fixture(own, clock):
     clock.seconds += 3
 
-def test_too_slow(clock):
+def test_slow(clock):
     clock.seconds += 5.1
+
+def test_too_slow(clock):
+    clock.seconds += 10.5
 
 @pytest.mark.slow
 def test_with_a_reason(clock):
@@ -67,25 +70,31 @@ def run(pytester):
     return run
 
 
-def test_a_test_that_takes_too_long_fails_with_its_name_and_time(run):
-    result = run(1, 1, 1)
-    result.assert_outcomes(passed=3, failed=3)
+def test_a_test_that_takes_too_long_is_reported_with_its_name_and_time(run):
+    result = run(1, 1, 1, 1)
+    result.assert_outcomes(passed=5, failed=2)
     result.stdout.fnmatch_lines(
         [
-            "*test_with_its_own_fixture took 6.0 s. Tests without the marker slow may take 5.0 s on this machine, *",
-            "*test_too_slow took 5.1 s. *",
+            "*test_too_slow took 10.5 s. Tests without the marker slow may take 5.0 s on this machine, *",
             "*a fault*",
+            "*test_with_its_own_fixture took 6.0 s. *",
+            "*test_slow took 5.1 s. *",
         ]
     )
     result.stdout.no_fnmatch_line("*test_that_fails_anyway took*")
 
 
 def test_a_slower_machine_has_a_longer_limit(run):
-    run(1.1, 1.1, 1.1).assert_outcomes(passed=4, failed=2)
+    result = run(1.1, 1.1, 1.1)
+    result.assert_outcomes(passed=6, failed=1)
+    result.stdout.fnmatch_lines("*test_with_its_own_fixture took 6.0 s. *")
+    result.stdout.no_fnmatch_line("*test_slow took *")
 
 
 def test_a_machine_that_becomes_slower_has_a_longer_limit(run):
-    run(1, 1.2, 1.2).assert_outcomes(passed=5, failed=1)
+    result = run(1, 1.2, 1.2, 1.2)
+    result.assert_outcomes(passed=6, failed=1)
+    result.stdout.no_fnmatch_line("*test_with_its_own_fixture took *")
 
 
 def test_a_stopwatch_does_not_count_pauses():

@@ -384,7 +384,7 @@ def test_the_head_is_trained_first_and_then_the_last_block_with_it(data, vgg16, 
 
     monkeypatch.setattr(training, "freeze_base", leave)
     monkeypatch.setattr(training, "FaceBatches", Recorded)
-    network, history = run(data, base, tmp_path, epochs=3, learning_rate=1e-2, tuning_rate=1e-3)
+    network, history = run(data, base, tmp_path, epochs=3, batch_size=12, learning_rate=1e-2, tuning_rate=1e-3)
     assert [row["epoch"] for row in history] == [0, 1, 2]
     # The base computes its features once, and the epochs of the head train on these.
     assert batches == [(12, 32, 32, 1)] * 2 + [(12, 20)] * 2 + [(12, 32, 32, 1)] * 2

@@ -63,6 +63,21 @@ def untaught(faces, tmp_path_factory):
         return run(faces, (), folder, epochs=2)[0], folder
 
 
+@pytest.fixture(
+    scope="module",
+    # Processors without bfloat16 compute it slowly.
+    params=["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
+def taught(faces, folders, tmp_path_factory, request):
+    """A network that was trained with teachers, its folder, the teachers, and their weights before."""
+    folder = tmp_path_factory.mktemp("taught")
+    teachers, _ = load_teachers(folders, CLASSES, 16)
+    before = [teacher.get_weights() for teacher in teachers]
+    with eager_training(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distillation, "WEIGHT", 0.999)
+        return run(faces, teachers, folder, epochs=2, policy=request.param)[0], folder, teachers, before
+
+
 def figures(history):
     """Return the rows of a history without the seconds."""
     return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
@@ -78,32 +93,25 @@ def test_the_loss_is_the_divergence_at_the_temperature():
     assert float(distillation_loss(taught, taught)) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    # Processors without bfloat16 compute it slowly.
-    "policy",
-    ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
-)
-def test_a_student_learns_the_mean_of_its_teachers_and_does_not_change_them(
-    faces, folders, untaught, tmp_path, monkeypatch, policy
-):
-    monkeypatch.setattr(distillation, "WEIGHT", 0.999)
-    teachers, _ = load_teachers(folders, CLASSES, 16)
-    before = [teacher.get_weights() for teacher in teachers]
+def test_a_student_learns_the_mean_of_its_teachers(faces, untaught, taught):
+    student, _, teachers, _ = taught
     pictures = faces[1].images[..., 0]
     mean = np.mean([classify(teacher, pictures) for teacher in teachers], axis=0)
 
     def distance(network):
         return float(distillation_loss(mean, classify(network, pictures)))
 
-    student, _ = run(faces, teachers, tmp_path, epochs=2, policy=policy)
-    without_teachers, folder = untaught
-    assert distance(student) < 0.5 * distance(without_teachers)
+    assert distance(student) < 0.5 * distance(untaught[0])
+
+
+def test_teachers_do_not_change_and_are_not_in_checkpoints(untaught, taught):
+    _, with_teachers, teachers, before = taught
+    _, without = untaught
     for teacher, weights in zip(teachers, before, strict=True):
         for new, old in zip(teacher.get_weights(), weights, strict=True):
             np.testing.assert_array_equal(new, old)
-    # Checkpoints do not contain the teachers, so they are as large as without them.
     for file in (BEST, "checkpoint/latest.weights.h5"):
-        assert (tmp_path / file).stat().st_size < 1.2 * (folder / file).stat().st_size
+        assert (with_teachers / file).stat().st_size < 1.2 * (without / file).stat().st_size
 
 
 def test_teachers_get_the_augmented_pictures_of_the_student(faces):

@@ -154,22 +154,10 @@ def test_an_enlarging_network_has_the_validation_loss_of_its_training_after_load
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
-def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, monkeypatch):
-    def interrupt(self, epoch, logs=None):
-        raise KeyboardInterrupt
-
-    other = shutil.copytree(trained.folder, tmp_path / "other")
-    config = load_config(other)
-    save_model(other, config.build(), config)
+def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path):
     output = tmp_path / "taught"
-    taught = [*trained.command, "--epochs", "1", "--batch-size", "24", "--output", str(output), "--teacher"]
-    with monkeypatch.context() as patch:
-        patch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
-        with pytest.raises(KeyboardInterrupt, match="interrupted"):
-            train.main([*taught, str(trained.folder)])
-    with pytest.raises(UserError, match="resumed with its own settings"):
-        train.main([*taught, str(other), "--resume"])
-    train.main([*taught, str(trained.folder), "--resume", "--export", "onnx", "litert"])
+    taught = [*trained.command, "--epochs", "1", "--batch-size", "24", "--output", str(output)]
+    train.main([*taught, "--teacher", str(trained.folder), "--export", "onnx", "litert"])
     facts = json.loads((output / "config.json").read_text())["training"]["teachers"]
     teacher = json.loads((trained.folder / "config.json").read_text())
     kept = {"name": trained.folder.name, "sha256": teacher["weights"]["sha256"], "training": teacher["training"]}
@@ -180,6 +168,25 @@ def test_a_distilled_run_records_how_its_teacher_was_trained(trained, tmp_path, 
     assert set(load_config(output).exports) == {"onnx", "litert"}
     assert 'InferenceSession("model.onnx")' in card
     assert 'Interpreter("model.tflite")' in card
+
+
+@pytest.mark.usefixtures("small_network", "eager")
+def test_a_distilled_run_is_resumed_with_the_same_teacher_only(trained, tmp_path, monkeypatch):
+    def interrupt(self, epoch, logs=None):
+        raise KeyboardInterrupt
+
+    other = shutil.copytree(trained.folder, tmp_path / "other")
+    config = load_config(other)
+    save_model(other, config.build(), config)
+    taught = [*trained.command, "--epochs", "1", "--output", str(tmp_path / "taught"), "--teacher"]
+    monkeypatch.setattr(callbacks.EpochSeconds, "on_epoch_begin", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="interrupted"):
+        train.main([*taught, str(trained.folder)])
+    with pytest.raises(UserError, match="resumed with its own settings"):
+        train.main([*taught, str(other), "--resume"])
+    # The interruption shows that training begins.
+    with pytest.raises(KeyboardInterrupt, match="interrupted"):
+        train.main([*taught, str(trained.folder), "--resume"])
 
 
 @pytest.mark.slow  # Trains, measures and converts the network of 2 million parameters.
