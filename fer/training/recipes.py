@@ -131,7 +131,7 @@ TRANSFERS = {
     "mobilenet": Recipe(epochs=14, head_epochs=5, batch_size=64, learning_rate=1e-3, tuning_rate=3e-4, mixup=0.0),
 }
 """Recipes by backbone, for a base that starts from pretrained weights. Most of `mobilenet`'s base is fine-tuned, for
-longer than the head. These values were not tuned (docs/original-experiment.md has the results with `mobilenet`)."""
+longer than the head. These values were not tuned (docs/transfer.md has the results with `mobilenet`)."""
 
 
 def find_recipe(network: str, transfer: bool = False) -> Recipe:
