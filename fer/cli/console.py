@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
 from fer.errors import UserError
+from fer.models.keras_backend import BACKENDS, find_backend
 from fer.resources import install_command
 
-BACKENDS = ("tensorflow", "jax", "torch")
-"""Names of the Keras backends that can train."""
 EXTRAS = {"gradio": "app", **dict.fromkeys(("jinja2", "keras", "matplotlib", "scipy", "sklearn"), "train")}
 """Extras of the package, by the name of a module that they install and that a command may need."""
 VERBOSITY = "TF_CPP_MIN_LOG_LEVEL"
@@ -108,10 +107,10 @@ def exit_on_user_error(program: str) -> Iterator[None]:
             print(f"{program}: needs {name}, not installed here: {install_command(EXTRAS[name])}", file=sys.stderr)
             sys.exit(2)
         # Keras raises one of these when it is first imported: the backend is not installed, or its name is unknown.
-        backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+        backend = find_backend()
         if getattr(error, "name", None) != backend and str(error) != f"Unable to import backend : {backend}":
             raise
-        rule = f"`KERAS_BACKEND` must be one of {', '.join(BACKENDS)}, and installed"
+        rule = f"`KERAS_BACKEND`, or `backend` in keras.json, must be one of {', '.join(BACKENDS)}, and installed"
         print(f"{program}: {rule}. Received: {backend}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as error:

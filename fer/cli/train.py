@@ -81,9 +81,9 @@ def check(plan: "Plan") -> None:
 
             check_formats(others)
         if options.push_to_hub or "litert" in options.export:
-            from fer.models.conversion import check_conversion
+            from fer.models.exports import check_packages
 
-            check_conversion()
+            check_packages("litert")
         if options.push_to_hub:
             from fer.publishing.access import check_push, check_tag
 

@@ -15,7 +15,6 @@ If it is written into a model folder with the same weights and calibration, unde
 and sha256 are recorded in `config.json`.
 """
 
-import importlib.util
 import os
 import tempfile
 import warnings
@@ -33,16 +32,13 @@ from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
 from fer.models.config import EXPORTS, describe_origin, load_config
-from fer.models.conversion import find_backend
-from fer.models.exports import find_origin, record_export, save_exports
+from fer.models.exports import check_packages, find_origin, record_export, save_exports
+from fer.models.keras_backend import find_backend
 from fer.models.model_folder import find_model, list_files, load_model
 from fer.outputs import check_inputs, check_outputs, written_whole
 from fer.recognition.classification import BATCH_SIZE, classify
 from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
-from fer.resources import install_command
 
-PACKAGES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "litert": ("ai_edge_litert",)}
-"""Packages that an export needs in addition to Keras on TensorFlow, by format."""
 TOLERANCE, QUANTIZED_TOLERANCE = 1e-4, 1e-2
 """Largest allowed difference of a probability from that of Keras, with float32 and with float16 weights. 8-bit weights,
 which take half the size of float16, are not offered: the difference is 0.02 (`python -m benchmarks.exports`)."""
@@ -80,11 +76,7 @@ def check_formats(formats: Sequence[str], quantize: bool = False) -> None:
             raise UserError(f"`format` must be {' or '.join(EXPORTS)}. Received: {name!r}")
         if quantize and name != "litert":
             raise UserError(f"`quantize` goes with the format litert. Received: {name!r}")
-        missing = [package for package in PACKAGES[name] if not importlib.util.find_spec(package)]
-        if missing:
-            raise UserError(
-                f"An export to {name} needs {', '.join(missing)}, not installed here: {install_command('export')}"
-            )
+        check_packages(name)
     if formats and (backend := find_backend()) != "tensorflow":
         raise UserError(f"An export needs Keras on TensorFlow. Received: KERAS_BACKEND={backend}")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from fer.errors import UserError
 from fer.models.config import EXPORTS, load_config
-from fer.models.conversion import find_backend, find_missing, run_export
-from fer.models.exports import export_command, judge_export
+from fer.models.conversion import run_export
+from fer.models.exports import describe_missing, export_command, judge_export
+from fer.models.keras_backend import find_backend
 from fer.models.model_folder import find_model
-from fer.resources import install_command
 
 
 def write_litert_file(folder: str | os.PathLike[str]) -> None:
@@ -28,10 +28,9 @@ def write_litert_file(folder: str | os.PathLike[str]) -> None:
         return
     file, earlier = Path(folder, EXPORTS["litert"]), load_config(folder).exports.get("litert")
     quantize = bool(earlier and earlier.quantized)
-    if missing := find_missing():
+    if missing := describe_missing("litert"):
         raise UserError(
-            f"{file}: not written, since it needs {', '.join(missing)}, not installed here "
-            f"({install_command('train')}). Where they are: {export_command(folder, 'litert')}"
+            f"{file}: not written, since it needs {missing}. Where they are: {export_command(folder, 'litert')}"
         )
     if find_backend() == "tensorflow":
         # Imported here: training uses this module, and also runs where LiteRT is not installed.

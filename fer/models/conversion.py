@@ -6,7 +6,6 @@ Otherwise the model folder is refused; the message gives the command to run wher
 """
 
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -15,46 +14,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fer.errors import UserError
 from fer.models.config import CONFIG, EXPORTS, ModelFolderError, describe_origin, load_config
-from fer.models.exports import export_command, judge_export
-from fer.resources import PACKAGE, install_command
+from fer.models.exports import describe_missing, export_command, judge_export
+from fer.resources import PACKAGE
 
-PACKAGES = ("keras", "tensorflow", "ai_edge_litert")
-"""Packages that a conversion needs."""
 PREFIX = "python -m fer export: "
 """Beginning of the line in which the command prints why it failed."""
 CACHE = ("facial-expression-recognition", "litert")
 """Path of the cache within the assets cache of huggingface_hub, by default `~/.cache/huggingface/assets`."""
-
-
-def find_missing() -> list[str]:
-    """Return the names of the packages in `PACKAGES` that are not installed."""
-    return [name for name in PACKAGES if not importlib.util.find_spec(name)]
-
-
-def check_conversion() -> None:
-    """Raise an error, before any work is done, unless a model can be converted here.
-
-    Raises:
-        UserError: if packages are missing; the message names them.
-    """
-    if missing := find_missing():
-        raise UserError(
-            f"An export to litert needs {', '.join(missing)}, not installed here: {install_command('train')}"
-        )
-
-
-def find_backend() -> str:
-    """Return the name of Keras' backend without importing Keras: if it is not loaded yet, its settings decide."""
-    if "keras" in sys.modules:
-        return sys.modules["keras"].backend.backend()
-    settings = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
-    try:
-        configured = json.loads(settings.read_text()).get("backend")
-    except (OSError, ValueError, AttributeError):
-        configured = None
-    return os.environ.get("KERAS_BACKEND") or configured or "tensorflow"
 
 
 def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], quantize: bool = False) -> None:
@@ -115,11 +82,10 @@ def _find_cached(config):
 def _convert(folder, cached):
     """Convert a model folder into its folder in the cache, which does not exist yet."""
     file = EXPORTS["litert"]
-    if missing := find_missing():
+    if missing := describe_missing("litert"):
         raise ModelFolderError(
             f"{folder}: photos are answered from {file}, and the folder has none of its weights and calibration. "
-            f"Making it needs {', '.join(missing)}, not installed here ({install_command('train')}); "
-            f"where they are: {export_command(folder, 'litert')}"
+            f"Making it needs {missing}. Where they are: {export_command(folder, 'litert')}"
         )
     print(f"{folder}: it has no {file} that fits, so it is converted once, into {cached}", file=sys.stderr)
     try:

@@ -1,10 +1,12 @@
 """Exports of a model folder: the files, their records in `config.json`, and checks of the files against the records."""
 
 import hashlib
+import importlib.util
 import os
 import shlex
 from pathlib import Path
 
+from fer.errors import UserError
 from fer.models.config import (
     CONFIG,
     EXPORTS,
@@ -16,6 +18,30 @@ from fer.models.config import (
     load_config,
 )
 from fer.models.model_folder import check_measure
+from fer.resources import install_command
+
+NEEDS = {
+    "litert": ("train", ("keras", "tensorflow", "ai_edge_litert")),
+    "onnx": ("export", ("keras", "tensorflow", "onnx", "onnxruntime", "tf2onnx")),
+}
+"""The extra of this package that an export needs, and the modules that come with it, by format."""
+
+
+def describe_missing(format: str) -> str:
+    """Return which modules of `NEEDS` are missing here, with the command that installs them; "" if none is missing."""
+    extra, modules = NEEDS[format]
+    missing = [name for name in modules if not importlib.util.find_spec(name)]
+    return f"{', '.join(missing)}, not installed here: {install_command(extra)}" if missing else ""
+
+
+def check_packages(format: str) -> None:
+    """Raise an error, before any work is done, if modules are missing that an export to a format needs.
+
+    Raises:
+        UserError: with the modules, and the command that installs them.
+    """
+    if missing := describe_missing(format):
+        raise UserError(f"An export to {format} needs {missing}")
 
 
 def save_exports(folder: str | os.PathLike[str], exports: dict[str, ExportRecord]) -> None:

@@ -40,6 +40,7 @@ from fer.models.config import (
     load_config,
     write_document,
 )
+from fer.models.keras_backend import choose_jit_compile
 from fer.models.networks import find_network
 from fer.outputs import written_whole
 
@@ -114,7 +115,6 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
     Raises:
         ModelFolderError: if a file is missing, damaged or not valid; the message says which and why.
     """
-    import keras
 
     folder = find_model(folder)
     config = load_config(folder)
@@ -131,8 +131,7 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
     except (OSError, ValueError, KeyError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise ModelFolderError(f"{folder / WEIGHTS}: not the weights of a {config.network}: {first_line}") from None
-    # On TensorFlow, XLA would compile for seconds at every new batch size.
-    network.compile(jit_compile="auto" if keras.backend.backend() == "jax" else False)
+    network.compile(jit_compile=choose_jit_compile())
     return network, config
 
 

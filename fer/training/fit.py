@@ -13,6 +13,7 @@ import numpy as np
 from fer.data.faces import Faces
 from fer.errors import UserError
 from fer.models.backbones import freeze_base
+from fer.models.keras_backend import choose_jit_compile
 from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
 from fer.training.augmentation import build_augmentation
@@ -142,7 +143,7 @@ def _fit_head(network, data, recipe, run):
     stage = Stage(range(recipe.head_epochs), recipe.learning_rate, HEAD_CHECKPOINT, time.perf_counter())
     head = network.get_layer("probabilities")
     base = keras.Model(network.input, head.input)
-    base.compile(jit_compile=_jit_compile())
+    base.compile(jit_compile=choose_jit_compile())
     train, validation = (replace(faces, images=base_features(base, faces)) for faces in (data.train, data.validation))
     model = keras.Sequential([keras.Input(head.input.shape[1:]), head])
     _fit_stage(network, model, replace(data, train=train, validation=validation), recipe, run, stage)
@@ -177,7 +178,7 @@ def _fit_stage(network, model, data, recipe, run, stage):
         optimizer=_optimizer(recipe, stage.learning_rate, len(stage.epochs) * len(batches)),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing),
         weighted_metrics=["accuracy"],
-        jit_compile=_jit_compile(),
+        jit_compile=choose_jit_compile(),
     )
     rest = FaceBatches(data.validation, 2 * recipe.batch_size, recipe.seed, shuffle=False, group=run.group)
     checkpoint = run.folder / stage.checkpoint
@@ -195,11 +196,6 @@ def base_features(base: keras.Model, faces: Faces) -> np.ndarray:
     """Return the features that a frozen base computes from faces in inference mode, float32 `(n, channels)`."""
     print(f"The base's features of {len(faces)} pictures:")
     return base.predict(FaceBatches(faces, 64, seed=0, shuffle=False)).astype("float32")
-
-
-def _jit_compile():
-    """Return `auto` for JAX, where XLA is the default; TensorFlow's own kernels were 1.3 times as fast on a CPU."""
-    return "auto" if keras.backend.backend() == "jax" else False
 
 
 def _optimizer(recipe, learning_rate, steps):

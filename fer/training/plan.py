@@ -14,7 +14,7 @@ from fer.errors import UserError, check
 from fer.file_lock import locked_folder
 from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
-from fer.models.conversion import find_backend
+from fer.models.keras_backend import find_backend
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
 from fer.models.redaction import last_part

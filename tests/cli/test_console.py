@@ -23,13 +23,17 @@ def test_an_unknown_backend_is_refused_without_a_traceback(command, draw_dataset
         [sys.executable, *command, "--data", data], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert run.returncode == 2
-    rule = "`KERAS_BACKEND` must be one of tensorflow, jax, torch, and installed. Received: theano"
-    assert run.stderr.splitlines()[-1].endswith(rule)
+    rule = "`KERAS_BACKEND`, or `backend` in keras.json, must be one of tensorflow, jax, torch, and installed. "
+    assert run.stderr.splitlines()[-1].endswith(f"{rule}Received: theano")
     assert "Traceback" not in run.stderr
 
 
-def test_a_backend_that_is_not_installed_is_refused(monkeypatch, capsys):
-    monkeypatch.setenv("KERAS_BACKEND", "torch")
+@pytest.mark.parametrize("variable", ["torch", ""])
+def test_a_backend_that_is_not_installed_is_refused(variable, tmp_path, monkeypatch, capsys):
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", variable)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
     with pytest.raises(SystemExit), exit_on_user_error("python train.py"):
         raise ModuleNotFoundError("No module named 'torch'", name="torch")
     assert capsys.readouterr().err.endswith("and installed. Received: torch\n")

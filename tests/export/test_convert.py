@@ -274,7 +274,7 @@ def test_exports_of_another_calibration_are_removed_and_a_damaged_one_is_refused
 
 
 def test_a_push_without_tensorflow_prints_the_command_that_makes_the_export(hub, small, monkeypatch):
-    monkeypatch.setattr("fer.export.litert_file.find_missing", lambda: ["tensorflow"])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else name)
     with pytest.raises(UserError, match="model.tflite: not written, since it needs tensorflow, .* python -m fer"):
         push_model(small, MODEL)
     assert not hub.repos

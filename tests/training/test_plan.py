@@ -12,7 +12,7 @@ from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import load_config
-from fer.models.conversion import find_backend
+from fer.models.keras_backend import find_backend
 from fer.training.plan import (
     ADDED,
     ARGUMENTS,
