@@ -37,14 +37,13 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     """Publish the app as a Space, or with --static the page of `fer web`; return the exit code."""
     if options.static:
-        from fer.publishing.static_space import deploy_static
-        from fer.web.site import write_site
+        from fer.web.static_space import deploy_static
 
         if options.hardware:
             raise UserError(
                 f"`--hardware` must be left out with --static, which needs none. Received: {options.hardware}"
             )
-        print(deploy_static(options.repository, options.model, write_site, options.private, options.wait))
+        print(deploy_static(options.repository, options.model, options.private, options.wait))
         return 0
     from fer.publishing.space import deploy, uncommitted
 

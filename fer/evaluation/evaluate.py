@@ -128,8 +128,6 @@ def evaluate_photos(
     Raises:
         UserError: if the model or the folder is not valid.
     """
-    from fer.detection.blazeface import FaceDetector
-    from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
     folder, model = _resolve(folder, model)
@@ -139,8 +137,7 @@ def evaluate_photos(
     if prior is None:
         recognizer = Recognizer.load(folder, model)
     else:
-        network, _ = load_uncalibrated(folder)
-        recognizer = Recognizer(network, config.labels, FaceDetector(), model, config.calibration)
+        recognizer = Recognizer.load_uncalibrated(folder, model, config.calibration)
     metrics = measure_photos(recognizer, sets, progress, pattern, note)
     return {"model": model, "prior_exponent": config.calibration.prior_exponent, **metrics}
 
@@ -180,17 +177,16 @@ def read_in_scenes(
         UserError: if no face is found.
     """
     # Imported here: training uses this module, and also runs where LiteRT is not installed.
-    from fer.detection.blazeface import FaceDetector, allows_confident_answer
-    from fer.recognition.litert_network import load_uncalibrated
+    from fer.detection.blazeface import allows_confident_answer
     from fer.recognition.recognizer import Recognizer
 
-    network, config = load_uncalibrated(folder)
-    indices, answers = find_pasted(Recognizer(network, config.labels, FaceDetector(), "scenes"), faces.images)
+    recognizer = Recognizer.load_uncalibrated(folder, "scenes")
+    indices, answers = find_pasted(recognizer, faces.images)
     if not answers:
         raise UserError(f"None of the {len(faces)} faces was found in its scene: nothing to measure.")
     found = faces.take(indices)
-    unpasted = calibration.apply(classify(network, found.images[..., 0]))
-    unpasted = restrict(unpasted, config.labels, found.classes)
+    unpasted = calibration.apply(classify(recognizer.network, found.images[..., 0]))
+    unpasted = restrict(unpasted, recognizer.labels, found.classes)
     loader_accuracy = float((unpasted.argmax(axis=1) == found.labels).mean())
     probabilities = np.array([list(face.probabilities.values()) for face in answers])
     allowed = np.array([allows_confident_answer(face.detection_score) for face in answers])

@@ -21,7 +21,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[st
     """Compare predicted probabilities with the true labels.
 
     Args:
-        probabilities: float array `(n, classes)`, rows sum to 1.
+        probabilities: float array `(n, classes)`, rows sum to 1 but for the rounding of float32.
         labels: int array `(n,)` of indices into `classes`.
         classes: names of the outputs.
 
@@ -32,6 +32,7 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[st
         `confusion_matrix` (rows are true classes, columns predicted ones); `labels`.
     """
     probabilities = np.asarray(probabilities, np.float64)
+    probabilities = probabilities / probabilities.sum(axis=1, keepdims=True)
     indices = np.arange(len(classes))
     predicted = probabilities.argmax(axis=1)
     precision, recall, f1, support = precision_recall_fscore_support(

@@ -29,7 +29,7 @@ from fer.evaluation.confidence import (
 )
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
 from fer.evaluation.human_agreement import compare_with_votes
-from fer.evaluation.metrics import evaluate, reliability
+from fer.evaluation.metrics import evaluate, reliability, restrict
 from fer.evaluation.photos import PhotoAnswer, describe_unreadable, measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.models.calibration import UNCALIBRATED, Calibration
@@ -114,7 +114,7 @@ def save_report(
     shares = config.calibration.class_shares or _class_shares(train)
     exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
-    temperature, fit = _choose_temperature(adjusted, config, validation)
+    temperature, fit = _choose_temperature(adjusted, labels, config.labels)
     scaled = Calibration(temperature).apply(adjusted)
     calibration = Calibration(temperature, choose_threshold(scaled, labels, target), exponent, shares)
     config = replace(config, calibration=calibration)
@@ -132,8 +132,8 @@ def save_report(
     }
     metrics["agreement"] = votes and compare_with_votes(predicted, validation, vote_counts, load_categories(votes))
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
-    metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation, model)
-    metrics["served_path"] = _measure_end_to_end(folder, config, validation, model) if end_to_end else None
+    metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation)
+    metrics["served_path"] = _measure_end_to_end(folder, config, validation) if end_to_end else None
     calibrated = _apply_to_answers(calibration, answers)
     metrics["photos"] = measure_answers(calibrated, sets, config.labels, calibration, groups) if photos else None
     if show:
@@ -144,28 +144,27 @@ def save_report(
     return metrics
 
 
-def _choose_temperature(probabilities, config, validation):
+def _choose_temperature(probabilities, labels, classes):
     """Fit a temperature, and decide by cross-validation whether to use it.
 
     Args:
         probabilities: probabilities `(n, classes)` of the validation pictures, after logit adjustment.
-        config: `fer.models.config.ModelConfig`.
-        validation: `fer.data.faces.Faces`.
+        labels: int array `(n,)` of indices into `classes`.
+        classes: names of the classes.
 
     Returns:
         The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`, and `ece` and `nll` before it
         is applied (`_before`), with it on the same pictures (`_fitted`), and by cross-validation (`_held_out`).
     """
-    fitted = round(fit_temperature(probabilities, validation.labels), 4)
-    before, after = (
-        measure(probabilities, replace(config, calibration=stage), validation, "validation", "")
-        for stage in (UNCALIBRATED, Calibration(fitted))
-    )
-    unbiased = cross_validate_temperature(probabilities, validation.labels)
-    held_out = evaluate(unbiased, validation.labels, validation.classes)
-    stages = {"before": before, "fitted": after, "held_out": held_out}
-    measured = {f"{name}_{stage}": metrics[name] for stage, metrics in stages.items() for name in ("ece", "nll")}
-    temperature = fitted if held_out["nll"] < before["nll"] else 1.0
+    fitted = round(fit_temperature(probabilities, labels), 4)
+    stages = {
+        "before": probabilities,
+        "fitted": Calibration(fitted).apply(probabilities),
+        "held_out": cross_validate_temperature(probabilities, labels),
+    }
+    metrics = {stage: evaluate(scaled, labels, classes) for stage, scaled in stages.items()}
+    measured = {f"{name}_{stage}": values[name] for stage, values in metrics.items() for name in ("ece", "nll")}
+    temperature = fitted if measured["nll_held_out"] < measured["nll_before"] else 1.0
     return temperature, {"fitted_temperature": fitted, **measured}
 
 
@@ -207,12 +206,9 @@ def _save_plots(folder, metrics, before, curve):
 def _read_photos(folder, sets):
     """Return the answers of `fer.evaluation.photos.read_photo_sets` to sets of photos, without calibration."""
     # Imported here: training uses this module, and also runs where LiteRT is not installed.
-    from fer.detection.blazeface import FaceDetector
-    from fer.recognition.litert_network import load_uncalibrated
     from fer.recognition.recognizer import Recognizer
 
-    network, config = load_uncalibrated(folder)
-    return read_photo_sets(Recognizer(network, config.labels, FaceDetector(), "photos"), sets)
+    return read_photo_sets(Recognizer.load_uncalibrated(folder, "photos"), sets)
 
 
 def _class_shares(faces):
@@ -252,7 +248,7 @@ def _choose_prior(prior, before, shares, validation, photos, names):
     return prior, list(tried.values())
 
 
-def _measure_happy_or_sad(probabilities, config, faces, model):
+def _measure_happy_or_sad(probabilities, config, faces):
     """Return the accuracy on the pictures of `HAPPY_OR_SAD` if the model chooses between these two classes.
 
     This is the experiment with which the project began. None if the model does not know both, or knows only these.
@@ -262,16 +258,17 @@ def _measure_happy_or_sad(probabilities, config, faces, model):
     columns = [config.labels.index(name) for name in HAPPY_OR_SAD]
     kept = np.flatnonzero(np.isin(faces.labels, columns))
     two = replace(faces.take(kept), labels=np.searchsorted(columns, faces.labels[kept]), classes=HAPPY_OR_SAD)
-    return _accuracy(measure(probabilities[kept], config, two, "validation", model))
+    return _accuracy(probabilities[kept], config, two)
 
 
-def _measure_end_to_end(folder, config, faces, model):
+def _measure_end_to_end(folder, config, faces):
     """Return the end-to-end accuracy on faces in scenes, and how many were found."""
     found, probabilities, _, scenes = read_in_scenes(folder, faces, config.calibration)
-    accuracy = _accuracy(measure(probabilities, config, found, "validation", model))
-    return {**scenes, "found": len(found), **accuracy}
+    return {**scenes, "found": len(found), **_accuracy(probabilities, config, found)}
 
 
-def _accuracy(metrics):
-    """Return the accuracy and its interval from the metrics of `measure`."""
+def _accuracy(probabilities, config, faces):
+    """Return the accuracy and its interval of probabilities that are not calibrated yet, as `measure` takes them."""
+    chosen = restrict(config.calibration.apply(probabilities), config.labels, faces.classes)
+    metrics = evaluate(chosen, faces.labels, faces.classes)
     return {name: metrics[name] for name in ("accuracy", "accuracy_interval")}

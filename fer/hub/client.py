@@ -71,7 +71,7 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
 
     The cache also serves when the Hub cannot be reached. Size and sha256 of the weights and of the LiteRT file are not
     checked here but on loading, by `fer.models.model_folder.load_model` and
-    `fer.recognition.litert_network.load_litert_network`.
+    `fer.recognition.litert_network.read_litert_file`.
 
     Args:
         repository: `OWNER/NAME`.

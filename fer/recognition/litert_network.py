@@ -89,7 +89,7 @@ class UncalibratedNetwork:
 
     def __init__(self, network: LiteRTNetwork, calibration: Calibration):
         self._network, self._calibration = network, calibration
-        self.input_shape, self.has_maps, self.map = network.input_shape, network.has_maps, network.map
+        self.input_shape = network.input_shape
 
     def predict_on_batch(self, pixels: np.ndarray) -> np.ndarray:
         """Return uncalibrated probabilities, otherwise as `LiteRTNetwork.predict_on_batch`."""
@@ -178,36 +178,6 @@ def check_litert_file(folder: str | os.PathLike[str]) -> None:
         ModelFolderError: as in `read_litert_file` and `LiteRTFile.open`.
     """
     read_litert_file(folder, convert=False).open()
-
-
-def load_litert_network(
-    folder: str | os.PathLike[str], threads: int | None = THREADS
-) -> tuple[LiteRTNetwork, tuple[str, ...], Calibration]:
-    """Load the network of a model folder for recognition.
-
-    Args:
-        folder: path of a model folder, or `bundled`.
-        threads: number of LiteRT's threads; None lets LiteRT choose.
-
-    Returns:
-        The `LiteRTNetwork`, its labels in order, and a `Calibration` with the threshold alone, because the
-        probabilities are calibrated already.
-
-    Raises:
-        ModelFolderError: as in `read_litert_file`.
-    """
-    file = read_litert_file(folder)
-    return file.open(threads), file.config.labels, file.config.calibration.without_correction()
-
-
-def load_uncalibrated(folder: str | os.PathLike[str]) -> tuple[UncalibratedNetwork, ModelConfig]:
-    """Load the network of a model folder without its calibration, and the `ModelConfig` of the folder.
-
-    Raises:
-        ModelFolderError: as in `read_litert_file`.
-    """
-    file = read_litert_file(folder)
-    return UncalibratedNetwork(file.open(), file.config.calibration), file.config
 
 
 def read_metadata(content: bytes) -> dict[str, str]:

@@ -128,6 +128,24 @@ class Recognizer:
         calibration = file.config.calibration.without_correction()
         return cls(file.open(threads), file.config.labels, FaceDetector(threads), model, calibration)
 
+    @classmethod
+    def load_uncalibrated(
+        cls, folder: str | os.PathLike[str], model: str, calibration: Calibration = UNCALIBRATED
+    ) -> Recognizer:
+        """Load a model folder, and replace the calibration that its LiteRT file contains.
+
+        Args:
+            folder: path of a model folder, or `bundled`.
+            model: name of the model, to be recorded in answers.
+            calibration: `fer.models.calibration.Calibration` to apply instead.
+
+        Raises:
+            ModelFolderError: if the model folder is not valid.
+        """
+        file = read_litert_file(folder)
+        network = UncalibratedNetwork(file.open(), file.config.calibration)
+        return cls(network, file.config.labels, FaceDetector(), model, calibration)
+
     def warm_up(self) -> None:
         """Run dummy inputs so that the first request does not pay for lazy initialisation."""
         classify(self.network, np.zeros((1, self.image_size, self.image_size), np.uint8))

@@ -22,7 +22,7 @@ from fer.models.config import CONFIG, EXPORTS, change_document, load_config, sav
 from fer.models.model_folder import CARD, load_model
 from fer.publishing.push import push_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTNetwork, load_litert_network, read_litert_file
+from fer.recognition.litert_network import LiteRTNetwork, read_litert_file
 
 MODEL = "fer-bot/model"
 
@@ -236,7 +236,7 @@ def test_valid_exports_are_always_pushed_and_the_changes_are_printed(hub, small,
     served, file = small / EXPORTS["litert"], small / EXPORTS["onnx"]
     assert hub.read(MODEL)["model.tflite"] == served.read_bytes()
     assert "litert" in load_config(small).exports
-    assert isinstance(load_litert_network(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    assert isinstance(read_litert_file(pull_model(MODEL).folder).open(), LiteRTNetwork)
     served.unlink()
     assert push() == ["nothing has changed"]
     assert main(["export", str(small), "--format", "onnx", "--output", str(file)]) == 0
@@ -282,7 +282,7 @@ def test_a_push_without_tensorflow_prints_the_command_that_makes_the_export(hub,
 
 def test_a_quantised_export_is_used_and_described_in_the_card(hub, small):
     export_model(small, "litert", small / EXPORTS["litert"], quantize=True)
-    assert isinstance(load_litert_network(small)[0], LiteRTNetwork)
+    assert isinstance(read_litert_file(small).open(), LiteRTNetwork)
     push_model(small, MODEL)
     assert "(`model.tflite`, whose weights are float16, within 0.01)" in " ".join(
         hub.read(MODEL)["README.md"].decode().split()

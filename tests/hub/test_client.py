@@ -26,7 +26,7 @@ from fer.models.config import CONFIG, EXPORTS, WEIGHTS, ModelConfig, ModelFolder
 from fer.models.model_folder import BUNDLED, CARD, METRICS, load_metrics, load_model, save_model
 from fer.publishing.access import check_push
 from fer.publishing.push import push_model
-from fer.recognition.litert_network import LiteRTNetwork, load_litert_network
+from fer.recognition.litert_network import LiteRTNetwork, read_litert_file
 
 MODEL = "fer-bot/model"
 
@@ -85,13 +85,13 @@ def test_a_pushed_model_can_be_pulled_at_its_commit(hub, monkeypatch):
 
 def test_a_pushed_litert_file_is_used_and_a_changed_one_is_refused(hub, model):
     push_model("bundled", MODEL)
-    assert isinstance(load_litert_network(pull_model(MODEL).folder)[0], LiteRTNetwork)
+    assert isinstance(read_litert_file(pull_model(MODEL).folder).open(), LiteRTNetwork)
     content = bytearray((model / EXPORTS["litert"]).read_bytes())
     content[4_000_000:4_000_028] = bytes(28)
     (model / EXPORTS["litert"]).write_bytes(content)
     hub.put(model, MODEL)
     with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
-        load_litert_network(pull_model(MODEL).folder)
+        read_litert_file(pull_model(MODEL).folder).open()
 
 
 def test_pushing_again_without_a_change_makes_no_commit(hub):

@@ -16,7 +16,8 @@ from fer.models.config import CONFIG, EXPORTS, ModelFolderError, load_config, sa
 from fer.models.conversion import convert_once, run_export
 from fer.models.model_folder import load_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import load_litert_network, load_uncalibrated, read_litert_file
+from fer.recognition.litert_network import read_litert_file
+from fer.recognition.recognizer import Recognizer
 
 
 @pytest.fixture(autouse=True)
@@ -36,19 +37,21 @@ def folder(calibrated, tmp_path):
 def test_a_folder_without_a_litert_file_is_converted_once(folder, cache, capsys):
     network, config = load_model(folder)
     crops = build_crops(16)
-    served, _, calibration = load_litert_network(folder)
+    recognizer = Recognizer.load(folder)
     (place,) = cache.iterdir()
     assert capsys.readouterr().err == (
         f"{folder}: it has no model.tflite that fits, so it is converted once, into {place}\n"
     )
     assert {path.name for path in place.iterdir()} == {CONFIG, EXPORTS["litert"]}
     raw = classify(network, crops)
-    np.testing.assert_allclose(calibration.apply(classify(served, crops)), config.calibration.apply(raw), atol=1e-4)
-    np.testing.assert_allclose(classify(load_uncalibrated(folder)[0], crops), raw, atol=2e-3)
+    probabilities = recognizer.calibration.apply(classify(recognizer.network, crops))
+    np.testing.assert_allclose(probabilities, config.calibration.apply(raw), atol=1e-4)
+    uncalibrated = Recognizer.load_uncalibrated(folder, "small").network
+    np.testing.assert_allclose(classify(uncalibrated, crops), raw, atol=2e-3)
 
     # A change of the threshold needs no new conversion, a change of the temperature does.
     save_calibration(folder, replace(config.calibration, threshold=0.9))
-    assert load_litert_network(folder)[2].threshold == 0.9
+    assert read_litert_file(folder).config.calibration.threshold == 0.9
     assert list(cache.iterdir()) == [place]
     assert not capsys.readouterr().err
     assert not (folder / EXPORTS["litert"]).exists()
@@ -60,7 +63,7 @@ def test_a_litert_file_of_an_earlier_calibration_is_replaced_in_the_cache(export
     content = (folder / EXPORTS["litert"]).read_bytes()
     for temperature in (0.3, 0.4):
         save_calibration(folder, Calibration(temperature))
-        load_litert_network(folder)
+        read_litert_file(folder).open()
         first, second = capsys.readouterr().err.splitlines()
         assert "it is converted once, into" in first
         assert "model.tflite: not used, since it was made of other weights or an earlier calibration." in second
@@ -107,7 +110,7 @@ def test_a_model_that_changes_while_it_is_converted_is_not_kept(folder, cache, m
         with pytest.raises(ModelFolderError, match=f"{folder}: the model changed while it was converted. Try again"):
             convert_once(folder)
     assert not list(cache.iterdir())
-    load_litert_network(folder)
+    read_litert_file(folder).open()
     assert [path.name for path in cache.iterdir()] != [place.name]
 
 
@@ -127,16 +130,16 @@ def test_a_changed_file_in_the_cache_is_refused(folder):
     place = convert_once(folder)
     (place / EXPORTS["litert"]).write_bytes(b"other")
     with pytest.raises(ModelFolderError, match="model.tflite: .* bytes expected by config.json; .*, or delete it"):
-        load_litert_network(folder)
+        read_litert_file(folder).open()
     (place / EXPORTS["litert"]).unlink()
     with pytest.raises(ModelFolderError, match="it must hold model.tflite and its sha256; delete it, to make it"):
-        load_litert_network(folder)
+        read_litert_file(folder).open()
 
 
 def test_without_tensorflow_the_error_has_the_command(folder, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else name)
     with pytest.raises(ModelFolderError, match="Making it needs tensorflow, not installed here") as error:
-        load_litert_network(folder)
+        read_litert_file(folder).open()
     output = folder / EXPORTS["litert"]
     assert str(error.value).endswith(f": python -m fer export {folder} --format litert --output {output}")
     assert "\n" not in str(error.value)
@@ -146,7 +149,7 @@ def test_without_tensorflow_the_error_has_the_command(folder, monkeypatch):
 def test_an_unwritable_cache_is_reported_with_the_command(folder, tmp_path):
     (tmp_path / "assets").write_text("no folder")
     with pytest.raises(ModelFolderError, match="cannot be written: .* To write it beside the weights: python -m fer"):
-        load_litert_network(folder)
+        read_litert_file(folder).open()
 
 
 @pytest.mark.slow  # Starts Keras on TensorFlow in two processes.
@@ -155,7 +158,7 @@ def test_a_subprocess_converts_with_any_backend_in_this_process(folder, tmp_path
     monkeypatch.setenv("KERAS_BACKEND", "jax")
     assert main(["predict", "--model", str(folder), "--already-cropped", str(folder / "figure.png")]) == 2
     assert "it is converted once" in capsys.readouterr().err
-    load_litert_network(folder)
+    read_litert_file(folder).open()
     document = (folder / CONFIG).read_text()
     (folder / CONFIG).write_text(document.replace('"depth": 1', '"depht": 1'))
     assert load_config(folder).options["depht"] == 1

@@ -26,7 +26,7 @@ from fer.models.config import (
 from fer.models.exports import record_export, save_exports
 from fer.models.model_folder import BUNDLED, load_model
 from fer.recognition.classification import classify
-from fer.recognition.litert_network import LiteRTNetwork, load_litert_network, read_litert_file
+from fer.recognition.litert_network import LiteRTNetwork, read_litert_file
 from fer.recognition.recognizer import Recognizer
 
 
@@ -37,11 +37,12 @@ def small(exported, tmp_path):
 
 
 def test_the_litert_file_of_the_bundled_model_agrees_with_keras():
-    served, labels, calibration = load_litert_network("bundled")
+    recognizer = Recognizer.load("bundled")
+    served = recognizer.network
     assert isinstance(served, LiteRTNetwork)
     network, config = load_model("bundled")
-    assert labels == config.labels
-    assert calibration == config.calibration.without_correction()
+    assert recognizer.labels == config.labels
+    assert recognizer.calibration == config.calibration.without_correction()
     assert served.input_shape == network.input_shape
     crops = build_crops(48)
     expected = config.calibration.apply(classify(network, crops))
@@ -54,15 +55,16 @@ def test_the_litert_file_of_the_bundled_model_agrees_with_keras():
 
 
 def test_the_temperature_is_in_the_litert_file_and_the_threshold_is_not(small):
-    served, _, calibration = load_litert_network(small)
+    recognizer = Recognizer.load(small)
+    served = recognizer.network
     assert isinstance(served, LiteRTNetwork)
-    assert calibration == Calibration(temperature=1.0, threshold=0.6)
+    assert recognizer.calibration == Calibration(temperature=1.0, threshold=0.6)
     network, config = load_model(small)
     crops = build_crops(16)
     expected = config.calibration.apply(classify(network, crops))
-    np.testing.assert_allclose(calibration.apply(classify(served, crops)), expected, atol=1e-4)
+    np.testing.assert_allclose(recognizer.calibration.apply(classify(served, crops)), expected, atol=1e-4)
     save_calibration(small, replace(config.calibration, threshold=0.7))
-    assert isinstance(load_litert_network(small)[0], LiteRTNetwork)
+    assert isinstance(read_litert_file(small).open(), LiteRTNetwork)
 
 
 def record_again(folder):
@@ -79,10 +81,10 @@ def test_a_damaged_litert_file_is_refused(small, damage):
     damaged = {"empty": b"", "text": b"no file", "cut": content[:5000], "end": content[:-100], "other": other}
     file.write_bytes(damaged[damage])
     with pytest.raises(ModelFolderError, match="expected by config.json; export it again, or delete it. Received: "):
-        load_litert_network(small)
+        read_litert_file(small).open()
     record_again(small)
     with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
-        load_litert_network(small)
+        read_litert_file(small).open()
 
 
 def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_path, monkeypatch):
@@ -92,7 +94,7 @@ def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_p
     (folder / EXPORTS["litert"]).write_bytes(content)
     monkeypatch.setattr("fer.recognition.litert_network.Interpreter", None)
     with pytest.raises(ModelFolderError, match="model.tflite: sha256 .* expected by config.json"):
-        load_litert_network(folder)
+        read_litert_file(folder).open()
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_changed_bytes_of_the_bundled_file_are_refused_before_it_is_opened(tmp_p
 def test_a_litert_file_with_other_labels_or_another_size_is_refused(small, changes, message):
     change_document(small, **changes)
     with pytest.raises(ModelFolderError, match=message):
-        load_litert_network(small)
+        read_litert_file(small).open()
 
 
 @pytest.mark.usefixtures("converted", "conversion_here")
@@ -140,7 +142,7 @@ def test_a_litert_file_that_is_not_recorded_is_not_opened_and_the_command_printe
 def test_an_invalid_record_of_an_export_is_refused(small, entry):
     change_document(small, exports={"litert": entry})
     with pytest.raises(ModelFolderError, match="`exports` must give file, size, sha256, made_of and quantized"):
-        load_litert_network(small)
+        read_litert_file(small).open()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -159,11 +161,11 @@ def test_answers_that_are_not_finite_are_an_error(astronaut, detector, photo, va
 def test_damaged_weights_are_refused_even_if_only_the_litert_file_is_used(small):
     (small / WEIGHTS).write_bytes(b"cut short")
     with pytest.raises(ModelFolderError, match="bytes expected. Received: 9"):
-        load_litert_network(small)
+        read_litert_file(small).open()
 
 
 def test_a_network_can_be_shared_between_threads(exported):
-    served = load_litert_network(exported)[0]
+    served = read_litert_file(exported).open()
     crops = build_crops(16)
     alone = [classify(served, crops[number : number + 1 + number % 3]) for number in range(60)]
     with ThreadPoolExecutor(8) as pool:

@@ -1,7 +1,6 @@
 """Deploy the browser's recognizer as a static Space, which answers photos on the visitors' devices without a server."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants
@@ -11,11 +10,10 @@ from fer.hub.errors import explained
 from fer.publishing.push import upload
 from fer.publishing.space import needs_token, remove_settings, resolve_published, wait_until_up
 from fer.publishing.space_card import write_space_card
+from fer.web.site import write_site
 
 
-def deploy_static(
-    repository: str, model: str, write_site: Callable, private: bool | None = None, wait: bool = False
-) -> str:
+def deploy_static(repository: str, model: str, private: bool | None = None, wait: bool = False) -> str:
     """Create or update a static Space with a model of the Hub.
 
     A Space that has run the app before loses its token and the app's settings, which a page without a server does not
@@ -25,7 +23,6 @@ def deploy_static(
         repository: `OWNER/NAME` of the Space.
         model: `OWNER/NAME` or `OWNER/NAME@REVISION`. The Space gets the model's files of the commit that this names at
             the time of the call.
-        write_site: `fer.web.site.write_site`, which is on a higher floor.
         private: whether a new Space is private; None for the owner's default.
         wait: whether to return only when the Space is up.
 

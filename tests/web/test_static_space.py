@@ -8,8 +8,7 @@ from hub_double.card_rules import complaints, metadata_of
 from fer.cli.commands import main
 from fer.errors import UserError
 from fer.models.model_folder import BUNDLED
-from fer.publishing.static_space import deploy_static
-from fer.web.site import write_site
+from fer.web.static_space import deploy_static
 
 MODEL, SPACE = "fer-bot/model", "fer-bot/space"
 
@@ -37,15 +36,15 @@ def test_a_static_space_has_the_model_at_its_commit_and_the_site(hub, capsys):
 def test_a_private_or_gated_model_needs_a_private_space(hub, rules):
     hub.put(BUNDLED, MODEL, **rules)
     with pytest.raises(UserError, match="hands its model to every visitor, so the Space must be private: --private"):
-        deploy_static(SPACE, MODEL, write_site)
+        deploy_static(SPACE, MODEL)
     assert ("spaces", SPACE) not in hub.repos
-    deploy_static(SPACE, MODEL, write_site, private=True)
+    deploy_static(SPACE, MODEL, private=True)
     assert hub.repos["spaces", SPACE].private
 
 
 def test_a_static_space_loses_the_token_and_the_settings_of_the_app(hub):
     sha = hub.put(BUNDLED, MODEL)
-    deploy_static(SPACE, MODEL, write_site)
+    deploy_static(SPACE, MODEL)
     space = hub.repos["spaces", SPACE]
     space.secrets = {"HF_TOKEN": {"value": "hf_read"}, "MINE": {"value": "1"}}
     space.variables = {
@@ -53,7 +52,7 @@ def test_a_static_space_loses_the_token_and_the_settings_of_the_app(hub):
         "FER_ON_DEVICE": {"value": "0"},
         "MINE": {"value": "1"},
     }
-    deploy_static(SPACE, MODEL, write_site)
+    deploy_static(SPACE, MODEL)
     assert set(space.secrets) == set(space.variables) == {"MINE"}
 
 
@@ -62,4 +61,4 @@ def test_a_static_space_needs_a_hub_model_and_refuses_hardware(hub, capsys):
         main(["deploy", SPACE, "--model", MODEL, "--static", "--hardware", "t4-small"])
     assert "`--hardware` must be left out with --static" in capsys.readouterr().err
     with pytest.raises(UserError, match="Publish it first: python -m fer push bundled OWNER/NAME"):
-        deploy_static(SPACE, "bundled", write_site)
+        deploy_static(SPACE, "bundled")
