@@ -39,7 +39,7 @@ from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.replacements import replace_gradio_parts
 from fer.app.server.services import Services, Serving, wait_for_model
 from fer.app.server.shutdown import ShutdownSignal
-from fer.app.server.startup import paused_garbage_collection
+from fer.app.server.startup import paused_garbage_collection, raise_file_limit
 from fer.app.server.stream_ends import StreamEnds
 from fer.app.texts import I18N, language_of_the_page, say
 from fer.app.theme import CSS, THEME
@@ -226,6 +226,7 @@ def serve(cache: TemporaryDirectory, model: str | None = None) -> None:
     name = model or os.environ.get("FER_MODEL") or "bundled"
     strict = bool(model) or os.environ.get("FER_STRICT") == "1"
     give_memory_back()
+    raise_file_limit()
     shutdown = ShutdownSignal()
     with running_app(lambda: load_serving(name, strict), cache):
         shutdown.wait()

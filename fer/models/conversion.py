@@ -35,7 +35,8 @@ def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], qua
     Raises:
         ModelFolderError: if the command fails; the message is the command's own.
     """
-    command = [sys.executable, "-m", "fer", "export", str(Path(folder).absolute())]
+    # With -P, no module is imported from the current folder, which may be a model that somebody else made.
+    command = [sys.executable, "-P", "-m", "fer", "export", str(Path(folder).absolute())]
     command += ["--format", "litert", "--output", str(file), *["--quantize"] * quantize]
     paths = [str(PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
     # A conversion does not need a GPU, and this process may have reserved its memory.

@@ -111,11 +111,14 @@ def resolve_published(repository: str, model: str, private: bool | None) -> Mode
 
 
 def _remove_token(api, repository):
-    """Delete the token of a Space that served a private model before, and the setting that came with it."""
+    """Delete the token of a Space that served a private model before, and the setting that came with it.
+
+    The token goes last: while it is there, a repeated deployment finds what one that failed has left.
+    """
     if "HF_TOKEN" in api.get_space_secrets(repository):
-        api.delete_space_secret(repository, "HF_TOKEN")
         if (setting := api.get_space_variables(repository).get("FER_ON_DEVICE")) and setting.value == "0":
             api.delete_space_variable(repository, "FER_ON_DEVICE")
+        api.delete_space_secret(repository, "HF_TOKEN")
 
 
 def remove_settings(api: HfApi, repository: str) -> None:

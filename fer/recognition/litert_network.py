@@ -89,7 +89,7 @@ class UncalibratedNetwork:
 
     def __init__(self, network: LiteRTNetwork, calibration: Calibration):
         self._network, self._calibration = network, calibration
-        self.input_shape = network.input_shape
+        self.input_shape, self.has_maps, self.map = network.input_shape, network.has_maps, network.map
 
     def predict_on_batch(self, pixels: np.ndarray) -> np.ndarray:
         """Return uncalibrated probabilities, otherwise as `LiteRTNetwork.predict_on_batch`."""

@@ -522,6 +522,23 @@ def test_an_upload_may_be_larger_but_has_files_only(fake_app):
     assert (answer.status_code, answer.text) == (400, "Too many fields. Maximum number of fields is 0.")
 
 
+def test_files_of_an_upload_are_closed_as_soon_as_each_is_complete(tmp_path):
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
+    opened = []
+
+    async def pieces():
+        for number in range(20):
+            yield head + b"%d\r\n" % number
+            opened.append(sum(not file.file.closed for _, file in parser.items))
+        yield b"--x--"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    parser = intake.FilesOnlyParser(headers, pieces(), upload_dir=tmp_path, max_file_size=100)
+    files = asyncio.run(parser.parse()).getlist("files")
+    assert [Path(file.file.name).read_text() for file in files] == [str(number) for number in range(20)]
+    assert max(opened) <= 1
+
+
 @pytest.mark.parametrize("route", ["upload", "queue/join"])
 def test_an_aborted_request_is_not_logged(fake_app, route, log):
     head = (

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import SimpleNamespace
 
 import httpx
@@ -86,6 +86,12 @@ def test_streams_have_a_limit_that_leaves_jobs_for_others(app, stream):
     assert app.http.post("call/model", json={"data": []}).is_success
     wait_for_events = app.queue.event_queue_per_concurrency_id["live"]
     assert wait_for_events.concurrency_limit == MAX_STREAMS < app.queue.max_thread_count
+
+
+def test_streams_that_come_at_once_do_not_pass_the_limit(app, stream):
+    with ThreadPoolExecutor(3 * MAX_STREAMS) as threads:
+        answers = list(threads.map(stream, (f"session{number}" for number in range(3 * MAX_STREAMS))))
+    assert sum(answer.is_success for answer in answers) == MAX_STREAMS
 
 
 def test_a_stream_without_a_second_frame_is_closed(app, stream, monkeypatch):

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import resource
 import subprocess
 import sys
 from concurrent.futures import Future
@@ -17,6 +18,7 @@ from PIL import Image
 from fer.app.demo import build_demo, launch
 from fer.app.device.view import ADDRESS
 from fer.app.server.services import Serving
+from fer.app.server.startup import OPEN_FILES, raise_file_limit
 from fer.hub.client import resolve_model
 from fer.labels import EMOTIONS
 from fer.recognition.recognizer import Face, FaceList
@@ -60,6 +62,19 @@ assert Client(address, verbose=False).predict(api_name="/model")["model"] == "bu
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & heavy, loaded
 """
+
+
+def test_the_app_may_have_many_open_files():
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1]))
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(OPEN_FILES, limits[1]), limits[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= limits[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 @pytest.fixture(scope="module")

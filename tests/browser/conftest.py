@@ -58,7 +58,10 @@ def browser(playwright, astronaut, tmp_path_factory):
 
 @pytest.fixture
 def breaches():
-    """List of violations of the Content Security Policy that the browser reports; a test fails if there are any."""
+    """List of what no page may cause: violations of the Content Security Policy, and requests that end with status 500.
+
+    A test fails if there are any.
+    """
     messages = []
     yield messages
     assert messages == []
@@ -77,7 +80,7 @@ def open_page(browser, app_url, breaches):
         context.on("console", lambda message: note_breach(breaches, message))
         # pytest shows what is printed only if the test fails: then one sees what the page asked for, and what it said.
         context.on("console", lambda message: print("console:", message.text))
-        context.on("response", lambda response: print(response.request.method, response.status, response.url))
+        context.on("response", lambda response: note_response(breaches, response))
         context.on("requestfailed", lambda request: print(request.method, request.failure, request.url))
         page = context.new_page()
         page.goto(url + path)
@@ -92,6 +95,14 @@ def note_breach(breaches, message):
     """Add a message of the browser's console to `breaches` if it reports a violation of the policy."""
     if "Content Security Policy" in message.text:
         breaches.append(message.text)
+
+
+def note_response(breaches, response):
+    """Print a response, and add it to `breaches` if the app failed on its request."""
+    line = f"{response.request.method} {response.status} {response.url}"
+    print(line)
+    if response.status == 500:
+        breaches.append(line)
 
 
 @pytest.fixture

@@ -113,6 +113,8 @@ def test_the_arrow_keys_select_a_face(page, two_faces):
     expect(page.get_by_role("radio", name="2 happy")).to_be_checked()
     expect(page.get_by_role("radio", name="2 happy")).to_be_focused()
     expect(seen).not_to_have_attribute("src", before)
+    page.keyboard.press("Alt+ArrowUp")  # A shortcut, which is left to the browser.
+    expect(page.get_by_role("radio", name="2 happy")).to_be_focused()
     page.keyboard.press("ArrowRight")
     expect(first).to_be_checked()
     expect(seen).to_have_attribute("src", before)

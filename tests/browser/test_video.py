@@ -49,6 +49,14 @@ def test_a_clip_gives_a_timeline_a_table_and_a_video(page, pan, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_empty_page_is_in_the_visitors_language(open_page):
+    page = open_page(locale="de-DE")
+    page.get_by_role("tab", name="Video").click()
+    page.get_by_role("button", name="Alle Bilder als Tabelle").click()
+    expect(page.locator("#video-table")).to_contain_text("Gesicht")
+
+
+@pytest.mark.slow
 def test_a_clip_is_trimmed_in_the_browser(page, pan, tmp_path):
     choose(page, write_clip(tmp_path / "pan.mp4", list(pan(25))))
     page.get_by_role("button", name="Trim video to selection").click()

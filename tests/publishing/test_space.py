@@ -111,6 +111,17 @@ def test_a_space_that_served_a_private_model_loses_the_token_with_a_public_one(h
     assert {*find_space(hub).variables} == {"FER_MODEL"}
 
 
+@pytest.mark.usefixtures("once_private")
+@pytest.mark.parametrize("failing", ["/secrets", "/variables"])
+def test_a_repeated_deployment_removes_what_a_failed_one_left(hub, failing):
+    hub.fail(failing, 403, 1, method="DELETE")
+    with pytest.raises(HubError):
+        deploy(SPACE, MODEL)
+    deploy(SPACE, MODEL)
+    assert find_space(hub).secrets == {}
+    assert {*find_space(hub).variables} == {"FER_MODEL"}
+
+
 def test_a_setting_that_was_made_by_hand_stays_when_a_space_is_deployed_again(hub):
     hub.put(BUNDLED, MODEL)
     deploy(SPACE, MODEL)

@@ -3,6 +3,7 @@ that the browser treats each as a group of its own. */
 () => document.addEventListener("keydown", (event) => {
     const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
     if (!step || event.target.type !== "radio") return;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;  // A shortcut, such as Alt+Left.
     event.preventDefault();
     const radios = [...event.target.closest("fieldset").querySelectorAll("input[type=radio]")];
     const next = radios.at((radios.indexOf(event.target) + step) % radios.length);

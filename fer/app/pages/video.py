@@ -88,11 +88,13 @@ class _VideoPage:
                 _table("en", EMOTIONS, []), interactive=False, show_label=False, max_height=320, elem_id="video-table"
             )
         self.saved = gr.JSON(visible="hidden")
+        self.answered = gr.State(False)
         self.busy = gr.State(False)
 
     def connect(self, language):
         answers = [
-            self.message, self.bar, self.video, self.chart, self.table, self.saved, self.save_csv, self.save_record,
+            self.message, self.bar, self.video, self.chart, self.table, self.saved, self.answered, self.save_csv,
+            self.save_record,
         ]  # fmt: skip
         buttons = [self.start, self.cancel, self.busy]
         everything = [*answers, *buttons]
@@ -106,7 +108,7 @@ class _VideoPage:
         run.failure(self.stop, [language, self.busy], everything, **private)
         run.success(self.end, outputs=buttons, **private)
         self.clip.change(self.clear, [self.clip, language], everything, preprocess=False, cancels=run, **private)
-        language.change(self.translate, [self.saved, language], [self.bar, self.chart, self.table], **private)
+        language.change(self.translate, [self.answered, language], [self.bar, self.chart, self.table], **private)
         self.save_csv.click(None, self.saved, js=SAVE_CSV, api_visibility="private")
         self.save_record.click(None, self.saved, js=SAVE_RECORD, api_visibility="private")
 
@@ -160,8 +162,8 @@ class _VideoPage:
     def end(self):
         return self._set_busy(False)
 
-    def translate(self, saved, language):
-        if saved:
+    def translate(self, answered, language):
+        if answered:
             return gr.skip()
         empty = self._fill(language, "")
         return [empty[part] for part in (self.bar, self.chart, self.table)]
@@ -180,6 +182,7 @@ class _VideoPage:
             self.chart: timeline(language, record["rows"], record["seconds"]),
             self.table: _table(language, labels, record["rows"]),
             self.saved: files,
+            self.answered: files is not None,
             self.save_csv: save,
             self.save_record: save,
         }

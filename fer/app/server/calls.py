@@ -20,6 +20,17 @@ CALL = re.compile(
 """Pattern of the routes that call a function, by its name in the route or by its number in the body."""
 
 
+def joins_queue(method: str, route: str) -> bool:
+    """Return whether a request puts a call into the queue; it is then answered before the call is.
+
+    Args:
+        method: HTTP method.
+        route: path below `/gradio_api/`.
+    """
+    call = CALL.fullmatch(route)
+    return method == "POST" and bool(call and (call["call"] or not (call["name"] or call["stream"])))
+
+
 def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
     """Check a POST request if its route calls a function, and that the queue's limits allow a further call.
 
@@ -55,7 +66,7 @@ def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
     fn = _find_function(demo, call, body)
     if fn and fn.collects_event_data and not _is_click(None if call["call"] else body.get("event_data")):
         raise HTTPException(400, "`event_data` must have an `index` of two numbers.")
-    if fn and (call["call"] or not call["name"]):  # Not `run` and `api`, which pass by the queue or are refused.
+    if fn and joins_queue("POST", route):  # Not `run` and `api`, which pass by the queue or are refused.
         demo.queue_limits.check(fn, session)
 
 

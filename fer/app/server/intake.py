@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import nullcontext
 from pathlib import PurePosixPath
 
 from fastapi.exceptions import RequestValidationError
@@ -13,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from fer.app.server.cache import UPLOAD_SECONDS, open_upload
-from fer.app.server.calls import check_call, may_cancel
+from fer.app.server.calls import check_call, joins_queue, may_cancel
 from fer.app.server.limits import MAX_BODY
 from fer.app.server.values import describe
 
@@ -43,34 +44,45 @@ class Intake:
 
     def __init__(self, app: ASGIApp):
         self.app = app
+        self._joining = asyncio.Lock()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         route = scope["path"].partition(API)[2]
+        body = b""
         try:
             if CLOSED.match(route):
                 raise HTTPException(404, "There is no such page.")
             _fix_range_unit(scope)
             _check_upload_id(scope)
-            if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not UPLOAD.fullmatch(route):
+            if UPLOAD.fullmatch(route):
+                return await self._take_upload(scope, receive, send)
+            if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
                 body, receive = await _read(scope, receive)
-                demo = scope["app"].get_blocks()
-                if scope["method"] == "POST":
-                    check_call(demo, route, body)
-                if CANCEL.fullmatch(route) and not may_cancel(demo, body):
-                    return await JSONResponse({"success": True})(scope, receive, send)  # It ends when it is done.
         except HTTPException as error:
-            return await JSONResponse({"detail": error.detail}, error.status_code)(scope, receive, send)
-        if UPLOAD.fullmatch(route):
-            return await self._take_upload(scope, receive, send)
+            return await _refuse(error)(scope, receive, send)
+        # A call is in the queue before the next one is checked, so that calls that come at once keep to its limits.
+        async with self._joining if joins_queue(scope["method"], route) else nullcontext():
+            return await self._take_call(route, body, scope, receive, send)
+
+    async def _take_call(self, route, body, scope, receive, send):
+        """Check a request that has been read, and pass it on."""
+        demo = scope["app"].get_blocks()
         try:
-            await self.app(scope, receive, send)
+            if scope["method"] == "POST":
+                check_call(demo, route, body)
+        except HTTPException as error:
+            return await _refuse(error)(scope, receive, send)
+        if CANCEL.fullmatch(route) and not may_cancel(demo, body):
+            return await JSONResponse({"success": True})(scope, receive, send)  # It ends when it is done.
+        try:
+            return await self.app(scope, receive, send)
         except RuntimeError as error:
             # Gradio raised an HTTPException in a stream whose first message has said why; only the end is missing.
             if not isinstance(error.__cause__, HTTPException):
                 raise
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _take_upload(self, scope, receive, send):
         """Pass an upload on. It is answered when it has arrived, so one that is ended here has no answer yet."""
@@ -86,17 +98,33 @@ class Intake:
 class FilesOnlyParser(GradioMultiPartParser):
     """Parser of uploads that refuses text fields: Gradio keeps them in memory, whatever their size, and then fails.
 
-    Dots at the beginning of a file's name are left out: Gradio would store such a file, but refuse to read it.
+    Each file is closed once it is complete: Gradio keeps all files of an upload open until the last one has arrived, up
+    to half an hour later. Dots at the beginning of a file's name are left out: Gradio would store such a file, but
+    refuse to read it.
     """
 
-    def __init__(self, *args, **options):
-        super().__init__(*args, **{**options, "max_fields": 0})
+    def __init__(self, headers, stream, **options):
+        super().__init__(headers, self._close_complete(stream), **{**options, "max_fields": 0})
+
+    async def _close_complete(self, stream):
+        """Yield the pieces of a request, and close the files that each completes after it has been stored."""
+        closed = 0
+        async for piece in stream:
+            yield piece
+            complete = [file for _, file in self.items[closed:]]
+            closed += len(complete)
+            for file in complete:
+                await file.close()
 
     async def parse(self):
         form = await super().parse()
         for file in form.getlist("files"):
             file.filename = file.filename and (PurePosixPath(file.filename).name.lstrip(".") or "file")
         return form
+
+
+def _refuse(error):
+    return JSONResponse({"detail": error.detail}, error.status_code)
 
 
 async def _read(scope, receive):
