@@ -45,7 +45,7 @@ class Faces:
         the requested ones and `fer.labels.EMOTIONS`; "" if there are none.
     held_out: whether the data set has no validation split, so that `train` and `validation` were cut from its training
         pictures.
-    is_fer2013: whether the data set has as many training pictures of each class as FER2013, and a validation split.
+    is_fer2013: whether the data set has as many training and validation pictures of each class as FER2013.
     rows: split of every row of the table that was read, by its name in `names`; empty for folders and zips of pictures.
     """
 
@@ -157,8 +157,7 @@ def load_faces(
         if index not in labels:
             raise DataError(f"{path}: the {split} split has no picture of class {name}.{list_found(source.items)}")
     left_out = _describe_left_out(path, source, classes)
-    counts = Counter(item.label for item in source.items if item.split == "train")
-    known = not held_out and is_fer2013({name: counts[name] for name in classes})
+    known = is_fer2013(Counter((item.split, item.label) for item in source.items), classes)
     images, labels = np.stack(images)[..., None], np.array(labels)
     rows = {item.name: item.split for item in source.items} if source.is_table else {}
     return Faces(images, labels, classes, tuple(names), tuple(skipped), left_out, held_out, known, rows)

@@ -22,13 +22,15 @@ def test_fer2013_needs_no_facts():
     assert describe_data("mine", train=known, validation=known) is None
 
 
-def test_fer2013_without_its_validation_split_is_another_data_set(monkeypatch, draw_dataset, tmp_path):
-    """A tenth of its training pictures, which a model may have learnt, is not FER2013's validation split."""
+def test_fer2013_with_another_validation_split_is_another_data_set(monkeypatch, draw_dataset, tmp_path):
+    """Nor is it FER2013's validation split if `test/` was renamed, or a tenth of the training pictures is held out."""
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), 10)
     counts = {"happy": 10, "sad": 10}
-    monkeypatch.setattr(fer2013, "PICTURES", counts)
+    monkeypatch.setattr(fer2013, "PICTURES", {"train": counts, "validation": counts})
     assert load_faces(data, "validation", classes=counts).is_fer2013
-    shutil.rmtree(data / "test")
+    (data / "test").rename(data / "validation")
+    assert not load_faces(data, "validation", classes=counts).is_fer2013
+    shutil.rmtree(data / "validation")
     held_out = load_faces(data, "validation", classes=counts)
     assert (held_out.held_out, held_out.is_fer2013) == (True, False)
     assert describe_data(data, validation=held_out)["held_out"]
