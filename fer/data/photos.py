@@ -20,7 +20,8 @@ class PhotoSet:
     paths: paths of the photos, sorted.
     labels: expression in each photo.
     left_out: numbers of files that are left out, by folder: photos whose expression the model does not know, files that
-        are not pictures, files beside the folders (`.`) and, for the first set, pictures outside all sets (`..`).
+        are not pictures, and files beside the folders (`.`); for the first set, also those of sets without a photo that
+        can be measured (`../<set>/<label>`), and pictures outside all sets (`..`).
     """
 
     name: str
@@ -45,10 +46,12 @@ def list_photo_sets(folder: str | Path, classes: tuple[str, ...] = EMOTIONS) -> 
     candidates = [folder]
     if not _has_labels(folder, classes):
         candidates = [path for path in _list_folders(folder) if _has_labels(path, classes)]
-    sets = [_list_set(path, classes) for path in candidates]
-    sets = [each for each in sets if each.paths]
+    listed = [_list_set(path, classes) for path in candidates]
+    sets = [each for each in listed if each.paths]
     if not sets:
         raise UserError(f"{folder}: no labelled photos found. {LAYOUT}")
+    for empty in (each for each in listed if not each.paths):
+        sets[0].left_out.update({f"../{empty.name}/{place}": count for place, count in empty.left_out.items()})
     if candidates != [folder] and (count := _count_outside(folder, candidates)):
         sets[0].left_out[".."] = count
     return sets

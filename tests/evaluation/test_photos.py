@@ -78,6 +78,16 @@ def test_sets_and_labels_come_from_the_folders_and_other_files_are_counted(folde
     assert alone.paths == lab.paths
 
 
+def test_sets_without_a_known_photo_are_counted(folder):
+    """Their photos were left out without a word."""
+    (folder / "street" / "contempt").mkdir()
+    (folder / "street" / "happy" / "0.png").rename(folder / "street" / "contempt" / "0.png")
+    (folder / "street" / "notes.txt").write_text("where these are from")
+    (lab,) = list_photo_sets(folder, ("happy", "sad"))
+    assert lab.left_out == {"contempt": 1, "../street/.": 1, "../street/contempt": 1, "../street/neutral": 2}
+    assert "left out: 2 in ../street/neutral/" in format_photos(measure_photos(Reader(), [lab]))
+
+
 def test_sets_have_the_names_of_their_links(folder, tmp_path, monkeypatch):
     """Linked folders of one name were one set, and the last one's answers those of both."""
     links = tmp_path / "links"
