@@ -14,8 +14,8 @@ from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
 from fer.errors import UserError
-from fer.evaluation.fairness import compile_pattern
-from fer.evaluation.human_agreement import compare_with_votes
+from fer.evaluation.fairness import check_groups, compile_pattern
+from fer.evaluation.human_agreement import compare_with_votes, match_categories
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
 from fer.models.calibration import Calibration
@@ -82,6 +82,7 @@ def evaluate_model(
         check_copies(faces, train, allow_duplicates)
     if votes:
         load_votes(votes, faces)  # A wrong file is refused before anything slow is done.
+        match_categories(load_categories(votes), faces.classes)
     config = _with_prior(config, prior)
     messages, allowed, scenes = list_left_out(*[faces, train] if duplicates else [faces]), None, None
     if path == "served":
@@ -134,6 +135,8 @@ def evaluate_photos(
     config = _with_prior(load_config(folder), prior)
     sets = list_photo_sets(photos, config.labels)
     pattern = compile_pattern(groups, config.labels) if groups else None
+    if pattern:
+        check_groups(pattern, sets)
     if prior is None:
         recognizer = Recognizer.load(folder, model)
     else:

@@ -41,6 +41,21 @@ def compile_pattern(text: str, labels: Sequence[str] = HARMFUL) -> re.Pattern:
     return pattern
 
 
+def check_groups(pattern: re.Pattern, sets: Sequence[PhotoSet]) -> None:
+    """Raise an error, before any photo is answered, unless a pattern finds a group.
+
+    Args:
+        pattern: pattern of `compile_pattern`.
+        sets: the sets of photos.
+
+    Raises:
+        UserError: if no neutral photo belongs to a group.
+    """
+    if all(group is None for photos in sets for group in _find_groups(photos, pattern)):
+        rule = f"`groups` must match names of {NEUTRAL} photos"
+        raise UserError(f"{rule}. Received: {pattern.pattern!r}, which matches none")
+
+
 def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pattern: re.Pattern) -> dict:
     """Count the harmful answers to the neutral photos of each group.
 
@@ -51,33 +66,34 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
         pattern: pattern of `compile_pattern`; photos whose file name does not match belong to no group.
 
     Returns:
-        A dict by group, sorted by name. `n`: number of neutral photos in which a face was found. For each label of
-        `HARMFUL` that the model knows, and for `any` of them: `count`, `share` and Wilson's `interval` at 95 %.
-
-    Raises:
-        UserError: if no neutral photo belongs to a group.
+        A dict by group, sorted by name, of those with a neutral photo in which a face was found. `n`: number of these
+        photos. For each label of `HARMFUL` that the model knows, and for `any` of them: `count`, `share` and Wilson's
+        `interval` at 95 %.
     """
     groups = {}
     for read, photos in zip(answers, sets, strict=True):
-        for answer, path, label in zip(read, photos.paths, photos.labels, strict=True):
-            match = pattern.search(path.name)
-            if label == NEUTRAL and match and answer is not None and not isinstance(answer, ImageError):
-                groups.setdefault(match[1] or "", []).append(labels[int(np.argmax(answer.probabilities))])
-    if not groups:
-        raise UserError(
-            f"`groups` must match names of {NEUTRAL} photos. Received: {pattern.pattern!r}, which matches none"
-        )
+        for answer, group in zip(read, _find_groups(photos, pattern), strict=True):
+            if group is not None and answer is not None and not isinstance(answer, ImageError):
+                groups.setdefault(group, []).append(labels[int(np.argmax(answer.probabilities))])
     return {name: _count(groups[name], labels) for name in sorted(groups)}
 
 
 def format_fairness(fairness: dict) -> str:
     """Return the result of `measure_fairness` as a table for the terminal."""
-    lines = ["neutral faces read as a harmful expression, by group"]
+    none = "" if fairness else ": no face was found"
+    lines = [f"neutral faces read as a harmful expression, by group{none}"]
     for name, row in fairness.items():
         shares = (f"{key} {value['share']:.1%}" for key, value in row.items() if key != "n")
         low, high = row["any"]["interval"]
         lines.append(f"{name:10} {row['n']:5}  {', '.join(shares)} ({low:.1%}-{high:.1%})")
     return "\n".join(lines)
+
+
+def _find_groups(photos, pattern):
+    """Return the group of each photo of a set; None if the photo is not neutral or its name does not match."""
+    matches = [pattern.search(path.name) for path in photos.paths]
+    pairs = zip(matches, photos.labels, strict=True)
+    return [(match[1] or "") if match and label == NEUTRAL else None for match, label in pairs]
 
 
 def _count(predicted, labels):

@@ -14,6 +14,19 @@ AGREED_SHARE = 0.8
 """Smallest share of the most frequent vote at which people count as agreed on a picture."""
 
 
+def match_categories(categories: Sequence[str], classes: Sequence[str]) -> list[str | None]:
+    """Return the class of each category of votes, or None if it is no class, as `fer.labels.match_class` finds it.
+
+    Raises:
+        UserError: if no category is a class.
+    """
+    matched = [match_class(name, classes) for name in categories]
+    if not any(matched):
+        rule = f"A column of votes must be one of the classes {', '.join(classes)}"
+        raise UserError(f"{rule}. Received: {', '.join(categories)}")
+    return matched
+
+
 def compare_with_votes(
     predicted: np.ndarray, faces: Faces, votes: np.ndarray, categories: Sequence[str]
 ) -> dict[str, Any]:
@@ -40,10 +53,7 @@ def compare_with_votes(
     known = ~np.isnan(votes).any(axis=1)
     votes, predicted, labels = votes[known], predicted[known], faces.labels[known]
     top = votes.max(axis=1)
-    matched = [match_class(name, faces.classes) for name in categories]
-    if not any(matched):
-        rule = f"A column of votes must be one of the classes {', '.join(faces.classes)}"
-        raise UserError(f"{rule}. Received: {', '.join(categories)}")
+    matched = match_categories(categories, faces.classes)
     class_of = np.array([faces.classes.index(name) if name else -1 for name in matched])
     majority = np.where((votes == top[:, None]).sum(axis=1) == 1, class_of[votes.argmax(axis=1)], -1)
     agreed, decided = top >= AGREED_SHARE - 1e-9, majority >= 0

@@ -28,7 +28,8 @@ from fer.evaluation.confidence import (
     risk_coverage,
 )
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
-from fer.evaluation.human_agreement import compare_with_votes
+from fer.evaluation.fairness import check_groups
+from fer.evaluation.human_agreement import compare_with_votes, match_categories
 from fer.evaluation.metrics import evaluate, reliability, restrict
 from fer.evaluation.photos import PhotoAnswer, describe_unreadable, measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
@@ -104,10 +105,14 @@ def save_report(
         UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), last_part(model)
-    vote_counts = load_votes(votes, validation) if votes else None
+    vote_counts, categories = (load_votes(votes, validation), load_categories(votes)) if votes else (None, ())
+    if votes:
+        match_categories(categories, validation.classes)
     network, config = load_model(folder)
-    labels, raw = validation.labels, classify(network, validation.images[..., 0])
     sets = list_photo_sets(photos, config.labels) if photos else []
+    if groups:
+        check_groups(groups, sets)
+    labels, raw = validation.labels, classify(network, validation.images[..., 0])
     answers = _read_photos(folder, sets) if photos else []
     if note and (unreadable := describe_unreadable(answers, sets)):
         note(unreadable)
@@ -130,7 +135,7 @@ def save_report(
         "reliability": reliability(scaled, labels),
         "risk_coverage": _sample_curve(curve),
     }
-    metrics["agreement"] = votes and compare_with_votes(predicted, validation, vote_counts, load_categories(votes))
+    metrics["agreement"] = votes and compare_with_votes(predicted, validation, vote_counts, categories)
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation)
     metrics["served_path"] = _measure_end_to_end(folder, config, validation) if end_to_end else None

@@ -282,6 +282,26 @@ def test_groups_requires_photos(command, capsys):
     assert "--groups goes with --photos FOLDER. Received: --groups A(.)" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["evaluate", "calibrate"])
+def test_groups_and_votes_that_match_nothing_are_refused_before_a_picture_is_answered(
+    command, draw_dataset, tmp_path, monkeypatch, capsys
+):
+    data, folder = draw_dataset(tmp_path / "data", per_class=1), shutil.copytree(BUNDLED, tmp_path / "model")
+    model = ["--model", str(folder)] if command == "evaluate" else [str(folder), "--data", str(data)]
+    photos, votes = draw_dataset(tmp_path / "photos") / "train", tmp_path / "votes.csv"
+    votes.write_text("file,smile\n" + "".join(f"{path.relative_to(data)},1\n" for path in data.rglob("PublicTest_*")))
+    for place in ("evaluate.classify", "evaluate.measure_photos", "report.classify", "report._read_photos"):
+        monkeypatch.setattr(f"fer.evaluation.{place}", lambda *_: pytest.fail("pictures were answered"))
+    cases = {
+        "`groups` must match names of neutral photos. Received: '(Q)'": ["--photos", str(photos), "--groups", "(Q)"],
+        "A column of votes must be one of the classes": ["--data", str(data), "--votes", str(votes)],
+    }
+    for rule, options in cases.items():
+        with pytest.raises(SystemExit, match="2"):
+            main([command, *model, *options])
+        assert rule in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [

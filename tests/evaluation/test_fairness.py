@@ -6,7 +6,7 @@ import pytest
 
 from fer.data.photos import PhotoSet
 from fer.errors import UserError
-from fer.evaluation.fairness import compile_pattern, format_fairness, measure_fairness
+from fer.evaluation.fairness import check_groups, compile_pattern, format_fairness, measure_fairness
 from fer.evaluation.metrics import wilson_interval
 from fer.evaluation.photos import PhotoAnswer, measure_answers
 from fer.models.calibration import UNCALIBRATED
@@ -49,8 +49,18 @@ def test_groups_go_with_models_that_can_answer_wrongly():
 
 
 def test_a_pattern_that_matches_nothing_is_refused():
-    with pytest.raises(UserError, match=re.escape("Received: '(Z)', which matches none")):
-        measure_fairness([[answer("sad")]], [photo_set("a.jpg")], LABELS, compile_pattern("(Z)"))
+    for sets in ([photo_set("a.jpg"), photo_set("Z.jpg", label="happy")], []):
+        with pytest.raises(UserError, match=re.escape("Received: '(Z)', which matches none")):
+            check_groups(compile_pattern("(Z)"), sets)
+    check_groups(compile_pattern("(Z)?"), [photo_set("a.jpg")])
+
+
+def test_groups_without_a_found_face_are_left_out():
+    measured = measure_fairness(
+        [[None, answer("sad")]], [photo_set("M1.jpg", "F1.jpg")], LABELS, compile_pattern("(.)1")
+    )
+    assert list(measured) == ["F"]
+    assert format_fairness({}) == "neutral faces read as a harmful expression, by group: no face was found"
 
 
 def test_the_photos_of_a_model_are_measured_by_group():
