@@ -12,6 +12,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import PurePosixPath
@@ -118,7 +119,7 @@ def list_labelled_items(
     name_class: Callable[[str], str],
     layout: str,
     read: Callable[[str], bytes],
-) -> tuple[list[Item], int]:
+) -> tuple[list[Item], Counter]:
     """List the pictures whose labels are in files.
 
     Args:
@@ -128,7 +129,8 @@ def list_labelled_items(
         read: function of a path of a label file that returns its bytes.
 
     Returns:
-        The items, and the number of pictures that are left out because another version of them is used.
+        The items, and the numbers of pictures that are left out or missing, by kind, for
+        `fer.images.formats.describe_left_out`.
 
     Raises:
         DataError: if a label is not valid, a picture has several, or the label files name none of the pictures.
@@ -152,7 +154,12 @@ def list_labelled_items(
     for key, name in chosen.items():
         label, split = labels[key]
         items.append(_item(PurePosixPath(name).parts, name_class(label), split, name, layout))
-    return items, len(labelled) - len(items)
+    left_out = {
+        "second versions of pictures": len(labelled) - len(items),
+        "pictures without a label": len(names) - len(labelled),
+        "labelled but missing": len(labels) - len(items),
+    }
+    return items, +Counter(left_out)  # Without the kinds that number 0.
 
 
 def _key(name, layout):
@@ -167,7 +174,8 @@ def _key(name, layout):
 
 def _find_set(file):
     """Return the split of a file of AffectNet below `train_set` or `val_set`; None elsewhere."""
-    return next((SPLIT_NAMES[part.lower()] for part in file.parts[:-1] if part.lower().endswith("_set")), None)
+    folders = (part.lower() for part in file.parts[:-1])
+    return next((SPLIT_NAMES[name] for name in folders if name in SPLIT_NAMES and name.endswith("_set")), None)
 
 
 def _read_raf_db(file, content, where):
@@ -188,7 +196,14 @@ def _read_affectnet(file, content, where):
             raise DataError(f"{where}: not an array of NumPy that can be read ({error}).") from None
         yield f"{split}/{number}", code, split
         return
-    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace")))
+    try:
+        yield from _read_affectnet_table(file, content, where)
+    except csv.Error as error:
+        raise DataError(f"{where}: not a CSV that can be read ({error}).") from None
+
+
+def _read_affectnet_table(file, content, where):
+    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig", "replace"), newline=""))
     if not {"subDirectory_filePath", "expression"} <= set(rows.fieldnames or ()):
         rule = f"{where}: the columns subDirectory_filePath and expression are needed"
         raise DataError(f"{rule}. Received: {', '.join(rows.fieldnames or ()) or 'none'}")

@@ -165,12 +165,8 @@ class _Reading:
         label_files = [name for name in names if is_label_file(name, self.layout)]
         pictures, left_out = pick_pictures(sorted({*names} - {*label_files}), head_of)
         if label_files:
-            items, versions = list_labelled_items(
-                pictures, label_files, path, self._name_class, self.layout, content_of
-            )
-            left_out["second versions of pictures"] += versions
-            left_out["pictures without a label"] += len(pictures) - len(items) - versions
-            left_out = +left_out  # Without the kinds that number 0.
+            items, others = list_labelled_items(pictures, label_files, path, self._name_class, self.layout, content_of)
+            left_out += others
         else:
             items = list_folder_items(pictures, path, self._name_class, self.layout)
         places = {}

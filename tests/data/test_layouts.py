@@ -208,22 +208,22 @@ def test_raf_db_is_read_with_its_label_file(tmp_path, packed):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_affectnet_is_read_with_its_annotations(tmp_path, packed):
-    data = tmp_path / "data"
+    data = tmp_path / "data" / "data_set"
     for split in ("train_set", "val_set"):
         for number in range(9):
             draw(data / split / "images" / f"{number}.jpg", number, size=64, mode="RGB")
             (data / split / "annotations").mkdir(exist_ok=True)
             np.save(data / split / "annotations" / f"{number}_exp.npy", np.array(str((number + 1) % 9)))
             np.save(data / split / "annotations" / f"{number}_val.npy", np.array("0.5"))
-    path = pack(data, tmp_path / "affectnet.zip") if packed else data
+    path = pack(data.parent, tmp_path / "affectnet.zip") if packed else data.parent
     classes = (*EMOTIONS, "contempt")
     for split, folder in (("train", "train_set"), ("validation", "val_set")):
         faces = load_faces(path, split, classes=classes, layout="affectnet")
         assert counted(faces) == dict.fromkeys(classes, 1)
         found = {name: faces.classes[label] for name, label in zip(faces.names, faces.labels, strict=True)}
-        assert found[f"{folder}/images/0.jpg"] == "happy"
-        assert found[f"{folder}/images/6.jpg"] == "contempt"
-        assert f"{folder}/images/7.jpg" not in found
+        assert found[f"data_set/{folder}/images/0.jpg"] == "happy"
+        assert found[f"data_set/{folder}/images/6.jpg"] == "contempt"
+        assert f"data_set/{folder}/images/7.jpg" not in found
         assert "18 .npy" in faces.left_out
     if not packed:
         np.save(data / "val_set" / "annotations" / "0_exp.npy", np.array(["a", 1], object), allow_pickle=True)
@@ -263,6 +263,29 @@ def test_affectnet_is_read_with_its_tables(tmp_path):
         DataError, match=r"columns subDirectory_filePath and expression are needed\. Received: path, la"
     ):
         load_faces(tmp_path, "train", layout="affectnet")
+
+
+def test_a_table_of_affectnet_may_have_any_line_ends(tmp_path):
+    for number in range(4):
+        draw(tmp_path / str(number) / "abc.jpg", number)
+    rows = ["subDirectory_filePath,expression", "0/abc.jpg,1", "1/abc.jpg,2", "2/abc.jpg,1", "3/abc.jpg,2"]
+    for ending in ("\n", "\r", "\r\n"):
+        (tmp_path / "training.csv").write_text(ending.join(rows), newline="")
+        assert len(load_faces(tmp_path, "train", classes=["happy", "sad"], layout="affectnet")) == 2
+    (tmp_path / "training.csv").write_text(f"{rows[0]}\n{'9' * 200_000},1\n")
+    with pytest.raises(DataError, match=r"training\.csv: not a CSV that can be read \(field larger than field limit"):
+        load_faces(tmp_path, "train", layout="affectnet")
+
+
+def test_labelled_pictures_that_are_missing_are_counted(tmp_path):
+    """A table of 500 rows beside 10 of its pictures was read without a word."""
+    for number in range(10):
+        draw(tmp_path / str(number) / "abc.jpg", number)
+    rows = "".join(f"{number}/abc.jpg,{1 + number % 2}\n" for number in range(500))
+    (tmp_path / "training.csv").write_text(f"subDirectory_filePath,expression\n{rows}")
+    (tmp_path / "notes.txt").touch()
+    faces = load_faces(tmp_path, "train", classes=["happy", "sad"], layout="affectnet")
+    assert faces.left_out == f"{tmp_path}: 491 files left out: 490 labelled but missing, 1 .txt."
 
 
 def test_pictures_of_a_person_in_ck_plus_are_held_out_together(tmp_path):
