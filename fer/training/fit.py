@@ -19,13 +19,13 @@ from fer.outputs import written_whole
 from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
 from fer.training.callbacks import (
+    ANEW,
     BEST,
     CHECKPOINT,
-    CHECKPOINT_WEIGHTS,
     HEAD_CHECKPOINT,
     build_callbacks,
-    count_finished,
     is_finite,
+    recover_checkpoint,
 )
 from fer.training.distillation import build_student
 from fer.training.distributed import ALONE, Group
@@ -115,7 +115,8 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
         `seconds`.
 
     Raises:
-        UserError: if the loss is not finite before the first epoch has ended.
+        UserError: if the loss is not finite before the first epoch has ended, or if a file of a run that is resumed is
+            missing or damaged.
     """
     run = replace(run, folder=Path(run.folder))
     done = len(run.group.broadcast(_restart, run.folder, run.resume))
@@ -134,7 +135,10 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
         print(f"The loss is no longer a number after epoch {len(finite)}; the best weights until then are kept.")
     if run.keep == "best" or finite != history:
         with run.group.copy(run.folder, BEST) as there:
-            network.load_weights(there / BEST)
+            try:
+                network.load_weights(there / BEST)
+            except OSError:  # The machine went off while it was written.
+                raise UserError(f"{run.folder / BEST}: damaged. {ANEW}") from None
     return finite
 
 
@@ -219,12 +223,15 @@ def _optimizer(recipe, learning_rate, steps):
 
 def _restart(folder, resume):
     """Return the log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
-    counts = {name: count_finished(folder / name) for name in (CHECKPOINT, HEAD_CHECKPOINT)} if resume else {}
-    for name, count in counts.items():
-        if not count:  # The first checkpoint may have been cut: the disk was full, or the process was killed.
-            (folder / name / CHECKPOINT_WEIGHTS).unlink(missing_ok=True)
-    finished = next(filter(None, counts.values()), 0)
+    finished = (
+        (recover_checkpoint(folder / CHECKPOINT) or recover_checkpoint(folder / HEAD_CHECKPOINT)) if resume else 0
+    )
     history = [row for row in read_history(folder) if row["epoch"] < finished]
+    if len(history) < finished:
+        rule = f"{folder / HISTORY}: it must have a row for each of the {finished} epochs that are finished. {ANEW}"
+        raise UserError(f"{rule} Received: {len(history)}")
+    if any(map(is_finite, history)) and not (folder / BEST).exists():
+        raise UserError(f"{folder / BEST}: no such file, and --resume needs it. {ANEW}")
     if not history:
         (folder / HISTORY).unlink(missing_ok=True)
         return []

@@ -265,10 +265,50 @@ def test_a_run_whose_first_checkpoint_was_cut_starts_anew(faces, tmp_path, monke
     assert figures(run(faces, cut, resume=True, **recipe)[1]) == figures(expected)
 
 
-def test_a_damaged_checkpoint_is_reported(tmp_path):
-    (tmp_path / "training_metadata.json").write_text("")
-    with pytest.raises(UserError, match="training_metadata.json: damaged. Train again, into another --output"):
-        callbacks.count_finished(tmp_path)
+def write_run(folder, finished, logged):
+    """Write the log of a run, its checkpoint after `finished` epochs and the one before."""
+    rows = "".join(f"{epoch},1,1\n" for epoch in range(logged))
+    (folder / "history.csv").write_text(f"epoch,loss,val_loss\n{rows}")
+    (folder / "checkpoint").mkdir(exist_ok=True)
+    for suffix, epoch in ((".bkp", finished - 1), ("", finished)):
+        (folder / "checkpoint" / f"training_metadata.json{suffix}").write_text(f'{{"epoch": {epoch}}}')
+        weights = folder / "checkpoint" / "latest.weights.h5"
+        build_linear().save_weights(weights)
+        weights.rename(f"{weights}{suffix}")
+
+
+@pytest.mark.parametrize(("name", "size"), [("latest.weights.h5", 1000), ("training_metadata.json", 0)])
+def test_a_run_is_resumed_from_the_checkpoint_before_a_damaged_one(tmp_path, name, size):
+    """As after a power cut; Keras took the weights of the epoch before, and the rest was that of the last one."""
+    write_run(tmp_path, finished=2, logged=2)
+    (tmp_path / "best.weights.h5").touch()
+    checkpoint = tmp_path / "checkpoint"
+    (checkpoint / name).write_bytes((checkpoint / name).read_bytes()[:size])
+    assert [row["epoch"] for row in training._restart(tmp_path, resume=True)] == [0]
+    assert [row["epoch"] for row in read_history(tmp_path)] == [0]
+    assert callbacks.count_finished(checkpoint) == 1
+    assert (checkpoint / "latest.weights.h5").read_bytes() == (checkpoint / "latest.weights.h5.bkp").read_bytes()
+
+
+def test_files_of_a_run_that_are_missing_or_damaged_are_named(tmp_path, monkeypatch):
+    def resume():
+        return fit(build_linear(), None, Recipe(epochs=2), Run(tmp_path, resume=True))
+
+    monkeypatch.setattr(training, "_fit_network", lambda *_: None)
+    write_run(tmp_path, finished=2, logged=1)
+    rule = r"history\.csv: it must have a row for each of the 2 epochs that are finished\. .* Received: 1$"
+    with pytest.raises(UserError, match=rule):
+        resume()
+    write_run(tmp_path, finished=2, logged=2)
+    with pytest.raises(UserError, match=r"best\.weights\.h5: no such file, and --resume needs it\. Train again"):
+        resume()
+    (tmp_path / "best.weights.h5").touch()
+    with pytest.raises(UserError, match=r"best\.weights\.h5: damaged\. Train again, into another --output\.$"):
+        resume()
+    for weights in (tmp_path / "checkpoint").glob("latest*"):
+        weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"latest\.weights\.h5: damaged\."):
+        resume()
 
 
 @pytest.mark.slow  # Two hundred steps, with a graph.
