@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import (
+    OF_TRAINING,
     add_allow_duplicates,
     add_data,
     add_layout,
@@ -24,7 +25,7 @@ def add_options(parser: ArgumentParser) -> None:
     """Add this command's options to its parser."""
     parser.add_argument("folder", metavar="FOLDER", help="model folder, or `bundled`")
     add_data(parser, required=True)
-    add_layout(parser)
+    add_layout(parser, OF_TRAINING)
     add_votes(parser, "measure human agreement too")
     parser.add_argument(
         "--target",
@@ -71,12 +72,14 @@ def run(options: Namespace) -> int:
 
     from fer.data.duplicates import check_copies
     from fer.data.faces import list_left_out, load_faces
+    from fer.data.facts import find_layout
     from fer.evaluation.confidence import TARGET
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
     from fer.publishing.card import save_card
 
+    layout = find_layout(options.layout, options.data, config.training)
     train, validation = (
         load_faces(
             options.data,
@@ -84,7 +87,7 @@ def run(options: Namespace) -> int:
             classes=config.labels,
             image_size=config.image_size,
             skip_bad=options.skip_bad,
-            layout=options.layout,
+            layout=layout,
         )
         for split in ("train", "validation")
     )

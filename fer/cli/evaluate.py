@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import (
+    OF_TRAINING,
     add_allow_duplicates,
     add_data,
     add_layout,
@@ -53,7 +54,7 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="CLASS",
         help="measure only pictures of these classes, and let the model choose only among them (default: all)",
     )
-    add_layout(parser)
+    add_layout(parser, OF_TRAINING)
     parser.add_argument(
         "--limit", type=int, metavar="N", help="measure at most N pictures, with the classes in their proportions"
     )

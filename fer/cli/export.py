@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-from fer.cli.options import add_data, add_skip_bad, stream_beside
+from fer.cli.options import OF_TRAINING, add_data, add_layout, add_skip_bad, stream_beside
 from fer.errors import UserError
 
 HELP = "convert a model to one file for another runtime"
@@ -20,18 +20,28 @@ def add_options(parser: ArgumentParser) -> None:
         "--quantize", action="store_true", help="store the weights as float16, which halves the size; litert only"
     )
     add_data(parser, "on whose validation split the file is measured too")
+    add_layout(parser, OF_TRAINING)
     add_skip_bad(parser)
 
 
 def run(options: Namespace) -> int:
     """Convert a model and print how far its probabilities are from those of Keras; return the exit code."""
-    if options.skip_bad and not options.data:
-        raise UserError("--skip-bad goes with --data PATH. Received: no --data")
+    alone = "--skip-bad" if options.skip_bad else "--layout" if options.layout else ""
+    if alone and not options.data:
+        raise UserError(f"{alone} goes with --data PATH. Received: no --data")
     from fer.export.convert import export_model
     from fer.hub.client import resolve_model
 
     folder = resolve_model(options.model).folder
-    export = export_model(folder, options.format, options.output, options.quantize, options.data, options.skip_bad)
+    export = export_model(
+        folder,
+        options.format,
+        options.output,
+        options.quantize,
+        options.data,
+        options.skip_bad,
+        options.layout,
+    )
     for message in export.skipped:
         print(f"skipped: {message}", file=sys.stderr)
     say = partial(print, file=stream_beside(options.output))

@@ -12,6 +12,8 @@ from fer.data.layouts import CODES
 from fer.errors import UserError
 from fer.outputs import is_special, is_stdout
 
+OF_TRAINING = "the data set of the model's training has the layout of that training"
+"""Argument of `add_layout` for commands that measure a model, which use `fer.data.facts.find_layout`."""
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Pattern of the characters that move the cursor, colour or turn the text around it."""
 
@@ -67,13 +69,13 @@ def add_data(container: ArgumentParser, use: str = "", required: bool = False) -
     container.add_argument("--data", required=required, metavar="PATH", help=f"{text}, {use}" if use else text)
 
 
-def add_layout(parser: ArgumentParser) -> None:
-    """Add the option `--layout`, the layout of the data set of a command."""
+def add_layout(parser: ArgumentParser, default: str = "numbers are not guessed") -> None:
+    """Add the option `--layout`, the layout of the data set of a command; `default` is what holds without it."""
     parser.add_argument(
         "--layout",
         choices=tuple(CODES),
         help="published layout of the data set, which tells what its numbered folders and label files mean "
-        "(docs/training.md); without it, numbers are not guessed",
+        f"(docs/training.md); without it, {default}",
     )
 
 

@@ -24,8 +24,26 @@ def describe_data(path: str | PathLike[str], **splits: Faces) -> dict[str, Any] 
     if any(faces.is_fer2013 for faces in splits.values()):
         return None
     counts = {split: _count_classes(faces) for split, faces in splits.items()}
-    # `.` and `..` have no name of their own.
-    return {"name": last_part(abspath(path)), "held_out": any(faces.held_out for faces in splits.values()), **counts}
+    return {"name": _name(path), "held_out": any(faces.held_out for faces in splits.values()), **counts}
+
+
+def find_layout(layout: str | None, path: str | PathLike[str], training: dict[str, Any]) -> str | None:
+    """Return the layout in which a model is measured on a data set: that of its training if none is given.
+
+    In another layout, the held-out pictures may be some that the model was trained on.
+
+    Args:
+        layout: layout that the user gave, a key of `fer.data.layouts.CODES`; or None.
+        path: path of the data set. It counts as that of the training if its last part is the same.
+        training: facts about the model's training (`fer.models.config.ModelConfig.training`).
+    """
+    trained = training.get("data") or {}
+    return layout or (trained.get("layout") if trained.get("name") == _name(path) else None)
+
+
+def _name(path):
+    """Return the name under which a data set is recorded."""
+    return last_part(abspath(path))  # `.` and `..` have no name of their own.
 
 
 def _count_classes(faces):

@@ -10,6 +10,7 @@ import numpy as np
 
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
 from fer.data.faces import Faces, list_left_out, load_faces
+from fer.data.facts import find_layout
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
@@ -45,7 +46,7 @@ def evaluate_model(
     Args:
         folder: name of a model, as `fer.hub.client.resolve_model` takes it: a folder, `bundled`, or `OWNER/NAME` or
             `OWNER/NAME@REVISION` of the Hub.
-        data, split, limit, skip_bad, layout: as `fer.data.faces.load_faces` takes them.
+        data, split, limit, skip_bad: as `fer.data.faces.load_faces` takes them.
         classes: classes to evaluate on; only their pictures are used, and the model chooses among them. None for all
             classes of the model.
         model: name of the model in the metrics; by default `folder`, or for the Hub also its revision.
@@ -57,6 +58,7 @@ def evaluate_model(
         path: `loader` classifies the pictures as they are, with the Keras network. `served` pastes each picture into a
             scene (`fer.data.scenes`) and recognizes the scenes end to end, as the app does.
         prior: exponent of the class shares (`fer.models.calibration.Calibration`); None for the model's own.
+        layout: a key of `fer.data.layouts.CODES`; None for that of the training (`fer.data.facts.find_layout`).
 
     Returns:
         The metrics of `measure`, and the messages on the pictures that were left out. With `votes` the metrics also
@@ -75,6 +77,7 @@ def evaluate_model(
         raise UserError(f"This model knows {', '.join(config.labels)}. Received: {', '.join(unknown)}")
     if duplicates and split == "train":
         raise UserError("Near-duplicates are looked for among training pictures. Received: split='train'")
+    layout = find_layout(layout, data, config.training)
     how: dict[str, Any] = {"image_size": config.image_size, "skip_bad": skip_bad, "layout": layout}
     faces = load_faces(data, split, classes=classes or config.labels, limit=limit, **how)
     if duplicates:

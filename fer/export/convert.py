@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.faces import list_left_out, load_faces
+from fer.data.facts import find_layout
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.export.activation_maps import has_maps, with_maps
@@ -88,6 +89,7 @@ def export_model(
     quantize: bool = False,
     data: str | os.PathLike[str] | None = None,
     skip_bad: bool = False,
+    layout: str | None = None,
 ) -> Export:
     """Write a model as a file of another format, if its probabilities match those of Keras.
 
@@ -99,6 +101,7 @@ def export_model(
         quantize: whether to store the weights as float16.
         data, skip_bad: data set on whose validation split to measure the accuracy, and whether to leave out unreadable
             pictures, as `fer.data.faces.load_faces` takes them; None to measure no accuracy.
+        layout: layout of the data set; None for that of the training (`fer.data.facts.find_layout`).
 
     Raises:
         UserError: if an argument is not valid, or if probabilities differ from those of Keras by more than `TOLERANCE`,
@@ -116,7 +119,12 @@ def export_model(
         file = Path(staging, EXPORTS[format])  # Keras requires the suffix of the format.
         network, config = load_model(folder)
         faces = data and load_faces(
-            data, "validation", classes=config.labels, image_size=config.image_size, skip_bad=skip_bad
+            data,
+            "validation",
+            classes=config.labels,
+            image_size=config.image_size,
+            skip_bad=skip_bad,
+            layout=find_layout(layout, data, config.training),
         )
         made_of = describe_origin(config)  # Of what was loaded; the folder may have changed since.
         _convert(network, config, format, file, made_of, quantize)

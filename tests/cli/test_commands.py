@@ -15,6 +15,7 @@ from huggingface_hub import ModelCard
 import train
 from fer.cli import app
 from fer.cli.commands import main
+from fer.errors import UserError
 from fer.images.clips import open_clip
 from fer.labels import EMOTIONS
 from fer.models.config import load_config
@@ -300,6 +301,31 @@ def test_groups_and_votes_that_match_nothing_are_refused_before_a_picture_is_ans
         with pytest.raises(SystemExit, match="2"):
             main([command, *model, *options])
         assert rule in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("words", "layout"), [([], "ckplus"), (["--layout", "raf-db"], "raf-db")])
+@pytest.mark.parametrize("command", ["evaluate", "calibrate", "export"])
+def test_models_are_measured_in_the_layout_of_their_training(command, words, layout, tmp_path, monkeypatch, capsys):
+    """In CK+'s own layout, no person is in both splits; without it, pictures of the training were measured."""
+    folder, data = shutil.copytree(BUNDLED, tmp_path / "model"), tmp_path / "ck"
+    data.mkdir()
+    config = json.loads((folder / "config.json").read_text())
+    config["training"]["data"] = {"name": "ck", "layout": "ckplus"}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    def load_faces(path, split, layout, **how):
+        raise UserError(f"read in the layout {layout}")
+
+    for place in ("data.faces", "evaluation.evaluate", "export.convert"):
+        monkeypatch.setattr(f"fer.{place}.load_faces", load_faces)
+    options = {
+        "evaluate": ["--model", str(folder)],
+        "calibrate": [str(folder)],
+        "export": [str(folder), "--format", "litert", "--output", str(tmp_path / "model.tflite")],
+    }
+    with pytest.raises(SystemExit, match="2"):
+        main([command, *options[command], "--data", str(data), *words])
+    assert f"read in the layout {layout}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from fer.data import fer2013
 from fer.data.faces import Faces, load_faces
-from fer.data.facts import describe_data
+from fer.data.facts import describe_data, find_layout
 
 
 def make_faces(*labels, **facts):
@@ -48,3 +48,12 @@ def test_a_data_set_has_the_name_of_its_folder(path, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     monkeypatch.chdir(tmp_path / "mine")
     assert describe_data(path, validation=make_faces(0, 1))["name"] == "mine"
+
+
+def test_the_layout_of_the_training_is_used_for_its_own_data():
+    training = {"data": {"name": "ck", "layout": "ckplus"}}
+    assert find_layout(None, "sets/ck", training) == "ckplus"
+    assert find_layout("raf-db", "sets/ck", training) == "raf-db"
+    assert find_layout(None, "sets/other", training) is None
+    for facts in ({}, {"data": None}, {"data": {"name": "ck"}}):  # The last is that of an earlier version.
+        assert find_layout(None, "ck", facts) is None

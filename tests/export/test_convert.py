@@ -147,9 +147,10 @@ def test_the_accuracies_of_keras_and_the_export_are_printed(small, draw_dataset,
     data = draw_dataset(tmp_path / "data", ("happy", "sad"), per_class=2)
     arguments = ["export", str(small), "--format", "litert", "--quantize", "--output", str(tmp_path / "half.tflite")]
     (data / "test" / "happy" / "PublicTest_broken.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(SystemExit):
-        main([*arguments, "--skip-bad"])
-    assert "--skip-bad goes with --data PATH. Received: no --data" in capsys.readouterr().err
+    for option in (["--skip-bad"], ["--layout", "ckplus"]):
+        with pytest.raises(SystemExit):
+            main([*arguments, *option])
+        assert f"{option[0]} goes with --data PATH. Received: no --data" in capsys.readouterr().err
     assert main([*arguments, "--data", str(data), "--skip-bad"]) == 0
     told = capsys.readouterr()
     assert [line for line in told.err.splitlines() if line.startswith("skipped: ")]

@@ -158,6 +158,7 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
         "held_out": True,
         "train": {"wink": 9, "Yawn": 9},
         "validation": {"wink": 1, "Yawn": 1},
+        "layout": None,
     }
     assert config.training["license"] == "cc-by-4.0"
     assert "--license cc-by-4.0" in config.training["command"]

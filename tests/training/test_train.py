@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -64,6 +65,21 @@ def test_a_run_writes_a_complete_model_folder(trained):
     assert config["training"]["seconds"] > 0
     metrics = json.loads((folder / "metrics.json").read_text())
     assert (metrics["n"], metrics["split"], metrics["skipped"]) == (24, "validation", 0)
+
+
+def test_the_layout_of_own_data_is_recorded(trained):
+    from fer.training.facts import describe_training
+
+    options = SimpleNamespace(data="ck", layout="ckplus", votes=None, license=None)
+    network, origins = SimpleNamespace(count_params=lambda: 1), SimpleNamespace(describe=dict)
+    plan = SimpleNamespace(options=options, recipe=RECIPES["original_cnn"], keep="best")
+    faces = load_faces(trained.data, "validation", classes=("happy", "sad"))
+    data = SimpleNamespace(train=faces, validation=faces)
+    found = SimpleNamespace(
+        plan=plan, network=network, origins=origins, data=data, history=read_history(trained.folder)
+    )
+    recorded = describe_training(found, "")["data"]
+    assert (recorded["name"], recorded["layout"]) == ("ck", "ckplus")
 
 
 def test_a_trained_model_recognizes_a_photo(trained, astronaut, capsys):
