@@ -64,8 +64,8 @@ def evaluate_model(
         The metrics of `measure`, and the messages on the pictures that were left out. With `votes` the metrics also
         have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have
         `duplicates` (of `measure_without_duplicates`). With the path `served`, the metrics are those of the faces that
-        were found, and `served` holds `pictures`, the number of scenes, and `loader_accuracy`, the accuracy on the
-        found faces without their scenes.
+        were found, except that `data_sha256` is that of all pictures, and `served` holds `pictures`, the number of
+        scenes, and `loader_accuracy`, the accuracy on the found faces without their scenes.
 
     Raises:
         UserError: if the model, the data or an argument is not valid.
@@ -88,6 +88,7 @@ def evaluate_model(
         match_categories(load_categories(votes), faces.classes)
     config = _with_prior(config, prior)
     messages, allowed, scenes = list_left_out(*[faces, train] if duplicates else [faces]), None, None
+    sha256 = faces.sha256()
     if path == "served":
         faces, probabilities, allowed, scenes = read_in_scenes(folder, faces, config.calibration)
     else:
@@ -95,7 +96,7 @@ def evaluate_model(
         probabilities = classify(network, faces.images[..., 0])
     metrics = measure(probabilities, config, faces, split, model, allowed)
     if scenes:
-        metrics["served"] = scenes
+        metrics |= {"served": scenes, "data_sha256": sha256}
     answers = config.calibration.apply(probabilities)
     predicted = restrict(answers, config.labels, faces.classes).argmax(axis=1)
     if votes:

@@ -8,7 +8,9 @@ from fer.errors import one_line
 def format_metrics(metrics: dict[str, Any]) -> str:
     """Return the metrics of `evaluate_model` or of `fer.evaluation.report.save_report` as text for the terminal."""
     cut = ", a tenth of the training pictures that was held out" if metrics.get("held_out") else ""
-    lines = [f"{metrics['n']} pictures of the {metrics['split']} split{cut}, model {metrics['model']}"]
+    scenes = metrics.get("served")
+    count = f"{metrics['n']} of {scenes['pictures']}" if scenes else metrics["n"]
+    lines = [f"{count} pictures of the {metrics['split']} split{cut}, model {metrics['model']}"]
     lines += [*_format_accuracy(metrics), *_format_confidence(metrics)]
     if end_to_end := metrics.get("served_path"):
         found = f"of the {end_to_end['found']} faces found in {end_to_end['pictures']} scenes"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fer.data.faces import Faces
+from fer.evaluation import evaluate as evaluation
 from fer.evaluation.evaluate import measure
 from fer.evaluation.summary import format_metrics
 from fer.models.calibration import Calibration
@@ -32,6 +33,20 @@ def test_an_answer_that_the_detection_does_not_allow_is_not_confident():
     allowed = np.array([False, True, True])
     metrics = measure(PROBABILITIES, CONFIG, make_faces([1, 0, 2], LABELS), "test", "a", allowed)
     assert metrics["confident"] == {"threshold": 0.6, "coverage": pytest.approx(1 / 3), "accuracy": 1.0}
+
+
+def test_pictures_without_a_found_face_are_named_beside_the_others(monkeypatch):
+    """The digest is that of the data, and the first line says how many of its pictures were measured."""
+    faces = make_faces([1, 0, 2], LABELS)
+    found = faces.take(np.array([0, 2]))
+    scenes = found, PROBABILITIES[[0, 2]], np.array([True, True]), {"pictures": 3, "loader_accuracy": 1.0}
+    monkeypatch.setattr(evaluation, "_resolve", lambda folder, model: (folder, "a"))
+    monkeypatch.setattr(evaluation, "load_config", lambda folder: CONFIG)
+    monkeypatch.setattr(evaluation, "load_faces", lambda *_, **how: faces)
+    monkeypatch.setattr(evaluation, "read_in_scenes", lambda *_: scenes)
+    metrics, _ = evaluation.evaluate_model("a", "data", path="served")
+    assert (metrics["n"], metrics["data_sha256"]) == (2, faces.sha256())
+    assert format_metrics(metrics).splitlines()[0] == "2 of 3 pictures of the validation split, model a"
 
 
 def test_a_validation_split_that_was_cut_from_the_training_pictures_is_called_so():
