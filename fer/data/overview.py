@@ -37,6 +37,7 @@ class Overview:
     unreadable: error messages of pictures and rows that cannot be read.
     copies: groups of pictures with the same content, each a list of `(split, label, name)`.
     samples: some training pictures by class, uint8 arrays `(size, size)`, evenly spaced among all of them.
+    known: labels of the model that answers; empty without one.
     answers: answers of the model, dicts with `name`, `split`, `label`, `answer`, `p_label` and `p_answer`.
     """
 
@@ -44,7 +45,8 @@ class Overview:
         self.path, self.classes = str(path), classes
         self.counts, self.held_out, self.problem = {}, False, ""
         self.named, self.left_out, self.others = {}, "", Counter()
-        self.unreadable, self.copies, self.samples, self.answers = [], [], {}, []
+        self.unreadable, self.copies, self.samples = [], [], {}
+        self.known, self.answers = (), []
 
     def find_copies(self) -> dict[str, list]:
         """Return the groups of copies by kind: `across splits`, `across classes`, or else `within a split`."""
@@ -77,6 +79,7 @@ class Overview:
             "other_classes": dict(self.others),
             "unreadable": self.unreadable,
             "copies": copies,
+            "answered": len(self.answers),
             "doubtful": self.rank_doubtful(most),
         }
 
@@ -110,6 +113,7 @@ def survey(
         overview = Overview(path, shown)
         overview.unreadable, overview.left_out = unreadable, describe_left_out(source.left_out)
         overview.others = Counter({name: count for name, count in found.items() if name not in shown})
+        overview.known = model[1] if model else ()
         overview.named = _find_names(source.items, shown)
         chosen = _split(source, overview, path)
         overview.copies = _find_copies(source, chosen)
@@ -139,6 +143,8 @@ def format_overview(overview: Overview, most: int) -> str:
         examples = [" is ".join(f"{split}: {name}" for split, _, name in group[:2]) for group in groups]
         lines += _list_some(f"Identical files {kind}: {sum(len(group) - 1 for group in groups)}", examples)
     doubtful = overview.rank_doubtful(most)
+    if overview.known and not overview.answers:
+        lines.append(f"The model answers none of these pictures: its classes are {', '.join(overview.known)}.")
     if overview.answers:
         wrong = sum(answer["answer"] != answer["label"] for answer in overview.answers)
         lines.append(f"The model contradicts {wrong} of {len(overview.answers)} labels; the most doubtful ones:")

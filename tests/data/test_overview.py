@@ -101,6 +101,14 @@ def test_labels_that_a_model_contradicts_are_ranked(tmp_path, monkeypatch):
     assert "The model contradicts 4 of 8 labels" in format_overview(found, most=2)
 
 
+def test_a_model_without_a_class_of_the_data_is_reported(tmp_path):
+    data = draw_folders(tmp_path, [f"{split}/{name}" for split in ("train", "val") for name in OWN], 1)
+    found = survey(data, OWN, model=(pytest.fail, ("happy", "sad"), 16))
+    assert "The model answers none of these pictures: its classes are happy, sad." in format_overview(found, most=2)
+    assert found.to_record(2)["answered"] == 0
+    assert "The model" not in format_overview(survey(data, OWN), most=2)
+
+
 def test_a_contact_sheet_has_a_row_for_each_class(tmp_path):
     data = draw_folders(tmp_path, ["train/wink", "train/Yawn", "val/wink", "val/Yawn"], 15)
     samples = survey(data, samples=COLUMNS).samples
