@@ -119,7 +119,7 @@ def measure(trained: "Trained") -> None:
     save_curves(options.output / FIGURES / "curves.png", trained.history)
     export(options)
     write_card(options.output)
-    if note := warn_if_trivial(metrics, from_scratch=not (plan.start or origins.base)):
+    if note := warn_if_trivial(metrics, plan, len(data.train)):
         print(f"\n{note}")
     print(f"\nModel folder: {options.output}")
     print(f"Try it: python -m fer predict --model {shlex.quote(str(options.output))} PHOTO")

@@ -52,7 +52,8 @@ def adapt_plan(plan: Plan, pictures: int) -> tuple[Plan, list[str]]:
     """
     options, notes = plan.options, []
     plain = not (options.hosts or starts_from_base(options))
-    if pictures < SMALL and plain and (plan.start or _starts_from_bundled(options)):
+    from_bundled = _may_start_from_bundled(options) and not options.from_scratch
+    if pictures < SMALL and plain and (plan.start or from_bundled):
         recipe = replace(schedule_for(plan.recipe, pictures), **recipe_options(options))
         plan = replace(plan, recipe=recipe, start=plan.start or START, keep=options.keep or "last")
         what = (
@@ -65,30 +66,38 @@ def adapt_plan(plan: Plan, pictures: int) -> tuple[Plan, list[str]]:
         steps = count_steps(plan.recipe, pictures)
         if steps < FEW_STEPS:
             rule = f"Warning: {steps} steps are few to train from scratch, where some {FEW_STEPS} are needed"
-            advice = "it without --from-scratch" if options.from_scratch else "more --epochs, or more pictures"
-            notes.append(f"{rule}; the model may answer no better than chance. Try {advice}.")
+            notes.append(f"{rule}; the model may answer no better than chance. Try {_advise(plan, pictures)}.")
     return plan, notes
 
 
-def warn_if_trivial(metrics: dict[str, Any], from_scratch: bool) -> str:
+def warn_if_trivial(metrics: dict[str, Any], plan: Plan, pictures: int) -> str:
     """Return a warning if a model is no better than answering the most frequent class every time; "" otherwise.
 
     Args:
         metrics: metrics of `fer.evaluation.report.save_report`.
-        from_scratch: whether the model was trained from random weights.
+        plan: plan of the training, the result of `adapt_plan`.
+        pictures: number of training pictures.
     """
     label, row = max(metrics["per_class"].items(), key=lambda entry: entry[1]["support"])
     share = row["support"] / metrics["n"]
     if metrics["accuracy"] > share:
         return ""
     figures = f"{metrics['accuracy']:.1%} of {metrics['n']} validation pictures against {share:.1%}"
-    advice = "it without --from-scratch, or with more --epochs" if from_scratch else "more pictures of each class"
     return (
-        f"This model is no better than answering {label} every time ({figures}). Try {advice}; "
+        f"This model is no better than answering {label} every time ({figures}). Try {_advise(plan, pictures)}; "
         "`python -m fer data` with --sheet and --model shows whether labels are wrong."
     )
 
 
-def _starts_from_bundled(options):
-    taken = options.from_scratch or options.weights or options.teacher
-    return options.network == START_NETWORK and not taken
+def _advise(plan, pictures):
+    """Return what to try instead of a plan whose model is poor."""
+    if plan.start or starts_from_base(plan.options):
+        return "more pictures of each class"
+    if plan.options.from_scratch and pictures < SMALL and _may_start_from_bundled(plan.options):
+        return "it without --from-scratch, or with more --epochs"
+    return "more --epochs, or more pictures"
+
+
+def _may_start_from_bundled(options):
+    """Return whether a training on few pictures starts from the bundled model unless `--from-scratch` is given."""
+    return options.network == START_NETWORK and not (options.weights or options.teacher or options.hosts)

@@ -100,13 +100,22 @@ def test_other_trainings_are_not_changed(options, pictures):
 
 def test_a_model_that_is_no_better_than_a_constant_answer_is_reported():
     metrics = {"accuracy": 0.4, "n": 10, "per_class": {"wink": {"support": 4}, "Yawn": {"support": 3}}}
-    note = warn_if_trivial(metrics, from_scratch=True)
+    note = warn_if_trivial(metrics, plan("--from-scratch"), 60)
     assert note.startswith(
         "This model is no better than answering wink every time (40.0% of 10 validation pictures aga"
     )
-    assert "without --from-scratch" in note
-    assert "more pictures of each class" in warn_if_trivial(metrics, from_scratch=False)
-    assert warn_if_trivial(metrics | {"accuracy": 0.5}, from_scratch=True) == ""
+    assert "Try it without --from-scratch, or with more --epochs;" in note
+    assert "Try more pictures of each class;" in warn_if_trivial(metrics, plan("--start", "bundled"), 60)
+    assert warn_if_trivial(metrics | {"accuracy": 0.5}, plan("--from-scratch"), 60) == ""
+
+
+@pytest.mark.parametrize("given", [[], ["--from-scratch"]])
+def test_only_what_starts_from_the_bundled_network_is_advised_to(given):
+    """`--from-scratch` changes nothing of a training of `original_cnn`."""
+    metrics = {"accuracy": 0.4, "n": 10, "per_class": {"wink": {"support": 4}, "Yawn": {"support": 3}}}
+    made = plan("--network", "original_cnn", *given)
+    for note in (warn_if_trivial(metrics, made, 60), *adapt_plan(made, 60)[1]):
+        assert "Try more --epochs, or more pictures" in note
 
 
 @pytest.mark.usefixtures("small_network")
