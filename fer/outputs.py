@@ -16,14 +16,11 @@ from pathlib import Path
 from typing import TextIO
 
 from fer.errors import UserError
+from fer.paths import PathLike, is_inside, real_path
 
 
 class OutputError(UserError):
     """A file that could not be written, after the work itself succeeded."""
-
-
-PathLike = str | os.PathLike[str]
-"""Type of a path."""
 
 
 def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike] = ()) -> None:
@@ -90,19 +87,6 @@ def check_folder(name: str, folder: PathLike) -> None:
         existing = existing.parent
     if not existing.is_dir() or not _is_writable(existing):
         raise UserError(f"{name} must be a writable folder. Received: {folder}")
-
-
-def real_path(path: PathLike) -> Path:
-    """Return the path that a path leads to, by whatever links; for a link to itself, the path is that of a link.
-
-    `Path.resolve` raises an error for a link to itself.
-    """
-    return Path(os.path.realpath(path))
-
-
-def is_inside(path: PathLike, folder: PathLike) -> bool:
-    """Return whether a path, of which nothing needs to exist, is within an existing folder."""
-    return Path(folder).is_dir() and real_path(path).is_relative_to(real_path(folder))
 
 
 def is_new_or_empty(folder: Path) -> bool:

@@ -46,7 +46,7 @@ from fer.app.theme import CSS, THEME
 from fer.errors import UserError
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
-from fer.models.redaction import last_part
+from fer.paths import last_part
 
 
 def build_demo(

@@ -27,7 +27,7 @@ def run(options: Namespace) -> int:
     from fer.export.litert_file import write_litert_file
     from fer.models.averaging import KEY, average_models
     from fer.models.model_folder import save_model
-    from fer.models.redaction import clean_command
+    from fer.publishing.redaction import clean_command
 
     network, config = average_models(options.folders)
     command = shlex.join(["python", "-m", "fer", "average", *options.folders, "--output", str(output)])

@@ -15,14 +15,13 @@ from fer.outputs import (
     OutputError,
     check_folder,
     check_outputs,
-    is_inside,
     is_new_or_empty,
     is_special,
     is_stdin,
     is_stdout,
-    real_path,
     written_whole,
 )
+from fer.paths import is_inside, real_path
 
 HELP = "find the faces in pictures and estimate their expressions"
 """Help text of the command."""

@@ -100,7 +100,7 @@ def measure(trained: "Trained") -> None:
     from fer.models.calibration import UNCALIBRATED
     from fer.models.config import CONFIG, load_config
     from fer.models.model_folder import FIGURES, save_model
-    from fer.models.redaction import clean_training, start_repository
+    from fer.publishing.redaction import clean_training, start_repository
     from fer.training.facts import describe_training
     from fer.training.small_sets import warn_if_trivial
 

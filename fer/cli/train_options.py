@@ -8,7 +8,7 @@ from pathlib import Path
 from fer.cli.options import add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
 from fer.labels import EMOTIONS
-from fer.models.redaction import remove_folder
+from fer.publishing.redaction import remove_folder
 from fer.training.recipes import RECIPES, Recipe
 
 UNPUBLISHED = ("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag")

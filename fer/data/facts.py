@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.faces import Faces
-from fer.models.redaction import last_part
+from fer.paths import last_part
 
 
 def describe_data(path: str | PathLike[str], **splits: Faces) -> dict[str, Any] | None:

@@ -15,7 +15,8 @@ from fer.errors import UserError
 from fer.evaluation.plots import save_validation_curves
 from fer.models.config import WEIGHTS, ModelConfig, load_config
 from fer.models.model_folder import find_model, list_files, load_metrics, load_model, read_history
-from fer.outputs import PathLike, check_outputs, write_text
+from fer.outputs import check_outputs, write_text
+from fer.paths import PathLike
 from fer.recognition.classification import classify
 
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"

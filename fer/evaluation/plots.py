@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fer.outputs import PathLike, written_whole
+from fer.outputs import written_whole
+from fer.paths import PathLike
 
 DOTS = 120
 """Pixels per inch."""

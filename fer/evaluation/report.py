@@ -36,8 +36,8 @@ from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_r
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
 from fer.models.model_folder import FIGURES, METRICS, load_model
-from fer.models.redaction import last_part
 from fer.outputs import write_text
+from fer.paths import last_part
 from fer.recognition.classification import classify
 
 COVERAGES = np.linspace(0.05, 1, 20)

@@ -20,7 +20,7 @@ from huggingface_hub.utils import validate_repo_id
 from fer.hub.errors import HubError, explained
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, load_config
 from fer.models.model_folder import METRICS, find_model
-from fer.models.redaction import last_part
+from fer.paths import last_part
 
 REPOSITORY = re.compile(r"(?P<repository>[^/@]+/[^/@]+)(@(?P<revision>[^\s~^:?*\[\\]+))?")
 """Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, without the

@@ -17,8 +17,9 @@ from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
-from fer.models.redaction import clean_training, last_part, start_repository
 from fer.outputs import write_text
+from fer.paths import last_part
+from fer.publishing.redaction import clean_training, start_repository
 from fer.resources import find_resource
 
 TEMPLATE = find_resource("model_card.md")

@@ -19,8 +19,9 @@ from fer.hub.errors import HubError, explained, status_of
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, change_document, load_config
 from fer.models.exports import find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
-from fer.models.redaction import clean_log_name, clean_training, last_part
+from fer.paths import last_part
 from fer.publishing.access import check_push, check_tag
+from fer.publishing.redaction import clean_log_name, clean_training
 from fer.recognition.litert_network import check_litert_file
 
 PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")

@@ -17,8 +17,8 @@ from fer.models.config import ModelConfig, load_config
 from fer.models.keras_backend import find_backend
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
-from fer.models.redaction import last_part
-from fer.outputs import check_folder, is_inside, is_new_or_empty, write_text
+from fer.outputs import check_folder, is_new_or_empty, write_text
+from fer.paths import is_inside, last_part
 from fer.training.distributed import check_hosts
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe, recipe_options
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
-from fer.models.redaction import last_part
+from fer.paths import last_part
 from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.recognition.recognizer import MAX_FACES, MAX_TRACKED
 from fer.web.shapes import find_shapes

@@ -10,8 +10,8 @@ from huggingface_hub import ModelCard
 from fer.errors import UserError
 from fer.models.config import CONFIG
 from fer.models.model_folder import BUNDLED, CARD, METRICS
-from fer.models.redaction import clean_command
 from fer.publishing.card import render_card
+from fer.publishing.redaction import clean_command
 
 
 @pytest.fixture

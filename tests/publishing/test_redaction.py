@@ -13,25 +13,11 @@ from fer.cli.train_options import add_options, command_to_publish
 from fer.export.litert_file import write_litert_file
 from fer.models.config import CONFIG, EXPORTS, ModelConfig, load_config
 from fer.models.model_folder import BUNDLED, METRICS, save_model
-from fer.models.redaction import clean_command, clean_training, last_part
 from fer.publishing.push import push_model
+from fer.publishing.redaction import clean_command, clean_training
 
 MODEL = "fer-bot/model"
 SMALL = {"stem": 8, "widths": (8,), "depth": 1}
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/home/alice/fer2013.zip", "fer2013.zip"),
-        ("runs/first/", "first"),
-        ("C:\\Users\\alice\\fer2013.zip", "fer2013.zip"),
-        ("imagenet", "imagenet"),
-        (".", "."),
-    ],
-)
-def test_last_part_is_the_name_of_a_file_or_folder(path, name):
-    assert last_part(path) == name
 
 
 @pytest.mark.parametrize(

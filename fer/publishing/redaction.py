@@ -2,18 +2,12 @@
 
 import re
 import shlex
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
+
+from fer.paths import last_part
 
 LOG_NAME = re.compile(r"events\.out\.tfevents\.(?P<seconds>\d+)\..+")
 """Pattern of the name of a TensorBoard log: the time in seconds, followed by the host's name and process numbers."""
-
-
-def last_part(path: object) -> str:
-    """Return the last part of a POSIX or Windows path; a text without separators is returned as it is."""
-    text = str(path)
-    name = PureWindowsPath(text).name if "\\" in text else PurePosixPath(text).name
-    return name or text
 
 
 def remove_folder(word: object, repository: str = "") -> str:
