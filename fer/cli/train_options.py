@@ -150,7 +150,7 @@ def command_to_publish(options: argparse.Namespace, repository: str = "") -> str
         options: values of the options that `add_options` defines.
         repository: `OWNER/NAME` if `--start` names a model on the Hub; "" otherwise.
     """
-    from fer.training.plan import STARTED  # Imports NumPy, which the help does not need.
+    from fer.training.resumption import STARTED  # Imports NumPy, which the help does not need.
 
     parser, words = argparse.ArgumentParser(), options.program.split()
     add_options(parser)

@@ -1,57 +1,25 @@
 """Plan of a training, decided and checked before Keras is imported."""
 
-import json
 import re
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from fer.documents import to_json
 from fer.errors import UserError, check
 from fer.file_lock import locked_folder
 from fer.labels import EMOTIONS, check_classes
 from fer.models.config import ModelConfig, load_config
-from fer.models.keras_backend import find_backend
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
-from fer.outputs import check_folder, is_new_or_empty, write_text
+from fer.outputs import check_folder, is_new_or_empty
 from fer.paths import is_inside, last_part
 from fer.training.distributed import check_hosts
 from fer.training.recipes import TRANSFERS, Recipe, find_recipe, recipe_options
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
-STARTED = ("command", "program", "own_process")
-"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
-MAY_CHANGE_ON_RESUME = (
-    *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
-    *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
-    *STARTED,
-)
-"""Options that may differ between a run and its resumption."""
-ADDED = {
-    "votes_share": 0.7,
-    "layout": None,
-    "degrade": 0.0,
-    "tune": "block",
-    "train_limit": None,
-    "draw": None,
-    "repeats": 1,
-}
-"""Values of the settings that were added later, for runs that were begun before."""
-
-
-DIGESTS = {
-    "pictures": "the pictures in --data are others",
-    "votes_sha256": "the votes in --votes are others",
-    "begun_from": "the model of --start is another",
-    "backend": "the backend of Keras is another",
-}
-"""Settings that no option shows, each with what a difference means. Runs that were begun before have none, and are
-resumed with any."""
 
 
 @dataclass(frozen=True)
@@ -228,43 +196,3 @@ def _remove_empty(folders):
     with suppress(OSError):
         for folder in folders:
             folder.rmdir()
-
-
-def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the settings that must stay the same when a run is resumed, as a JSON object.
-
-    Args:
-        plan: plan of the run.
-        base: facts about the weights of the base, of `fer.models.backbones.load_base`; None without weights.
-        teachers: facts about the teachers, of `fer.training.distillation.load_teachers`.
-    """
-    kept = {key: value for key, value in vars(plan.options).items() if key not in MAY_CHANGE_ON_RESUME}
-    kept["votes"] = bool(plan.options.votes)  # Their content has a digest.
-    kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
-    teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
-    return {**kept, "teacher": teachers or None, "weights": base, "backend": find_backend(), **plan.recipe.to_record()}
-
-
-def save_settings(plan: Plan, settings: dict[str, Any]) -> None:
-    """Write the settings of a run, the result of `list_settings`, into its folder."""
-    plan.options.output.mkdir(parents=True, exist_ok=True)
-    write_text(plan.options.output / ARGUMENTS, to_json(settings, indent=2) + "\n")
-
-
-def check_resumption(plan: Plan, settings: dict[str, Any]) -> None:
-    """Raise an error if a run is resumed with other settings than its own; `settings` is that of `list_settings`."""
-    path = plan.options.output / ARGUMENTS
-    if not (plan.options.resume and path.exists()):
-        return
-    earlier = ADDED | {key: settings.get(key) for key in DIGESTS} | json.loads(path.read_text())
-    earlier["votes"] = bool(earlier.get("votes"))
-    earlier["network"] = find_network(earlier.get("network")).name
-    if earlier["tune"] == "head":
-        earlier["augment"] = False  # What was recorded before was never done.
-    changed = [key for key in settings if settings[key] != earlier.get(key)]
-    rule = f"A run is resumed with its own settings. {plan.options.output}: "
-    if others := [DIGESTS[key] for key in changed if key in DIGESTS]:
-        raise UserError(f"{rule}{' and '.join(others)} than at its beginning.")
-    if changed:
-        there, received = (", ".join(f"{key}={values.get(key)}" for key in changed) for values in (earlier, settings))
-        raise UserError(f"{rule}{there}. Received: {received}")

@@ -10,7 +10,8 @@ from fer.training.distributed import Group
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.origins import Origins, add_start, load_origins
 from fer.training.pictures import load_pictures
-from fer.training.plan import Plan, check_resumption, list_settings, save_settings
+from fer.training.plan import Plan
+from fer.training.resumption import check_resumption, list_settings, save_settings
 from fer.training.small_sets import FEW_STEPS, adapt_plan, count_steps
 
 

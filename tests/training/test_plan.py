@@ -1,7 +1,4 @@
-"""Tests of the plan of a training, and of its settings when it is resumed."""
-
 import argparse
-import json
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -10,51 +7,14 @@ import pytest
 from fer.cli.train import main
 from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
-from fer.labels import EMOTIONS
 from fer.models.config import load_config
-from fer.models.keras_backend import find_backend
 from fer.training.plan import (
-    ADDED,
     ARGUMENTS,
-    check_output,
-    check_resumption,
     claim_output,
     find_start,
-    list_settings,
     make_plan,
-    save_settings,
 )
 from fer.training.recipes import RECIPES, Recipe
-
-BEFORE = {
-    "network": "se_resnet",
-    "classes": list(EMOTIONS),
-    "image_size": 48,
-    "enlarged": None,
-    "epochs": 8,
-    "head_epochs": 0,
-    "batch_size": 96,
-    "learning_rate": 0.001,
-    "tuning_rate": 0.0001,
-    "label_smoothing": 0.0,
-    "mixup": 0.2,
-    "augment": True,
-    "zoom": 0.25,
-    "average": True,
-    "seed": 1,
-    "votes": "ferplus.csv",
-    "start": "bundled",
-    "weights": None,
-    "teacher": None,
-    "limit": None,
-    "skip_bad": False,
-    "mixed_precision": True,
-    "optimizer": "adamw",
-    "weight_decay": 0.05,
-    "whole_batches": False,
-}
-"""Settings that version 0.1.0 saved for a run."""
-COMMAND = "--start bundled --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --seed 1 --resume"
 
 
 def plan(output, *more):
@@ -96,55 +56,12 @@ def test_votes_share_requires_votes(tmp_path):
             plan(tmp_path, "--votes", "v.csv", f"--votes-share={wrong}")
 
 
-@pytest.mark.parametrize("share", [[], ["--votes-share", "0.7"]])
-def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
-    (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
-    resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
-    check_output(resumed)
-    settings = list_settings(resumed, None, [])
-    assert settings == BEFORE | ADDED | {"votes": True, "backend": find_backend()}  # Earlier versions saved the path.
-    check_resumption(resumed, settings)
-    save_settings(resumed, settings)
-    check_resumption(resumed, settings)
-
-
-def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
-    resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv")
-    settings = list_settings(resumed, None, [])
-    begun = settings | {"pictures": "1", "begun_from": "2", "votes_sha256": "3", "backend": "jax"}
-    save_settings(resumed, begun)
-    check_resumption(plan(tmp_path, *COMMAND.split(), "--votes", "./ferplus.csv"), begun)
-    for other, said in (
-        ({"pictures": "3"}, "the pictures in --data are others"),
-        ({"begun_from": "3"}, "--start is another"),
-        ({"backend": "torch"}, "the backend of Keras is another"),
-        ({"votes_sha256": "4"}, "the votes in --votes are others"),
-    ):
-        with pytest.raises(UserError, match=f"A run is resumed with its own settings. .*{said} than at its beginning"):
-            check_resumption(resumed, begun | other)
-
-
-def test_a_run_of_the_head_that_claimed_to_augment_can_be_resumed(tmp_path):
-    head = plan(tmp_path, "--network", "mobilenet", "--weights", "faces.json", "--tune", "head")
-    settings = list_settings(head, None, [])
-    save_settings(head, settings | {"augment": True})
-    resumed = plan(tmp_path, "--network", "mobilenet", "--weights", "faces.json", "--tune", "head", "--resume")
-    check_resumption(resumed, settings)
-
-
 @pytest.mark.parametrize("option", ["--teacher bundled", "--zoom 0.2", "--degrade 0.3"])
 def test_the_head_alone_is_trained_on_pictures_as_they_are(tmp_path, option):
     head = ["--network", "mobilenet", "--weights", "faces.json", "--tune", "head"]
     assert not plan(tmp_path, *head).recipe.augment
     with pytest.raises(UserError, match=f"{option.split()[0]} goes without --tune head"):
         plan(tmp_path, *head, *option.split())
-
-
-def test_a_run_is_not_resumed_with_another_votes_share(tmp_path):
-    (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
-    other = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1")
-    with pytest.raises(UserError, match=r"votes_share=0\.7\. Received: votes_share=1\.0"):
-        check_resumption(other, list_settings(other, None, []))
 
 
 def test_start_is_a_folder_or_a_hub_model(tmp_path, monkeypatch):
