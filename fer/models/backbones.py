@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.errors import UserError
+from fer.errors import UserError, check
 from fer.models import efficientnet_lite, pretrained
 from fer.models.registry import NETWORKS, Backbone, Size, WeightsFile, network
 
@@ -116,11 +116,41 @@ def vgg16() -> tuple[Callable, Callable]:
     return applications.VGG16, applications.vgg16.preprocess_input
 
 
-def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[str, Any] | None]:
-    """Load weights for the base of a backbone.
+def check_backbone(name: str) -> None:
+    """Raise an error unless a network has a base that can start from weights."""
+    known = [entry.name for entry in NETWORKS.values() if entry.backbone]
+    if name not in known:
+        raise UserError(f"`--weights` goes with the networks {', '.join(known)}. Received: {name}")
+
+
+def check_base(name: str, weights: str) -> None:
+    """Raise an error, before Keras is imported, unless weights are ones from which the base of a backbone can start.
 
     Args:
-        name: name of a network.
+        name: name of the backbone.
+        weights: as in `load_base`; what a file holds is not checked.
+    """
+    advice = NETWORKS[name].backbone.no_download
+    if weights == "imagenet" and advice:
+        raise UserError(f"Keras has no ImageNet weights of {name} to download. {advice}. Received: --weights imagenet")
+    if weights in ("none", "imagenet"):
+        return
+    files = {
+        entry.backbone.file.suffix: entry.name for entry in NETWORKS.values() if entry.backbone and entry.backbone.file
+    }
+    path, suffixes = Path(weights), (*KERAS_SUFFIXES, *files)
+    check(path.is_file(), "--weights", "imagenet, none or a file", weights)
+    check(path.name.endswith(suffixes), "--weights", f"a file named *{', *'.join(suffixes)}", weights)
+    owner = files.get(path.suffix, name)
+    if owner != name:
+        raise UserError(f"`--weights *{path.suffix}` goes with the network {owner}. Received: {name}")
+
+
+def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[str, Any] | None]:
+    """Load weights for the base of a backbone, which `check_base` has checked.
+
+    Args:
+        name: name of the backbone.
         weights: `none`; `imagenet`, which Keras downloads and caches; the path of a file that Keras wrote, with the
             weights of the same base or of a network that contains it; or the path of the backbone's own `WeightsFile`.
 
@@ -130,11 +160,8 @@ def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[st
         `source` if it is known. `(None, None)` for `none`.
 
     Raises:
-        UserError: if the network has no backbone, or the weights cannot be loaded into it.
+        UserError: if the weights cannot be downloaded, read, or loaded into the base.
     """
-    known = [entry.name for entry in NETWORKS.values() if entry.backbone]
-    if name not in known:
-        raise UserError(f"`--weights` goes with the networks {', '.join(known)}. Received: {name}")
     if weights == "none":
         return None, None
     if weights == "imagenet":
@@ -144,8 +171,6 @@ def load_base(name: str, weights: str) -> tuple[list[np.ndarray] | None, dict[st
 
 def _load_imagenet(name):
     """Return the ImageNet weights of a base."""
-    if advice := NETWORKS[name].backbone.no_download:
-        raise UserError(f"Keras has no ImageNet weights of {name} to download. {advice}. Received: --weights imagenet")
     build, _ = NETWORKS[name].backbone.load()
     try:
         return build(include_top=False, weights="imagenet").get_weights()
@@ -157,20 +182,11 @@ def _load_imagenet(name):
 
 def _load_file(name, weights):
     """Return the weights of a base from a file, and the facts about them."""
-    path = Path(weights)
-    if not path.is_file():
-        raise UserError(f"`--weights` must be imagenet, none or a file. Received: {weights}")
-    files = {entry.backbone.file.suffix: entry for entry in NETWORKS.values() if entry.backbone and entry.backbone.file}
-    suffixes = (*KERAS_SUFFIXES, *files)
-    if not path.name.endswith(suffixes):
-        raise UserError(f"`--weights` must be a file named *{', *'.join(suffixes)}. Received: {weights}")
-    owner = files.get(path.suffix)
-    if owner and owner.name != name:
-        raise UserError(f"`--weights *{path.suffix}` goes with the network {owner.name}. Received: {name}")
+    path, own = Path(weights), NETWORKS[name].backbone.file
     build, _ = NETWORKS[name].backbone.load()
     base = build(include_top=False, weights=None)
-    if owner:
-        read, source = owner.backbone.file.load(base, path), {"source": owner.backbone.file.source}
+    if own and path.suffix == own.suffix:
+        read, source = own.load(base, path), {"source": own.source}
     else:
         _load_keras_file(base, name, path)
         read, source = [path], {}

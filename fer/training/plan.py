@@ -10,13 +10,14 @@ from pathlib import Path
 from fer.errors import UserError, check
 from fer.file_lock import locked_folder
 from fer.labels import EMOTIONS, check_classes
+from fer.models.backbones import check_backbone, check_base
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
 from fer.outputs import check_folder, is_new_or_empty
 from fer.paths import is_inside, last_part
 from fer.training.distributed import check_hosts
-from fer.training.recipes import TRANSFERS, Recipe, find_recipe, recipe_options
+from fer.training.recipes import Recipe, find_recipe, recipe_options
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
@@ -108,9 +109,8 @@ def _check_combinations(options):
 
 
 def _choose_recipe(options):
-    if options.weights and options.network not in TRANSFERS:
-        known = ", ".join(sorted(TRANSFERS))
-        raise UserError(f"`--weights` goes with the networks {known}. Received: {options.network}")
+    if options.weights:
+        check_backbone(options.network)
     asked = recipe_options(options)
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
@@ -147,11 +147,11 @@ def find_start(name: str) -> tuple[Path, str]:
 
 
 def check_models(plan: Plan) -> None:
-    """Raise an error unless the network supports its input size, and the models of the plan are valid."""
+    """Raise an error unless the network supports its input size, and the weights and models of the plan are valid."""
     options = plan.options
     find_network(options.network).check_size(plan.config.image_size, options.enlarged)
-    is_file = options.weights in (None, "none", "imagenet") or Path(options.weights).is_file()
-    check(is_file, "--weights", "imagenet, none or a file", options.weights)
+    if options.weights:
+        check_base(options.network, options.weights)
     folders = [find_model(name) for name in options.teacher]
     if options.start:
         folders.append(find_start(options.start)[0])

