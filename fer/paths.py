@@ -1,4 +1,4 @@
-"""Paths: what they lead to, and their last part."""
+"""Paths: what they lead to, and their names."""
 
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -12,6 +12,11 @@ def last_part(path: object) -> str:
     text = str(path)
     name = PureWindowsPath(text).name if "\\" in text else PurePosixPath(text).name
     return name or text
+
+
+def name_of(path: PathLike) -> str:
+    """Return the name of a file or folder; `.` and `..` are called as the folders that they lead to."""
+    return last_part(os.path.abspath(path))
 
 
 def real_path(path: PathLike) -> Path:

@@ -1,16 +1,17 @@
 """Facts about a data set, for the metrics, the training facts and the card of a model."""
 
 from os import PathLike
-from os.path import abspath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer.data.faces import Faces
-from fer.paths import last_part
+from fer.paths import name_of
+
+if TYPE_CHECKING:  # The app uses this module, and runs where the packages of training are not installed.
+    from fer.data.faces import Faces
 
 
-def describe_data(path: str | PathLike[str], **splits: Faces) -> dict[str, Any] | None:
+def describe_data(path: str | PathLike[str], **splits: "Faces") -> dict[str, Any] | None:
     """Return the facts of a data set that is not FER2013; None for FER2013.
 
     Args:
@@ -24,7 +25,22 @@ def describe_data(path: str | PathLike[str], **splits: Faces) -> dict[str, Any] 
     if any(faces.is_fer2013 for faces in splits.values()):
         return None
     counts = {split: _count_classes(faces) for split, faces in splits.items()}
-    return {"name": _name(path), "held_out": any(faces.held_out for faces in splits.values()), **counts}
+    return {"name": name_of(path), "held_out": any(faces.held_out for faces in splits.values()), **counts}
+
+
+def is_same_data(trained: dict[str, Any] | None, measured: dict[str, Any] | None, digest: str) -> bool:
+    """Return whether a model was measured on the data set that it was trained on.
+
+    Args:
+        trained, measured: facts of `describe_data`; None for FER2013. Those of `trained` have `validation_sha256`,
+            unless it was recorded by an earlier version or trained with `--limit`; then the names are compared.
+        digest: sha256 of the measured pictures, `data_sha256` in `metrics.json`.
+    """
+    if not (trained and measured):
+        return not (trained or measured)
+    if "validation_sha256" in trained:
+        return trained["validation_sha256"] == digest
+    return trained["name"] == measured["name"]
 
 
 def find_layout(layout: str | None, path: str | PathLike[str], training: dict[str, Any]) -> str | None:
@@ -38,12 +54,7 @@ def find_layout(layout: str | None, path: str | PathLike[str], training: dict[st
         training: facts about the model's training (`fer.models.config.ModelConfig.training`).
     """
     trained = training.get("data") or {}
-    return layout or (trained.get("layout") if trained.get("name") == _name(path) else None)
-
-
-def _name(path):
-    """Return the name under which a data set is recorded."""
-    return last_part(abspath(path))  # `.` and `..` have no name of their own.
+    return layout or (trained.get("layout") if trained.get("name") == name_of(path) else None)
 
 
 def _count_classes(faces):

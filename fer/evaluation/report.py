@@ -37,7 +37,7 @@ from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
 from fer.models.model_folder import FIGURES, METRICS, load_model
 from fer.outputs import write_text
-from fer.paths import last_part
+from fer.paths import name_of
 from fer.recognition.classification import classify
 
 COVERAGES = np.linspace(0.05, 1, 20)
@@ -104,7 +104,7 @@ def save_report(
     Raises:
         UserError: if the model, the votes or the photos are not valid.
     """
-    folder, model = Path(folder), last_part(model)
+    folder, model = Path(folder), name_of(model)
     vote_counts, categories = (load_votes(votes, validation), load_categories(votes)) if votes else (None, ())
     if votes:
         match_categories(categories, validation.classes)

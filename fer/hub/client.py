@@ -20,7 +20,7 @@ from huggingface_hub.utils import validate_repo_id
 from fer.hub.errors import HubError, explained
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, load_config
 from fer.models.model_folder import METRICS, find_model
-from fer.paths import last_part
+from fer.paths import name_of
 
 REPOSITORY = re.compile(r"(?P<repository>[^/@]+/[^/@]+)(@(?P<revision>[^\s~^:?*\[\\]+))?")
 """Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, without the
@@ -46,7 +46,7 @@ class ModelSource:
     @property
     def public_name(self) -> str:
         """Name for visitors of a page: as the text of this source, but only the last part of a folder's path."""
-        return str(self) if self.revision else last_part(self.name)
+        return str(self) if self.revision else name_of(self.name)
 
 
 def resolve_model(name: str | os.PathLike[str]) -> ModelSource:

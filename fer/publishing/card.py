@@ -11,6 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
+from fer.data.facts import is_same_data
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.errors import UserError
 from fer.models.averaging import KEY as AVERAGE
@@ -72,7 +73,7 @@ def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[s
             name=data.model_name,
             own=own,
             measured=measured,
-            elsewhere=(measured or {}).get("name") != (own or {}).get("name"),
+            elsewhere=not is_same_data(own, measured, metrics["data_sha256"]),
             license=_find_license(config.training),
             source=source,
             address=find_project_address(),

@@ -19,7 +19,11 @@ def describe_training(trained: Trained, command: str) -> dict[str, Any]:
     plan, history, data = trained.plan, trained.history, trained.data
     options = plan.options
     to_the_end = plan.keep == "last" and len(history) == plan.recipe.epochs
-    facts = describe_data(options.data, train=data.train, validation=data.validation)
+    own = describe_data(options.data, train=data.train, validation=data.validation)
+    if own:
+        own["layout"] = options.layout
+        if options.limit is None:  # Otherwise `fer calibrate` measures on more pictures.
+            own["validation_sha256"] = data.validation.sha256()
     kept = history[-1] if to_the_end else min(history, key=lambda row: row["val_loss"])
     return {
         **plan.recipe.to_record(),
@@ -27,7 +31,7 @@ def describe_training(trained: Trained, command: str) -> dict[str, Any]:
         "kept_epoch": int(kept["epoch"]) + 1,
         "seconds": round(sum(row["seconds"] for row in history)),
         "parameters": trained.network.count_params(),
-        "data": facts and {**facts, "layout": options.layout},
+        "data": own,
         "license": options.license,
         "train_pictures": len(data.train),
         "validation_pictures": len(data.validation),

@@ -15,7 +15,7 @@ from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import check_weights, find_model
 from fer.models.networks import find_network
 from fer.outputs import check_folder, is_new_or_empty
-from fer.paths import is_inside, last_part
+from fer.paths import is_inside, name_of
 from fer.training.distributed import check_hosts
 from fer.training.recipes import Recipe, find_recipe, recipe_options
 
@@ -139,11 +139,11 @@ def find_start(name: str) -> tuple[Path, str]:
     """
     folder = find_model(name)
     if folder.exists() or "/" not in name:
-        return folder, last_part(name)
+        return folder, name_of(name)
     from fer.hub.client import resolve_model  # Imported here: training from a folder runs without huggingface_hub too.
 
     source = resolve_model(name)
-    return source.folder, source.name if source.revision else last_part(name)
+    return source.folder, source.name if source.revision else name_of(name)
 
 
 def check_models(plan: Plan) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
-from fer.paths import last_part
+from fer.paths import name_of
 from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.recognition.recognizer import MAX_FACES, MAX_TRACKED
 from fer.web.shapes import find_shapes
@@ -40,7 +40,7 @@ def build_settings(
     networks["networks/expressions.tflite"] = content
     document = {
         "model": {
-            "name": model or last_part(folder),
+            "name": model or name_of(folder),
             "labels": list(config.labels),
             "image_size": config.image_size,
             "threshold": config.calibration.threshold,

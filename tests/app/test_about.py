@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import texts
 
+from fer.app.components.metrics_view import show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.pages.about import HERE, describe, say_limits
 from fer.app.texts import TEXTS
@@ -63,6 +64,15 @@ def test_the_measured_data_set_is_named_as_what_it_is(show, metrics):
     metrics["data"] = {"name": "mine", "held_out": False, "validation": {}}
     assert "of another data set than the model was trained on" in show()
     assert "choose between training recipes" not in show()
+
+
+def test_another_data_set_of_the_same_name_is_told_apart(metrics):
+    config, data = load_config(BUNDLED), {"name": "mine", "held_out": False, "validation": {}}
+    config.training["data"] = data | {"validation_sha256": metrics["data_sha256"]}
+    metrics["data"] = data
+    assert "of the data set that the model was trained on" in show_metrics("en", metrics, config)
+    metrics["data_sha256"] = "0"
+    assert "of another data set than the model was trained on" in show_metrics("en", metrics, config)
 
 
 def test_no_metric_of_the_bundled_model_is_left_out():

@@ -117,11 +117,13 @@ def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(bia
     assert again["prior"] == metrics["prior"]
 
 
-def test_another_data_set_is_named_and_does_not_change_the_class_shares_of_training(biased):
+def test_another_data_set_is_named_and_does_not_change_the_class_shares_of_training(biased, monkeypatch):
     folder, train, validation, leaning = biased
     known = replace(validation, is_fer2013=True)
     assert save_report(folder, train, known, "mine", "fer2013.zip", prior=1.0)["data"] is None
-    metrics = save_report(folder, validation, validation, "mine", "data/other")
+    monkeypatch.chdir(folder)
+    metrics = save_report(folder, validation, validation, ".", "data/other")
+    assert metrics["model"] == "biased"
     assert metrics["data"] == {"name": "other", "held_out": False, "validation": {"happy": 100, "sad": 100}}
     assert load_config(folder).calibration.class_shares == (0.9, 0.1)
     assert metrics["accuracy"] == np.mean((leaning / (0.9, 0.1)).argmax(axis=1) == validation.labels)

@@ -241,6 +241,12 @@ def test_data_that_the_model_was_not_trained_on_are_named(folder):
     assert 'pictures of own data, "raf": ' in card
     assert "of the same data set" not in card
 
+    change(folder / CONFIG, "training", "data", facts | {"train": {"happy": 9, "sad": 9}, "validation_sha256": "0"})
+    card, data = render(data=facts)
+    assert 'pictures of another data set, "raf": ' in card
+    assert "of the same data set" in card
+    assert 'pictures of own data, "raf": ' in render(data=facts, data_sha256="0")[0]
+
 
 @pytest.mark.parametrize(
     ("facts", "named", "sentence"),

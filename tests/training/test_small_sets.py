@@ -162,12 +162,14 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     assert "18 training pictures are few: fine-tuning from" in said
     config = load_config(run)
     assert config.labels == OWN
+    metrics = json.loads((run / "metrics.json").read_text())
     assert config.training["data"] == {
         "name": "mine",
         "held_out": True,
         "train": {"wink": 9, "Yawn": 9},
         "validation": {"wink": 1, "Yawn": 1},
         "layout": None,
+        "validation_sha256": metrics["data_sha256"],
     }
     assert config.training["license"] == "cc-by-4.0"
     assert "--license cc-by-4.0" in config.training["command"]
@@ -187,7 +189,6 @@ def test_the_card_of_a_model_describes_the_users_own_data(own_data, seven_emotio
     document["training"]["license"] = None
     document["training"]["start"]["model"]["name"] = "someone/model"
     (run / "config.json").write_text(json.dumps(document))
-    metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["data"] == {"name": "mine", "held_out": True, "validation": {"wink": 1, "Yawn": 1}}
     metrics["data"]["held_out"] = False
     (run / "metrics.json").write_text(json.dumps(metrics))

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from fer.app.texts import say, say_class
+from fer.data.facts import is_same_data
 from fer.labels import class_colors
 
 if TYPE_CHECKING:
@@ -69,11 +70,14 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
     values = {key: format_percent(language, share) for key, share in shares.items()}
-    trained, measured = _find_data(metrics, config)
+    trained = config.training.get("data")
+    measured = metrics.get("data", trained)  # Metrics of an earlier version do not name the data.
     held_out = measured and (metrics.get("data") or {}).get("held_out")
     split = say(language, "about.held_out") if held_out else escape(metrics["split"])
     values |= {"n": int(metrics["n"]), "split": split}
-    key = "about.accuracy" if not measured else "about.accuracy_own" if measured == trained else "about.accuracy_other"
+    key = "about.accuracy"
+    if measured:
+        key += "_own" if is_same_data(trained, measured, metrics["data_sha256"]) else "_other"
     text = say(language, key, **values)
     if metrics["split"] == "validation" and not (measured or trained):
         text += " " + say(language, "about.validation")
@@ -82,13 +86,6 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
         share = format_percent(language, without["accuracy"])
         text += " " + say(language, "about.duplicates", found=int(without["found"]), accuracy=share)
     return f"<p>{text}</p>"
-
-
-def _find_data(metrics, config):
-    """Return the names of the data set of the training and of the one that was measured; "" for FER2013."""
-    trained = config.training.get("data")
-    measured = metrics.get("data", trained)  # Metrics of an earlier version do not name the data.
-    return tuple(data["name"] if data else "" for data in (trained, measured))
 
 
 def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
