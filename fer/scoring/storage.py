@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, LocalFileSystem
 
 from fer.documents import to_json
-from fer.errors import UserError
+from fer.errors import UserError, one_line
 from fer.file_lock import lock
 from fer.scoring.filesystems import FAILURES, NO_FILE, UNREADABLE, explain_read_errors, first_line, locate
 
@@ -262,6 +262,7 @@ def _find_unopened(rows, names=None):
 
 def _says_unopened(name, error):
     """Return whether an error says that the picture of a name could not be opened."""
+    name = one_line(name)  # As in the error.
     if error.startswith(f"{name}: "):
         return error[len(name) :].startswith((NO_FILE, UNREADABLE))
     place, found, _ = error.partition(UNREADABLE)

@@ -172,7 +172,7 @@ def score(monkeypatch):
 def test_pictures_that_could_not_be_opened_are_read_again_and_have_one_row(score, faces, tmp_path):
     """A picture that was not there yet, or whose disk was not mounted, counted as answered for ever."""
     output, listed = tmp_path / "scored", tmp_path / "list.txt"
-    there, late, later = (tmp_path / "faces" / "0" / "0 a#b.png", tmp_path / "late.png", tmp_path / "later.png")
+    there, late, later = (tmp_path / "faces" / "0" / "0 a#b.png", tmp_path / "late.png", tmp_path / "3\u202fPM.png")
     faces(1)
     (tmp_path / "broken: cannot be read: no.png").write_text("no picture")
     listed.write_text(f"{there}\n{late}\n{tmp_path}/broken: cannot be read: no.png\n{tmp_path / 'faces'}\n{later}")
