@@ -20,13 +20,15 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Write the model folder of an average, without calibration and metrics; return the exit code."""
+    from fer.models.model_folder import check_new_model, save_model
+
     output = options.output
+    check_new_model("--output", output)
     check(is_new_or_empty(output), "--output", "a new or empty folder", output)
     check_folder("`--output`", output)
 
     from fer.export.litert_file import write_litert_file
     from fer.models.averaging import KEY, average_models
-    from fer.models.model_folder import save_model
     from fer.publishing.redaction import clean_command
 
     network, config = average_models(options.folders)

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from fer.errors import UserError
+from fer.errors import UserError, check
 from fer.models.config import (
     CONFIG,
     EXPORTS,
@@ -58,6 +58,17 @@ def find_model(name: str | os.PathLike[str]) -> Path:
     A `Path` is always that of a folder, even of one that is called `bundled`.
     """
     return BUNDLED if name == "bundled" else Path(name)
+
+
+def check_new_model(name: str, folder: Path) -> None:
+    """Raise an error if commands would take the path of a model folder that is to be written for the package's model.
+
+    Args:
+        name: name of the option, for the message.
+        folder: path of the folder.
+    """
+    rule = "another path than bundled, which commands take for the package's model"
+    check(str(folder) != "bundled", name, rule, folder)
 
 
 def list_files(folder: str | os.PathLike[str]) -> list[Path]:

@@ -12,7 +12,7 @@ from fer.file_lock import locked_folder
 from fer.labels import EMOTIONS, check_classes
 from fer.models.backbones import check_backbone, check_base
 from fer.models.config import ModelConfig, load_config
-from fer.models.model_folder import check_weights, find_model
+from fer.models.model_folder import check_new_model, check_weights, find_model
 from fer.models.networks import find_network
 from fer.outputs import check_folder, is_new_or_empty
 from fer.paths import is_inside, name_of
@@ -162,6 +162,7 @@ def check_models(plan: Plan) -> None:
 def check_output(plan: Plan) -> None:
     """Raise an error unless the output folder is writable, outside the data, and empty or that of the run to resume."""
     output, data = plan.options.output, plan.options.data
+    check_new_model("--output", output)
     # Its figures would be pictures of the data set the next time.
     check(not is_inside(output, data), "--output", f"outside the folder of --data, {data}", output)
     resumed = plan.options.resume and (output / ARGUMENTS).exists()

@@ -101,8 +101,12 @@ def test_the_command_writes_a_model_folder(models, calibrated, conversion_of_ano
     assert f"python train.py --output first python train.py --output second {command}" in card
 
 
-def test_an_output_that_is_there_is_refused(models, tmp_path, capsys):
+def test_an_output_that_is_there_or_would_not_be_found_is_refused(models, tmp_path, monkeypatch, capsys):
     (tmp_path / CONFIG).touch()
-    with pytest.raises(SystemExit, match="2"):
-        main(["average", *map(str, models), "--output", str(tmp_path)])
-    assert f"`--output` must be a new or empty folder. Received: {tmp_path}" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    for output, rule in ((tmp_path, "a new or empty folder"), ("bundled", "another path than bundled")):
+        with pytest.raises(SystemExit, match="2"):
+            main(["average", *map(str, models), "--output", str(output)])
+        said = capsys.readouterr().err
+        assert f"`--output` must be {rule}" in said
+        assert f". Received: {output}" in said

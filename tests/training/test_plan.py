@@ -8,12 +8,7 @@ from fer.cli.train import main
 from fer.cli.train_options import add_options, command_to_publish
 from fer.errors import UserError
 from fer.models.config import load_config
-from fer.training.plan import (
-    ARGUMENTS,
-    claim_output,
-    find_start,
-    make_plan,
-)
+from fer.training.plan import ARGUMENTS, check_output, claim_output, find_start, make_plan
 from fer.training.recipes import RECIPES, Recipe
 
 
@@ -98,6 +93,14 @@ def test_a_run_refuses_a_folder_that_another_run_trains_into(tmp_path, resume):
         pass
     with pytest.raises(UserError, match="a new or empty folder, or --resume"), claim_output(plan_into(output)):
         pass
+
+
+@pytest.mark.parametrize("name", ["bundled", "./bundled/"])
+def test_a_folder_that_commands_would_take_for_the_packages_model_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="`--output` must be another path than bundled, .* Received: bundled"):
+        check_output(plan(name))
+    check_output(plan("runs/bundled"))
 
 
 def test_a_run_that_fails_before_it_wrote_leaves_no_folder(tmp_path):
