@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 HELP = "train a network on FER2013 or on your own pictures"
 """Help text of the command."""
+CALIBRATED = {"photos": "--photos", "agreement": "--votes", "served_path": "--served"}
+"""Options of `fer calibrate` for what a training does not measure, by their keys in `metrics.json`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,13 +95,17 @@ def check(plan: "Plan") -> None:
 
 
 def measure(trained: "Trained") -> None:
-    """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card."""
+    """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card.
+
+    If a run is resumed that was finished, its weights stay as they are, and so do its calibration and metrics, which
+    may be those of `fer calibrate`.
+    """
     from fer.evaluation.plots import save_curves
     from fer.evaluation.report import save_report
     from fer.evaluation.summary import format_metrics
     from fer.models.calibration import UNCALIBRATED
     from fer.models.config import CONFIG, load_config
-    from fer.models.model_folder import FIGURES, save_model
+    from fer.models.model_folder import FIGURES, METRICS, save_model
     from fer.publishing.redaction import clean_training, start_repository
     from fer.training.facts import describe_training
     from fer.training.small_sets import warn_if_trivial
@@ -107,22 +113,43 @@ def measure(trained: "Trained") -> None:
     plan, data, origins, options = trained.plan, trained.data, trained.origins, trained.plan.options
     repository = start_repository({"start": origins.start_facts})
     training = clean_training(describe_training(trained, command_to_publish(options, repository)))
-    # That of a run that is resumed, for which `fer calibrate` may have chosen a prior.
-    calibration = load_config(options.output).calibration if (options.output / CONFIG).exists() else UNCALIBRATED
-    config = replace(plan.config, training=training, calibration=calibration)
+    earlier = load_config(options.output) if (options.output / CONFIG).exists() else None
+    # `fer calibrate` may have chosen a prior since.
+    config = replace(plan.config, training=training, calibration=earlier.calibration if earlier else UNCALIBRATED)
     save_model(options.output, trained.network, config)
+    measured, note = earlier and (options.output / METRICS).exists(), ""
+    if measured and load_config(options.output).weights == earlier.weights:
+        print("The run was finished: its calibration and metrics stay.")
+    else:
+        if measured:
+            print(discard_metrics(options.output))
 
-    def show(metrics):
-        print(format_metrics(metrics))
+        def show(metrics):
+            print(format_metrics(metrics))
 
-    metrics = save_report(options.output, data.train, data.validation, str(options.output), options.data, show=show)
+        metrics = save_report(options.output, data.train, data.validation, str(options.output), options.data, show=show)
+        note = warn_if_trivial(metrics, plan, len(data.train))
     save_curves(options.output / FIGURES / "curves.png", trained.history)
     export(options)
     write_card(options.output)
-    if note := warn_if_trivial(metrics, plan, len(data.train)):
+    if note:
         print(f"\n{note}")
     print(f"\nModel folder: {options.output}")
     print(f"Try it: python -m fer predict --model {shlex.quote(str(options.output))} PHOTO")
+
+
+def discard_metrics(folder: Path) -> str:
+    """Remove the metrics of earlier weights, and say in a sentence what a training does not measure again."""
+    from fer.evaluation.confidence import TARGET
+    from fer.models.model_folder import METRICS, load_metrics
+
+    metrics = load_metrics(folder, "a card")
+    (folder / METRICS).unlink()
+    target = metrics.get("calibration", {}).get("target", TARGET)
+    gone = [f"--target {target:g}"] * (target != TARGET)
+    gone += [name for key, name in CALIBRATED.items() if metrics.get(key)]
+    lost = f"; what `fer calibrate` did with {', '.join(gone)} is gone" if gone else ""
+    return f"The weights are others than before, so they are calibrated and measured again{lost}."
 
 
 def export(options: argparse.Namespace) -> None:

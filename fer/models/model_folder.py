@@ -80,6 +80,8 @@ def list_files(folder: str | os.PathLike[str]) -> list[Path]:
 def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig) -> None:
     """Write the weights and the `config.json` of a Keras network.
 
+    A file of the same weights is not written again: its bytes would be others, by the names that Keras gives layers.
+
     The weights are stored as float16, which halves the file and changes the probabilities of the bundled network by
     less than 0.002. They are stored as float32 if one exceeds the range of float16, as the variance of unscaled pixels
     may do.
@@ -94,8 +96,9 @@ def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig
     fits_half = all(np.abs(array).max() <= np.finfo(np.float16).max for array in weights)
     stored = _build(config, "float16" if fits_half else "float32")
     stored.set_weights(weights)
-    with written_whole(folder / WEIGHTS) as file:
-        stored.save_weights(file)
+    if not _is_saved(folder, stored.get_weights()):
+        with written_whole(folder / WEIGHTS) as file:
+            stored.save_weights(file)
     content = (folder / WEIGHTS).read_bytes()
     document = {
         "format_version": FORMAT_VERSION,
@@ -112,6 +115,15 @@ def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig
         if earlier := load_config(folder).exports:
             document["exports"] = describe_exports(earlier)
     write_document(folder, document)
+
+
+def _is_saved(folder, weights):
+    """Return whether the weights file of a model folder holds these weights, a list of arrays."""
+    try:
+        saved = load_model(folder)[0].get_weights()
+    except ModelFolderError:
+        return False
+    return len(saved) == len(weights) and all(map(np.array_equal, saved, weights))
 
 
 def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
