@@ -110,6 +110,20 @@ def render_table(contestants: Sequence[Contestant], seconds: np.ndarray) -> str:
     return "\n".join(lines)
 
 
+def describe_pictures(contestants: Sequence[Contestant]) -> str:
+    """Return a sentence on what each model was measured on, if it was not the same pictures; "" if it was.
+
+    The digest of pictures depends on the size to which they were scaled, so only digests of one size are compared.
+    """
+    digests = {(one.config.image_size, one.metrics.get("data_sha256")) for one in contestants}
+    counts = {tuple(row["support"] for row in one.metrics["per_class"].values()) for one in contestants}
+    if len(digests) == len({size for size, _ in digests}) and len(counts) == 1:
+        return ""
+    sets = [(one.name, one.metrics["n"], one.metrics.get("data") or {"name": "FER2013"}) for one in contestants]
+    measured = "; ".join(f"{name} on {count} of {data['name']}" for name, count, data in sets)
+    return f"The accuracies were not measured on the same pictures: {measured}."
+
+
 def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callable[[str], None]) -> None:
     """Write a comparison of models into a Markdown document, and a plot of validation curves into a PNG beside it.
 
@@ -135,6 +149,8 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
     document = _read_document(output, plot)
     contestants = _name_apart([load_contestant(folder) for folder in folders], paths)
     table = render_table(contestants, measure_seconds([one.network for one in contestants]))
+    if note := describe_pictures(contestants):
+        table += f"\n\n{note}"
     show(table)
     image = ""
     curves = {one.name: one.history for one in contestants if one.history}
@@ -158,7 +174,7 @@ def _check_facts(path):
     """Raise a `UserError` unless a model folder has all facts that the table needs."""
     config, metrics = load_config(path), load_metrics(path, "a comparison")
     missing = [key for key in ("epochs", "seconds") if key not in config.training]
-    missing += [key for key in ("accuracy", "balanced_accuracy", "ece") if key not in metrics]
+    missing += [key for key in ("n", "accuracy", "balanced_accuracy", "ece", "per_class") if key not in metrics]
     if missing:
         raise UserError(f"{path.name}: a comparison needs {', '.join(missing)}, which the model folder lacks.")
 

@@ -5,8 +5,8 @@ import pytest
 from keras import applications
 
 from fer.cli.commands import main
-from fer.evaluation.comparison import BEGIN, END, count_multiply_adds
-from fer.models.config import CONFIG
+from fer.evaluation.comparison import BEGIN, END, Contestant, count_multiply_adds, describe_pictures
+from fer.models.config import CONFIG, ModelConfig
 from fer.models.model_folder import BUNDLED, METRICS
 from fer.models.networks import build_network
 
@@ -28,6 +28,8 @@ def test_depthwise_convolutions_are_counted():
 def test_compare_replaces_only_its_table_in_the_document(untrained, tmp_path, capsys):
     run, output = untrained, tmp_path / "comparison.md"
     (run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n1,0.6\n")
+    metrics = json.loads((run / METRICS).read_text())
+    (run / METRICS).write_text(json.dumps(metrics | {"data_sha256": "0"}))
     output.write_bytes(f"# Ours\r\n\r\n{BEGIN}\r\nold\r\n{END}\r\n\r\nThe end.\r\n".encode())
     for _ in range(2):
         assert main(["compare", "bundled", str(run), "--output", str(output)]) == 0
@@ -39,9 +41,29 @@ def test_compare_replaces_only_its_table_in_the_document(untrained, tmp_path, ca
     rows = [line for line in document.splitlines() if f" {accuracy:.1%} " in line]
     assert [row.split(" | ")[0] for row in rows] == ["| bundled", "| untrained"]
     assert "1.95 M" in rows[0]
-    assert rows[0] in capsys.readouterr().out
+    note = "The accuracies were not measured on the same pictures: bundled on 3589 of FER2013; untrained on 3589 of"
+    assert document.count(note) == 1
+    said = capsys.readouterr().out
+    assert rows[0] in said
+    assert note in said
     assert "(comparison.png)" in document
     assert (tmp_path / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def make_contestant(name, size, digest, supports, data=None):
+    """Return a `Contestant` with what `describe_pictures` reads."""
+    rows = {str(index): {"support": support} for index, support in enumerate(supports)}
+    metrics = {"n": sum(supports), "data_sha256": digest, "per_class": rows, "data": data}
+    return Contestant(name, None, ModelConfig("se_resnet", ("0", "1"), size), metrics, [], 0)
+
+
+def test_accuracies_on_other_pictures_are_noted():
+    first = make_contestant("first", 48, "a", (2, 1))
+    assert describe_pictures([first, make_contestant("second", 48, "a", (2, 1))]) == ""
+    assert describe_pictures([first, make_contestant("larger", 64, "b", (2, 1))]) == ""
+    said = "The accuracies were not measured on the same pictures: first on 3 of FER2013; other on 3 of mine."
+    assert describe_pictures([first, make_contestant("other", 48, "b", (2, 1), {"name": "mine"})]) == said
+    assert describe_pictures([first, make_contestant("other", 64, "b", (1, 2), {"name": "mine"})]) == said
 
 
 def test_runs_of_the_same_name_are_told_apart_by_the_folder_above(untrained, tmp_path, capsys):
