@@ -1,11 +1,18 @@
 """Plots of metrics, as PNG files."""
 
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context, rcParams
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 
+from fer.errors import one_line
 from fer.outputs import written_whole
 from fer.paths import PathLike
 
@@ -13,6 +20,37 @@ DOTS = 120
 """Pixels per inch."""
 PAIRED = (3.1, 3)
 """Size in inches of two figures that stand side by side in a model card."""
+BOXES = "Last Resort"
+"""Beginning of the name of matplotlib's font that has a box for every letter."""
+
+
+@contextmanager
+def fonts_for(path: PathLike, texts: Iterable[str]) -> Iterator[None]:
+    """Draw in fonts that have the letters of all texts, and say so if no installed font has them.
+
+    Args:
+        path: path of the figure, for the sentence.
+        texts: texts in the figure that are not this project's.
+    """
+    families, letters = list(rcParams["font.family"]), filter(str.isprintable, "".join(texts))
+    missing = set(map(ord, letters)) - _list_letters(findfont(FontProperties()))
+    upright = {font.name: font.fname for font in fontManager.ttflist if (font.style, font.weight) == ("normal", 400)}
+    for family, file in sorted(upright.items()):
+        if missing and not family.startswith(BOXES) and (found := missing & _list_letters(file)):
+            families.append(family)
+            missing -= found
+    if missing:
+        boxes = f"no installed font has {' '.join(map(chr, sorted(missing)))}, so boxes stand for them"
+        print(one_line(f"{path}: {boxes}; Noto's fonts have the letters of most languages."), file=sys.stderr)
+    with rc_context({"font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        yield
+
+
+@cache
+def _list_letters(file):
+    """Return the code points that the file of a font has."""
+    return set(get_font(file).get_charmap())
 
 
 def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
@@ -25,9 +63,10 @@ def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], label
         title: title of the plot.
     """
     side = 1.8 + 0.48 * len(labels)
-    figure = Figure(figsize=(side, side), layout="constrained")
-    _draw_confusion_matrix(figure.subplots(), matrix, labels, labels, title)
-    _save(figure, path)
+    with fonts_for(path, labels):
+        figure = Figure(figsize=(side, side), layout="constrained")
+        _draw_confusion_matrix(figure.subplots(), matrix, labels, labels, title)
+        _save(figure, path)
 
 
 def save_confusion_matrices(path: PathLike, metrics: dict[str, Any]) -> None:
@@ -39,11 +78,12 @@ def save_confusion_matrices(path: PathLike, metrics: dict[str, Any]) -> None:
     """
     labels, sets = metrics["labels"], metrics["sets"]
     side = 2.6 + 0.62 * len(labels)
-    figure = Figure(figsize=(side * len(sets), side), layout="constrained")
-    for axes, (name, row) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets.items(), strict=True):
-        title = f"{name}, {row['n']} photos, balanced {row['all_labels']['balanced_accuracy']:.1%}"
-        _draw_confusion_matrix(axes, row["confusion_matrix"], labels, [*labels, "no face"], title)
-    _save(figure, path)
+    with fonts_for(path, [*labels, *sets]):
+        figure = Figure(figsize=(side * len(sets), side), layout="constrained")
+        for axes, (name, row) in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets.items(), strict=True):
+            title = f"{name}, {row['n']} photos, balanced {row['all_labels']['balanced_accuracy']:.1%}"
+            _draw_confusion_matrix(axes, row["confusion_matrix"], labels, [*labels, "no face"], title)
+        _save(figure, path)
 
 
 def _draw_confusion_matrix(axes, matrix, true, predicted, title):
@@ -84,16 +124,17 @@ def save_validation_curves(path: PathLike, histories: dict[str, Sequence[dict[st
         path: path of the PNG.
         histories: dict of the runs by name, each as `save_curves` takes it.
     """
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for name, history in histories.items():
-        axes.plot(
-            [row["epoch"] + 1 for row in history], [row["val_accuracy"] for row in history], marker=".", label=name
-        )
-    axes.set(xlabel="epoch", ylabel="validation accuracy")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    _save(figure, path)
+    with fonts_for(path, histories):
+        figure = Figure(figsize=(7, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for name, history in histories.items():
+            axes.plot(
+                [row["epoch"] + 1 for row in history], [row["val_accuracy"] for row in history], marker=".", label=name
+            )
+        axes.set(xlabel="epoch", ylabel="validation accuracy")
+        axes.grid(alpha=0.3)
+        axes.legend()
+        _save(figure, path)
 
 
 def save_reliability(path: PathLike, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
