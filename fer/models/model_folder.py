@@ -138,10 +138,11 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
     Raises:
         ModelFolderError: if a file is missing, damaged or not valid; the message says which and why.
     """
-
     folder = find_model(folder)
     config = load_config(folder)
     check_weights(folder, config)
+    import keras  # noqa: F401  Before the block: that a backend is not installed is no fault of the folder.
+
     try:
         network = _build(config, "float32")
     except (TypeError, ValueError) as error:
