@@ -8,7 +8,7 @@ from fer.cli.options import tell_written
 from fer.errors import check
 from fer.outputs import check_folder, is_new_or_empty
 
-HELP = "average the weights of models that were trained on from the same weights"
+HELP = "average the weights of models that descend from the same weights"
 """Help text of the command."""
 
 
