@@ -26,8 +26,9 @@ THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9)
 PATTERNS = ("noise", "clouds", "discs", "polygons", "stripes", "checks", "lines", "rings")
 
 
-def draw_pattern(kind, random, size=640):
-    """Return a drawn picture of `size` pixels without a face, of one of the `PATTERNS`."""
+def draw_pattern(kind, random):
+    """Return a drawn picture of 640x640 pixels without a face, of one of the `PATTERNS`."""
+    size = 640
     colours = [tuple(map(int, colour)) for colour in random.integers(0, 256, (40, 3))]
     image = Image.new("RGB", (size, size), colours[0])
     draw = ImageDraw.Draw(image)

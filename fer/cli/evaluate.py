@@ -93,9 +93,9 @@ def run(options: Namespace) -> int:
     check_suffix("`--figure`", options.figure, ".png")
 
     from fer.hub.client import resolve_model
-    from fer.models.model_folder import find_model, list_files
+    from fer.models.model_folder import find_model, possible_files
 
-    read = [*filter(None, [options.data, options.photos, options.votes]), *list_files(find_model(options.model))]
+    read = [*filter(None, [options.data, options.photos, options.votes]), *possible_files(find_model(options.model))]
     check_outputs({"`--json`": options.json, "`--figure`": options.figure}, read)
     source = resolve_model(options.model)
     metrics, save_figure = (_evaluate_photos if options.photos else _evaluate_split)(options, source)

@@ -53,13 +53,13 @@ def run(options: Namespace) -> int:
     """Recognize the faces in pictures; return the exit code, which is 2 if a picture is unreadable or there is none."""
     from fer.hub.client import resolve_model
     from fer.images.sources import find_pictures
-    from fer.models.model_folder import find_model, list_files
+    from fer.models.model_folder import find_model, possible_files
     from fer.recognition.litert_network import read_litert_file
     from fer.recognition.parallel import recognize_in_parallel
     from fer.recognition.recognizer import Recognizer
     from fer.recognition.records import note_rows, start_photos_csv
 
-    _check(options, list_files(find_model(options.model)))
+    _check(options, possible_files(find_model(options.model)))
     source = resolve_model(options.model)
     # Read before an output file is begun, so that an invalid model is reported at once.
     model_file = read_litert_file(source.folder)

@@ -44,14 +44,14 @@ def run(options: Namespace) -> int:
     from fer.images.clips import open_clip, read_frames
     from fer.images.drawing import draw_faces
     from fer.images.sampling import check_every
-    from fer.models.model_folder import find_model, list_files
+    from fer.models.model_folder import find_model, possible_files
     from fer.recognition.clip_reading import ClipSummary, read_faces
     from fer.recognition.recognizer import Recognizer
-    from fer.recognition.records import clip_summary
+    from fer.recognition.records import clip_record
 
     check_every(options.every)
     check_suffix("`--annotated`", options.annotated, ".mp4")
-    read = [options.clip, *list_files(find_model(options.model))]
+    read = [options.clip, *possible_files(find_model(options.model))]
     outputs = {"`--csv`": options.csv, "`--json`": options.json, "`--annotated`": options.annotated}
     check_outputs(outputs, read)
     clip = open_clip(options.clip)
@@ -89,7 +89,7 @@ def run(options: Namespace) -> int:
             say(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {face['frames']} frames: {answers}")
     if options.json and frames:
         with kept(failures):
-            record = clip_summary(clip, options.every, frame.size, found, recognizer.model, left_out)
+            record = clip_record(clip, options.every, frame.size, found, recognizer.model, left_out)
             write_text(options.json, to_json(record, indent=2) + "\n")
     return finish(failures, options.csv, options.json if frames else None, options.annotated)
 

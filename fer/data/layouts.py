@@ -50,7 +50,7 @@ PERSON = re.compile(r"S\d{3}(?=_)")
 
 
 def list_folder_items(
-    names: Sequence[str], path: PathLike[str], name_class: Callable[[str], str], layout: str | None = None
+    names: Sequence[str], path: PathLike[str], name_class: Callable[[str], str], layout: str | None
 ) -> list[Item]:
     """Return the items of pictures that lie in folders named after their class.
 

@@ -53,7 +53,7 @@ class Source:
 
 @contextmanager
 def open_source(
-    path: Path, skip: Callable[[DataError], None], classes: Iterable[str] = (), layout: str | None = None
+    path: Path, skip: Callable[[DataError], None], classes: Iterable[str], layout: str | None
 ) -> Iterator[Source]:
     """Open a data set, and yield its `Source`.
 

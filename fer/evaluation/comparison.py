@@ -14,7 +14,7 @@ from fer.documents import read_text, split_marked
 from fer.errors import UserError
 from fer.evaluation.plots import save_validation_curves
 from fer.models.config import WEIGHTS, ModelConfig, load_config
-from fer.models.model_folder import find_model, list_files, load_metrics, load_model, read_history
+from fer.models.model_folder import find_model, load_metrics, load_model, possible_files, read_history
 from fer.outputs import check_outputs, write_text
 from fer.paths import PathLike
 from fer.recognition.classification import classify
@@ -142,7 +142,7 @@ def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callabl
     paths = [find_model(folder) for folder in folders]
     is_document = output.is_file() or not output.exists()
     plot = output.with_suffix(".png") if is_document else None
-    read = [file for path in paths for file in list_files(path)]
+    read = [file for path in paths for file in possible_files(path)]
     check_outputs({"`--output`": output, "The figure beside `--output`": plot}, read)
     for path in paths:
         _check_facts(path)

@@ -76,7 +76,7 @@ def risk_coverage(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     return confidence[last], count[last] / len(order), (np.cumsum(correct[order]) / count)[last]
 
 
-def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, target: float = TARGET) -> float:
+def choose_threshold(probabilities: np.ndarray, labels: np.ndarray, target: float) -> float:
     """Return the lowest threshold that reaches a selective accuracy, which answers the most pictures at that accuracy.
 
     Args:

@@ -35,7 +35,7 @@ from fer.models.calibration import Calibration
 from fer.models.config import EXPORTS, describe_origin, load_config
 from fer.models.exports import check_packages, find_origin, record_export, save_exports
 from fer.models.keras_backend import find_backend
-from fer.models.model_folder import find_model, list_files, load_model
+from fer.models.model_folder import find_model, load_model, possible_files
 from fer.outputs import check_inputs, check_outputs, written_whole
 from fer.recognition.classification import BATCH_SIZE, classify
 from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
@@ -110,7 +110,7 @@ def export_model(
     folder, output = find_model(folder), Path(output)
     check_inputs(data)
     # The folder's own export of this format may be replaced.
-    read = [file for file in list_files(folder) if file.name != EXPORTS.get(format)]
+    read = [file for file in possible_files(folder) if file.name != EXPORTS.get(format)]
     check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
     load_config(folder)
     check_formats([format], quantize)

@@ -6,13 +6,15 @@ import re
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from fer.errors import UserError
-from fer.images.formats import HEAD_BYTES
+from fer.images.formats import HEAD_BYTES, pick_pictures
 from fer.images.loading import MAX_PIXELS
 
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -76,6 +78,13 @@ def list_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     # `ZipInfo.is_dir` raises IndexError for an empty name.
     files = (member for member in archive.infolist() if not member.filename.endswith("/"))
     return [member for member in files if not _HIDDEN.search(member.filename)]
+
+
+def pick_members(
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]
+) -> tuple[list[zipfile.ZipInfo], Counter[str]]:
+    """Return the pictures among members of an archive, and the numbers of the others by kind (`pick_pictures`)."""
+    return pick_pictures(members, partial(read_member_head, archive), lambda member: PurePosixPath(member.filename))
 
 
 def find_problem(member: zipfile.ZipInfo) -> str:

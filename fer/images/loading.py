@@ -20,6 +20,8 @@ from fer.images.orientation import exif_of, find_orientation, turn_upright
 
 MAX_PIXELS = 50_000_000
 """Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
+KIND = 254
+"""Tag of a TIFF with a bit (1) that says that its first picture is a small preview of another one."""
 PHOTOMETRIC = 262
 """Tag of a TIFF that says what its smallest value means: 0 white, 1 black."""
 NOTE = "fer note"
@@ -42,7 +44,7 @@ warnings.filterwarnings("ignore", module="PIL")
 def load_image(
     source: str | os.PathLike[str] | BinaryIO, name: str | None = None, most_bytes: float = math.inf
 ) -> Image.Image:
-    """Decode a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8.
+    """Decode a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
         source: path or binary file object.
@@ -95,7 +97,7 @@ def to_image(photo: Photo) -> Image.Image:
     raise UserError(f"{rule}. Received: {type(photo).__name__}")
 
 
-def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: float = math.inf) -> bytes:
+def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: float) -> bytes:
     """Return the content of a file, for `decode`. Arguments and errors are those of `load_image`."""
     try:
         if not isinstance(source, str | os.PathLike):
@@ -181,6 +183,12 @@ def _decode(content, formats, name, before, orientation, cut=False):
     """
     with Image.open(io.BytesIO(content), formats=formats) as image:
         _check_size(image, name)
+        if getattr(image, "tag_v2", {}).get(KIND, 0) & 1:
+            raise ImageError(
+                f"{name}: a camera's raw file, of which only a small preview can be read; send a JPEG of it."
+            )
+        if image.mode in ("I", "F"):  # A TIFF of measurements; nothing says which values are black and white.
+            raise ImageError(f"{name}: grey pictures may have 8 or 16 bits per pixel. Received: 32")
         if before:
             before(image.width * image.height)
         image.load()

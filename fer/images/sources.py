@@ -21,12 +21,11 @@ from PIL import Image
 from fer.errors import UserError
 from fer.images.archives import (
     MAX_MEMBER_BYTES,
-    find_problem,
     is_zip,
     list_members,
     open_zip,
+    pick_members,
     read_member,
-    read_member_head,
 )
 from fer.images.fetching import fetch_file, is_address
 from fer.images.folders import walk_folder
@@ -148,9 +147,7 @@ def _of_folder(folder, number, note):
 
 def _of_zip(path, name, number, note, unpack):
     with open_zip(path, name) as archive:
-        members, left_out = pick_pictures(
-            list_members(archive), partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
-        )
+        members, left_out = pick_members(archive, list_members(archive))
         for member in members:
             full = f"{name}/{member.filename}"
             yield Found(full, PurePosixPath(member.filename), _unpack(archive, member, full) if unpack else b"", number)
@@ -160,8 +157,6 @@ def _of_zip(path, name, number, note, unpack):
 
 def _unpack(archive, member, name):
     try:
-        if problem := find_problem(member):
-            raise UserError(f"{name}: {problem}.")
         return read_member(archive, member, name, MAX_MEMBER_BYTES)
     except UserError as error:
         return error

@@ -71,7 +71,7 @@ def check_new_model(name: str, folder: Path) -> None:
     check(str(folder) != "bundled", name, rule, folder)
 
 
-def list_files(folder: str | os.PathLike[str]) -> list[Path]:
+def possible_files(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the paths of all files that a model folder may hold, whether they exist or not."""
     names = (WEIGHTS, CONFIG, METRICS, CARD, HISTORY, *EXPORTS.values())
     return [Path(folder) / name for name in names]

@@ -80,7 +80,7 @@ class Network:
     former_name: str | None = None
     backbone: Backbone | None = None
 
-    def check_size(self, image_size: int, enlarged: int | None = None) -> None:
+    def check_size(self, image_size: int, enlarged: int | None) -> None:
         """Raise an error unless the network supports the size of an input.
 
         Args:

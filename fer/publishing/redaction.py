@@ -10,7 +10,7 @@ LOG_NAME = re.compile(r"events\.out\.tfevents\.(?P<seconds>\d+)\..+")
 """Pattern of the name of a TensorBoard log: the time in seconds, followed by the host's name and process numbers."""
 
 
-def remove_folder(word: object, repository: str = "") -> str:
+def remove_folder(word: object, repository: str) -> str:
     """Return the last part of a path; a word that is `repository`, or `repository@REVISION`, is returned as it is."""
     text = str(word)
     return text if repository and text.partition("@")[0] == repository else last_part(text)

@@ -140,7 +140,7 @@ def _check_served(source):
     check_litert_file(source.folder)
 
 
-def write_space(folder: Path, source: ModelSource, preload: bool = True) -> None:
+def write_space(folder: Path, source: ModelSource, preload: bool) -> None:
     """Write the files of a Space to an empty folder: the app, its requirements and the README.md.
 
     From a git clone the committed files are used, from an installed package its own.

@@ -90,10 +90,10 @@ def clip_record(
     clip: Clip,
     every: float,
     size: tuple[int, int],
-    rows: list[Row],
+    faces: Iterable[dict[str, Any]],
     model: str,
-    left_out: int = 0,
-    faces: Iterable[dict[str, Any]] = (),
+    left_out: int,
+    rows: list[Row] | None = None,
 ) -> dict[str, Any]:
     """Return the JSON document of a clip.
 
@@ -101,29 +101,15 @@ def clip_record(
         clip: the clip.
         every: seconds between frames.
         size: width and height in pixels at which players show the clip.
-        rows: rows of all frames, of `clip_rows`.
+        faces: summary of each face, of `fer.recognition.clip_reading.ClipSummary.faces`.
         model: name of the model.
         left_out: number of smaller faces in all frames that were not classified.
-        faces: summary of each face, of `fer.recognition.clip_reading.ClipSummary.faces`.
+        rows: rows of all frames, of `clip_rows`; None to leave them out, which are many for a long clip.
 
     Returns:
         A dict with `clip` (its name), `model`, `seconds`, `width`, `height`, `every`, `rows`, `faces_left_out` and
         `faces`.
     """
-    record = clip_summary(clip, every, size, faces, model, left_out)
-    faces, left_out = record.pop("faces"), record.pop("faces_left_out")
-    return {**record, "rows": rows, "faces_left_out": left_out, "faces": faces}
-
-
-def clip_summary(
-    clip: Clip,
-    every: float,
-    size: tuple[int, int],
-    faces: Iterable[dict[str, Any]],
-    model: str,
-    left_out: int = 0,
-) -> dict[str, Any]:
-    """Return the document of `clip_record` without the rows, which are many for a long clip."""
     width, height = size
     return {
         "clip": clip.name,
@@ -132,8 +118,9 @@ def clip_summary(
         "width": width,
         "height": height,
         "every": every,
-        "faces": list(faces),
+        **({} if rows is None else {"rows": rows}),
         "faces_left_out": left_out,
+        "faces": list(faces),
     }
 
 

@@ -118,7 +118,7 @@ def plan_scoring(
     return Plan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, run)
 
 
-def run_scoring(plan: Plan, address: str | None = None) -> Iterator[Tally]:
+def run_scoring(plan: Plan, address: str | None) -> Iterator[Tally]:
     """Answer the pictures of a `Plan` on all CPUs that Ray has, and yield the `Tally` of each shard once it is written.
 
     Close this generator if you do not exhaust it: that ends the plan's run.

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
+from fer.data.sources import TABLE_SUFFIXES
 from fer.errors import UserError
 from fer.images import folders
 from fer.images.archives import MAX_MEMBER_BYTES
@@ -33,8 +34,6 @@ BLOCK = 2**20
 """Number of bytes that are read from a file at once."""
 LOOKED_FOR = 64
 """Number of files of a list that are looked for before the next ones are."""
-TABLES = (".csv", ".tsv")
-"""Suffixes of tables, in lower case."""
 SHOWN = 80
 """Largest number of characters of a line that an error shows."""
 RETRY_PAUSES = (1, 4)
@@ -137,7 +136,7 @@ def _read_list(source, filesystem, path):
     lines = [line for line in (line.rstrip("\r") for line in lines) if line.strip()]
     names = [make_absolute(line) for line in lines]
     # The paths of a table with one column exist, but for its header.
-    if path.lower().endswith(TABLES) and lines and not PurePath(lines[0]).suffix and not _exists(names[0]):
+    if path.lower().endswith(TABLE_SUFFIXES) and lines and not PurePath(lines[0]).suffix and not _exists(names[0]):
         raise UserError(f"{rule}, without a header. Received: {source}, which begins with {lines[0][:SHOWN]}")
     if names and not _any_exists(names):
         raise UserError(f"{rule}. Received: {source}, which names no file that exists, such as {names[0][:SHOWN]}")

@@ -13,10 +13,10 @@ def measure_statistics(network: keras.Model, images: np.ndarray) -> None:
     """Set the means and variances of batch normalization to their average over batches of training pictures.
 
     Args:
-        network: Keras network; layers that are not trainable keep their statistics.
+        network: Keras network without networks within it.
         images: uint8 array `(n, size, size, 1)`, the training pictures as they are.
     """
-    layers = [layer for layer in _walk(network) if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = [layer for layer in network.layers if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in layers]
     order = np.random.default_rng(0).permutation(len(images))
     try:
@@ -28,14 +28,6 @@ def measure_statistics(network: keras.Model, images: np.ndarray) -> None:
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
-
-
-def _walk(network):
-    """Yield the layers of a network and of the networks within it."""
-    for layer in network.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _walk(layer)
 
 
 def _without_gradients():

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from pillow_heif import register_heif_opener
 
 from fer.images.bounds import MAX_SCAN_PIXELS
 from fer.images.formats import find_formats, pick_pictures
 from fer.images.jpeg import outline_jpeg
-from fer.images.loading import MAX_PIXELS, ImageError, load_grey, load_image, note_of
+from fer.images.loading import KIND, MAX_PIXELS, ImageError, load_grey, load_image, note_of, to_image
 
 
 def encode(image, image_format, **options):
@@ -317,10 +317,20 @@ def test_16_bit_grey_is_scaled_by_its_format_and_not_by_its_content(image_format
     assert [dark.getpixel((x, 0)) for x in range(4)] == [(0, 0, 0)] * 4
 
 
-def test_values_of_a_float_tiff_are_clipped():
-    image = Image.fromarray(np.array([[0, 100, 300, np.nan]], np.float32))
-    image = load_image(io.BytesIO(encode(image, "TIFF")), "float.tif")
-    assert [image.getpixel((x, 0))[0] for x in range(4)] == [0, 100, 255, 0]
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_grey_of_32_bits_is_refused_in_a_file_and_clipped_in_an_image(kind):
+    image = Image.fromarray(np.array([[0, 100, 70_000]], kind))
+    with pytest.raises(ImageError, match=r"^a\.tif: grey pictures may have 8 or 16 bits per pixel. Received: 32$"):
+        load_image(io.BytesIO(encode(image, "TIFF")), "a.tif")
+    assert [to_image(image).getpixel((x, 0))[0] for x in (0, 2)] == [0, 255]
+
+
+def test_a_raw_file_of_a_camera_is_refused_instead_of_its_preview():
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[KIND] = 1
+    content = encode(PHOTO, "TIFF", tiffinfo=tags, save_all=True, append_images=[PHOTO.resize((600, 400))])
+    with pytest.raises(ImageError, match=r"^a\.nef: a camera's raw file, of which only a small preview can be read;"):
+        load_image(io.BytesIO(content), "a.nef")
 
 
 @pytest.mark.parametrize(("image_format", "options"), [("GIF", {}), ("WEBP", {"lossless": True})])

@@ -45,7 +45,7 @@ def test_faces_keep_their_numbers_and_have_a_row_per_frame(tmp_path, panned, rec
     assert [face.probabilities[face.label] for reading in readings for face in reading.faces] == pytest.approx(
         [max(row["probabilities"].values()) for row in rows], abs=1e-5
     )
-    record = records.clip_record(clip, 0.25, readings[0].frame.size, rows, "bundled")
+    record = records.clip_record(clip, 0.25, readings[0].frame.size, [], "bundled", 0, rows)
     assert (record["clip"], record["seconds"], record["width"], record["height"]) == ("clip.mp4", 2.0, 640, 480)
 
 

@@ -142,13 +142,12 @@ def test_the_new_head_keeps_the_weights_of_known_classes(seven_emotions):
 
 def test_statistics_are_measured_on_all_pictures():
     images = np.random.default_rng(1).integers(0, 255, (100, 4, 4, 1), np.uint8)
-    layer, frozen = keras.layers.BatchNormalization(), keras.layers.BatchNormalization(trainable=False)
-    network = keras.Sequential([keras.Input((4, 4, 1)), layer, keras.Sequential([frozen])])
+    layer = keras.layers.BatchNormalization()
+    network = keras.Sequential([keras.Input((4, 4, 1)), layer])
     measure_statistics(network, images)
     batches = np.array_split(images[np.random.default_rng(0).permutation(100)].astype("float32"), 2)
     assert float(layer.moving_mean[0]) == pytest.approx(images.mean(), rel=1e-5)
     assert float(layer.moving_variance[0]) == pytest.approx(np.mean([batch.var() for batch in batches]), rel=1e-4)
-    assert (float(frozen.moving_mean[0]), float(frozen.moving_variance[0])) == (0, 1)
     assert layer.momentum == 0.99
 
 

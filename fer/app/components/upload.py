@@ -9,10 +9,10 @@ import base64
 from pathlib import Path
 from typing import NamedTuple
 
-import gradio as gr
 from gradio_client import handle_file
 
 from fer.app.server.limits import LIVE_BYTES
+from fer.app.server.values import refusal
 from fer.resources import find_resource
 
 EXAMPLE = find_resource("examples/astronaut.jpg")
@@ -55,4 +55,4 @@ def decode_frame(frame: dict | None) -> bytes:
             return base64.b64decode(data)
     except ValueError:
         pass
-    raise gr.Error("A frame must be a small picture as a data URL.", print_exception=False)
+    raise refusal("A frame must be a small picture as a data URL.")

@@ -63,9 +63,7 @@ SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
 """JavaScript that puts the page's own address into the snippets."""
 
 
-def build_about_page(
-    services: Services, language: gr.Textbox, demo: gr.Blocks, device: "DeviceFiles | None" = None
-) -> None:
+def build_about_page(services: Services, language: gr.Textbox, demo: gr.Blocks, device: "DeviceFiles | None") -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:

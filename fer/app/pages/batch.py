@@ -16,6 +16,7 @@ from fer.app.server.batch import list_pictures, open_picture
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import BATCH_QUEUE, THUMBNAIL_SIDE
 from fer.app.server.services import Services
+from fer.app.server.values import refusal
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
@@ -145,13 +146,13 @@ def add_batch_endpoint(services: Services) -> None:
                 there is no answer but the reason.
         """
         if files is None:
-            raise gr.Error("Pictures are needed. Received: none", print_exception=False)
+            raise refusal("Pictures are needed. Received: none")
         try:
             listing = _list(to_upload(file) for file in files)
             answers = _read(services, listing.pictures, progress)
             return [row for _, _, rows in answers for row in rows] + note_rows(listing.notes)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise refusal(str(error)) from None
 
     files = gr.File(label="pictures and zips", file_count="multiple", visible=False)
     rows = gr.JSON(label="rows", visible=False)

@@ -20,6 +20,7 @@ from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
 from fer.app.server.services import Services
+from fer.app.server.values import refusal
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
@@ -177,11 +178,11 @@ def add_photo_endpoints(services: Services) -> None:
     def read(photo, already_cropped=False, smallest_face=0):
         upload = to_upload(photo)
         if upload is None:
-            raise gr.Error("A photo is needed. Received: none", print_exception=False)
+            raise refusal("A photo is needed. Received: none")
         try:
             return upload, *_read(services, upload, already_cropped, smallest_face)
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise refusal(str(error)) from None
 
     def predict(photo):
         """Read the expression of the largest face in a photo. Without a face the answer is empty.

@@ -18,6 +18,7 @@ from fer.app.server.cache import make_scratch
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import CLIP_EVERY, CLIP_MAX_EVERY, CLIP_SECONDS, CLIPS
 from fer.app.server.services import Services
+from fer.app.server.values import refusal
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
 from fer.images.drawing import draw_faces
@@ -151,7 +152,7 @@ class _VideoPage:
                     told = monotonic()
                     progress[self.message] = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
                 yield progress
-        record = clip_record(clip, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, clip.seconds))
+        record = clip_record(clip, every, frame.size, sum_up(rows, clip.seconds), recognizer.model, left_out, rows)
         text = summary(language, rows, frames, every, left_out)
         yield self._fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
@@ -222,7 +223,7 @@ def add_video_endpoint(services: Services) -> None:
 
         upload = to_upload(clip)
         if upload is None:
-            raise gr.Error("A clip is needed. Received: none", print_exception=False)
+            raise refusal("A clip is needed. Received: none")
         try:
             opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
             recognizer = services.recognizer
@@ -231,8 +232,8 @@ def add_video_endpoint(services: Services) -> None:
                 left_out += faces.left_out
                 progress((frame.seconds, opened.seconds), unit="seconds")
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        return clip_record(opened, every, frame.size, rows, recognizer.model, left_out, sum_up(rows, opened.seconds))
+            raise refusal(str(error)) from None
+        return clip_record(opened, every, frame.size, sum_up(rows, opened.seconds), recognizer.model, left_out, rows)
 
     clip = gr.Video(label="clip", include_audio=False, visible=False)
     every = gr.Slider(MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label="seconds between frames", visible=False)

@@ -4,16 +4,15 @@ import io
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
 from fer.app.server.limits import MAX_DIRECTORY, MAX_MEMBERS, MAX_PHOTO_BYTES, MAX_PICTURES, MAX_UNPACKED
 from fer.errors import UserError
-from fer.images.archives import MAX_NAME, find_problem, is_zip, list_members, open_zip, read_member, read_member_head
-from fer.images.formats import describe_contents, pick_pictures, read_head
+from fer.images.archives import MAX_NAME, find_problem, is_zip, list_members, open_zip, pick_members, read_member
+from fer.images.formats import describe_contents, read_head
 
 
 class Picture(NamedTuple):
@@ -105,9 +104,7 @@ def _list_zip(path, name, listing):
         members = list_members(archive)
         if len(members) > MAX_MEMBERS:
             raise UserError(f"{name}: a zip may have at most {MAX_MEMBERS} files. Received: {len(members)}")
-        members, left_out = pick_pictures(
-            members, partial(read_member_head, archive), lambda member: PurePosixPath(member.filename)
-        )
+        members, left_out = pick_members(archive, members)
     if sum(member.file_size for member in members) > MAX_UNPACKED:
         raise UserError(f"{name}: a zip may have at most {MAX_UNPACKED // 1_000_000} MB of pictures, unpacked.")
     for member in members:

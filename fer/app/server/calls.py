@@ -104,7 +104,7 @@ def _find_function(demo, call, body) -> BlockFunction | None:
     return demo.fns[number]
 
 
-def _find_by_name(demo, name, public=False):
+def _find_by_name(demo, name, public):
     """Return the function of a name; with `public`, only the API's functions count, whose answers are all JSON."""
     for fn in demo.fns.values():
         if fn.api_name == name and not (public and fn.api_visibility == "private"):

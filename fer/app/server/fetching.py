@@ -2,10 +2,10 @@
 
 import asyncio
 
-import gradio as gr
 import httpx
 
 from fer.app.server.limits import MAX_FETCHES, MAX_FILE_SIZE
+from fer.app.server.values import refusal
 from fer.errors import UserError
 from fer.images.fetching import fetch
 
@@ -35,4 +35,4 @@ class PublicTransport(httpx.AsyncBaseTransport):
         try:
             return httpx.Response(200, content=await fetch(url, MAX_FILE_SIZE, self._resolve, self._turn))
         except UserError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise refusal(str(error)) from None

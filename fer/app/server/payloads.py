@@ -80,14 +80,13 @@ class CheckedBlocks(gr.Blocks):
                     state.config_values[block._id]["props"]["value"] = None
 
 
-def check_values(block_fn: BlockFunction, values: list, components: list[Component] | None = None) -> list:
+def check_values(block_fn: BlockFunction, values: list, components: list[Component]) -> list:
     """Check the values that a client sent for a function.
 
     Args:
         block_fn: the function.
         values: JSON values, one per input, in order.
-        components: inputs as they are in the client's session, where a choice may have other options; by default the
-            inputs of the function.
+        components: inputs of the function as they are in the client's session, where a choice may have other options.
 
     Returns:
         The values, with each file in the one form that Gradio needs.
@@ -97,7 +96,6 @@ def check_values(block_fn: BlockFunction, values: list, components: list[Compone
     """
     if block_fn.fn is None:
         raise refusal("This event is answered by the browser, not here.")
-    components = components or block_fn.inputs
     if len(values) != len(components):
         names = ", ".join(f"`{name}`" for name in _names(block_fn)) or "none"
         raise refusal(f"The number of values must be {len(components)}: {names}. Received: {len(values)}")
