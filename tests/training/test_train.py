@@ -75,7 +75,7 @@ def test_a_run_writes_a_complete_model_folder(trained):
 def test_the_layout_of_own_data_is_recorded(trained):
     from fer.training.facts import describe_training
 
-    options = SimpleNamespace(data="ck", layout="ckplus", votes=None, license=None)
+    options = SimpleNamespace(data="ck", layout="ckplus", votes=None, license=None, limit=None)
     network, origins = SimpleNamespace(count_params=lambda: 1), SimpleNamespace(describe=dict)
     plan = SimpleNamespace(options=options, recipe=RECIPES["original_cnn"], keep="best")
     faces = load_faces(trained.data, "validation", classes=("happy", "sad"))
@@ -179,7 +179,7 @@ def test_a_resumed_run_keeps_what_was_measured_of_the_same_weights(trained, tmp_
     monkeypatch.setattr("fer.cli.train.export", lambda _: None)
     monkeypatch.setattr("fer.cli.train.write_card", lambda _: None)
     result = SimpleNamespace(
-        plan=plan, network=network, history=[], data=SimpleNamespace(train=None, validation=None), origins=origins
+        plan=plan, network=network, history=[], data=SimpleNamespace(train=(), validation=()), origins=origins
     )
     measure(result)
     assert "The run was finished: its calibration and metrics stay." in capsys.readouterr().out
