@@ -2,12 +2,12 @@
 
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fer.errors import UserError
+from fer.paths import StrPath
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def split_marked(text: str, begin: str, end: str) -> MarkedText | None:
     return MarkedText(text.split(begin)[0], text.split(end)[1], begin, end)
 
 
-def read_text(path: str | os.PathLike[str]) -> str:
+def read_text(path: StrPath) -> str:
     """Return the text of a UTF-8 file with its own line ends, which `Path.read_text` changes.
 
     Raises:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
+from fer.paths import StrPath
+
 try:
     import fcntl
 except ImportError:  # Windows has no such locks.
@@ -36,7 +38,7 @@ def lock(file: IO | int, wait: bool = True) -> bool:
 
 
 @contextmanager
-def locked_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
+def locked_folder(folder: StrPath) -> Iterator[None]:
     """Lock a folder for the block, without a file in it; do nothing where folders cannot be locked (Windows, NFS).
 
     Raises:

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TextIO
 
 from fer.errors import UserError
-from fer.paths import PathLike, is_inside, real_path
+from fer.paths import StrPath, is_inside, real_path
 
 
 class OutputError(UserError):
     """A file that could not be written, after the work itself succeeded."""
 
 
-def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike] = ()) -> None:
+def check_outputs(outputs: dict[str, StrPath | None], inputs: Iterable[StrPath] = ()) -> None:
     """Raise an error, before any work is done, unless all outputs can be written without replacing an input.
 
     Args:
@@ -58,7 +58,7 @@ def check_outputs(outputs: dict[str, PathLike | None], inputs: Iterable[PathLike
             raise UserError(f"{name} and {other} must be different files. Received: {path}")
 
 
-def check_inputs(*paths: PathLike | None) -> None:
+def check_inputs(*paths: StrPath | None) -> None:
     """Raise an error, before any work is done, unless all of these files and folders exist; None is ignored.
 
     Raises:
@@ -69,7 +69,7 @@ def check_inputs(*paths: PathLike | None) -> None:
             raise UserError(f"{path}: no such file or folder.")
 
 
-def check_folder(name: str, folder: PathLike) -> None:
+def check_folder(name: str, folder: StrPath) -> None:
     """Raise an error, before any work is done, unless files can be written to a folder, which may have to be created.
 
     Args:
@@ -94,7 +94,7 @@ def is_new_or_empty(folder: Path) -> bool:
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
-def check_suffix(name: str, path: PathLike | None, suffix: str) -> None:
+def check_suffix(name: str, path: StrPath | None, suffix: str) -> None:
     """Raise an error unless a file has the suffix of its format; None, a device and a pipe pass.
 
     Args:
@@ -110,7 +110,7 @@ def check_suffix(name: str, path: PathLike | None, suffix: str) -> None:
 
 
 @contextmanager
-def written_whole(path: PathLike) -> Iterator[Path]:
+def written_whole(path: StrPath) -> Iterator[Path]:
     """Yield the path of a temporary file that replaces `path` at the end of the block.
 
     If the block ends by an error or Ctrl+C, the temporary file is removed and `path` stays as it was. If `path` is a
@@ -144,7 +144,7 @@ def written_whole(path: PathLike) -> Iterator[Path]:
 
 
 @contextmanager
-def written_until_interrupted(path: PathLike) -> Iterator[TextIO]:
+def written_until_interrupted(path: StrPath) -> Iterator[TextIO]:
     """Yield a UTF-8 text file that replaces `path` at the end of the block, or when Ctrl+C interrupts the block.
 
     What was written before an interruption is kept. If the block ends by an error, `path` stays as it was.
@@ -163,7 +163,7 @@ def written_until_interrupted(path: PathLike) -> Iterator[TextIO]:
         raise interrupted
 
 
-def write_text(path: PathLike, text: str) -> None:
+def write_text(path: StrPath, text: str) -> None:
     """Write a text as UTF-8, completely or not at all.
 
     Raises:
@@ -189,7 +189,7 @@ def is_special(path: Path) -> bool:
     return path.exists() and (not (path.is_file() or path.is_dir()) or _stream_of(path) is not None)
 
 
-def is_stdin(path: PathLike) -> bool:
+def is_stdin(path: StrPath) -> bool:
     """Return whether a path is the file that standard input is redirected from."""
     try:
         return Path(path).is_file() and os.path.samestat(os.fstat(0), os.stat(path))
@@ -197,7 +197,7 @@ def is_stdin(path: PathLike) -> bool:
         return False
 
 
-def is_stdout(path: PathLike | None) -> bool:
+def is_stdout(path: StrPath | None) -> bool:
     """Return whether a path is the file behind standard output, such as `/dev/stdout`; None is not."""
     return path is not None and sys.stdout is not None and Path(path).exists() and _stream_of(Path(path)) is sys.stdout
 

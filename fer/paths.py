@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TypeAlias
 
-PathLike = str | os.PathLike[str]
+StrPath: TypeAlias = str | os.PathLike[str]
 """Type of a path."""
 
 
@@ -14,12 +15,12 @@ def last_part(path: object) -> str:
     return name or text
 
 
-def name_of(path: PathLike) -> str:
+def name_of(path: StrPath) -> str:
     """Return the name of a file or folder; `.` and `..` are called as the folders that they lead to."""
     return last_part(os.path.abspath(path))
 
 
-def real_path(path: PathLike) -> Path:
+def real_path(path: StrPath) -> Path:
     """Return the path that a path leads to, by whatever links; for a link to itself, the path is that of a link.
 
     `Path.resolve` raises an error for a link to itself.
@@ -27,6 +28,6 @@ def real_path(path: PathLike) -> Path:
     return Path(os.path.realpath(path))
 
 
-def is_inside(path: PathLike, folder: PathLike) -> bool:
+def is_inside(path: StrPath, folder: StrPath) -> bool:
     """Return whether a path, of which nothing needs to exist, is within an existing folder."""
     return Path(folder).is_dir() and real_path(path).is_relative_to(real_path(folder))

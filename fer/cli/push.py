@@ -2,10 +2,10 @@
 
 import shlex
 from argparse import ArgumentParser, Namespace
-from os import PathLike
 
 from fer.cli.options import add_commit
 from fer.errors import UserError
+from fer.paths import StrPath
 
 HELP = "publish a model folder on the Hugging Face Hub"
 """Help text of the command."""
@@ -38,7 +38,7 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def push_trained(folder: str | PathLike[str], repository: str, options: Namespace) -> None:
+def push_trained(folder: StrPath, repository: str, options: Namespace) -> None:
     """Publish the model folder that a training has written.
 
     Args:

@@ -15,7 +15,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from fer.errors import check, one_line
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError, grey_square
 from fer.labels import EMOTIONS, KNOWN, check_classes
+from fer.paths import StrPath
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def list_left_out(*splits: Faces) -> list[str]:
 
 
 def load_faces(
-    path: str | PathLike[str],
+    path: StrPath,
     split: str,
     *,
     classes: Iterable[str] | None = None,

@@ -1,17 +1,16 @@
 """Facts about a data set, for the metrics, the training facts and the card of a model."""
 
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer.paths import name_of
+from fer.paths import StrPath, name_of
 
 if TYPE_CHECKING:  # The app uses this module, and runs where the packages of training are not installed.
     from fer.data.faces import Faces
 
 
-def describe_data(path: str | PathLike[str], **splits: "Faces") -> dict[str, Any] | None:
+def describe_data(path: StrPath, **splits: "Faces") -> dict[str, Any] | None:
     """Return the facts of a data set that is not FER2013; None for FER2013.
 
     Args:
@@ -43,7 +42,7 @@ def is_same_data(trained: dict[str, Any] | None, measured: dict[str, Any] | None
     return trained["name"] == measured["name"]
 
 
-def find_layout(layout: str | None, path: str | PathLike[str], training: dict[str, Any]) -> str | None:
+def find_layout(layout: str | None, path: StrPath, training: dict[str, Any]) -> str | None:
     """Return the layout in which a model is measured on a data set: that of its training if none is given.
 
     In another layout, the held-out pictures may be some that the model was trained on.

@@ -3,7 +3,6 @@
 import csv
 from collections import Counter
 from collections.abc import Mapping
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,13 @@ import numpy as np
 from fer.data.faces import Faces
 from fer.data.fer2013 import USAGES, name_row
 from fer.data.items import DataError, check_columns
+from fer.paths import StrPath
 
 FERPLUS_COLUMNS = ["Usage", "Image name"]
 """Columns before the counts in the file of FER+ itself, `fer2013new.csv`."""
 
 
-def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
+def load_votes(path: StrPath, faces: Faces) -> np.ndarray:
     """Load the votes of FER+ (Barsoum et al., 2016, arXiv:1608.01041).
 
     Args:
@@ -70,7 +70,7 @@ def load_votes(path: str | PathLike[str], faces: Faces) -> np.ndarray:
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
-def _check_rows(path: str | PathLike[str], usages: Mapping[str, str], faces: Faces) -> None:
+def _check_rows(path: StrPath, usages: Mapping[str, str], faces: Faces) -> None:
     """Raise a `DataError` if the rows of FER+'s own file are not those of a table.
 
     A table may lack splits at its end. If it has no splits, it must have as many rows as the file.
@@ -101,7 +101,7 @@ def _last(names):
     return max((int(name.split()[1]) for name in names), default=0)
 
 
-def load_categories(path: str | PathLike[str]) -> list[str]:
+def load_categories(path: StrPath) -> list[str]:
     """Return the names of the categories, the columns of `load_votes`, from the same CSV."""
     header, _ = _read_rows(path)
     return header[_first_category(header) :]

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from fer.errors import one_line
 from fer.images.formats import describe_left_out
 from fer.images.loading import ImageError
 from fer.labels import KNOWN, check_classes
+from fer.paths import StrPath
 
 EXAMPLES = 5
 """Largest number of examples of each kind in the text."""
@@ -85,7 +85,7 @@ class Overview:
 
 
 def survey(
-    path: str | PathLike[str],
+    path: StrPath,
     classes: Iterable[str] | None = None,
     layout: str | None = None,
     model: tuple[Callable[[np.ndarray], np.ndarray], tuple[str, ...], int] | None = None,

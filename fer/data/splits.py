@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
-from os import PathLike
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -14,14 +13,13 @@ from sklearn.model_selection import train_test_split
 from fer.data.items import EXPECTED, SPLIT_SEED, DataError, Item
 from fer.data.sources import Source
 from fer.labels import fold, known_class
+from fer.paths import StrPath
 
 VALIDATION_SHARE = 0.1
 """Share of the training pictures that becomes the validation split where there is none."""
 
 
-def select_items(
-    source: Source, split: str, classes: Iterable[str], path: str | PathLike[str]
-) -> tuple[list[Item], bool]:
+def select_items(source: Source, split: str, classes: Iterable[str], path: StrPath) -> tuple[list[Item], bool]:
     """Return the items of one split and some classes, sorted by name; cut a validation split if there is none.
 
     Args:
@@ -50,7 +48,7 @@ def select_items(
 
 
 def split_training(
-    items: Sequence[Item], classes: Iterable[str], path: str | PathLike[str], content_of: Callable[[Item], Hashable]
+    items: Sequence[Item], classes: Iterable[str], path: StrPath, content_of: Callable[[Item], Hashable]
 ) -> list[list[Item]]:
     """Split training pictures into two stratified lists, the second one for validation.
 

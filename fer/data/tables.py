@@ -6,7 +6,6 @@ Without the column `Usage` all rows are training pictures.
 import csv
 import io
 from collections.abc import Callable
-from os import PathLike
 from typing import IO
 
 import numpy as np
@@ -17,6 +16,7 @@ from fer.data.items import DataError, Item, check_columns
 from fer.images.archives import FAILURES
 from fer.images.loading import grey_square
 from fer.labels import CSV_EMOTIONS
+from fer.paths import StrPath
 
 SEPARATORS = ",;\t"
 """Characters that may stand between the cells of a row."""
@@ -32,7 +32,7 @@ def looks_like_table(head: bytes) -> bool:
 
 def list_rows(
     file: IO[bytes],
-    path: str | PathLike[str],
+    path: StrPath,
     skip: Callable[[DataError], None],
     name_class: Callable[[str], str],
     layout: str | None = None,

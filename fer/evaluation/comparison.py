@@ -16,7 +16,7 @@ from fer.evaluation.plots import save_validation_curves
 from fer.models.config import WEIGHTS, ModelConfig, load_config
 from fer.models.model_folder import find_model, load_metrics, load_model, possible_files, read_history
 from fer.outputs import check_outputs, write_text
-from fer.paths import PathLike
+from fer.paths import StrPath
 from fer.recognition.classification import classify
 
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
@@ -45,7 +45,7 @@ class Contestant:
     size: int
 
 
-def load_contestant(folder: PathLike) -> Contestant:
+def load_contestant(folder: StrPath) -> Contestant:
     """Load a model folder with its metrics and history.
 
     Raises:
@@ -124,7 +124,7 @@ def describe_pictures(contestants: Sequence[Contestant]) -> str:
     return f"The accuracies were not measured on the same pictures: {measured}."
 
 
-def save_comparison(folders: Sequence[PathLike], output: PathLike, show: Callable[[str], None]) -> None:
+def save_comparison(folders: Sequence[StrPath], output: StrPath, show: Callable[[str], None]) -> None:
     """Write a comparison of models into a Markdown document, and a plot of validation curves into a PNG beside it.
 
     Args:

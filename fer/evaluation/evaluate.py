@@ -1,6 +1,5 @@
 """Evaluation of a model on a split of a data set, or on whole photos."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,19 +21,20 @@ from fer.evaluation.photos import measure_photos
 from fer.models.calibration import Calibration
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model
+from fer.paths import StrPath
 from fer.recognition.classification import classify
 
 
 def evaluate_model(
-    folder: str | os.PathLike[str],
-    data: str | os.PathLike[str],
+    folder: StrPath,
+    data: StrPath,
     split: str = "validation",
     *,
     classes: Sequence[str] | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
     model: str | None = None,
-    votes: str | os.PathLike[str] | None = None,
+    votes: StrPath | None = None,
     duplicates: bool = False,
     path: str = "loader",
     allow_duplicates: bool = False,
@@ -108,7 +108,7 @@ def evaluate_model(
 
 
 def evaluate_photos(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     photos: str | Path,
     model: str | None = None,
     prior: float | None = None,
@@ -166,7 +166,7 @@ def _with_prior(config, exponent):
 
 
 def read_in_scenes(
-    folder: str | os.PathLike[str], faces: Faces, calibration: Calibration
+    folder: StrPath, faces: Faces, calibration: Calibration
 ) -> tuple[Faces, np.ndarray, np.ndarray, dict[str, Any]]:
     """Paste face pictures into scenes (`fer.data.scenes`), and recognize the scenes end to end.
 

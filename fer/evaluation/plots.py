@@ -14,7 +14,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 
 from fer.errors import one_line
 from fer.outputs import written_whole
-from fer.paths import PathLike
+from fer.paths import StrPath
 
 DOTS = 120
 """Pixels per inch."""
@@ -25,7 +25,7 @@ BOXES = "Last Resort"
 
 
 @contextmanager
-def fonts_for(path: PathLike, texts: Iterable[str]) -> Iterator[None]:
+def fonts_for(path: StrPath, texts: Iterable[str]) -> Iterator[None]:
     """Draw in fonts that have the letters of all texts, and say so if no installed font has them.
 
     Args:
@@ -53,7 +53,7 @@ def _list_letters(file):
     return set(get_font(file).get_charmap())
 
 
-def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
+def save_confusion_matrix(path: StrPath, matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> None:
     """Plot a confusion matrix, each row in percent of its true label.
 
     Args:
@@ -69,7 +69,7 @@ def save_confusion_matrix(path: PathLike, matrix: Sequence[Sequence[int]], label
         _save(figure, path)
 
 
-def save_confusion_matrices(path: PathLike, metrics: dict[str, Any]) -> None:
+def save_confusion_matrices(path: StrPath, metrics: dict[str, Any]) -> None:
     """Plot the confusion matrices of several sets of photos side by side, each row in percent of its true label.
 
     Args:
@@ -98,7 +98,7 @@ def _draw_confusion_matrix(axes, matrix, true, predicted, title):
         axes.text(column, row, f"{share:.0f}", ha="center", va="center", color="white" if share > 50 else "black")
 
 
-def save_curves(path: PathLike, history: Sequence[dict[str, float]]) -> None:
+def save_curves(path: StrPath, history: Sequence[dict[str, float]]) -> None:
     """Plot loss and accuracy of training and validation by epoch.
 
     Args:
@@ -117,7 +117,7 @@ def save_curves(path: PathLike, history: Sequence[dict[str, float]]) -> None:
     _save(figure, path)
 
 
-def save_validation_curves(path: PathLike, histories: dict[str, Sequence[dict[str, float]]]) -> None:
+def save_validation_curves(path: StrPath, histories: dict[str, Sequence[dict[str, float]]]) -> None:
     """Plot the validation accuracy of several runs by epoch.
 
     Args:
@@ -137,7 +137,7 @@ def save_validation_curves(path: PathLike, histories: dict[str, Sequence[dict[st
         _save(figure, path)
 
 
-def save_reliability(path: PathLike, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
+def save_reliability(path: StrPath, before: list[dict[str, Any]], after: list[dict[str, Any]]) -> None:
     """Plot reliability diagrams before and after calibration; on the diagonal accuracy equals confidence.
 
     Args:
@@ -155,7 +155,7 @@ def save_reliability(path: PathLike, before: list[dict[str, Any]], after: list[d
     _save(figure, path)
 
 
-def save_risk_coverage(path: PathLike, coverages: np.ndarray, accuracies: np.ndarray, chosen: dict[str, Any]) -> None:
+def save_risk_coverage(path: StrPath, coverages: np.ndarray, accuracies: np.ndarray, chosen: dict[str, Any]) -> None:
     """Plot the selective accuracy over the coverage, with a dot at the chosen threshold.
 
     Args:

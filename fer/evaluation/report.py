@@ -4,7 +4,6 @@ It writes the facts that the model card states: the calibration in `config.json`
 plots.
 """
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,7 +36,7 @@ from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
 from fer.models.model_folder import FIGURES, METRICS, load_model
 from fer.outputs import write_text
-from fer.paths import name_of
+from fer.paths import StrPath, name_of
 from fer.recognition.classification import classify
 
 COVERAGES = np.linspace(0.05, 1, 20)
@@ -47,12 +46,12 @@ HAPPY_OR_SAD = ("happy", "sad")
 
 
 def save_report(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     train: Faces,
     validation: Faces,
     model: str,
-    data: str | os.PathLike[str],
-    votes: str | os.PathLike[str] | None = None,
+    data: StrPath,
+    votes: StrPath | None = None,
     target: float = TARGET,
     end_to_end: bool = False,
     photos: str | Path | None = None,

@@ -15,7 +15,6 @@ If it is written into a model folder with the same weights and calibration, unde
 and sha256 are recorded in `config.json`.
 """
 
-import os
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -37,6 +36,7 @@ from fer.models.exports import check_packages, find_origin, record_export, save_
 from fer.models.keras_backend import find_backend
 from fer.models.model_folder import find_model, load_model, possible_files
 from fer.outputs import check_inputs, check_outputs, written_whole
+from fer.paths import StrPath
 from fer.recognition.classification import BATCH_SIZE, classify
 from fer.recognition.litert_network import MADE_OF, LiteRTNetwork
 
@@ -83,11 +83,11 @@ def check_formats(formats: Sequence[str], quantize: bool = False) -> None:
 
 
 def export_model(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     format: str,
-    output: str | os.PathLike[str],
+    output: StrPath,
     quantize: bool = False,
-    data: str | os.PathLike[str] | None = None,
+    data: StrPath | None = None,
     skip_bad: bool = False,
     layout: str | None = None,
 ) -> Export:
@@ -168,9 +168,7 @@ def build_export_network(network: Any, calibration: Calibration, maps: bool = Fa
     return keras.Model(image, {"probabilities": probabilities, **outputs})
 
 
-def open_export(
-    path: str | os.PathLike[str], format: str, threads: int | None = None
-) -> Callable[[np.ndarray], np.ndarray]:
+def open_export(path: StrPath, format: str, threads: int | None = None) -> Callable[[np.ndarray], np.ndarray]:
     """Open an export in its runtime.
 
     Args:

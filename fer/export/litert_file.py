@@ -1,6 +1,5 @@
 """The LiteRT file of a model folder, which training, calibration and publishing write if it is missing or outdated."""
 
-import os
 from pathlib import Path
 
 from fer.errors import UserError
@@ -9,9 +8,10 @@ from fer.models.conversion import run_export
 from fer.models.exports import describe_missing, export_command, judge_export
 from fer.models.keras_backend import find_backend
 from fer.models.model_folder import find_model
+from fer.paths import StrPath
 
 
-def write_litert_file(folder: str | os.PathLike[str]) -> None:
+def write_litert_file(folder: StrPath) -> None:
     """Write the LiteRT file of a model folder, unless the folder has one that fits its weights and calibration.
 
     If Keras runs on TensorFlow, this process converts the model, otherwise a child process does. The file is quantized

@@ -3,7 +3,6 @@
 huggingface_hub finds the token itself, in `HF_TOKEN` or where `hf auth login` stored it. No message contains a token.
 """
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from huggingface_hub.utils import validate_repo_id
 from fer.hub.errors import HubError, explained
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, load_config
 from fer.models.model_folder import METRICS, find_model
-from fer.paths import name_of
+from fer.paths import StrPath, name_of
 
 REPOSITORY = re.compile(r"(?P<repository>[^/@]+/[^/@]+)(@(?P<revision>[^\s~^:?*\[\\]+))?")
 """Pattern of `OWNER/NAME` and `OWNER/NAME@REVISION`; a revision is a branch, a tag or the sha of a commit, without the
@@ -49,7 +48,7 @@ class ModelSource:
         return str(self) if self.revision else name_of(self.name)
 
 
-def resolve_model(name: str | os.PathLike[str]) -> ModelSource:
+def resolve_model(name: StrPath) -> ModelSource:
     """Find the model that a command line or `FER_MODEL` names; download it if it is on the Hub.
 
     Args:

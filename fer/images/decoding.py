@@ -29,6 +29,7 @@ from fer.images.bounds import ImageError
 from fer.images.formats import HEAD_BYTES, find_formats
 from fer.images.jpeg import outline_jpeg
 from fer.images.loading import decode, note_of, read_file, set_note
+from fer.paths import StrPath
 from fer.resources import PACKAGE
 
 SECONDS = 5
@@ -83,7 +84,7 @@ class DecodingPool:
         self._closed = False
 
     def load_image(
-        self, source: str | os.PathLike[str] | BinaryIO, name: str | None = None, most_bytes: float = math.inf
+        self, source: StrPath | BinaryIO, name: str | None = None, most_bytes: float = math.inf
     ) -> Image.Image:
         """Decode a picture, with the arguments, return value and errors of `fer.images.loading.load_image`.
 

@@ -7,14 +7,14 @@ each other.
 
 import os
 from collections.abc import Callable, Iterator
-from os import PathLike
 from pathlib import Path
 
 from fer.errors import UserError
+from fer.paths import StrPath
 
 
 def walk_folder(
-    folder: str | PathLike[str], on_repeat: Callable[[str], None] | None = None
+    folder: StrPath, on_repeat: Callable[[str], None] | None = None
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Yield, for a folder and each folder below it: its path, why it cannot be read or "", and its files by name.
 
@@ -57,7 +57,7 @@ def walk_folder(
         waiting += sorted(folders, reverse=True)
 
 
-def list_files(folder: str | PathLike[str], on_repeat: Callable[[str], None] | None = None) -> list[str]:
+def list_files(folder: StrPath, on_repeat: Callable[[str], None] | None = None) -> list[str]:
     """Return the paths of all files in a folder and below, relative to it and with `/`, sorted.
 
     Args:

@@ -3,9 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from os import PathLike
 from pathlib import PurePath, PurePosixPath
 from typing import TypeVar
+
+from fer.paths import StrPath
 
 File = TypeVar("File")
 """Type that represents a file: a name, or a member of an archive."""
@@ -112,7 +113,7 @@ def list_kinds(counts: Counter, others: str = "others", unnamed: str = "without 
     return ", ".join([*parts, *([f"{rest} {others}"] if rest else [])])
 
 
-def read_head(path: str | PathLike[str]) -> bytes:
+def read_head(path: StrPath) -> bytes:
     """Return the first `HEAD_BYTES` bytes of a file; b"" if it cannot be read."""
     try:
         with open(path, "rb") as file:

@@ -17,6 +17,7 @@ from fer.images.bounds import ImageError, check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
 from fer.images.jpeg import outline_jpeg, strip_jpeg
 from fer.images.orientation import exif_of, find_orientation, turn_upright
+from fer.paths import StrPath
 
 MAX_PIXELS = 50_000_000
 """Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
@@ -31,7 +32,7 @@ END_OF_JPEG = b"\xff\xd9"
 MAX_MISSING = 0.5
 """Largest share of a JPEG's rows that may be missing at its end."""
 
-Photo: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
+Photo: TypeAlias = StrPath | bytes | BinaryIO | Image.Image | np.ndarray
 """Type of the pictures that the public functions accept: a path, the bytes of a file, a binary file object, a PIL image
 of any mode, or an RGB array, uint8 `(height, width, 3)`."""
 
@@ -41,9 +42,7 @@ of any mode, or an RGB array, uint8 `(height, width, 3)`."""
 warnings.filterwarnings("ignore", module="PIL")
 
 
-def load_image(
-    source: str | os.PathLike[str] | BinaryIO, name: str | None = None, most_bytes: float = math.inf
-) -> Image.Image:
+def load_image(source: StrPath | BinaryIO, name: str | None = None, most_bytes: float = math.inf) -> Image.Image:
     """Decode a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
@@ -97,7 +96,7 @@ def to_image(photo: Photo) -> Image.Image:
     raise UserError(f"{rule}. Received: {type(photo).__name__}")
 
 
-def read_file(source: str | os.PathLike[str] | BinaryIO, name: str, most_bytes: float) -> bytes:
+def read_file(source: StrPath | BinaryIO, name: str, most_bytes: float) -> bytes:
     """Return the content of a file, for `decode`. Arguments and errors are those of `load_image`."""
     try:
         if not isinstance(source, str | os.PathLike):
@@ -228,7 +227,7 @@ def set_note(image: Image.Image, note: str) -> Image.Image:
     return image
 
 
-def load_grey(source: str | os.PathLike[str] | BinaryIO, size: int, name: str | None = None) -> np.ndarray:
+def load_grey(source: StrPath | BinaryIO, size: int, name: str | None = None) -> np.ndarray:
     """Decode a picture to a grey square: uint8 array `(size, size)`, values 0-255."""
     return grey_square(load_image(source, name), size)
 

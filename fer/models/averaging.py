@@ -5,7 +5,6 @@ model too: it combines what each of them learnt (model soups: Wortsman et al., 2
 fine-tuned version: Wortsman et al., 2022, arXiv:2109.01903).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,12 +13,13 @@ from fer.errors import UserError
 from fer.models.calibration import Calibration
 from fer.models.config import UNSAVED, ModelConfig, load_config
 from fer.models.model_folder import find_model, load_model
+from fer.paths import StrPath
 
 KEY = "mean_of"
 """Key of an average in the facts about a training (`fer.models.config.ModelConfig.training`)."""
 
 
-def average_models(folders: Sequence[str | os.PathLike[str]]) -> tuple[Any, ModelConfig]:
+def average_models(folders: Sequence[StrPath]) -> tuple[Any, ModelConfig]:
     """Return the model whose weights, batch normalization's statistics among them, are the mean of several models'.
 
     Args:

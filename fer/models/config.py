@@ -5,7 +5,6 @@ of the weights and of the exports, the calibration, and how the network was trai
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from fer.labels import check_classes
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.networks import build_network, find_network
 from fer.outputs import write_text
+from fer.paths import StrPath
 
 FORMAT_VERSION = 1
 """Version of the format of `config.json`."""
@@ -105,7 +105,7 @@ def describe_origin(config: ModelConfig) -> str:
     return origin
 
 
-def load_config(folder: str | os.PathLike[str]) -> ModelConfig:
+def load_config(folder: StrPath) -> ModelConfig:
     """Read `config.json` of a model folder and check its values.
 
     Raises:
@@ -131,18 +131,18 @@ def load_config(folder: str | os.PathLike[str]) -> ModelConfig:
     )
 
 
-def save_calibration(folder: str | os.PathLike[str], calibration: Calibration) -> None:
+def save_calibration(folder: StrPath, calibration: Calibration) -> None:
     """Write a `Calibration` into the `config.json` of a model folder; all other values stay as they are."""
     change_document(folder, calibration=describe_calibration(calibration))
 
 
-def change_document(folder: str | os.PathLike[str], **changes: Any) -> None:
+def change_document(folder: StrPath, **changes: Any) -> None:
     """Replace values of `config.json`, by key. If it is interrupted, the earlier document stays complete."""
     document = json.loads((Path(folder) / CONFIG).read_text(encoding="utf-8"))
     write_document(folder, {**document, **changes})
 
 
-def write_document(folder: str | os.PathLike[str], document: dict[str, Any]) -> None:
+def write_document(folder: StrPath, document: dict[str, Any]) -> None:
     """Write `config.json` of a model folder."""
     write_text(Path(folder) / CONFIG, to_json(document, indent=2) + "\n")
 

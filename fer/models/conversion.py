@@ -16,6 +16,7 @@ from pathlib import Path
 
 from fer.models.config import CONFIG, EXPORTS, ModelFolderError, describe_origin, load_config
 from fer.models.exports import describe_missing, export_command, judge_export
+from fer.paths import StrPath
 from fer.resources import PACKAGE
 
 PREFIX = "python -m fer export: "
@@ -24,7 +25,7 @@ CACHE = ("facial-expression-recognition", "litert")
 """Path of the cache within the assets cache of huggingface_hub, by default `~/.cache/huggingface/assets`."""
 
 
-def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], quantize: bool = False) -> None:
+def run_export(folder: StrPath, file: StrPath, quantize: bool = False) -> None:
     """Convert a model folder with `python -m fer export` in a child process, which uses Keras on TensorFlow.
 
     Args:
@@ -53,7 +54,7 @@ def run_export(folder: str | os.PathLike[str], file: str | os.PathLike[str], qua
         )
 
 
-def convert_once(folder: str | os.PathLike[str]) -> Path:
+def convert_once(folder: StrPath) -> Path:
     """Return the folder in the cache with the LiteRT file of a model; convert the model if the cache does not have it.
 
     Two processes may convert the same model at the same time: each writes into a temporary folder, and the first one

@@ -5,7 +5,6 @@ The network is that of https://github.com/tensorflow/tpu/tree/master/models/offi
 imported only when it is built.
 """
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from fer.errors import UserError
 from fer.models.torch_files import read_torch_file
+from fer.paths import StrPath
 
 SOURCE = (
     "an EfficientNet-Lite0 that was trained on ImageNet (Tan and Le, 2019, arXiv:1905.11946; "
@@ -132,7 +132,7 @@ def _initializer():
     return initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
 
 
-def load_efficientnet_weights(base: Any, path: str | os.PathLike[str]) -> list[Path]:
+def load_efficientnet_weights(base: Any, path: StrPath) -> list[Path]:
     """Set the weights of an EfficientNet-Lite0 base to those of a PyTorch file.
 
     Args:

@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.util
-import os
 import shlex
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from fer.models.config import (
     load_config,
 )
 from fer.models.model_folder import check_measure
+from fer.paths import StrPath
 from fer.resources import install_command
 
 NEEDS = {
@@ -44,7 +44,7 @@ def check_packages(format: str) -> None:
         raise UserError(f"An export to {format} needs {missing}")
 
 
-def save_exports(folder: str | os.PathLike[str], exports: dict[str, ExportRecord]) -> None:
+def save_exports(folder: StrPath, exports: dict[str, ExportRecord]) -> None:
     """Write the records of exports, by format, into the `config.json` of a model folder.
 
     The records of other formats and the rest of the document stay as they are.
@@ -52,7 +52,7 @@ def save_exports(folder: str | os.PathLike[str], exports: dict[str, ExportRecord
     change_document(folder, exports=describe_exports({**load_config(folder).exports, **exports}))
 
 
-def find_origin(folder: str | os.PathLike[str]) -> str | None:
+def find_origin(folder: StrPath) -> str | None:
     """Return the `describe_origin` of a model folder's weights and calibration; None if it is not a model folder."""
     try:
         return describe_origin(load_config(folder))
@@ -60,13 +60,13 @@ def find_origin(folder: str | os.PathLike[str]) -> str | None:
         return None
 
 
-def record_export(path: str | os.PathLike[str], made_of: str, quantized: bool = False) -> ExportRecord:
+def record_export(path: StrPath, made_of: str, quantized: bool = False) -> ExportRecord:
     """Return the `ExportRecord` of an exported file, whose size and sha256 are measured."""
     content = Path(path).read_bytes()
     return ExportRecord(len(content), hashlib.sha256(content).hexdigest(), made_of, quantized)
 
 
-def judge_export(folder: str | os.PathLike[str], format: str) -> tuple[ExportRecord | None, str]:
+def judge_export(folder: StrPath, format: str) -> tuple[ExportRecord | None, str]:
     """Decide by its record whether an export was made from the folder's weights and calibration.
 
     The file itself is not read; `read_export` compares it with the record.
@@ -90,18 +90,18 @@ def judge_export(folder: str | os.PathLike[str], format: str) -> tuple[ExportRec
     return None, f"{file}: not used, since {reason}. To export it again: {export_command(folder, format)}"
 
 
-def list_exports(folder: str | os.PathLike[str]) -> list[str]:
+def list_exports(folder: StrPath) -> list[str]:
     """Return the formats whose export in a model folder was made from the folder's weights and calibration."""
     return [format for format in EXPORTS if judge_export(folder, format)[0]]
 
 
-def export_command(folder: str | os.PathLike[str], format: str) -> str:
+def export_command(folder: StrPath, format: str) -> str:
     """Return the command line that writes an export into its model folder."""
     file = Path(folder) / EXPORTS[format]
     return shlex.join(["python", "-m", "fer", "export", str(folder), "--format", format, "--output", str(file)])
 
 
-def read_export(path: str | os.PathLike[str], record: ExportRecord) -> bytes:
+def read_export(path: StrPath, record: ExportRecord) -> bytes:
     """Return the content of an export after checking its size and sha256.
 
     Args:

@@ -19,7 +19,6 @@ import csv
 import hashlib
 import inspect
 import json
-import os
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -43,6 +42,7 @@ from fer.models.config import (
 from fer.models.keras_backend import choose_jit_compile
 from fer.models.networks import find_network
 from fer.outputs import written_whole
+from fer.paths import StrPath
 
 METRICS, CARD, HISTORY = "metrics.json", "README.md", "history.csv"
 """File names of the metrics, the model card and the training log in a model folder."""
@@ -52,7 +52,7 @@ BUNDLED = Path(__file__).parent / "bundled"
 """Model folder that comes with the package."""
 
 
-def find_model(name: str | os.PathLike[str]) -> Path:
+def find_model(name: StrPath) -> Path:
     """Return the model folder that a command line or `FER_MODEL` names: a path, or `bundled` for the package's own.
 
     A `Path` is always that of a folder, even of one that is called `bundled`.
@@ -71,13 +71,13 @@ def check_new_model(name: str, folder: Path) -> None:
     check(str(folder) != "bundled", name, rule, folder)
 
 
-def possible_files(folder: str | os.PathLike[str]) -> list[Path]:
+def possible_files(folder: StrPath) -> list[Path]:
     """Return the paths of all files that a model folder may hold, whether they exist or not."""
     names = (WEIGHTS, CONFIG, METRICS, CARD, HISTORY, *EXPORTS.values())
     return [Path(folder) / name for name in names]
 
 
-def save_model(folder: str | os.PathLike[str], network: Any, config: ModelConfig) -> None:
+def save_model(folder: StrPath, network: Any, config: ModelConfig) -> None:
     """Write the weights and the `config.json` of a Keras network.
 
     A file of the same weights is not written again: its bytes would be others, by the names that Keras gives layers.
@@ -126,7 +126,7 @@ def _is_saved(folder, weights):
     return len(saved) == len(weights) and all(map(np.array_equal, saved, weights))
 
 
-def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
+def load_model(folder: StrPath) -> tuple[Any, ModelConfig]:
     """Load the Keras network of a model folder, to train, measure or export it.
 
     Args:
@@ -159,7 +159,7 @@ def load_model(folder: str | os.PathLike[str]) -> tuple[Any, ModelConfig]:
     return network, config
 
 
-def load_metrics(folder: str | os.PathLike[str], user: str) -> dict[str, Any]:
+def load_metrics(folder: StrPath, user: str) -> dict[str, Any]:
     """Return the content of `metrics.json` of a model folder.
 
     Args:
@@ -180,7 +180,7 @@ def load_metrics(folder: str | os.PathLike[str], user: str) -> dict[str, Any]:
         raise UserError(f"{path}: no valid JSON: {error}") from None
 
 
-def check_weights(folder: str | os.PathLike[str], config: ModelConfig) -> None:
+def check_weights(folder: StrPath, config: ModelConfig) -> None:
     """Raise an error unless the weights of a model folder have the size and sha256 of its `config.json`.
 
     Args:
@@ -198,9 +198,7 @@ def check_weights(folder: str | os.PathLike[str], config: ModelConfig) -> None:
         check_measure(path, "sha256", config.weights.sha256, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def check_measure(
-    path: str | os.PathLike[str], measure: str, expected: object, received: object, advice: str = ""
-) -> None:
+def check_measure(path: StrPath, measure: str, expected: object, received: object, advice: str = "") -> None:
     """Raise an error unless the size or the sha256 of a file is the expected one.
 
     Args:
@@ -236,7 +234,7 @@ def _build(config, policy):
         keras.config.set_dtype_policy(before)
 
 
-def read_history(folder: str | os.PathLike[str]) -> list[dict[str, float]]:
+def read_history(folder: StrPath) -> list[dict[str, float]]:
     """Return the training log of a model folder, one dict per epoch; an empty list if there is none.
 
     A row that was cut, because the disk was full or the process was killed, is left out.

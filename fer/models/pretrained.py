@@ -2,13 +2,13 @@
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fer.errors import UserError
+from fer.paths import StrPath
 
 SOURCE = (
     "a MobileNet that learnt to tell people apart on VGGFace2 (Savchenko, 2019, PeerJ Computer Science 5:e197), "
@@ -24,7 +24,7 @@ LAYERS = ("conv1", *(f"conv_{kind}_{block}" for block in range(1, BLOCKS + 1) fo
 """Names of the convolutions in Keras and in that file, beginning at the input."""
 
 
-def load_face_weights(base: Any, path: str | os.PathLike[str]) -> list[Path]:
+def load_face_weights(base: Any, path: StrPath) -> list[Path]:
     """Set the weights of a MobileNet base to those of `faceres.json`.
 
     Keras' MobileNet takes pixels / 127.5 - 1 instead of pixels - `MEANS`, so the kernel and the shift of the first
@@ -70,7 +70,7 @@ def _read_convolution(arrays, name):
     return kernel, scale, shift
 
 
-def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], list[Path]]:
+def read_weights(path: StrPath) -> tuple[dict[str, np.ndarray], list[Path]]:
     """Read the weights of a TensorFlow.js model.
 
     Args:

@@ -5,7 +5,6 @@ names: an ordered dictionary, a tensor, and storages of numbers. Any other name 
 """
 
 import io
-import os
 import pickle
 import struct
 import zipfile
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fer.errors import UserError
+from fer.paths import StrPath
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 """Number at the beginning of a file that PyTorch wrote before version 1.6 (torch/serialization.py)."""
@@ -74,7 +74,7 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(dtype, str(key), int(count))
 
 
-def read_torch_file(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_torch_file(path: StrPath) -> dict[str, np.ndarray]:
     """Read the arrays of a `state_dict` that `torch.save` wrote, in the present format or that before version 1.6.
 
     Args:

@@ -1,6 +1,5 @@
 """The model card: metadata for the Hub, and a text with the metrics of the model folder."""
 
-import os
 import re
 import textwrap
 import tomllib
@@ -19,7 +18,7 @@ from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
 from fer.outputs import write_text
-from fer.paths import last_part
+from fer.paths import StrPath, last_part
 from fer.publishing.redaction import clean_training, start_repository
 from fer.resources import find_resource
 
@@ -41,7 +40,7 @@ WIDTH = 128
 """Characters per line of the card's paragraphs."""
 
 
-def render_card(folder: str | os.PathLike[str], source: str, exports: Sequence[str] | None = None) -> str:
+def render_card(folder: StrPath, source: str, exports: Sequence[str] | None = None) -> str:
     """Return the card of a model folder as Markdown.
 
     Args:
@@ -232,6 +231,6 @@ def list_commands(training: dict[str, Any]) -> Iterator[str]:
         yield average["command"]
 
 
-def save_card(folder: str | os.PathLike[str], source: str) -> None:
+def save_card(folder: StrPath, source: str) -> None:
     """Write the card of a model folder to its `README.md`; `source` as in `render_card`."""
     write_text(Path(folder) / CARD, render_card(folder, source))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from fer.hub.errors import HubError, explained, status_of
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, change_document, load_config
 from fer.models.exports import find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
-from fer.paths import last_part
+from fer.paths import StrPath, last_part
 from fer.publishing.access import check_push, check_tag
 from fer.publishing.redaction import clean_log_name, clean_training
 from fer.recognition.litert_network import check_litert_file
@@ -67,7 +66,7 @@ class Push:
 
 
 def push_model(
-    folder: str | os.PathLike[str],
+    folder: StrPath,
     repository: str,
     private: bool | None = None,
     create_pr: bool = False,

@@ -6,7 +6,6 @@ it was made; all three are checked before LiteRT opens it. A folder without such
 """
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from fer.models.config import EXPORTS, ExportRecord, ModelConfig, ModelFolderErr
 from fer.models.conversion import convert_once
 from fer.models.exports import export_command, judge_export, read_export
 from fer.models.model_folder import check_weights, find_model
+from fer.paths import StrPath
 
 MADE_OF = "made_of"
 """Name of the metadata entry that holds `fer.models.config.describe_origin` of the weights and calibration."""
@@ -140,7 +140,7 @@ class LiteRTFile:
         return network
 
 
-def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> LiteRTFile:
+def read_litert_file(folder: StrPath, convert: bool = True) -> LiteRTFile:
     """Read the LiteRT file of a model folder, and check it against its record and the weights.
 
     Args:
@@ -171,7 +171,7 @@ def read_litert_file(folder: str | os.PathLike[str], convert: bool = True) -> Li
     return LiteRTFile(read_export(path, record), path, record, config)
 
 
-def check_litert_file(folder: str | os.PathLike[str]) -> None:
+def check_litert_file(folder: StrPath) -> None:
     """Raise an error unless the LiteRT file of a model folder fits its `config.json`, and LiteRT can open it.
 
     Raises:

@@ -5,7 +5,6 @@ The app, the command line, scoring and end-to-end evaluation all use the `Recogn
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +17,7 @@ from fer.errors import UserError, check_finite
 from fer.images.loading import Photo, grey_square, to_image
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.model_folder import find_model
+from fer.paths import StrPath
 from fer.recognition.classification import classify
 from fer.recognition.litert_network import LiteRTFile, LiteRTNetwork, UncalibratedNetwork, read_litert_file
 
@@ -89,9 +89,7 @@ class Recognizer:
         self.image_size = network.input_shape[1]
 
     @classmethod
-    def load(
-        cls, name: str | os.PathLike[str] = "bundled", model: str | None = None, threads: int = THREADS
-    ) -> Recognizer:
+    def load(cls, name: StrPath = "bundled", model: str | None = None, threads: int = THREADS) -> Recognizer:
         """Load a model; download it first if it is on the Hugging Face Hub and not in the Hub's cache.
 
         Args:
@@ -129,9 +127,7 @@ class Recognizer:
         return cls(file.open(threads), file.config.labels, FaceDetector(threads), model, calibration)
 
     @classmethod
-    def load_uncalibrated(
-        cls, folder: str | os.PathLike[str], model: str, calibration: Calibration = UNCALIBRATED
-    ) -> Recognizer:
+    def load_uncalibrated(cls, folder: StrPath, model: str, calibration: Calibration = UNCALIBRATED) -> Recognizer:
         """Load a model folder, and replace the calibration that its LiteRT file contains.
 
         Args:

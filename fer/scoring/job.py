@@ -16,7 +16,6 @@ import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import PathLike
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +23,7 @@ import pyarrow.compute as pc
 from fer.errors import UserError
 from fer.models.config import CONFIG, WEIGHTS
 from fer.models.model_folder import find_model
+from fer.paths import StrPath
 from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.scoring.cluster import open_ray
 from fer.scoring.filesystems import first_line, make_absolute
@@ -71,7 +71,7 @@ class Plan:
 def plan_scoring(
     source: str,
     output: str,
-    folder: str | PathLike[str] = "bundled",
+    folder: StrPath = "bundled",
     model: str = "bundled",
     already_cropped: bool = False,
 ) -> Plan:

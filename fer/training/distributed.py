@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from fer.errors import UserError
+from fer.paths import StrPath
 from fer.resources import install_command
 from fer.training.supervisor import end_at_once, report_reason
 
@@ -97,7 +97,7 @@ class Group:
         return json.loads(self._broadcast_bytes(json.dumps(function(*arguments)).encode() if self.first else b""))
 
     @contextmanager
-    def copy(self, folder: str | PathLike[str], pattern: str) -> Iterator[Path]:
+    def copy(self, folder: StrPath, pattern: str) -> Iterator[Path]:
         """Yield a folder with the matching files of process 0's `folder`, so that the processes need no shared disk.
 
         Process 0 gets `folder` itself, the other processes get a temporary copy.

@@ -2,13 +2,12 @@
 
 import hashlib
 import json
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from fer.detection import alignment, blazeface, tracking
 from fer.labels import class_colors
-from fer.paths import name_of
+from fer.paths import StrPath, name_of
 from fer.recognition.litert_network import LiteRTFile, read_litert_file
 from fer.recognition.recognizer import MAX_FACES, MAX_TRACKED
 from fer.web.shapes import find_shapes
@@ -19,7 +18,7 @@ DETECTORS = {"near": blazeface.NEAR, "far": blazeface.FAR}
 
 
 def build_settings(
-    folder: str | PathLike[str] = "bundled", model: str | None = None, litert_file: LiteRTFile | None = None
+    folder: StrPath = "bundled", model: str | None = None, litert_file: LiteRTFile | None = None
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Return the settings, and the files of the networks that they name.
 

@@ -1,12 +1,12 @@
 """Write the browser's recognizer as a folder of static files, which any web server can send as they are."""
 
 import json
-from os import PathLike
 from pathlib import Path
 
 from fer.documents import to_json
 from fer.errors import UserError
 from fer.outputs import check_folder, is_new_or_empty, write_text, written_whole
+from fer.paths import StrPath
 from fer.web.settings import build_settings
 from fer.web.vendor import RUNTIME
 
@@ -16,7 +16,7 @@ SETTINGS = "settings.json"
 """Name of the settings file, which the module reads first."""
 
 
-def write_site(output: str | PathLike[str], folder: str | PathLike[str] = "bundled", model: str | None = None) -> int:
+def write_site(output: StrPath, folder: StrPath = "bundled", model: str | None = None) -> int:
     """Write the module, its runtime, its networks and a page that uses them into a folder.
 
     Files of the same names are replaced; other files are kept.
