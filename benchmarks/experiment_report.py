@@ -15,11 +15,11 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from benchmarks.experiment_plan import PLAN, SCHEDULES, WAYS, Row
 from benchmarks.tables import table
-from fer.documents import read_text, split_marked, to_json
+from fer.documents import read_text, split_marked
 from fer.errors import UserError
 from fer.models.config import load_config
 from fer.models.model_folder import load_metrics
-from fer.outputs import write_text, written_whole
+from fer.outputs import write_json, write_text, written_whole
 
 BEGIN, END = "<!-- experiment:table -->", "<!-- /experiment:table -->"
 """Markers in the document; the text between them is replaced."""
@@ -134,7 +134,7 @@ def write_report(document, results):
     records = {
         name: {key: value for key, value in asdict(one).items() if key != "row"} for name, one in results.items()
     }
-    write_text(_results_of(document), to_json(records, indent=2) + "\n")
+    write_json(_results_of(document), records)
     parts = [render_rows(results)]
     if curves := group_curves(results):
         save_curves(document.with_name(FIGURE), curves, next(iter(results.values())).majority)

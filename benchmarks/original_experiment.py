@@ -20,9 +20,8 @@ from pathlib import Path
 from benchmarks.experiment_plan import MIXED_PRECISION, PLAN
 from benchmarks.experiment_report import COSTS, read_document, read_results, write_report
 from fer.cli.console import Terminated, exit_on_user_error, own_terminal
-from fer.documents import to_json
 from fer.errors import UserError, check
-from fer.outputs import is_new_or_empty, write_text
+from fer.outputs import is_new_or_empty, write_json
 
 ROOT = Path(__file__).parents[1]
 """Folder of `train.py`."""
@@ -195,7 +194,7 @@ def keep_memory(runs, name, memory):
     file = runs / COSTS
     costs = json.loads(file.read_text()) if file.exists() else {}
     costs[name] = max(memory, costs.get(name, 0))
-    write_text(file, to_json(costs, indent=2) + "\n")
+    write_json(file, costs)
 
 
 if __name__ == "__main__":

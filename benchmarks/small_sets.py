@@ -19,8 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from benchmarks.tables import table
-from fer.documents import to_json
-from fer.outputs import is_new_or_empty, write_text
+from fer.outputs import is_new_or_empty, write_json
 
 CLASSES = ("glasses", "kiss", "tongue", "wink")
 """Classes of the drawn faces."""
@@ -184,7 +183,7 @@ def measure(folder):
         rows.append({"name": name, "per_class": size, "draw": draw, "from_scratch": bool(more), "accuracy": accuracy,
                      "seconds": round(seconds), "epochs": plan.recipe.epochs})  # fmt: skip
         print(rows[-1], flush=True)
-        write_text(file, to_json(rows, indent=2) + "\n")
+        write_json(file, rows)
     return rows
 
 

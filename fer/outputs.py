@@ -15,6 +15,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TextIO
 
+from fer.documents import to_json
 from fer.errors import UserError
 from fer.paths import StrPath, is_inside, real_path
 
@@ -173,6 +174,15 @@ def write_text(path: StrPath, text: str) -> None:
         # A file name in the text may hold bytes that are not UTF-8; they are written as escapes.
         # Line ends are written as they are in the text, on every system.
         file.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def write_json(path: StrPath, document: object) -> None:
+    """Write a document as JSON (`fer.documents.to_json`) on several lines, completely or not at all.
+
+    Raises:
+        OutputError: as in `written_whole`.
+    """
+    write_text(path, to_json(document, indent=2) + "\n")
 
 
 @contextmanager

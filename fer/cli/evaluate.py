@@ -15,10 +15,9 @@ from fer.cli.options import (
     finish,
     stream_beside,
 )
-from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes
-from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_text
+from fer.outputs import check_inputs, check_outputs, check_suffix, kept, write_json
 
 HELP = "measure a model on a split of a data set or on whole photos"
 """Help text of the command."""
@@ -102,7 +101,7 @@ def run(options: Namespace) -> int:
     failures = []
     if options.json:
         with kept(failures):
-            write_text(options.json, to_json(metrics, indent=2) + "\n")
+            write_json(options.json, metrics)
     if options.figure:
         with kept(failures):
             save_figure(options.figure)

@@ -6,8 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from fer.cli.options import add_model, finish, printed, stream_beside, tell_left_out
-from fer.documents import to_json
-from fer.outputs import check_outputs, check_suffix, kept, write_text, written_until_interrupted
+from fer.outputs import check_outputs, check_suffix, kept, write_json, written_until_interrupted
 
 HELP = "find the faces in a clip, frame by frame, and estimate their expressions"
 """Help text of the command."""
@@ -90,7 +89,7 @@ def run(options: Namespace) -> int:
     if options.json and frames:
         with kept(failures):
             record = clip_record(clip, options.every, frame.size, found, recognizer.model, left_out)
-            write_text(options.json, to_json(record, indent=2) + "\n")
+            write_json(options.json, record)
     return finish(failures, options.csv, options.json if frames else None, options.annotated)
 
 

@@ -16,7 +16,6 @@ from fer.data.faces import Faces
 from fer.data.facts import describe_data
 from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
-from fer.documents import to_json
 from fer.evaluation.confidence import (
     PRIOR_EXPONENTS,
     TARGET,
@@ -35,7 +34,7 @@ from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_r
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
 from fer.models.model_folder import FIGURES, METRICS, load_model
-from fer.outputs import write_text
+from fer.outputs import write_json
 from fer.paths import StrPath, name_of
 from fer.recognition.classification import classify
 
@@ -143,7 +142,7 @@ def save_report(
     if show:
         show(metrics)
     save_calibration(folder, calibration)
-    write_text(folder / METRICS, to_json(metrics, indent=2) + "\n")
+    write_json(folder / METRICS, metrics)
     _save_plots(folder / FIGURES, metrics, reliability(adjusted, labels), curve)
     return metrics
 

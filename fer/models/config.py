@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fer.documents import to_json
 from fer.errors import UserError
 from fer.labels import check_classes
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.networks import build_network, find_network
-from fer.outputs import write_text
+from fer.outputs import write_json
 from fer.paths import StrPath
 
 FORMAT_VERSION = 1
@@ -144,7 +143,7 @@ def change_document(folder: StrPath, **changes: Any) -> None:
 
 def write_document(folder: StrPath, document: dict[str, Any]) -> None:
     """Write `config.json` of a model folder."""
-    write_text(Path(folder) / CONFIG, to_json(document, indent=2) + "\n")
+    write_json(Path(folder) / CONFIG, document)
 
 
 def describe_calibration(calibration: Calibration) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Push a model folder to the Hub in one commit."""
 
 import hashlib
-import json
 import re
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from fer.hub.errors import HubError, explained, status_of
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS, change_document, load_config
 from fer.models.exports import find_origin, judge_export, read_export, save_exports
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
+from fer.outputs import write_json
 from fer.paths import StrPath, last_part
 from fer.publishing.access import check_push, check_tag
 from fer.publishing.redaction import clean_log_name, clean_training
@@ -191,7 +191,7 @@ def _stage(folder, staging):
         metrics["model"] = last_part(metrics["model"])
     # The names of two pictures, which may be those of people.
     metrics.get("duplicates", {}).pop("example", None)
-    (staging / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    write_json(staging / METRICS, metrics)
 
 
 def _stage_exports(folder, staging, wanted):

@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-from fer.documents import to_json
 from fer.errors import UserError
 from fer.models.keras_backend import find_backend
 from fer.models.networks import find_network
-from fer.outputs import write_text
+from fer.outputs import write_json
 from fer.training.plan import ARGUMENTS, Plan
 
 STARTED = ("command", "program", "own_process")
@@ -56,7 +55,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
 def save_settings(plan: Plan, settings: dict[str, Any]) -> None:
     """Write the settings of a run, the result of `list_settings`, into its folder."""
     plan.options.output.mkdir(parents=True, exist_ok=True)
-    write_text(plan.options.output / ARGUMENTS, to_json(settings, indent=2) + "\n")
+    write_json(plan.options.output / ARGUMENTS, settings)
 
 
 def check_resumption(plan: Plan, settings: dict[str, Any]) -> None:

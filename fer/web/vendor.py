@@ -15,8 +15,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from fer.documents import to_json
 from fer.errors import UserError
+from fer.outputs import write_json
 
 RUNTIME = Path(__file__).parent / "runtime"
 """Folder of the runtime's files."""
@@ -57,7 +57,7 @@ def main() -> None:
         file = RUNTIME / (f"{name}.gz" if packed else name)
         file.write_bytes(gzip.compress(content, 9, mtime=0) if packed else content)
         records[file.name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    MANIFEST.write_text(to_json({"version": VERSION, "builds": builds, "files": records}, indent=2) + "\n")
+    write_json(MANIFEST, {"version": VERSION, "builds": builds, "files": records})
 
 
 def _fetch(folder):
