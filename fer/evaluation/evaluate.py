@@ -10,12 +10,11 @@ import numpy as np
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
 from fer.data.faces import Faces, list_left_out, load_faces
 from fer.data.facts import find_layout
-from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
 from fer.errors import UserError
 from fer.evaluation.fairness import check_groups, compile_pattern
-from fer.evaluation.human_agreement import compare_with_votes, match_categories
+from fer.evaluation.human_agreement import compare_with_votes, load_comparable_votes
 from fer.evaluation.metrics import accuracy_where, evaluate, restrict
 from fer.evaluation.photos import measure_photos
 from fer.models.calibration import Calibration
@@ -84,11 +83,10 @@ def evaluate_model(
         train = load_faces(data, "train", classes=config.labels, **how)
         check_copies(faces, train, allow_duplicates)
     if votes:
-        load_votes(votes, faces)  # A wrong file is refused before anything slow is done.
-        match_categories(load_categories(votes), faces.classes)
+        load_comparable_votes(votes, faces)  # A wrong file is refused before anything slow is done.
     config = _with_prior(config, prior)
     messages, allowed, scenes = list_left_out(*[faces, train] if duplicates else [faces]), None, None
-    sha256 = faces.sha256()
+    pictures = faces
     if path == "served":
         faces, probabilities, allowed, scenes = read_in_scenes(folder, faces, config.calibration)
     else:
@@ -96,12 +94,11 @@ def evaluate_model(
         probabilities = classify(network, faces.images[..., 0])
     metrics = measure(probabilities, config, faces, split, model, allowed)
     if scenes:
-        metrics |= {"served": scenes, "data_sha256": sha256}
+        metrics |= {"served": scenes, "data_sha256": pictures.sha256()}
     answers = config.calibration.apply(probabilities)
     predicted = restrict(answers, config.labels, faces.classes).argmax(axis=1)
     if votes:
-        shares = load_votes(votes, faces)
-        metrics["agreement"] = compare_with_votes(predicted, faces, shares, load_categories(votes))
+        metrics["agreement"] = compare_with_votes(predicted, faces, *load_comparable_votes(votes, faces))
     if duplicates:
         metrics["duplicates"] = measure_without_duplicates(predicted == faces.labels, faces, train)
     return metrics, messages

@@ -6,12 +6,25 @@ from typing import Any
 import numpy as np
 
 from fer.data.faces import Faces
+from fer.data.ferplus import load_categories, load_votes
 from fer.errors import UserError
 from fer.evaluation.metrics import accuracy_where
 from fer.labels import match_class
+from fer.paths import StrPath
 
 AGREED_SHARE = 0.8
 """Smallest share of the most frequent vote at which people count as agreed on a picture."""
+
+
+def load_comparable_votes(path: StrPath, faces: Faces) -> tuple[np.ndarray, list[str]]:
+    """Return the votes on faces and the names of their columns, the last arguments of `compare_with_votes`.
+
+    Raises:
+        UserError: if the votes are not valid, or no column is a class.
+    """
+    votes, categories = load_votes(path, faces), load_categories(path)
+    match_categories(categories, faces.classes)
+    return votes, categories
 
 
 def match_categories(categories: Sequence[str], classes: Sequence[str]) -> list[str | None]:

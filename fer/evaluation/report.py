@@ -14,7 +14,6 @@ import numpy as np
 
 from fer.data.faces import Faces
 from fer.data.facts import describe_data
-from fer.data.ferplus import load_categories, load_votes
 from fer.data.photos import list_photo_sets
 from fer.evaluation.confidence import (
     PRIOR_EXPONENTS,
@@ -27,7 +26,7 @@ from fer.evaluation.confidence import (
 )
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
 from fer.evaluation.fairness import check_groups
-from fer.evaluation.human_agreement import compare_with_votes, match_categories
+from fer.evaluation.human_agreement import compare_with_votes, load_comparable_votes
 from fer.evaluation.metrics import evaluate, reliability, restrict
 from fer.evaluation.photos import PhotoAnswer, describe_unreadable, measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
@@ -103,9 +102,7 @@ def save_report(
         UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), name_of(model)
-    vote_counts, categories = (load_votes(votes, validation), load_categories(votes)) if votes else (None, ())
-    if votes:
-        match_categories(categories, validation.classes)
+    counted = load_comparable_votes(votes, validation) if votes else None
     network, config = load_model(folder)
     sets = list_photo_sets(photos, config.labels) if photos else []
     if groups:
@@ -133,7 +130,7 @@ def save_report(
         "reliability": reliability(scaled, labels),
         "risk_coverage": _sample_curve(curve),
     }
-    metrics["agreement"] = votes and compare_with_votes(predicted, validation, vote_counts, categories)
+    metrics["agreement"] = counted and compare_with_votes(predicted, validation, *counted)
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation)
     metrics["served_path"] = _measure_end_to_end(folder, config, validation) if end_to_end else None

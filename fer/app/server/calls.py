@@ -28,7 +28,7 @@ def joins_queue(method: str, route: str) -> bool:
         route: path below `/gradio_api/`.
     """
     call = CALL.fullmatch(route)
-    return method == "POST" and bool(call and (call["call"] or not (call["name"] or call["stream"])))
+    return method == "POST" and bool(call) and _is_queued(call)
 
 
 def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
@@ -66,7 +66,7 @@ def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
     fn = _find_function(demo, call, body)
     if fn and fn.collects_event_data and not _is_click(None if call["call"] else body.get("event_data")):
         raise HTTPException(400, "`event_data` must have an `index` of two numbers.")
-    if fn and joins_queue("POST", route):  # Not `run` and `api`, which pass by the queue or are refused.
+    if fn and _is_queued(call):
         demo.queue_limits.check(fn, session)
 
 
@@ -82,6 +82,11 @@ def may_cancel(demo: CheckedBlocks, body: bytes) -> bool:
     except ValidationError:
         return True
     return call.fn_index not in demo.fns or demo.queue_limits.may_cancel(demo.fns[call.fn_index], call.session_hash)
+
+
+def _is_queued(call):
+    """Return whether the call of a route is queued; `run` and `api` pass by the queue or are refused."""
+    return bool(call["call"]) or not (call["name"] or call["stream"])
 
 
 def _check_arguments(fn, body):
