@@ -201,6 +201,7 @@ PLAN = [
     *repeat_with_seeds(original(48, 3)),
     Row("se_resnet", f"{TWO} --network se_resnet {MIXED_PRECISION}", 45, of="se_resnet"),
     *(list_first(backbone) for backbone in (RESNET50, INCEPTION_V3, VGG16, LITE0)),
+    original(96, 8),
     original(244, 36),
     *list_curves(LITE0),
     *(
