@@ -140,7 +140,7 @@ def measure_contest(data, peer, astronaut, folder):
     )  # fmt: skip
     return f"""\
 Accuracy on the official validation pictures ({len(pictures):,}), and end to end on {SCENES} of them, pasted into scenes
-of 640x480 pixels as `python -m fer evaluate --path served` pastes them. A scene is right if its face is found and
+of 640x480 pixels as `python -m fer evaluate --end-to-end` pastes them. A scene is right if its face is found and
 classified correctly:
 
 {accuracy}

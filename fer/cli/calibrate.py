@@ -34,7 +34,7 @@ def add_options(parser: ArgumentParser) -> None:
         help="selective accuracy to reach, that of answers without `not sure`, from 0 to 1 (default: 0.85)",
     )
     parser.add_argument(
-        "--served",
+        "--end-to-end",
         action="store_true",
         help="measure the end-to-end accuracy too, with faces found and aligned as in the app; takes some minutes",
     )
@@ -110,7 +110,7 @@ def run(options: Namespace) -> int:
         options.data,
         options.votes,
         target,
-        end_to_end=options.served,
+        end_to_end=options.end_to_end,
         photos=options.photos,
         prior=options.prior,
         groups=groups,

@@ -66,11 +66,10 @@ def add_options(parser: ArgumentParser) -> None:
     )
     add_allow_duplicates(parser)
     parser.add_argument(
-        "--path",
-        choices=("loader", "served"),
-        default="loader",
-        help="`served` measures the end-to-end accuracy: each picture is pasted into a scene, and its face is found, "
-        "aligned and read as in the app; `loader` reads the picture as it is (default: %(default)s)",
+        "--end-to-end",
+        action="store_true",
+        help="paste each picture into a scene, and find, align and read its face as in the app; otherwise the pictures "
+        "are read as they are",
     )
     parser.add_argument("--json", metavar="FILE", help="write the metrics to this file")
     parser.add_argument(
@@ -117,7 +116,7 @@ def _check_photo_options(options):
         "--layout": options.layout,
     }
     given |= {"--duplicates": options.duplicates, "--allow-duplicates": options.allow_duplicates}
-    given |= {"--skip-bad": options.skip_bad, "--path": options.path == "served"}
+    given |= {"--skip-bad": options.skip_bad, "--end-to-end": options.end_to_end}
     wrong = [name for name, value in given.items() if value]
     if wrong or options.split != "validation":
         raise UserError(f"--photos goes without options of --data. Received: {', '.join(wrong) or '--split'}")
@@ -158,7 +157,7 @@ def _evaluate_split(options, source):
         model=str(source),
         votes=options.votes,
         duplicates=options.duplicates,
-        path=options.path,
+        end_to_end=options.end_to_end,
         allow_duplicates=options.allow_duplicates,
         prior=options.prior,
         layout=options.layout,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HELP = "train a network on FER2013 or on your own pictures"
 """Help text of the command."""
-CALIBRATED = {"photos": "--photos", "agreement": "--votes", "served_path": "--served"}
+CALIBRATED = {"photos": "--photos", "agreement": "--votes", "end_to_end": "--end-to-end"}
 """Options of `fer calibrate` for what a training does not measure, by their keys in `metrics.json`."""
 
 

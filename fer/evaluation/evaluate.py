@@ -35,7 +35,7 @@ def evaluate_model(
     model: str | None = None,
     votes: StrPath | None = None,
     duplicates: bool = False,
-    path: str = "loader",
+    end_to_end: bool = False,
     allow_duplicates: bool = False,
     prior: float | None = None,
     layout: str | None = None,
@@ -54,17 +54,17 @@ def evaluate_model(
             the training split itself.
         allow_duplicates: whether to continue if more than `fer.data.duplicates.MAX_COPIES` of the pictures are
             identical to training pictures; this is checked only with `duplicates`.
-        path: `loader` classifies the pictures as they are, with the Keras network. `served` pastes each picture into a
-            scene (`fer.data.scenes`) and recognizes the scenes end to end, as the app does.
+        end_to_end: whether to paste each picture into a scene (`fer.data.scenes`) and to recognize the scenes as the
+            app does; otherwise the Keras network classifies the pictures as they are.
         prior: exponent of the class shares (`fer.models.calibration.Calibration`); None for the model's own.
         layout: a key of `fer.data.layouts.CODES`; None for that of the training (`fer.data.facts.find_layout`).
 
     Returns:
         The metrics of `measure`, and the messages on the pictures that were left out. With `votes` the metrics also
         have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have
-        `duplicates` (of `measure_without_duplicates`). With the path `served`, the metrics are those of the faces that
-        were found, except that `data_sha256` is that of all pictures, and `served` holds `pictures`, the number of
-        scenes, and `loader_accuracy`, the accuracy on the found faces without their scenes.
+        `duplicates` (of `measure_without_duplicates`). With `end_to_end`, the metrics are those of the faces that were
+        found, except that `data_sha256` is that of all pictures, and `scenes` holds `pictures`, the number of scenes,
+        and `loader_accuracy`, the accuracy on the found faces without their scenes.
 
     Raises:
         UserError: if the model, the data or an argument is not valid.
@@ -87,14 +87,14 @@ def evaluate_model(
     config = _with_prior(config, prior)
     messages, allowed, scenes = list_left_out(*[faces, train] if duplicates else [faces]), None, None
     pictures = faces
-    if path == "served":
+    if end_to_end:
         faces, probabilities, allowed, scenes = read_in_scenes(folder, faces, config.calibration)
     else:
         network, _ = load_model(folder)  # After all checks, because this imports Keras, which takes seconds.
         probabilities = classify(network, faces.images[..., 0])
     metrics = measure(probabilities, config, faces, split, model, allowed)
     if scenes:
-        metrics |= {"served": scenes, "data_sha256": pictures.sha256()}
+        metrics |= {"scenes": scenes, "data_sha256": pictures.sha256()}
     answers = config.calibration.apply(probabilities)
     predicted = restrict(answers, config.labels, faces.classes).argmax(axis=1)
     if votes:

@@ -94,7 +94,7 @@ def save_report(
         `validation_accuracy` and, with photos, the `balanced_accuracy` on them); `calibration`; `agreement` (of
         `fer.evaluation.human_agreement.compare_with_votes`, or None); `duplicates` (of
         `fer.evaluation.evaluate.measure_without_duplicates`); `happy_or_sad` (`accuracy` and `accuracy_interval` on
-        pictures of these two classes, or None); `served_path` (end to end: `pictures`, `found`, and for the faces found
+        pictures of these two classes, or None); `end_to_end` (`pictures`, `found`, and for the faces found
         `accuracy`, `accuracy_interval` and `loader_accuracy`; or None); and `photos` (of
         `fer.evaluation.photos.measure_photos`, or None).
 
@@ -133,7 +133,7 @@ def save_report(
     metrics["agreement"] = counted and compare_with_votes(predicted, validation, *counted)
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation)
-    metrics["served_path"] = _measure_end_to_end(folder, config, validation) if end_to_end else None
+    metrics["end_to_end"] = _measure_end_to_end(folder, config, validation) if end_to_end else None
     calibrated = _apply_to_answers(calibration, answers)
     metrics["photos"] = measure_answers(calibrated, sets, config.labels, calibration, groups) if photos else None
     if show:

@@ -8,11 +8,11 @@ from fer.errors import one_line
 def format_metrics(metrics: dict[str, Any]) -> str:
     """Return the metrics of `evaluate_model` or of `fer.evaluation.report.save_report` as text for the terminal."""
     cut = ", a tenth of the training pictures that was held out" if metrics.get("held_out") else ""
-    scenes = metrics.get("served")
+    scenes = metrics.get("scenes")
     count = f"{metrics['n']} of {scenes['pictures']}" if scenes else metrics["n"]
     lines = [f"{count} pictures of the {metrics['split']} split{cut}, model {metrics['model']}"]
     lines += [*_format_accuracy(metrics), *_format_confidence(metrics)]
-    if end_to_end := metrics.get("served_path"):
+    if end_to_end := metrics.get("end_to_end"):
         found = f"of the {end_to_end['found']} faces found in {end_to_end['pictures']} scenes"
         unpasted = f"without the scenes {end_to_end['loader_accuracy']:.2%}"
         lines.append(f"end-to-end accuracy         {end_to_end['accuracy']:7.2%}  ({found}; {unpasted})")
@@ -29,7 +29,7 @@ def _format_accuracy(metrics):
     """Return the lines of the accuracy, and of the faces found if each picture was pasted into a scene."""
     low, high = metrics["accuracy_interval"]
     lines = [f"accuracy                    {metrics['accuracy']:7.2%}  (95 % interval {low:.2%} to {high:.2%})"]
-    if scenes := metrics.get("served"):
+    if scenes := metrics.get("scenes"):
         share = metrics["n"] / scenes["pictures"]
         lines.insert(0, f"faces found in their scenes {share:7.2%}  (of {scenes['pictures']})")
         lines.append(f"accuracy without the scenes {scenes['loader_accuracy']:7.2%}  (the same faces)")

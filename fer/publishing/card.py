@@ -32,7 +32,7 @@ RESULTS = ("accuracy", "balanced_accuracy", "ece")
 """Keys of the metrics that the metadata has too."""
 OPTIONAL = {
     "photos": "the accuracy on whole photos",
-    "served_path": "the end-to-end accuracy in larger pictures",
+    "end_to_end": "the end-to-end accuracy in larger pictures",
     "agreement": "how far people agree on the pictures",
 }
 """Texts for what a card reports as not measured, by the key of `metrics.json` that is then missing or None."""

@@ -67,10 +67,10 @@ def test_evaluate_end_to_end_measures_the_faces_that_were_found(tmp_path, face, 
     report, votes = tmp_path / "report.json", tmp_path / "votes.csv"
     rows = [f"test/{emotion}/PublicTest_{number}.png,10,0" for emotion in ("happy", "sad") for number in (0, 1, 2, 9)]
     votes.write_text("\n".join(["file,happiness,sadness", *rows]))
-    command = ["evaluate", "--data", str(tmp_path / "data"), "--path", "served", "--classes", "happy", "sad"]
+    command = ["evaluate", "--data", str(tmp_path / "data"), "--end-to-end", "--classes", "happy", "sad"]
     assert main([*command, "--votes", str(votes), "--json", str(report)]) == 0
     metrics = json.loads(report.read_text())
-    assert metrics["served"] == {"pictures": 8, "loader_accuracy": 0.5}
+    assert metrics["scenes"] == {"pictures": 8, "loader_accuracy": 0.5}
     assert metrics["n"] == metrics["agreement"]["n"] == 6
     assert metrics["per_class"]["happy"]["recall"] == 1
     assert "faces found in their scenes  75.00%  (of 8)" in capsys.readouterr().out
@@ -94,6 +94,6 @@ def test_scenes_without_a_found_face_end_with_an_error(tmp_path, capsys):
             folder.mkdir(parents=True)
             Image.new("L", (48, 48), 90).save(folder / f"{prefix}_1.png")
     with pytest.raises(SystemExit) as end:
-        main(["evaluate", "--data", str(tmp_path / "data"), "--path", "served", "--classes", "happy", "sad"])
+        main(["evaluate", "--data", str(tmp_path / "data"), "--end-to-end", "--classes", "happy", "sad"])
     assert end.value.code == 2
     assert "None of the 2 faces was found" in capsys.readouterr().err

@@ -37,7 +37,7 @@ STATED = {
         f"the larger of the two probabilities | {METRICS['happy_or_sad']['accuracy']:.1%}",
         f"(3,372 pictures have one) | {METRICS['agreement']['majority']['accuracy']:.1%}",
         f"near-duplicates of training pictures | {METRICS['duplicates']['accuracy']:.1%}",
-        f"{METRICS['served_path']['accuracy']:.1%} ± 1.5; {METRICS['served_path']['loader_accuracy']:.1%}",
+        f"{METRICS['end_to_end']['accuracy']:.1%} ± 1.5; {METRICS['end_to_end']['loader_accuracy']:.1%}",
     ],
     "docs/original-experiment.md": [
         f"is right on {METRICS['happy_or_sad']['accuracy']:.1%} when it chooses between these two",

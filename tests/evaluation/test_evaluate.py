@@ -44,7 +44,7 @@ def test_pictures_without_a_found_face_are_named_beside_the_others(monkeypatch):
     monkeypatch.setattr(evaluation, "load_config", lambda folder: CONFIG)
     monkeypatch.setattr(evaluation, "load_faces", lambda *_, **how: faces)
     monkeypatch.setattr(evaluation, "read_in_scenes", lambda *_: scenes)
-    metrics, _ = evaluation.evaluate_model("a", "data", path="served")
+    metrics, _ = evaluation.evaluate_model("a", "data", end_to_end=True)
     assert (metrics["n"], metrics["data_sha256"]) == (2, faces.sha256())
     assert format_metrics(metrics).splitlines()[0] == "2 of 3 pictures of the validation split, model a"
 

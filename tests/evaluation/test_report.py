@@ -55,7 +55,7 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     assert metrics["ece"] == pytest.approx(metrics["calibration"]["ece_fitted" if helps else "ece_before"])
     assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
     # The folder had the metrics of the bundled model, which include the end-to-end accuracy.
-    assert metrics["served_path"] is None
+    assert metrics["end_to_end"] is None
     assert "Not measured: " in render_card(folder, "mine")
 
 
@@ -69,10 +69,10 @@ def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astrona
     dark = classify(load_model(folder)[0], images[2:3, ..., 0])[0]
     read_as_happy = dark[EMOTIONS.index("happy")] > dark[EMOTIONS.index("sad")]
     assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
-    served = metrics["served_path"]
-    assert (served["pictures"], served["found"]) == (4, 3)
-    assert served["accuracy"] == served["loader_accuracy"] == pytest.approx(1 / 3)
-    assert json.loads((folder / METRICS).read_text())["served_path"] == served
+    measured = metrics["end_to_end"]
+    assert (measured["pictures"], measured["found"]) == (4, 3)
+    assert measured["accuracy"] == measured["loader_accuracy"] == pytest.approx(1 / 3)
+    assert json.loads((folder / METRICS).read_text())["end_to_end"] == measured
     assert "75.0% of the pasted faces were found" in " ".join(render_card(folder, "mine").split())
 
 

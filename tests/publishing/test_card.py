@@ -51,8 +51,8 @@ def test_the_metadata_has_the_metrics_for_the_hub():
 NEEDED = {
     METRICS: """n split data_sha256 accuracy accuracy_interval balanced_accuracy macro_f1 nll ece temperature agreement
         per_class per_class.sad.f1 confident.threshold confident.coverage duplicates duplicates.n duplicates.found
-        duplicates.max_distance agreement.agreed agreement.majority.accuracy happy_or_sad.accuracy served_path.found
-        served_path.accuracy_interval photos.sets.kdef.accuracy photos.sets.kdef.ece photos.sets.kdef.confident
+        duplicates.max_distance agreement.agreed agreement.majority.accuracy happy_or_sad.accuracy end_to_end.found
+        end_to_end.accuracy_interval photos.sets.kdef.accuracy photos.sets.kdef.ece photos.sets.kdef.confident
         photos.mean.recall photos.mean.balanced_accuracy photos.fairness.F.any prior.tried
         calibration calibration.target calibration.nll_held_out calibration.ece_before""",
     CONFIG: """training.parameters training.train_pictures training.epochs training.kept_epoch training.batch_size
