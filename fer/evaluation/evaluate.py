@@ -64,7 +64,7 @@ def evaluate_model(
         have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have
         `duplicates` (of `measure_without_duplicates`). With `end_to_end`, the metrics are those of the faces that were
         found, except that `data_sha256` is that of all pictures, and `scenes` holds `pictures`, the number of scenes,
-        and `loader_accuracy`, the accuracy on the found faces without their scenes.
+        and `accuracy_without_scenes`, the accuracy on the found faces without their scenes.
 
     Raises:
         UserError: if the model, the data or an argument is not valid.
@@ -174,8 +174,8 @@ def read_in_scenes(
 
     Returns:
         The `Faces` that were found; their uncalibrated probabilities, a float array `(found, classes)`; whether the
-        detection of each allows a confident answer, a bool array `(found,)`; and `pictures` and `loader_accuracy` as
-        `evaluate_model` describes them.
+        detection of each allows a confident answer, a bool array `(found,)`; and a dict of `pictures` and
+        `accuracy_without_scenes`, as `evaluate_model` describes them.
 
     Raises:
         UserError: if no face is found.
@@ -191,10 +191,10 @@ def read_in_scenes(
     found = faces.take(indices)
     unpasted = calibration.apply(classify(recognizer.network, found.images[..., 0]))
     unpasted = restrict(unpasted, recognizer.labels, found.classes)
-    loader_accuracy = float((unpasted.argmax(axis=1) == found.labels).mean())
+    accuracy_without_scenes = float((unpasted.argmax(axis=1) == found.labels).mean())
     probabilities = np.array([list(face.probabilities.values()) for face in answers])
     allowed = np.array([allows_confident_answer(face.detection_score) for face in answers])
-    return found, probabilities, allowed, {"pictures": len(faces), "loader_accuracy": loader_accuracy}
+    return found, probabilities, allowed, {"pictures": len(faces), "accuracy_without_scenes": accuracy_without_scenes}
 
 
 def measure_without_duplicates(correct: np.ndarray, faces: Faces, train: Faces) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def save_report(
         `fer.evaluation.human_agreement.compare_with_votes`, or None); `duplicates` (of
         `fer.evaluation.evaluate.measure_without_duplicates`); `happy_or_sad` (`accuracy` and `accuracy_interval` on
         pictures of these two classes, or None); `end_to_end` (`pictures`, `found`, and for the faces found
-        `accuracy`, `accuracy_interval` and `loader_accuracy`; or None); and `photos` (of
+        `accuracy`, `accuracy_interval` and `accuracy_without_scenes`; or None); and `photos` (of
         `fer.evaluation.photos.measure_photos`, or None).
 
     Raises:

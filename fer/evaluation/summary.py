@@ -14,7 +14,7 @@ def format_metrics(metrics: dict[str, Any]) -> str:
     lines += [*_format_accuracy(metrics), *_format_confidence(metrics)]
     if end_to_end := metrics.get("end_to_end"):
         found = f"of the {end_to_end['found']} faces found in {end_to_end['pictures']} scenes"
-        unpasted = f"without the scenes {end_to_end['loader_accuracy']:.2%}"
+        unpasted = f"without the scenes {end_to_end['accuracy_without_scenes']:.2%}"
         lines.append(f"end-to-end accuracy         {end_to_end['accuracy']:7.2%}  ({found}; {unpasted})")
     if metrics.get("agreement"):
         lines += _format_agreement(metrics["agreement"])
@@ -32,7 +32,7 @@ def _format_accuracy(metrics):
     if scenes := metrics.get("scenes"):
         share = metrics["n"] / scenes["pictures"]
         lines.insert(0, f"faces found in their scenes {share:7.2%}  (of {scenes['pictures']})")
-        lines.append(f"accuracy without the scenes {scenes['loader_accuracy']:7.2%}  (the same faces)")
+        lines.append(f"accuracy without the scenes {scenes['accuracy_without_scenes']:7.2%}  (the same faces)")
     return [
         *lines,
         f"balanced accuracy           {metrics['balanced_accuracy']:7.2%}",

@@ -48,6 +48,8 @@ METRICS, CARD, HISTORY = "metrics.json", "README.md", "history.csv"
 """File names of the metrics, the model card and the training log in a model folder."""
 FIGURES, LOGS = "figures", "logs"
 """Names of the folders of plots and of TensorBoard's logs in a model folder."""
+FORMER_KEYS = {"served_path": "end_to_end", "loader_accuracy": "accuracy_without_scenes"}
+"""Keys of the metrics by the names that they had in version 0.2.0."""
 BUNDLED = Path(__file__).parent / "bundled"
 """Model folder that comes with the package."""
 
@@ -159,25 +161,29 @@ def load_model(folder: StrPath) -> tuple[Any, ModelConfig]:
     return network, config
 
 
-def load_metrics(folder: StrPath, user: str) -> dict[str, Any]:
-    """Return the content of `metrics.json` of a model folder.
+def load_metrics(folder: StrPath, purpose: str) -> dict[str, Any]:
+    """Return the content of `metrics.json` of a model folder, with the keys of today.
 
     Args:
         folder: path of the model folder.
-        user: what needs the metrics, for the error message, such as `a card`.
+        purpose: what needs the metrics, for the error message, such as `a card`.
 
     Raises:
         UserError: if the file is missing, unreadable or not JSON.
     """
     path = Path(folder) / METRICS
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(), object_pairs_hook=_rename)
     except FileNotFoundError:
-        raise UserError(f"{path}: {user} needs the model's figures; the file is missing.") from None
+        raise UserError(f"{path}: {purpose} needs the model's figures; the file is missing.") from None
     except OSError as error:
-        raise UserError(f"{path}: {user} needs the model's figures; the file cannot be read: {error}") from None
+        raise UserError(f"{path}: {purpose} needs the model's figures; the file cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: no valid JSON: {error}") from None
+
+
+def _rename(pairs):
+    return {FORMER_KEYS.get(key, key): value for key, value in pairs}
 
 
 def check_weights(folder: StrPath, config: ModelConfig) -> None:

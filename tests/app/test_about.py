@@ -85,12 +85,12 @@ def test_accuracy_on_photos_comes_first_and_only_if_measured_with_the_served_pri
     sets = {"lab": {"n": 3, "balanced_accuracy": 0.75}, "<wild>": {"n": 4, "balanced_accuracy": 0.5}}
     metrics["photos"] = {"sets": sets, "mean": {"balanced_accuracy": 0.625}}
     page = show()
-    assert "On 7 whole photos" in page
+    assert "On 7 photos" in page
     assert "<b>62.5%</b>" in page
     assert "(lab 75.0%, &lt;wild&gt; 50.0%)" in page
-    assert page.index("whole photos") < page.index("<b>70.0%</b>")
+    assert page.index("On 7 photos") < page.index("<b>70.0%</b>")
     metrics["prior"] = {"exponent": 0.1, "tried": []}
-    assert "whole photos" not in show()
+    assert "On 7 photos" not in show()
     metrics["photos"] = None
     assert "left out" not in show()
 

@@ -70,7 +70,7 @@ def test_evaluate_end_to_end_measures_the_faces_that_were_found(tmp_path, face, 
     command = ["evaluate", "--data", str(tmp_path / "data"), "--end-to-end", "--classes", "happy", "sad"]
     assert main([*command, "--votes", str(votes), "--json", str(report)]) == 0
     metrics = json.loads(report.read_text())
-    assert metrics["scenes"] == {"pictures": 8, "loader_accuracy": 0.5}
+    assert metrics["scenes"] == {"pictures": 8, "accuracy_without_scenes": 0.5}
     assert metrics["n"] == metrics["agreement"]["n"] == 6
     assert metrics["per_class"]["happy"]["recall"] == 1
     assert "faces found in their scenes  75.00%  (of 8)" in capsys.readouterr().out
@@ -81,7 +81,7 @@ def test_the_accuracy_without_scenes_includes_the_prior(face):
     # Smiles are so frequent in training that the prior makes any other class more likely.
     shares = tuple(0.994 if name == "happy" else 0.001 for name in EMOTIONS)
     accuracies = [
-        read_in_scenes("bundled", faces, calibration)[-1]["loader_accuracy"]
+        read_in_scenes("bundled", faces, calibration)[-1]["accuracy_without_scenes"]
         for calibration in (UNCALIBRATED, Calibration(prior_exponent=2.0, class_shares=shares))
     ]
     assert accuracies == [1.0, 0.0]

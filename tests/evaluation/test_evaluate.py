@@ -39,7 +39,7 @@ def test_pictures_without_a_found_face_are_named_beside_the_others(monkeypatch):
     """The digest is that of the data, and the first line says how many of its pictures were measured."""
     faces = make_faces([1, 0, 2], LABELS)
     found = faces.take(np.array([0, 2]))
-    scenes = found, PROBABILITIES[[0, 2]], np.array([True, True]), {"pictures": 3, "loader_accuracy": 1.0}
+    scenes = found, PROBABILITIES[[0, 2]], np.array([True, True]), {"pictures": 3, "accuracy_without_scenes": 1.0}
     monkeypatch.setattr(evaluation, "_resolve", lambda folder, model: (folder, "a"))
     monkeypatch.setattr(evaluation, "load_config", lambda folder: CONFIG)
     monkeypatch.setattr(evaluation, "load_faces", lambda *_, **how: faces)

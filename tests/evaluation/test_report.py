@@ -71,7 +71,7 @@ def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astrona
     assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
     measured = metrics["end_to_end"]
     assert (measured["pictures"], measured["found"]) == (4, 3)
-    assert measured["accuracy"] == measured["loader_accuracy"] == pytest.approx(1 / 3)
+    assert measured["accuracy"] == measured["accuracy_without_scenes"] == pytest.approx(1 / 3)
     assert json.loads((folder / METRICS).read_text())["end_to_end"] == measured
     assert "75.0% of the pasted faces were found" in " ".join(render_card(folder, "mine").split())
 

@@ -11,7 +11,7 @@ import pytest
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError, WeightsRecord, load_config
-from fer.models.model_folder import BUNDLED, find_model, load_model, save_model
+from fer.models.model_folder import BUNDLED, METRICS, find_model, load_metrics, load_model, save_model
 
 SMALL = {"stem": 8, "widths": (8, 16), "depth": 1}
 
@@ -193,3 +193,9 @@ def test_a_model_folder_with_the_former_network_name_is_loaded(tmp_path):
     loaded, config = load_model(tmp_path)
     assert config.network == "original_cnn"
     np.testing.assert_allclose(loaded.get_weights()[0], network.get_weights()[0], atol=1e-3)
+
+
+def test_metrics_of_version_0_2_have_the_keys_of_today(tmp_path):
+    (tmp_path / METRICS).write_text('{"n": 5, "served_path": {"found": 4, "loader_accuracy": 0.5}}')
+    today = {"n": 5, "end_to_end": {"found": 4, "accuracy_without_scenes": 0.5}}
+    assert load_metrics(tmp_path, "a test") == today
