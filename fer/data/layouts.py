@@ -54,9 +54,10 @@ def list_folder_items(
 ) -> list[Item]:
     """Return the items of pictures that lie in folders named after their class.
 
-    If one picture lies in the folder of a split (`SPLIT_NAMES`), all pictures must, and the folder below it is the
-    class; the splits may lie in further folders (`fer2013/train/…`). Otherwise the first folder that is not common to
-    all pictures is the class, and all are training pictures.
+    If one picture lies in the folder of a split (`SPLIT_NAMES`), all pictures must. The folder below the split is the
+    class, and the splits may lie in further folders (`fer2013/train/…`); or the splits lie in the folder of each class
+    (`happy/train/…`). Without splits the first folder that is not common to all pictures is the class, and all are
+    training pictures.
 
     Args:
         names: paths of the pictures below the data set, with `/`.
@@ -74,12 +75,16 @@ def list_folder_items(
     shared = 0
     while all(len(each) > shared + 2 for each in parts) and len({each[: shared + 1] for each in parts}) == 1:
         shared += 1
+    inner = [SPLIT_NAMES.get(each[shared + 1].lower()) if len(each) > shared + 2 else None for each in parts]
     items = []
-    for name, each in zip(names, parts, strict=True):
+    for name, each, split in zip(names, parts, inner, strict=True):
         if len(each) < shared + 2:
             raise DataError(f"{path}: {name} stands in no class folder. {EXPECTED}")
+        if any(inner) and not split:
+            raise DataError(f"{path}: {name} stands in no split. {EXPECTED}")
         label = name_class(_decode(each[shared], layout))
-        items.append(_item(each[shared:], label, "train", name, layout, each[shared]))
+        split = find_split(split, each[-1]) if split else "train"
+        items.append(_item(each[shared:], label, split, name, layout, each[shared]))
     return items
 
 

@@ -1,6 +1,6 @@
 """Data sets in a table: `fer2013.csv` under any name, with commas, semicolons or tabs, in UTF-8 or UTF-16.
 
-Without the column `Usage` all rows are training pictures.
+The column of the splits is `Usage`, or one of `SPLIT_COLUMNS`; without it all rows are training pictures.
 """
 
 import csv
@@ -13,6 +13,7 @@ from PIL import Image
 
 from fer.data.fer2013 import FACE_SIZE, USAGES, name_row
 from fer.data.items import DataError, Item, check_columns
+from fer.data.layouts import SPLIT_NAMES
 from fer.images.archives import FAILURES
 from fer.images.loading import grey_square
 from fer.labels import CSV_EMOTIONS
@@ -20,6 +21,8 @@ from fer.paths import StrPath
 
 SEPARATORS = ",;\t"
 """Characters that may stand between the cells of a row."""
+SPLIT_COLUMNS = ("usage", "split", "subset", "set", "partition")
+"""Names that the column of the splits may have, in lower case; the first that a table has is read."""
 NAMES = {"ckplus": (*CSV_EMOTIONS, "contempt")}
 """Classes by their number in the column `emotion`, for layouts that do not number them as FER2013 does."""
 
@@ -57,13 +60,14 @@ def list_rows(
     missing = {"emotion", "pixels"} - set(header)
     if missing:
         raise DataError(f"{path}: the column {', '.join(sorted(missing))} is missing. Received: {', '.join(header)}")
-    check_columns(path, header, ("emotion", "pixels", "usage"))
+    check_columns(path, header, ("emotion", "pixels", *SPLIT_COLUMNS))
+    column = next((name for name in SPLIT_COLUMNS if name in header), None)
     items = []
     for number, row in enumerate(rows, start=2):
         if not any(cell.strip() for cell in row):
             continue
         try:
-            items.append(_row_item(row, header, names, number, f"{path}, row {number}", name_class))
+            items.append(_row_item(row, header, column, names, number, f"{path}, row {number}", name_class))
         except DataError as error:
             skip(error)
     return items
@@ -113,14 +117,16 @@ def _split_header(line, separator):
     return [name.strip().strip('"').lower() for name in line.split(separator)]
 
 
-def _row_item(row, header, names, number, where, name_class):
+def _row_item(row, header, column, names, number, where, name_class):
     """Return the item of a row, or raise a `DataError`."""
     if len(row) != len(header):
         raise DataError(f"{where}: {len(header)} columns expected. Received: {len(row)}.")
     cells = dict(zip(header, row, strict=True))
-    code, usage = cells["emotion"].strip(), cells.get("usage", "Training").strip()
+    code, usage = cells["emotion"].strip(), cells.get(column, "Training").strip()
     if code not in map(str, range(len(names))):
         raise DataError(f"{where}: `emotion` must be 0 to {len(names) - 1}. Received: {code!r}.")
-    if usage not in USAGES:
-        raise DataError(f"{where}: `Usage` must be one of {', '.join(USAGES)}. Received: {usage!r}.")
-    return Item(name_row(number), name_class(names[int(code)]), USAGES[usage], (where, cells["pixels"]))
+    split = USAGES.get(usage) or SPLIT_NAMES.get(usage.lower())
+    if split is None:
+        rule = f"`{column}` must be one of {', '.join(USAGES)}, or train, validation or test"
+        raise DataError(f"{where}: {rule}. Received: {usage!r}.")
+    return Item(name_row(number), name_class(names[int(code)]), split, (where, cells["pixels"]))

@@ -111,6 +111,19 @@ def test_splits_may_have_other_names(tmp_path, train, validation):
         assert (counted(faces), faces.held_out) == (dict.fromkeys(OWN, 2), False)
 
 
+def test_splits_within_the_class_folders_are_splits(tmp_path):
+    """They were read as training pictures, and a tenth of all was held out."""
+    for split, count in (("train", 3), ("val", 2), ("Test", 1)):
+        draw_folders(tmp_path / "data", [f"{label}/{split}" for label in OWN], per_class=count)
+    for split, count in (("train", 3), ("validation", 2), ("test", 1)):
+        faces = load_faces(tmp_path / "data", split, classes=OWN)
+        assert counted(faces) == dict.fromkeys(OWN, count)
+        assert not faces.held_out
+    draw(tmp_path / "data" / "wink" / "loose.png")
+    with pytest.raises(DataError, match=r"wink/loose\.png stands in no split"):
+        load_faces(tmp_path / "data", "train", classes=OWN)
+
+
 def test_folders_within_a_class_folder_belong_to_the_class(tmp_path):
     folder = draw_folders(tmp_path, ["train/wink/ann", "train/wink/bob", "train/yawn", "val/wink", "val/yawn"], 2)
     assert counted(load_faces(folder, "train", classes=OWN)) == {"wink": 4, "Yawn": 2}
@@ -332,6 +345,16 @@ def test_tables_may_have_any_separator_encoding_and_name(tmp_path, separator, en
         faces = load_faces(source, "validation")
         found = {int(image[0, 0, 0]): label for image, label in zip(faces.images, faces.labels, strict=True)}
         assert found == {10 * code: EMOTIONS.index(name) for code, name in enumerate(CSV_EMOTIONS)}
+
+
+@pytest.mark.parametrize("column", ["split", "Set", "subset"])
+def test_the_column_of_the_splits_may_have_another_name(tmp_path, column):
+    """It was ignored, and test pictures were trained on."""
+    names = {"Training": "train", "PublicTest": "Val", "PrivateTest": "PrivateTest"}
+    many = [row | {column.lower(): names[row["usage"]]} for row in rows(per_class=1)]
+    path = write_csv(tmp_path / "mine.csv", many, [*KAGGLE_HEADER[:2], column])
+    assert [len(load_faces(path, split)) for split in ("train", "validation", "test")] == [7, 7, 7]
+    assert not load_faces(path, "train").held_out
 
 
 def test_a_tenth_of_a_table_without_usage_is_held_out(tmp_path):

@@ -43,8 +43,8 @@ BROKEN_ROWS = {
     "emotion": (["7", pixels(1), "Training"], r"`emotion` must be 0 to 6\. Received: '7'\."),
     "emotion name": (["happy", pixels(1), "Training"], r"`emotion` must be 0 to 6\. Received: 'happy'\."),
     "usage": (
-        ["3", pixels(1), "Test"],
-        r"`Usage` must be one of Training, PublicTest, PrivateTest\. Received: 'Test'\.",
+        ["3", pixels(1), "Mine"],
+        r"`usage` must be one of Training, PublicTest, PrivateTest, or train, validation or test\. Received: 'Mine'\.",
     ),
     "too few pixels": (["3", "1 2 3", "Training"], r"`pixels` must be 2304 numbers\. Received: 3\."),
     "no pixels": (["3", "", "Training"], r"`pixels` must be 2304 numbers\. Received: 0\."),
