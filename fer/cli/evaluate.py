@@ -127,8 +127,8 @@ def _evaluate_photos(options, source):
     from tqdm import tqdm
 
     from fer.evaluation.evaluate import evaluate_photos
-    from fer.evaluation.photos import format_photos
     from fer.evaluation.plots import save_confusion_matrices
+    from fer.evaluation.summary import format_photos
 
     def progress(answers, total):
         return tqdm(answers, total=total, unit=" photos", disable=None, delay=1)

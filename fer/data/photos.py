@@ -68,8 +68,18 @@ def _count_outside(folder, sets):
 
 
 def _has_labels(folder, classes):
-    known = (*classes, *KNOWN)
-    return folder.is_dir() and any(match_class(path.name, known) for path in _list_folders(folder))
+    """Return whether a folder holds folders of labels; one that holds only such folders itself is a set instead."""
+    labelled = _list_labelled(folder, classes)
+    return any(_has_files(path) or not _list_labelled(path, classes) for path in labelled)
+
+
+def _list_labelled(folder, classes):
+    """Return the paths of the folders in a folder that have the name of a label."""
+    return [path for path in _list_folders(folder) if match_class(path.name, (*classes, *KNOWN))]
+
+
+def _has_files(folder):
+    return any(path.is_file() for path in folder.iterdir() if not path.name.startswith("."))
 
 
 def _list_folders(folder):

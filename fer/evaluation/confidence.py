@@ -14,6 +14,9 @@ PRIOR_TOLERANCE = 0.005
 within the noise."""
 TARGET = 0.85
 """Selective accuracy that the threshold should reach: the accuracy of all answers except "not sure"."""
+MIN_ERRORS = 10
+"""Number of wrong answers below which no temperature is used: on pictures that are nearly all read rightly, the
+likelihood rises until all probabilities are 100 %."""
 FOLDS = 5
 """Number of cross-validation folds of `cross_validate_temperature`."""
 FOLD_SEED = 2013

@@ -78,17 +78,6 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
     return {name: _count(groups[name], labels) for name in sorted(groups)}
 
 
-def format_fairness(fairness: dict) -> str:
-    """Return the result of `measure_fairness` as a table for the terminal."""
-    none = "" if fairness else ": no face was found"
-    lines = [f"neutral faces read as a harmful expression, by group{none}"]
-    for name, row in fairness.items():
-        shares = (f"{key} {value['share']:.1%}" for key, value in row.items() if key != "n")
-        low, high = row["any"]["interval"]
-        lines.append(f"{name:10} {row['n']:5}  {', '.join(shares)} ({low:.1%}-{high:.1%})")
-    return "\n".join(lines)
-
-
 def _find_groups(photos, pattern):
     """Return the group of each photo of a set; None if the photo is not neutral or its name does not match."""
     matches = [pattern.search(path.name) for path in photos.paths]

@@ -9,14 +9,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
 from fer.errors import UserError
-from fer.evaluation.fairness import format_fairness, measure_fairness
+from fer.evaluation.fairness import measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import ImageError, load_image
 from fer.models.calibration import Calibration
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 32
 """Number of photos whose faces are classified together."""
+
+
+NO_CHOICE = dict.fromkeys(("accuracy", "accuracy_interval", "balanced_accuracy"))
+"""Accuracies of a model that would choose among a single label."""
 
 
 class PhotoAnswer(NamedTuple):
@@ -124,9 +128,10 @@ def measure_answers(
     Returns:
         A JSON object: `labels`, those of the model; `sets`, the result of `measure_set` by name of the set; `all`, the
         same for the photos of all sets together; and `mean`, the unweighted mean over the sets. The mean has
-        `balanced_accuracy` among the labels of the set, `balanced_accuracy_all` among all labels of the model, `ece`,
-        `coverage` and `accuracy` of confident answers, and `recall` by label over the sets that have the label. With
-        `groups` there is also `fairness`, as `fer.evaluation.fairness.measure_fairness` returns it.
+        `balanced_accuracy` among the labels of the set, over the sets with several labels; `balanced_accuracy_all`
+        among all labels of the model; `ece`; `coverage` and `accuracy` of confident answers; and `recall` by label over
+        the sets that have the label. With `groups` there is also `fairness`, as
+        `fer.evaluation.fairness.measure_fairness` returns it.
 
     Raises:
         UserError: if two sets have the same name.
@@ -154,7 +159,8 @@ def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...]
     Returns:
         A dict. `n`: number of photos. `found`: number of photos in which a face was found. `unreadable`: number of
         photos that cannot be read. `left_out`: as in `photos`. `labels`: labels that occur. `accuracy`,
-        `accuracy_interval`, `balanced_accuracy`: those of the model if it chooses among the labels of the set.
+        `accuracy_interval`, `balanced_accuracy`: those of the model if it chooses among the labels of the set, or None
+        if that is a single one, which leaves no choice.
         `all_labels`: the same three if it chooses among all of its labels. `recall`: `recall`, `n` and `interval` by
         label, among all labels. `confident`: `coverage`, `n`, `accuracy` and `interval` of the confident answers.
         `ece`: expected calibration error on the faces found. `confusion_matrix`: counts among all labels, rows true and
@@ -181,7 +187,7 @@ def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...]
         "unreadable": sum(isinstance(answer, ImageError) for answer in answers),
         "left_out": photos.left_out,
         "labels": list(own),
-        **_accuracy(found & (among_own == true), true),
+        **(_accuracy(found & (among_own == true), true) if len(own) > 1 else NO_CHOICE),
         "all_labels": _accuracy(predicted == true, true),
         "recall": {label: _recall(predicted, true, labels.index(label)) for label in own},
         "confident": {
@@ -193,32 +199,6 @@ def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...]
         "ece": expected_calibration_error(probabilities[found], true[found]) if found.any() else None,
         "confusion_matrix": confusion_matrix(true, predicted, labels=range(len(labels) + 1))[:-1].tolist(),
     }
-
-
-def format_photos(metrics: dict[str, Any]) -> str:
-    """Return the metrics of `measure_photos` as a table for the terminal."""
-    width = max(10, *map(len, metrics["sets"]))
-
-    def line(name, *cells):
-        widths = (7, 7, 9, 10, 10, 8, 6)
-        return " ".join([f"{name:{width}}", *(f"{cell:>{size}}" for cell, size in zip(cells, widths, strict=True))])
-
-    lines = [line("set", "photos", "found", "balanced", "among all", "confident", "correct", "ECE")]
-    for name, row in metrics["sets"].items():
-        shares = row["found"] / row["n"], row["balanced_accuracy"], row["all_labels"]["balanced_accuracy"]
-        confident = row["confident"]
-        shares = *shares, confident["coverage"], confident["accuracy"], row["ece"]
-        lines.append(line(name, row["n"], *map(_percent, shares)))
-        lines += [f"  left out: {count} in {folder}/" for folder, count in row["left_out"].items()]
-    mean = metrics["mean"]
-    keys = ("balanced_accuracy", "balanced_accuracy_all", "coverage", "accuracy", "ece")
-    lines.append(line("mean", "", "", *(_percent(mean[key]) for key in keys)))
-    together = metrics["all"]["confident"]
-    shares = together["coverage"], together["accuracy"], metrics["all"]["ece"]
-    lines.append(line("all", metrics["all"]["n"], "", "", "", *map(_percent, shares)))
-    lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
-    lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
-    return "\n".join(lines)
 
 
 def _join(sets):
@@ -275,7 +255,3 @@ def _average(measured, labels):
         "accuracy": mean(row["confident"]["accuracy"] for row in rows),
         "recall": {label: value for label, value in recalls.items() if value is not None},
     }
-
-
-def _percent(value):
-    return "–" if value is None else f"{value:.1%}"

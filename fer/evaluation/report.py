@@ -16,6 +16,7 @@ from fer.data.faces import Faces
 from fer.data.facts import describe_data
 from fer.data.photos import list_photo_sets
 from fer.evaluation.confidence import (
+    MIN_ERRORS,
     PRIOR_EXPONENTS,
     TARGET,
     choose_prior_exponent,
@@ -153,8 +154,9 @@ def _choose_temperature(probabilities, labels, classes):
         classes: names of the classes.
 
     Returns:
-        The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`, and `ece` and `nll` before it
-        is applied (`_before`), with it on the same pictures (`_fitted`), and by cross-validation (`_held_out`).
+        The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`; `errors`, the number of wrong
+        answers, of which `MIN_ERRORS` are needed to use a temperature; and `ece` and `nll` before it is applied
+        (`_before`), with it on the same pictures (`_fitted`), and by cross-validation (`_held_out`).
     """
     fitted = round(fit_temperature(probabilities, labels), 4)
     stages = {
@@ -164,8 +166,9 @@ def _choose_temperature(probabilities, labels, classes):
     }
     metrics = {stage: evaluate(scaled, labels, classes) for stage, scaled in stages.items()}
     measured = {f"{name}_{stage}": values[name] for stage, values in metrics.items() for name in ("ece", "nll")}
-    temperature = fitted if measured["nll_held_out"] < measured["nll_before"] else 1.0
-    return temperature, {"fitted_temperature": fitted, **measured}
+    errors = int((probabilities.argmax(axis=1) != labels).sum())
+    used = errors >= MIN_ERRORS and measured["nll_held_out"] < measured["nll_before"]
+    return fitted if used else 1.0, {"fitted_temperature": fitted, "errors": errors, **measured}
 
 
 def _sample_curve(curve):
@@ -225,12 +228,14 @@ def _choose_prior(prior, before, shares, validation, photos, names):
         before: `Calibration` of the model so far.
         shares: shares of the classes in training.
         validation: probabilities `(n, classes)` and labels `(n,)` of the validation split.
-        photos: answers of `fer.evaluation.photos.read_photo_sets`, and their sets; both empty without photos.
+        photos: answers of `fer.evaluation.photos.read_photo_sets`, and their sets; both empty without photos. Only sets
+            with several labels leave a choice, on which a prior can be chosen.
         names: names of the classes.
     """
     probabilities, labels = validation
     answers, sets = photos
-    if prior is None and not sets:
+    chosen_on = any(len(set(each.labels)) > 1 for each in sets)
+    if prior is None and not chosen_on:
         prior = before.prior_exponent
         if not prior:
             return prior, []
@@ -239,7 +244,7 @@ def _choose_prior(prior, before, shares, validation, photos, names):
         adjustment = Calibration(prior_exponent=exponent, class_shares=shares)
         correct = adjustment.apply(probabilities).argmax(axis=1) == labels
         row = {"exponent": exponent, "validation_accuracy": float(correct.mean())}
-        if sets:
+        if chosen_on:
             adjusted = _apply_to_answers(adjustment, answers)
             row["balanced_accuracy"] = measure_answers(adjusted, sets, names, UNCALIBRATED)["mean"]["balanced_accuracy"]
         tried[exponent] = row

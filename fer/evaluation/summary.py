@@ -22,7 +22,35 @@ def format_metrics(metrics: dict[str, Any]) -> str:
         lines += _format_duplicates(metrics["duplicates"])
     lines += ["", *_format_classes(metrics["per_class"])]
     lines += ["", *_format_confusion(metrics["labels"], metrics["confusion_matrix"])]
+    if metrics.get("photos"):
+        lines += ["", *format_photos(metrics["photos"]).splitlines()]
     return "\n".join(map(one_line, lines))
+
+
+def format_photos(metrics: dict[str, Any]) -> str:
+    """Return the metrics of `fer.evaluation.photos.measure_photos` as a table for the terminal."""
+    width = max(10, *map(len, metrics["sets"]))
+
+    def line(name, *cells):
+        widths = (7, 7, 9, 10, 10, 8, 6)
+        return " ".join([f"{name:{width}}", *(f"{cell:>{size}}" for cell, size in zip(cells, widths, strict=True))])
+
+    lines = [line("set", "photos", "found", "balanced", "among all", "confident", "correct", "ECE")]
+    for name, row in metrics["sets"].items():
+        shares = row["found"] / row["n"], row["balanced_accuracy"], row["all_labels"]["balanced_accuracy"]
+        confident = row["confident"]
+        shares = *shares, confident["coverage"], confident["accuracy"], row["ece"]
+        lines.append(line(name, row["n"], *map(_share, shares)))
+        lines += [f"  left out: {count} in {folder}/" for folder, count in row["left_out"].items()]
+    mean = metrics["mean"]
+    keys = ("balanced_accuracy", "balanced_accuracy_all", "coverage", "accuracy", "ece")
+    lines.append(line("mean", "", "", *(_share(mean[key]) for key in keys)))
+    together = metrics["all"]["confident"]
+    shares = together["coverage"], together["accuracy"], metrics["all"]["ece"]
+    lines.append(line("all", metrics["all"]["n"], "", "", "", *map(_share, shares)))
+    lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
+    lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
+    return "\n".join(lines)
 
 
 def _format_accuracy(metrics):
@@ -49,6 +77,9 @@ def _format_confidence(metrics):
         f"negative log-likelihood     {metrics['nll']:7.3f}",
         f"confident answers           {confident['coverage']:7.2%}  ({threshold})",
     ]
+    if prior := metrics.get("prior"):
+        tried = ", ".join(f"{row['exponent']:g}" for row in prior["tried"])
+        lines.insert(0, f"prior exponent              {prior['exponent']:7.2f}" + (f"  (of {tried})" if tried else ""))
     if confident["accuracy"] is not None:
         lines.append(f"selective accuracy          {confident['accuracy']:7.2%}  (of the confident answers)")
     return lines
@@ -98,3 +129,18 @@ def _percent(row):
     """Return the accuracy and the number of pictures of a dict of `fer.evaluation.metrics.accuracy_where`."""
     accuracy = "none" if row["accuracy"] is None else f"{row['accuracy']:.2%}"
     return f"{accuracy:>7}  ({row['n']} pictures)"
+
+
+def format_fairness(fairness: dict[str, Any]) -> str:
+    """Return the result of `fer.evaluation.fairness.measure_fairness` as a table for the terminal."""
+    none = "" if fairness else ": no face was found"
+    lines = [f"neutral faces read as a harmful expression, by group{none}"]
+    for name, row in fairness.items():
+        shares = (f"{key} {value['share']:.1%}" for key, value in row.items() if key != "n")
+        low, high = row["any"]["interval"]
+        lines.append(f"{name:10} {row['n']:5}  {', '.join(shares)} ({low:.1%}-{high:.1%})")
+    return "\n".join(lines)
+
+
+def _share(value):
+    return "–" if value is None else f"{value:.1%}"

@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from fer.data.facts import is_same_data
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.errors import UserError
+from fer.evaluation.confidence import MIN_ERRORS
 from fer.models.averaging import KEY as AVERAGE
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
@@ -86,6 +87,7 @@ def render_card(folder: StrPath, source: str, exports: Sequence[str] | None = No
             commands=list(dict.fromkeys(list_commands(clean_training(config.training)))),
             metrics=metrics,
             min_confident_score=MIN_CONFIDENT_SCORE,
+            min_errors=MIN_ERRORS,
             missing=[text for key, text in OPTIONAL.items() if not metrics.get(key)],
             exports=exports,
             files=[f"`{EXPORTS[format]}`" for format in exports],

@@ -6,9 +6,10 @@ import pytest
 
 from fer.data.photos import PhotoSet
 from fer.errors import UserError
-from fer.evaluation.fairness import check_groups, compile_pattern, format_fairness, measure_fairness
+from fer.evaluation.fairness import check_groups, compile_pattern, measure_fairness
 from fer.evaluation.metrics import wilson_interval
 from fer.evaluation.photos import PhotoAnswer, measure_answers
+from fer.evaluation.summary import format_fairness
 from fer.models.calibration import UNCALIBRATED
 
 LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")

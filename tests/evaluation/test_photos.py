@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from fer.data.photos import list_photo_sets
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.evaluation.photos import format_photos, measure_photos
+from fer.evaluation.photos import measure_photos
+from fer.evaluation.summary import format_photos
 from fer.models.calibration import Calibration
 from fer.recognition.recognizer import Face
 
@@ -152,6 +154,28 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     assert lines[1].startswith("lab              5   80.0%     58.3%")
     assert len({len(line) for line in lines if line.startswith(("set", "lab", "street", "mean", "all"))}) == 1
     assert "left out: 1 in contempt/" in format_photos(figures)
+
+
+def test_a_set_with_one_label_leaves_no_choice_and_is_not_in_the_mean(folder):
+    """A choice among one expression is always right, and counted as 100 %."""
+    lab, street = list_photo_sets(folder, LABELS)
+    happy = replace(street, paths=street.paths[:1], labels=street.labels[:1])
+    figures = measure_photos(Reader(), [lab, happy])
+    assert figures["sets"]["street"]["balanced_accuracy"] is figures["sets"]["street"]["accuracy"] is None
+    assert figures["mean"]["balanced_accuracy"] == figures["sets"]["lab"]["balanced_accuracy"]
+    assert figures["sets"]["street"]["all_labels"]["balanced_accuracy"] == 1
+    assert measure_photos(Reader(), [happy])["mean"]["balanced_accuracy"] is None
+    (line,) = (line for line in format_photos(figures).splitlines() if line.startswith("street"))
+    assert line.split()[:5] == ["street", "1", "100.0%", "–", "100.0%"]
+
+
+def test_a_set_may_have_the_name_of_a_label(folder):
+    """All photos of `normal/` were taken for neutral ones."""
+    (folder / "lab").rename(folder / "normal")
+    assert [(photos.name, len(photos.paths)) for photos in list_photo_sets(folder, LABELS)] == [
+        ("normal", 5),
+        ("street", 3),
+    ]
 
 
 def test_confident_answers_are_those_that_the_app_gives(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from fer.data.faces import Faces
 from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
+from fer.evaluation.summary import format_metrics
 from fer.images.loading import ImageError, load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED, scale_temperature
@@ -115,6 +116,30 @@ def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(bia
     again = save_report(folder, train, validation, "mine", "data")
     assert again["accuracy"] == metrics["accuracy"]
     assert again["prior"] == metrics["prior"]
+
+
+def test_photos_of_one_expression_choose_no_prior(biased, tmp_path, monkeypatch):
+    """Every exponent read them rightly, and the prior was set to the smallest."""
+    folder, train, validation, leaning = biased
+    save_report(folder, train, validation, "mine", "data", prior=1.0)
+    (tmp_path / "kids" / "happy").mkdir(parents=True)
+    (tmp_path / "kids" / "happy" / "1.png").touch()
+    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [[PhotoAnswer(leaning[0], 0.9)]])
+    metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path)
+    assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
+    assert "prior exponent                 1.00  (of 0, 1)" in format_metrics(metrics)
+
+
+def test_few_errors_fit_no_temperature(biased, monkeypatch):
+    """On pictures that are all read rightly, it fell to its bound, and every answer became 100 %."""
+    folder, train, validation, _ = biased
+    answers = np.full((len(validation), 2), 0.35)
+    answers[np.arange(len(validation)), validation.labels] = 0.65
+    monkeypatch.setattr("fer.evaluation.report.classify", lambda network, crops: answers)
+    metrics = save_report(folder, train, validation, "mine", "data")
+    assert metrics["calibration"]["fitted_temperature"] < 0.2
+    assert metrics["calibration"]["errors"] == 0
+    assert load_config(folder).calibration.temperature == 1
 
 
 def test_another_data_set_is_named_and_does_not_change_the_class_shares_of_training(biased, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from fer.errors import UserError
+from fer.evaluation.photos import NO_CHOICE
 from fer.models.config import CONFIG
 from fer.models.model_folder import BUNDLED, CARD, METRICS
 from fer.publishing.card import render_card
@@ -46,6 +47,16 @@ def test_the_metadata_has_the_metrics_for_the_hub():
     results = {row.metric_type: row for row in ModelCard(render_card(BUNDLED, "bundled")).data.eval_results}
     assert results["accuracy"].metric_value == round(metrics["accuracy"], 4)
     assert results["ece"].dataset_split == "validation"
+
+
+def test_a_card_says_what_could_not_be_measured_on_too_few_pictures(folder):
+    metrics = json.loads((folder / METRICS).read_text())
+    metrics["calibration"]["errors"], metrics["temperature"] = 3, 1
+    metrics["photos"]["sets"]["kdef"] |= NO_CHOICE
+    (folder / METRICS).write_text(json.dumps(metrics))
+    card = " ".join(render_card(folder, "mine").split())
+    assert "It would take 10 wrong answers or more; there are 3." in card
+    assert "| photos: kdef | 504 | | | 82.9% |" in card
 
 
 NEEDED = {

@@ -55,7 +55,9 @@ def photos(language: str, metrics: dict, config: "ModelConfig") -> str:
         return ""
     if metrics["prior"]["exponent"] != config.calibration.prior_exponent:
         raise ValueError("The metrics were measured with another prior.")
-    sets = {name: row["balanced_accuracy"] for name, row in measured["sets"].items()}
+    sets = {name: row["balanced_accuracy"] for name, row in measured["sets"].items() if row["balanced_accuracy"]}
+    if not sets:
+        return ""
     shares = ", ".join(f"{escape(name)} {format_percent(language, share)}" for name, share in sets.items())
     mean = format_percent(language, measured["mean"]["balanced_accuracy"])
     number = sum(int(row["n"]) for row in measured["sets"].values())
