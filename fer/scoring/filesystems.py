@@ -10,10 +10,17 @@ from pyarrow.fs import FileSystem
 
 from fer.errors import UserError
 
-NO_FILE, UNREADABLE = ": no such file.", ": cannot be read: "
-"""What follows the name of a picture in the error of one that is missing, and of one that cannot be opened."""
 FAILURES = (OSError, UnicodeError, pa.ArrowException)
 """Errors that pyarrow raises for files that are missing, unreadable or of another format."""
+
+
+class UnopenedError(UserError):
+    """A file that is missing or could not be opened or read; a later attempt may succeed."""
+
+    @classmethod
+    def from_error(cls, name: str, error: BaseException) -> "UnopenedError":
+        """Return the error of a file that exists, with the reason that the file system gave."""
+        return cls(f"{name}: cannot be read: {first_line(error)}")
 
 
 def make_absolute(name: str) -> str:
@@ -39,13 +46,13 @@ def _open_filesystem(root):
 
 @contextmanager
 def explain_read_errors(name: str) -> Iterator[None]:
-    """Raise pyarrow's errors in the block as a `UserError` that names the file."""
+    """Raise pyarrow's errors in the block as an `UnopenedError` that names the file."""
     try:
         yield
     except UserError:
         raise
     except FAILURES as error:
-        raise UserError(f"{name}{UNREADABLE}{first_line(error)}") from None
+        raise UnopenedError.from_error(name, error) from None
 
 
 def first_line(error: BaseException) -> str:

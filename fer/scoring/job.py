@@ -29,7 +29,7 @@ from fer.scoring.cluster import open_ray
 from fer.scoring.filesystems import first_line, make_absolute
 from fer.scoring.scorer import Scorer, Tally
 from fer.scoring.sources import list_pictures
-from fer.scoring.storage import Run, claim_output, list_rows
+from fer.scoring.storage import ScoringRun, claim_output, list_rows
 
 SHARD_SIZE = (16, 512)
 """Smallest and largest number of pictures in a shard. 512 pictures are seconds of work, which is the most that is lost
@@ -43,7 +43,7 @@ MAX_FAILED_SHARDS = 10
 
 
 @dataclass(frozen=True)
-class Plan:
+class ScoringPlan:
     """Pictures to answer in one run.
 
     names: names of the pictures that have no answer yet, an Arrow array of strings.
@@ -54,7 +54,7 @@ class Plan:
     already_cropped: whether each picture is one face.
     left_out: sentence on the files of the source that are left out, counted by kind; "" if there are none.
     claimed: number of pictures that another run is answering, or was answering when it was killed on another host.
-    run: the open `Run`; `run_scoring` closes it.
+    run: the open `ScoringRun`; `run_scoring` closes it.
     """
 
     names: pa.Array
@@ -65,7 +65,7 @@ class Plan:
     already_cropped: bool
     left_out: str
     claimed: int
-    run: Run
+    run: ScoringRun
 
 
 def plan_scoring(
@@ -74,7 +74,7 @@ def plan_scoring(
     folder: StrPath = "bundled",
     model: str = "bundled",
     already_cropped: bool = False,
-) -> Plan:
+) -> ScoringPlan:
     """Find the pictures that have no answer yet, and check that model and output fit; this does not start Ray.
 
     A picture that was missing or could not be opened in an earlier run has no answer, and its row is removed.
@@ -89,7 +89,7 @@ def plan_scoring(
         already_cropped: whether each picture is one face.
 
     Returns:
-        A `Plan`.
+        A `ScoringPlan`.
 
     Raises:
         UserError: if the source, the model or the output is missing or does not fit, or if the output holds the answers
@@ -101,7 +101,7 @@ def plan_scoring(
     model_file = read_litert_file(folder)
     model_file.open()  # A model that does not fit is refused here, not in a worker.
     settings = {"sha256": _digest_model(folder), "already_cropped": already_cropped}
-    run = Run(output)
+    run = ScoringRun(output)
     try:
         claim_output(run, settings, model)
         with run.planning():
@@ -115,11 +115,11 @@ def plan_scoring(
         run.close()
         raise
     answered, claimed = len(names) - len(missing), len(missing) - len(own)
-    return Plan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, run)
+    return ScoringPlan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, run)
 
 
-def run_scoring(plan: Plan, address: str | None) -> Iterator[Tally]:
-    """Answer the pictures of a `Plan` on all CPUs that Ray has, and yield the `Tally` of each shard once it is written.
+def run_scoring(plan: ScoringPlan, address: str | None) -> Iterator[Tally]:
+    """Answer the pictures of a plan on all CPUs that Ray has, and yield the `Tally` of each shard once it is written.
 
     Close this generator if you do not exhaust it: that ends the plan's run.
 

@@ -3,14 +3,15 @@
 The file has these columns:
 
 path            path as it was found or listed; `FILE#ROW` for a row of Parquet, counted from 0
-face            number of the face from 1, the largest first; null where there is no face, and then all columns that
-                follow are null, except `error` and `note`
+face            number of the face from 1, the largest first; null where there is no face, and then all columns
+                down to `confident` are null
 box             left, top, right, bottom in pixels
 label           most probable class
 probabilities   struct with one field per class
 confident       false if the answer is "not sure"
 error           reason why the picture could not be read, or `fer.recognition.records.NO_FACE`; null where there is
                 a face
+unopened        true if the picture was missing or could not be opened, so that the next run reads it again
 note            remark on a picture that was read, such as that its file lacks its last bytes
                 (`fer.images.loading.note_of`); null where there is none
 """
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 from fer.errors import UserError
 from fer.images.loading import load_image, note_of
 from fer.recognition.records import NO_FACE
+from fer.scoring.filesystems import UnopenedError
 from fer.scoring.sources import read_files, read_rows
 
 
@@ -81,7 +83,7 @@ class Scorer:
             try:
                 faces, note = self._recognize(name, content)
             except UserError as error:
-                rows.append({"path": name, "error": str(error)})
+                rows.append({"path": name, "error": str(error), "unopened": isinstance(error, UnopenedError)})
                 unread += 1
                 continue
             rows += [
@@ -92,12 +94,13 @@ class Scorer:
                     "label": face.label,
                     "probabilities": face.probabilities,
                     "confident": face.confident,
+                    "unopened": False,
                     "note": note,
                 }
                 for number, face in enumerate(faces, start=1)
             ]
             if not faces:
-                rows.append({"path": name, "error": NO_FACE, "note": note})
+                rows.append({"path": name, "error": NO_FACE, "unopened": False, "note": note})
                 faceless += 1
         file = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(rows, self.schema), file)
@@ -128,6 +131,7 @@ def _build_schema(labels):
             ("probabilities", pa.struct([(label, pa.float32()) for label in labels])),
             ("confident", pa.bool_()),
             ("error", pa.string()),
+            ("unopened", pa.bool_()),
             ("note", pa.string()),
         ]
     )

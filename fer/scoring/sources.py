@@ -18,15 +18,7 @@ from fer.errors import UserError
 from fer.images import folders
 from fer.images.archives import MAX_MEMBER_BYTES
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
-from fer.scoring.filesystems import (
-    FAILURES,
-    NO_FILE,
-    UNREADABLE,
-    explain_read_errors,
-    first_line,
-    locate,
-    make_absolute,
-)
+from fer.scoring.filesystems import FAILURES, UnopenedError, explain_read_errors, locate, make_absolute
 
 READ_AT_ONCE = 8
 """Number of pictures that an actor fetches concurrently, because object storage is slower than the networks."""
@@ -211,10 +203,10 @@ def _read_file(name):
         except UserError as error:
             return error
         except FileNotFoundError:
-            return UserError(f"{name}{NO_FILE}")
+            return UnopenedError(f"{name}: no such file.")
         except FAILURES as error:
             if pause is None or isinstance(filesystem, LocalFileSystem):
-                return UserError(f"{name}{UNREADABLE}{first_line(error)}")
+                return UnopenedError.from_error(name, error)
             time.sleep(pause)
     return _check_bytes(name, content)
 
@@ -250,7 +242,7 @@ def read_rows(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
                     break
         except (UserError, *FAILURES) as error:
             for name in wanted.values():
-                yield name, UserError(f"{name}{UNREADABLE}{first_line(error)}")
+                yield name, UnopenedError.from_error(name, error)
 
 
 def _open_rows(file, first, last):

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pd
@@ -19,9 +18,10 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, LocalFileSystem
 
 from fer.documents import to_json
-from fer.errors import UserError, one_line
+from fer.errors import UserError
 from fer.file_lock import lock
-from fer.scoring.filesystems import FAILURES, NO_FILE, UNREADABLE, explain_read_errors, first_line, locate
+from fer.recognition.records import NO_FACE
+from fer.scoring.filesystems import FAILURES, explain_read_errors, first_line, locate
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 """Types of `pyarrow.fs` file systems in which a file appears only when it is complete, and cannot be renamed."""
@@ -33,6 +33,9 @@ LOCK = "lock"
 """Name of the file in a run's folder that the run's process has locked; it holds the name of the host."""
 CLAIM = "claim"
 """Name of the Parquet file in a run's folder with the names of the pictures that the run is going to answer."""
+
+_STATE = pa.schema([("path", pa.large_string()), ("error", pa.string()), ("unopened", pa.bool_())])
+"""Columns that tell which pictures have an answer; those that a file lacks are null."""
 
 
 class Destination(NamedTuple):
@@ -70,7 +73,7 @@ class Destination(NamedTuple):
         filesystem.move(temporary, target)
 
 
-class Run:
+class ScoringRun:
     """A run with its folder in the output, from its plan to its end.
 
     Args:
@@ -139,11 +142,12 @@ class Run:
         filesystem, _ = locate(self.destination.output)
         with _explain_write_errors(self.destination.output):
             for shard in _list_shards(self.destination.output) if len(names) else []:
+                paths, unopened = _read_states([shard], filesystem)
+                removed = pc.and_(unopened, pc.is_in(paths, names))
+                if not pc.any(removed).as_py():
+                    continue
                 with pq.ParquetFile(shard, filesystem=filesystem) as file:
-                    kept = pc.invert(_find_unopened(file.read(["path", "error"]), names))
-                    if pc.all(kept).as_py():
-                        continue
-                    rows = file.read().filter(kept)
+                    rows = file.read().filter(pc.invert(removed))
                 if not len(rows):
                     filesystem.delete_file(shard)
                     continue
@@ -176,7 +180,7 @@ def _remove_dead(folder):
         return False
 
 
-def claim_output(run: Run, settings: dict[str, Any], model: str) -> None:
+def claim_output(run: ScoringRun, settings: dict[str, Any], model: str) -> None:
     """Write a file into the output that describes its answers, unless the output has one.
 
     Args:
@@ -235,38 +239,20 @@ def list_rows(output: str) -> Rows:
     """Return the names of the pictures that have a row in the output."""
     filesystem, _ = locate(output)
     with explain_read_errors(output):
-        shards = _list_shards(output)
-        if not shards:
-            return Rows(*[pa.array([], pa.large_string())] * 2)
-        table = pd.dataset(shards, filesystem=filesystem, format="parquet").to_table(columns=["path", "error"])
-        unopened, names = _find_unopened(table), table["path"].cast(pa.large_string()).combine_chunks()
+        names, unopened = _read_states(_list_shards(output), filesystem)
         return Rows(names.filter(pc.invert(unopened)), names.filter(unopened))
 
 
-def _find_unopened(rows, names=None):
-    """Return which rows say that their picture was missing or could not be opened, an Arrow array of booleans.
+def _read_states(shards, filesystem):
+    """Return the names in the rows of shards, and whether each was not opened, as two Arrow arrays.
 
-    Args:
-        rows: table with the columns `path` and `error`.
-        names: names of the pictures that count; None for all.
+    The rows of fer 0.2 lack the column `unopened`. Of these, each picture that was not read counts as unopened, so that
+    it is read once more: whether it was missing or is broken, its error tells only people.
     """
-    errors = rows["error"]
-    suspects = [pc.match_substring(errors, NO_FILE), pc.match_substring(errors, UNREADABLE)]
-    mask = np.array(pc.fill_null(pc.or_(*suspects), False))
-    if names is not None:
-        mask &= np.array(pc.is_in(rows["path"].cast(pa.large_string()), names))
-    few = rows.filter(pa.array(mask)).to_pylist()
-    mask[mask] = [_says_unopened(row["path"], row["error"]) for row in few]
-    return pa.array(mask)
-
-
-def _says_unopened(name, error):
-    """Return whether an error says that the picture of a name could not be opened."""
-    name = one_line(name)  # As in the error.
-    if error.startswith(f"{name}: "):
-        return error[len(name) :].startswith((NO_FILE, UNREADABLE))
-    place, found, _ = error.partition(UNREADABLE)
-    return bool(found) and name.startswith(place)  # The error names the storage alone, such as `s3://bucket/`.
+    rows = pd.dataset(shards, _STATE, format="parquet", filesystem=filesystem).to_table().combine_chunks()
+    unread = pc.fill_null(pc.not_equal(rows["error"], NO_FACE), False)
+    states = rows["path"], pc.coalesce(rows["unopened"], unread)
+    return tuple(column.combine_chunks() for column in states)
 
 
 def _write(filesystem, path, content):

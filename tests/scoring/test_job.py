@@ -36,6 +36,35 @@ def test_pictures_that_could_not_be_opened_are_read_again_and_have_one_row(score
     rows = read_output(output)
     assert len(rows) == len({row["path"] for row in rows}) == 5
     assert {Path(row["path"]).name for row in rows if row["error"] is None} == {there.name, late.name, later.name}
+    assert {Path(row["path"]).name: row["unopened"] for row in rows} == {
+        there.name: False,
+        late.name: False,
+        later.name: False,
+        "broken: cannot be read: no.png": False,
+        "faces": True,
+    }
+
+
+def test_an_output_without_the_column_unopened_has_its_unread_pictures_read_once_more(score, faces, tmp_path):
+    folder, output, listed = faces(1), tmp_path / "scored", tmp_path / "list.txt"
+    (there,) = folder.rglob("*.png")
+    (tmp_path / "broken.png").write_text("no picture")
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "wall.png")
+    listed.write_text(f"{there}\n{tmp_path / 'broken.png'}\n{tmp_path / 'late.png'}\n{tmp_path / 'wall.png'}")
+    assert score(listed, output)["unread"] == 2
+    (shard,) = output.glob("*.parquet")
+    pq.write_table(pq.read_table(shard).drop_columns(["unopened"]), shard)
+    (tmp_path / "late.png").write_bytes(there.read_bytes())
+    again = score(listed, output)
+    assert (again["pictures"], again["unread"], again["faces"]) == (2, 1, 1)
+    assert score(listed, output) is None
+    rows = [row for shard in output.glob("*.parquet") for row in pq.read_table(shard).to_pylist()]
+    assert sorted((Path(row["path"]).name, row.get("unopened")) for row in rows) == [
+        (there.name, None),
+        ("broken.png", False),
+        ("late.png", False),
+        ("wall.png", None),
+    ]
 
 
 def test_pictures_that_cannot_be_decoded_stay_answered(score, faces, tmp_path):

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 from conftest import draw_face
 
 from fer.scoring import job as scoring
-from fer.scoring.storage import DESCRIPTION, Run
+from fer.scoring.storage import DESCRIPTION, ScoringRun
 from scoring.conftest import check_refusal
 
 
@@ -72,7 +72,7 @@ def test_answers_of_a_run_that_ends_while_another_begins_are_not_given_twice(fac
 
 def test_a_run_plans_while_no_other_one_does(faces, tmp_path, monkeypatch):
     """Two runs that began together claimed the same pictures."""
-    claim, locked = Run.claim, []
+    claim, locked = ScoringRun.claim, []
 
     def can_lock(output):
         with open(f"{output}/{DESCRIPTION}") as file:
@@ -86,7 +86,7 @@ def test_a_run_plans_while_no_other_one_does(faces, tmp_path, monkeypatch):
         locked.append(not can_lock(tmp_path / "scored"))
         claim(self, names)
 
-    monkeypatch.setattr(Run, "claim", claim_locked)
+    monkeypatch.setattr(ScoringRun, "claim", claim_locked)
     scoring.plan_scoring(str(faces(2)), str(tmp_path / "scored")).run.close()
     assert locked == [True]
     assert can_lock(tmp_path / "scored")
