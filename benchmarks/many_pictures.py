@@ -51,7 +51,7 @@ def main():
     for name, (side, place, already_cropped) in KINDS.items():
         file = io.BytesIO()
         photo.crop(place).resize((side, side), Image.Resampling.LANCZOS).save(file, "JPEG", quality=90)
-        pictures = [Found(str(number), PurePosixPath("a"), file.getvalue(), 0) for number in range(COUNT)]
+        pictures = [Found(str(number), PurePosixPath("a"), file.getvalue()) for number in range(COUNT)]
         rates, work = {one_at_a_time: [], together: []}, {one_at_a_time: [], together: []}
         for _ in range(RUNS):
             for read in rates:

@@ -143,10 +143,9 @@ class _Report:
     def _draw(self, answer):
         from fer.images.drawing import draw_faces
 
-        # The names of files in a zip must not lead out of the folder.
-        parts = [part for part in answer.found.place.parts if part.strip("./\\")]
-        if len(self._options.photos) > 1 and _has_many(source := self._options.photos[answer.found.source]):
-            parts.insert(0, Path(source).resolve().name)
+        found, several = answer.found, len(self._options.photos) > 1
+        # The names of zips' addresses, and of files in a zip, must not lead out of the folder.
+        parts = [part for part in (found.container if several else "", *found.place.parts) if part.strip("./\\")]
         *parents, name = parts or ["picture"]
         folder = Path(self._options.annotated, *parents)
         stem, suffix = (name[:-4], name[-4:]) if name.lower().endswith(".jpg") else (name, ".jpg")
@@ -237,10 +236,6 @@ def _shorten(stem):
     """Return a name without its suffix, cut after `MAX_STEM` bytes."""
     content = os.fsencode(stem)
     return stem if len(content) <= MAX_STEM else content[:MAX_STEM].decode("utf-8", "ignore")
-
-
-def _has_many(source):
-    return os.path.isdir(source) or Path(source).suffix.lower() == ".zip"
 
 
 def _count(number, noun):

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ from fer.errors import UserError, check
 from fer.images import folders
 from fer.images.archives import (
     MAX_MEMBER_BYTES,
+    is_zip,
     list_members,
     open_member,
     open_zip,
@@ -73,10 +73,10 @@ def open_source(
         raise DataError(f"{path}: no such file or folder. {EXPECTED}")
     if path.is_dir():
         container = _open_folder(path, how)
-    elif path.suffix.lower() in TABLE_SUFFIXES or not zipfile.is_zipfile(path) and looks_like_table(_read_start(path)):
-        container = _open_table(path, how, Counter())
     else:
-        container = _open_zip(path, how)
+        start = _read_start(path)
+        is_table = path.suffix.lower() in TABLE_SUFFIXES or not is_zip(start) and looks_like_table(start)
+        container = _open_table(path, how, Counter()) if is_table else _open_zip(path, how)
     with container as source:
         yield source
 

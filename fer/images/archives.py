@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from fer.errors import UserError
-from fer.images.formats import HEAD_BYTES, pick_pictures
+from fer.images.formats import HEAD_BYTES, find_formats, pick_pictures
 from fer.images.loading import MAX_PIXELS
 
 PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -37,9 +37,18 @@ FAILURES = (
 UnicodeDecodeError for a name."""
 
 
-def is_zip(head: bytes) -> bool:
-    """Return whether a file that begins with these bytes is a zip."""
-    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+def is_zip(head: bytes, name: str = "") -> bool:
+    """Return whether a file is a zip, by its content.
+
+    A file named .zip whose content is neither a zip nor a picture is a broken zip: opening it gives the fitting error.
+
+    Args:
+        head: first `fer.images.formats.HEAD_BYTES` bytes of the file; b"" if it cannot be read.
+        name: name of the file; "" to tell by the content alone.
+    """
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return True
+    return bool(head) and name.lower().endswith(".zip") and not find_formats(head)
 
 
 @contextmanager

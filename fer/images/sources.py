@@ -46,13 +46,13 @@ class Found(NamedTuple):
     name: its path, its path in a zip after the path of the zip, or its web address.
     place: its path below the folder or zip that contains it; for a single file, its name.
     content: its path, its bytes, or the `UserError` that says why it cannot be read.
-    source: index of the argument by which it was found.
+    container: name of the folder or zip that was given and contains it; "" for a single file.
     """
 
     name: str
     place: PurePosixPath
     content: str | bytes | UserError
-    source: int
+    container: str = ""
 
     def load(self) -> Image.Image:
         """Decode the picture as `fer.images.loading.load_image` does.
@@ -80,13 +80,13 @@ def find_pictures(
         note: function that is called with the name of each folder or zip that has other files or no pictures, and with
             a sentence on it, such as `photos: 12 files left out: 7 .mov, 5 .txt.`
     """
-    for number, source in enumerate(sources):
+    for source in sources:
         try:
-            yield from _find(source, number, note)
+            yield from _find(source, note)
         except UserError as error:
-            yield Found(source, _place(source), error, number)
+            yield Found(source, _place(source), error)
         except OSError as error:
-            yield Found(source, _place(source), ImageError(f"{source}: cannot be read ({error.strerror})."), number)
+            yield Found(source, _place(source), ImageError(f"{source}: cannot be read ({error.strerror})."))
 
 
 def count_pictures(sources: Iterable[str]) -> int:
@@ -98,59 +98,60 @@ def count_pictures(sources: Iterable[str]) -> int:
             if is_address(source) or not (path.is_dir() or path.is_file()):
                 total += 1
             else:
-                total += sum(1 for _ in _find(source, 0, lambda source, message: None, unpack=False))
+                total += sum(1 for _ in _find(source, lambda source, message: None, unpack=False))
         except UserError:
             total += 1
     return total
 
 
-def _find(source, number, note, unpack=True):
+def _find(source, note, unpack=True):
     if is_address(source):
         with _temporary_file(lambda file: file.write(fetch_file(source, MAX_FETCHED_BYTES))) as path:
-            yield from _of_file(path, source, number, note, temporary=True)
+            yield from _of_file(path, source, note, temporary=True)
     elif source == STANDARD_INPUT:
         if sys.stdin is None:
             raise UserError("Standard input (`-`) must be open. Received: none")
         with _temporary_file(partial(_copy, sys.stdin.buffer, source)) as path:
-            yield from _of_file(path, source, number, note, temporary=True)
+            yield from _of_file(path, source, note, temporary=True)
     elif os.path.isdir(source):
-        yield from _of_folder(source, number, note)
+        yield from _of_folder(source, note)
     elif _is_pipe(source):
         with open(source, "rb") as pipe, _temporary_file(partial(_copy, pipe, source)) as path:
-            yield from _of_file(path, source, number, note, temporary=True)
+            yield from _of_file(path, source, note, temporary=True)
     else:
-        yield from _of_file(source, source, number, note, unpack)
+        yield from _of_file(source, source, note, unpack)
 
 
-def _of_file(path, name, number, note, unpack=True, temporary=False):
-    if is_zip(read_head(path)):
-        yield from _of_zip(path, name, number, note, unpack)
+def _of_file(path, name, note, unpack=True, temporary=False):
+    if is_zip(read_head(path), _place(name).name):
+        yield from _of_zip(path, name, note, unpack)
     else:
         content = read_file(path, name, MAX_MEMBER_BYTES) if temporary else path
-        yield Found(name, _place(name), content, number)
+        yield Found(name, _place(name), content)
 
 
-def _of_folder(folder, number, note):
-    left_out, found = Counter(), 0
+def _of_folder(folder, note):
+    container, left_out, found = Path(folder).resolve().name, Counter(), 0
     for here, problem, files in walk_folder(folder):
         if problem:
-            yield Found(here, _place(here), ImageError(f"{here}: cannot be read ({problem})."), number)
+            yield Found(here, _place(here), ImageError(f"{here}: cannot be read ({problem})."), container)
         pictures, others = pick_pictures(files, lambda name, here=here: read_head(os.path.join(here, name)))
         left_out.update(others)
         found += len(pictures)
         for name in pictures:
             path = os.path.join(here, name)
-            yield Found(path, PurePosixPath(Path(os.path.relpath(path, folder)).as_posix()), path, number)
+            yield Found(path, PurePosixPath(Path(os.path.relpath(path, folder)).as_posix()), path, container)
     if message := describe_contents(folder, "folder", found, left_out):
         note(folder, message)
 
 
-def _of_zip(path, name, number, note, unpack):
+def _of_zip(path, name, note, unpack):
     with open_zip(path, name) as archive:
         members, left_out = pick_members(archive, list_members(archive))
         for member in members:
             full = f"{name}/{member.filename}"
-            yield Found(full, PurePosixPath(member.filename), _unpack(archive, member, full) if unpack else b"", number)
+            content = _unpack(archive, member, full) if unpack else b""
+            yield Found(full, PurePosixPath(member.filename), content, _place(name).name)
     if message := describe_contents(name, "zip", len(members), left_out):
         note(name, message)
 

@@ -78,6 +78,12 @@ def test_a_zip_is_recognized_by_its_content(tmp_path, png):
     assert batch.open_picture(picture, load_image).size == (20, 10)
 
 
+def test_a_picture_named_zip_is_a_picture(tmp_path, png):
+    (tmp_path / "a.zip").write_bytes(png)
+    (picture,) = batch.list_pictures([tmp_path / "a.zip"]).pictures
+    assert batch.open_picture(picture, load_image).size == (20, 10)
+
+
 def test_two_files_with_the_same_name_are_two_pictures(tmp_path, png):
     path = write_zip(tmp_path / "twice.zip", {"a.png": png, "b.png": b"another"})
     path.write_bytes(path.read_bytes().replace(b"b.png", b"a.png"))

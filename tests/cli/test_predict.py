@@ -111,6 +111,15 @@ def test_annotated_pictures_have_distinct_names_below_the_folder(photos, tmp_pat
     assert not [path for path in tmp_path.rglob(".fer-*")]
 
 
+def test_annotated_pictures_of_zips_of_any_name_have_a_folder_each(photos, tmp_path):
+    for name in ("first", "second"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.write(photos / "face.jpg", "face.jpg")
+    out = tmp_path / "drawn"
+    assert main(["predict", str(tmp_path / "first"), str(tmp_path / "second"), "--annotated", str(out)]) == 0
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.jpg")) == ["first/face.jpg", "second/face.jpg"]
+
+
 def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, capsys):
     face = photos / "face.jpg"
     rule = "`--csv` must be a file that is not read"

@@ -140,6 +140,36 @@ def test_a_zip_of_any_name_is_read_without_following_its_paths(tmp_path):
         broken.load()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"PK not really", "not a zip that can be read"), (b"", "the file is empty"), (None, "no such file")],
+)
+def test_a_broken_file_named_zip_is_reported(tmp_path, content, message):
+    path = tmp_path / "photos.ZIP"
+    if content is not None:
+        path.write_bytes(content)
+    (found,), _ = find(path)
+    with pytest.raises(UserError, match=rf"photos\.ZIP: {message}"):
+        found.load()
+
+
+def test_a_picture_named_zip_is_a_picture(tmp_path):
+    (tmp_path / "photo.zip").write_bytes(PNG)
+    (found,), _ = find(tmp_path / "photo.zip")
+    assert found.load().size == (8, 6)
+
+
+def test_pictures_name_the_folder_or_zip_that_contains_them(folder, tmp_path, monkeypatch):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("b/c.png", PNG)
+    (tmp_path / "first").write_bytes(packed.getvalue())
+    monkeypatch.setattr(sources, "fetch_file", lambda url, most: packed.getvalue())
+    given = [folder, tmp_path / "first", "https://example.org/a/second.zip?size=large", folder / "z.png"]
+    containers = [picture.container for path in given for picture in find(path)[0][:1]]
+    assert containers == ["photos", "first", "second.zip", ""]
+
+
 def test_a_folder_without_pictures_has_a_note(tmp_path):
     assert find(tmp_path) == ([], [f"{tmp_path}: no pictures in this folder."])
 

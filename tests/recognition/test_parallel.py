@@ -31,7 +31,7 @@ class Drawn(Found):
 
 
 def drawn(*widths):
-    return [Drawn(str(number), PurePosixPath("a"), width, 0) for number, width in enumerate(widths)]
+    return [Drawn(str(number), PurePosixPath("a"), width) for number, width in enumerate(widths)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 15, 16, 40, 200])

@@ -61,7 +61,7 @@ def list_pictures(paths: Iterable[str | Path], names: Sequence[str] | None = Non
     paths = [Path(path) for path in paths]
     _check_count(len(paths))
     for path, name in zip(paths, names or [path.name for path in paths], strict=True):
-        if path.suffix.lower() == ".zip" or is_zip(read_head(path)):
+        if is_zip(read_head(path), name):
             try:
                 _list_zip(path, name, listing)
             except UserError as error:
