@@ -16,6 +16,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+from fer.detection.boxes import measure_areas, measure_overlaps
 from fer.errors import UserError, check_finite
 from fer.fair_lock import FairLock
 
@@ -121,7 +122,7 @@ class FaceDetector:
         found, others = _merge(far), _merge(near)
         _, same = _compare(_boxes(others), _boxes(found))
         found += [face for face, known in zip(others, same.any(axis=1), strict=True) if not known]
-        return [found[index] for index in np.argsort(-_areas(_boxes(found)), kind="stable")]
+        return [found[index] for index in np.argsort(-measure_areas(_boxes(found)), kind="stable")]
 
     def _look(self, picture, longer, side, min_score):
         # The lock is held for one pass, not for all passes of a picture, so that other pictures take turns with it.
@@ -184,11 +185,6 @@ def _boxes(faces):
     return np.array([face.box for face in faces], float).reshape(-1, 4)
 
 
-def _areas(boxes):
-    """Return the areas of boxes `(..., 4)`; a box with a negative side has the area 0."""
-    return (boxes[..., 2:] - boxes[..., :2]).clip(0).prod(axis=-1)
-
-
 def _compare(ones, others):
     """Compare boxes `(n, 4)` with others `(m, 4)`.
 
@@ -196,11 +192,7 @@ def _compare(ones, others):
         The intersection over union of each pair, float `(n, m)`; and whether the two belong to the same face because
         they overlap or one lies in the other, bool `(n, m)`.
     """
-    ones, others = ones[:, None], others[None]
-    corners = np.maximum(ones[..., :2], others[..., :2]), np.minimum(ones[..., 2:], others[..., 2:])
-    common, areas = _areas(np.concatenate(corners, axis=-1)), (_areas(ones), _areas(others))
-    overlaps = common / (sum(areas) - common).clip(1e-9)
-    inside = common / np.minimum(*areas).clip(1e-9)
+    overlaps, inside = measure_overlaps(ones[:, None], others[None])
     return overlaps, (overlaps > MAX_OVERLAP) | (inside > MAX_INSIDE)
 
 

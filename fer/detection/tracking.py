@@ -13,6 +13,7 @@ import numpy as np
 
 from fer.detection.assignment import assign
 from fer.detection.blazeface import allows_confident_answer
+from fer.detection.boxes import measure_overlaps
 
 SMOOTHING_SECONDS = 0.5
 """Time constant of the smoothing: after this time an answer is 63 % of the way to a new expression, after three times
@@ -166,8 +167,7 @@ def likeness(one: np.ndarray | tuple, other: np.ndarray | tuple) -> np.ndarray:
         Float array `(...)`.
     """
     (start, end), (other_start, other_end) = (np.split(np.asarray(box, float), 2, axis=-1) for box in (one, other))
-    common = (np.minimum(end, other_end) - np.maximum(start, other_start)).clip(0).prod(axis=-1)
-    union = (end - start).prod(axis=-1) + (other_end - other_start).prod(axis=-1) - common
+    overlaps, _ = measure_overlaps(one, other)
     distance = (((start + end - other_start - other_end) / 2) ** 2).sum(axis=-1)
     diagonal = ((np.maximum(end, other_end) - np.minimum(start, other_start)) ** 2).sum(axis=-1)
-    return common / union - distance / diagonal
+    return overlaps - distance / diagonal

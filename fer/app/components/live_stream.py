@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fer.app.components.live_view import CHART_SECONDS
 from fer.detection.blazeface import LIVE_SIDE
+from fer.detection.boxes import measure_areas
 from fer.detection.tracking import FaceTracker, TrackedFace
 from fer.models.calibration import Calibration
 
@@ -64,7 +65,7 @@ class StreamState:
     def _choose(self, faces):
         """Follow the same face as before while it is in sight and nearly as large as the largest; else the largest."""
         same = [face for face in faces if self._chosen and face.number == self._chosen.number]
-        if same and _area(faces[0]) < CLEARLY_LARGER * _area(same[0]):
+        if same and measure_areas(faces[0].box) < CLEARLY_LARGER * measure_areas(same[0].box):
             self._chosen = same[0]
         elif faces:
             self._chosen = faces[0]
@@ -96,8 +97,3 @@ class StreamState:
             return None
         frames = (len(self._answers) - 1) / (end - self._answers[0][0])
         return frames, sum(took for _, took in self._answers) / len(self._answers)
-
-
-def _area(face):
-    left, top, right, bottom = face.box
-    return (right - left) * (bottom - top)
