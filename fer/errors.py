@@ -1,10 +1,5 @@
 """Errors that the user of a command, a page or the API can correct, and the checks that raise them."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import numpy as np
-
 
 class UserError(ValueError):
     """A mistake in the user's input. Its message is one line for that user: the rule, and what was received.
@@ -35,19 +30,3 @@ def check(holds: object, name: str, rule: str, received: object) -> None:
 def one_line(text: str) -> str:
     """Return a text on one line: each character that is not printable, such as a line break, becomes a space."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def check_finite(answers: "np.ndarray") -> "np.ndarray":
-    """Return the output of a network, a float array of any shape, if all of its values are finite.
-
-    Raises:
-        UserError: if a value is NaN or infinite.
-    """
-    import numpy as np
-
-    if not np.isfinite(answers).all():
-        received = answers[~np.isfinite(answers)].flat[0]
-        raise UserError(
-            f"A network must return finite numbers. Train, export or download the model again. Received: {received}"
-        )
-    return answers

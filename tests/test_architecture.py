@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = (
-    ("errors", "labels", "documents", "paths", "outputs", "fair_lock", "file_lock", "resources"),
+    ("errors", "labels", "documents", "paths", "outputs", "litert", "file_lock", "resources"),
     ("images",),
     ("detection",),
     ("models",),

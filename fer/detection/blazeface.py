@@ -7,7 +7,6 @@ MediaPipe's published graphs `face_detection_short_range` and `face_detection_ba
 
 import hashlib
 import math
-import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,8 +16,8 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from fer.detection.boxes import measure_areas, measure_overlaps
-from fer.errors import UserError, check_finite
-from fer.fair_lock import FairLock
+from fer.errors import UserError
+from fer.litert import THREADS, FairLock, check_finite
 
 NETWORKS = Path(__file__).parent / "weights"
 """Folder of the networks' files."""
@@ -41,8 +40,6 @@ MAX_OVERLAP = 0.3
 """Intersection over union above which two boxes are the same face; MediaPipe's `min_suppression_threshold`."""
 MAX_INSIDE = 0.6
 """Share of a box's area above which a box that lies in another belongs to the same face."""
-THREADS = min(2, os.cpu_count() or 1)
-"""Number of threads of LiteRT per pass. Two halve the time; the networks are too small to gain from more."""
 FAR_SIDE = 256
 """Side of the far network's own input in pixels."""
 MIN_REGION = 300

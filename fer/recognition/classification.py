@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fer.errors import check_finite
+from fer.litert import check_finite
 
 BATCH_SIZE, BATCH_PIXELS = 64, 256 * 64**2
 """Largest numbers of faces and of pixels in one forward pass. They limit the memory, and the time that other threads

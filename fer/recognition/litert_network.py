@@ -15,8 +15,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.schema_py_generated import Model
 
-from fer.detection.blazeface import THREADS
-from fer.fair_lock import FairLock
+from fer.litert import THREADS, FairLock
 from fer.models.calibration import Calibration
 from fer.models.config import EXPORTS, ExportRecord, ModelConfig, ModelFolderError, load_config
 from fer.models.conversion import convert_once

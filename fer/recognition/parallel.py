@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from fer.detection.blazeface import THREADS
 from fer.errors import UserError
 from fer.images.loading import note_of
 from fer.images.sources import Found
+from fer.litert import THREADS
 from fer.recognition.recognizer import FaceList, Recognizer
 
 BATCH = 16

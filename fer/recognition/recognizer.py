@@ -12,9 +12,10 @@ from itertools import islice
 import numpy as np
 
 from fer.detection.alignment import crop_face
-from fer.detection.blazeface import THREADS, FaceDetector, allows_confident_answer
-from fer.errors import UserError, check_finite
+from fer.detection.blazeface import FaceDetector, allows_confident_answer
+from fer.errors import UserError
 from fer.images.loading import Photo, grey_square, to_image
+from fer.litert import THREADS, check_finite
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.model_folder import find_model
 from fer.paths import StrPath

@@ -11,9 +11,9 @@ from fer.cli.commands import main
 from fer.detection import blazeface as faces_module
 from fer.detection.blazeface import DetectedFace, _merge
 from fer.detection.tracking import FaceTracker
-from fer.fair_lock import FairLock
 from fer.images.clips import Frame
 from fer.labels import EMOTIONS
+from fer.litert import FairLock
 from fer.models.calibration import UNCALIBRATED
 from fer.recognition.classification import classify
 from fer.recognition.clip_reading import read_faces
