@@ -1,6 +1,7 @@
 """Locks between processes, on files and folders. The system releases them when a process ends, even if it is killed."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -61,3 +62,25 @@ def locked_folder(folder: StrPath) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def remove_dead_folder(folder: StrPath, name: str, owner: str | None = None) -> bool:
+    """Remove a folder if the process that locked a file in it has ended, and return whether it was removed.
+
+    Args:
+        folder: path of the folder.
+        name: name of the file, which the process keeps locked for as long as it lives.
+        owner: content that the file must have, such as the name of this host; None for any.
+
+    Raises:
+        OSError: if there is no such file, or if the folder cannot be removed.
+    """
+    with open(os.path.join(folder, name)) as file:
+        try:
+            ended = lock(file, wait=False)
+        except BlockingIOError:
+            return False
+        if not ended or owner not in (None, file.read()):
+            return False
+        shutil.rmtree(folder)
+    return True

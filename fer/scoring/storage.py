@@ -3,12 +3,10 @@
 import io
 import json
 import os
-import shutil
 import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -19,7 +17,7 @@ from pyarrow.fs import FileSelector, LocalFileSystem
 
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.file_lock import lock
+from fer.file_lock import lock, remove_dead_folder
 from fer.recognition.records import NO_FACE
 from fer.scoring.filesystems import FAILURES, explain_read_errors, first_line, locate
 
@@ -121,7 +119,7 @@ class ScoringRun:
             for file in filesystem.get_file_info(FileSelector(path)) if own else []:
                 if not file.base_name.startswith(RUN_PREFIX) or file.base_name == own or file.is_file:
                     continue
-                if isinstance(filesystem, LocalFileSystem) and _remove_dead(Path(file.path)):
+                if isinstance(filesystem, LocalFileSystem) and _remove_dead(file.path):
                     continue
                 if filesystem.get_file_info(f"{file.path}/{CLAIM}").is_file:
                     with suppress(FileNotFoundError):  # The other run ends at this moment.
@@ -171,11 +169,7 @@ def _remove_dead(folder):
     Only a run on this host is known to be dead: if it lived, its process would hold the lock.
     """
     try:
-        with (folder / LOCK).open() as file:
-            if not lock(file, wait=False) or file.read() != socket.gethostname():
-                return False
-            shutil.rmtree(folder)
-            return True
+        return remove_dead_folder(folder, LOCK, socket.gethostname())
     except OSError:
         return False
 

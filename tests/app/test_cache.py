@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from conftest import wait_for
-from filelock import FileLock
 
 from fer.app.server import cache
 from fer.app.server.cache import LOCK, make_cache, make_scratch, open_upload, remove_dead, sweep, sweep_leftovers
@@ -32,7 +31,7 @@ def make(monkeypatch, tmp_path):
 def abandon(folder):
     """Leave a cache folder as a killed app does, with a photo in it and without a lock, and return its path."""
     path = Path(folder.name)
-    folder.lock.release()
+    folder.lock.close()
     (path / "upload").mkdir()
     (path / "upload" / "photo.jpg").write_bytes(b"a face")
     return path
@@ -46,6 +45,16 @@ def test_folders_of_killed_apps_are_deleted_and_those_of_running_apps_are_not(ma
     assert Path(alive.name, "photo.jpg").exists()
     assert Path(own.name).exists()
     assert not caplog.records
+
+
+def test_where_there_are_no_locks_no_folder_of_another_app_is_deleted(make, monkeypatch):
+    def refuse(file, operation):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fer.file_lock.fcntl.flock", refuse)
+    other, own = make(), make()
+    remove_dead(own)
+    assert Path(other.name).exists()
 
 
 def test_an_app_deletes_folders_of_killed_apps_when_it_starts(make):
@@ -73,7 +82,7 @@ def test_files_and_folders_of_others_are_kept(make, tmp_path):
     for folder in (photos, elsewhere):
         folder.mkdir()
         (folder / "photo.jpg").write_bytes(b"a face")
-    FileLock(elsewhere / LOCK).acquire().lock.release()
+    (elsewhere / LOCK).touch()
     (tmp_path / "fer-link").symlink_to(elsewhere)
     (tmp_path / "fer-notes.txt").write_text("notes")
     remove_dead(make())
@@ -106,7 +115,7 @@ def test_a_scratch_folder_lies_beside_the_cache_and_is_deleted_after_a_crash(mak
         assert Path(scratch).exists()  # Its process is alive.
     assert not Path(scratch).exists()
     left = make_scratch()
-    left.lock.release()  # As if its process had been killed.
+    left.lock.close()  # As if its process had been killed.
     remove_dead(first)
     assert not Path(left.name).exists()
 

@@ -8,17 +8,16 @@ deleted by the next process that starts.
 import logging
 import math
 import os
-import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from fer.errors import UserError
+from fer.file_lock import lock, remove_dead_folder
 
 PREFIX = "fer-"
 """Prefix of the folder's name."""
@@ -133,15 +132,11 @@ def remove_dead(folder: tempfile.TemporaryDirectory) -> None:
     """
     own = Path(folder.name)
     for other in own.parent.glob(f"{PREFIX}*"):
-        lock = other / LOCK
         try:
             # Another user's folder is left alone: it may be a link to elsewhere.
-            if other == own or other.is_symlink() or lock.lstat().st_uid != own.lstat().st_uid:
-                continue
-            with FileLock(lock, blocking=False):
-                shutil.rmtree(other)
-        # In this order: its process is alive, it was deleted meanwhile, or `make_cache` did not create it.
-        except (Timeout, FileNotFoundError, NotADirectoryError):
+            if other != own and not other.is_symlink() and (other / LOCK).lstat().st_uid == own.lstat().st_uid:
+                remove_dead_folder(other, LOCK)
+        except (FileNotFoundError, NotADirectoryError):  # It was deleted meanwhile, or `make_cache` did not create it.
             continue
         except OSError as error:
             LOG.warning("What an earlier run of the app left behind cannot be deleted: %s", error)
@@ -158,11 +153,10 @@ def _try(task, *arguments):
 def _make_locked(parent):
     while True:
         folder = tempfile.TemporaryDirectory(prefix=PREFIX, dir=parent, ignore_cleanup_errors=True)
-        folder.lock = FileLock(Path(folder.name, LOCK))  # Released with the folder.
-        try:
-            folder.lock.acquire(blocking=False)
-        except Timeout:
-            continue
-        # `remove_dead` of another process may have deleted the file before it was locked.
-        if Path(folder.name, LOCK).exists():
-            return folder
+        folder.lock = open(Path(folder.name, LOCK), "x")  # noqa: SIM115 - open as long as the folder is used
+        weakref.finalize(folder, folder.lock.close)
+        # `remove_dead` of another process may lock the file first, or may have deleted it before it is locked here.
+        with suppress(BlockingIOError):
+            lock(folder.lock, wait=False)
+            if Path(folder.name, LOCK).exists():
+                return folder
