@@ -65,18 +65,19 @@ def run(options: Namespace) -> int:
     model_file = read_litert_file(source.folder)
     load = partial(Recognizer.open, model_file, str(source))
     with ExitStack() as stack:
-        report, notes = _Report(options, str(source)), []
+        add_rows, notes = None, []
         if options.csv:
             path = stack.enter_context(written_whole(options.csv))
             # Bytes of a file name that are not UTF-8 are written as escapes.
             file = stack.enter_context(path.open("w", encoding="utf-8", errors="backslashreplace", newline=""))
-            report.add_rows = start_photos_csv(file, model_file.config.labels)
+            add_rows = start_photos_csv(file, model_file.config.labels)
         bar = stack.enter_context(_progress(options.photos))
-        report.print = partial(_print, bar)
+        write = partial(_print, bar)
+        report = _Report(options, str(source), write, add_rows)
 
         def note(source, message):
             notes.append((source, message))
-            report.print(printed(message), sys.stderr)
+            write(printed(message), sys.stderr)
 
         pictures = find_pictures(options.photos, note)
         for answer in recognize_in_parallel(pictures, load, options.already_cropped, keep=bool(options.annotated)):
@@ -84,8 +85,8 @@ def run(options: Namespace) -> int:
             bar.update()
             if not (options.csv or options.annotated) and nobody_reads():
                 break
-        if options.csv:
-            report.add_rows(note_rows(notes))
+        if add_rows:
+            add_rows(note_rows(notes))
     if options.csv or options.annotated:
         print(report.summary(), file=sys.stderr if options.json else stream_beside(options.csv))
         tell_written(options.csv, options.annotated)
@@ -98,17 +99,17 @@ class _Report:
     Args:
         options: options of the command line.
         model: name of the model.
+        write: function that prints a text, by default to standard output, else to the file of its second argument.
+        add_rows: function that writes rows to the CSV file, or None.
 
     Attributes:
-        add_rows: function that writes rows to the CSV file, or None.
-        print: function like the built-in `print`.
         pictures, faces, unread, undrawn: numbers so far of pictures, of faces, of unreadable pictures, and of annotated
             pictures that could not be written.
     """
 
-    def __init__(self, options, model):
+    def __init__(self, options, model, write, add_rows=None):
         self.pictures = self.faces = self.unread = self.undrawn = 0
-        self.add_rows, self.print = None, print
+        self._write, self._add_rows = write, add_rows
         self._options, self._model, self._taken = options, model, set()
 
     def add(self, answer):
@@ -120,19 +121,19 @@ class _Report:
         self.faces += len(faces)
         if answer.problem:
             self.unread += 1
-            self.print(answer.problem, sys.stderr)
-        if self.add_rows:
-            self.add_rows(photo_rows(name, faces, answer.problem, answer.note))
+            self._write(answer.problem, sys.stderr)
+        if self._add_rows:
+            self._add_rows(photo_rows(name, faces, answer.problem, answer.note))
         if self._options.json:
-            self.print(to_json(photo_record(name, answer, faces, self._model, answer.problem or answer.note)))
+            self._write(to_json(photo_record(name, answer, faces, self._model, answer.problem or answer.note)))
         elif not answer.problem and not self._options.csv:
-            self.print(_sentence(name, faces, answer.note))
+            self._write(_sentence(name, faces, answer.note))
         if answer.image is not None:
             try:
                 self._draw(answer)
             except OutputError as error:
                 self.undrawn += 1
-                self.print(str(error), sys.stderr)
+                self._write(str(error), sys.stderr)
 
     def summary(self):
         """Return one line with the numbers of pictures and faces."""
