@@ -48,13 +48,16 @@ MOST_CLASSES = 50
 """Largest number of classes."""
 NAME = re.compile(r"[^\W_](?:[\w .+-]{0,48}[\w.+-])?")
 """Pattern of a class name, which needs no escaping in HTML, Markdown, CSV and file names."""
-COLUMNS = (
-    *("seconds", "face", "confident", "label", "left", "top", "right", "bottom", "file", "message", "score"),
-    "detection_score",
-)
-"""Names of the other columns in tables that have a column for each class."""
+BOX_COLUMNS = ("left", "top", "right", "bottom")
+"""Columns of a box in tables."""
+PHOTO_COLUMNS = (("file", "face", "label"), ("confident", "message", *BOX_COLUMNS, "detection_score"))
+"""Columns before and after those of the classes in a table of photos."""
+CLIP_COLUMNS = (("seconds", "face", "label"), ("confident", *BOX_COLUMNS))
+"""Columns before and after those of the classes in a table of a clip."""
 NOT_SURE = "not sure"
 """Key of the answers that are not confident, among those of the classes."""
+RESERVED = {NOT_SURE}.union(*PHOTO_COLUMNS, *CLIP_COLUMNS)
+"""Names that a class must not have, because tables and counts have a column or key of this name."""
 _NAMES = {alias: name for name, others in ALIASES.items() for alias in [name, *others.split()]}
 """Names of the known classes, by each of their names and aliases."""
 
@@ -89,7 +92,7 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
         if not isinstance(name, str) or not NAME.fullmatch(unicodedata.normalize("NFC", name)):
             rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, beginning with a letter or digit"
             raise UserError(f"{rule}. Received: {name!r}")
-        if fold(name) in (*COLUMNS, NOT_SURE):
+        if fold(name) in RESERVED:
             raise UserError(f"A class must not be named like a column or value of results. Received: {name}")
     names = [known_class(name) or unicodedata.normalize("NFC", name) for name in given]
     for place, name in enumerate(names):

@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 
 from fer.labels import (
@@ -13,6 +15,7 @@ from fer.labels import (
     known_class,
     match_class,
 )
+from fer.recognition.records import clip_csv, photos_csv
 
 
 def test_emotions_are_in_the_order_of_kaggles_folders():
@@ -70,6 +73,17 @@ def test_a_folder_name_matches_its_class_in_any_case_and_unicode_form():
 def test_invalid_classes_are_refused(classes, message):
     with pytest.raises(ValueError, match=message):
         check_classes(classes)
+
+
+@pytest.mark.parametrize("write", [photos_csv, clip_csv])
+def test_a_class_is_not_named_like_another_column_of_a_csv(write):
+    (header,) = csv.reader([write([], ("wink", "yawn")).strip()])
+    others = {*header} - {"wink", "yawn"}
+    assert len(others) == len(header) - 2
+    for name in others:
+        with pytest.raises(ValueError, match="must not be named like a column"):
+            check_classes([name.title(), "wink"])
+    assert check_classes(["score", "wink"]) == ("score", "wink")  # No table has this column.
 
 
 def test_each_class_has_its_own_colour_and_emotions_keep_theirs():

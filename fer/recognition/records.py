@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeAlias
 
 import numpy as np
 
+from fer.labels import CLIP_COLUMNS, PHOTO_COLUMNS
+
 if TYPE_CHECKING:
     # The app imports this module before PyAV and the networks, which take long to import.
     from fer.images.clips import Clip, Frame
@@ -137,7 +139,7 @@ def start_clip_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Ro
     There is one column per label, and one per side of the box.
     """
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["seconds", "face", "label", *labels, "confident", "left", "top", "right", "bottom"])
+    _write_header(writer, CLIP_COLUMNS, labels)
 
     def add(rows):
         for row in rows:
@@ -201,8 +203,7 @@ def start_photos_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[
     spreadsheet would take for a formula gets an apostrophe in front.
     """
     writer = csv.writer(file, lineterminator="\n")
-    sides = ("left", "top", "right", "bottom")
-    writer.writerow(["file", "face", "label", *labels, "confident", "message", *sides, "detection_score"])
+    _write_header(writer, PHOTO_COLUMNS, labels)
 
     def add(rows):
         for row in rows:
@@ -213,6 +214,11 @@ def start_photos_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[
             writer.writerow([*cells, row["detection_score"]])
 
     return add
+
+
+def _write_header(writer, columns, labels):
+    before, after = columns
+    writer.writerow([*before, *labels, *after])
 
 
 def _plain(text):
