@@ -23,7 +23,7 @@ def fetch(url):
 
 
 def test_gradio_gets_the_content_of_the_file(monkeypatch):
-    async def answer(url, most_bytes, resolve, turn):
+    async def answer(url, most_bytes, turn):
         assert url == "https://example.org/a.jpg?b=%20"
         return b"photo"
 
@@ -35,7 +35,7 @@ def test_gradio_gets_the_content_of_the_file(monkeypatch):
 def test_the_file_at_an_address_is_fetched_anew_for_each_call(monkeypatch, tmp_path):
     contents = iter([b"first", b"second"])
 
-    async def answer(url, *_):
+    async def answer(url, most_bytes, turn):
         assert url == "https://example.org/now.jpg?camera=1"
         return next(contents)
 
@@ -62,7 +62,7 @@ def test_an_address_that_is_refused_is_an_error_in_one_sentence():
 def test_the_number_of_simultaneous_fetches_is_limited(monkeypatch):
     running = []
 
-    async def answer(url, most_bytes, resolve, turn):
+    async def answer(url, most_bytes, turn):
         async with turn:
             running.append(url)
             most.append(len(running))

@@ -16,13 +16,9 @@ class PublicTransport(httpx.AsyncBaseTransport):
     It replaces `gradio.processing_utils.async_transport`, the only place where Gradio takes a transport for addresses
     that clients send; `launch` has no argument for it. Without it Gradio fetches files of any size, asks a resolver on
     the internet about names that resolve to private addresses here, and accepts some addresses that are not public.
-
-    Args:
-        resolve: coroutine function that resolves host names, see `fer.images.fetching.fetch`.
     """
 
-    def __init__(self, resolve=None):
-        self._resolve = resolve
+    def __init__(self):
         self._turn = asyncio.Semaphore(MAX_FETCHES)
 
     async def handle_async_request(self, request):
@@ -33,6 +29,6 @@ class PublicTransport(httpx.AsyncBaseTransport):
         """
         url = str(request.url.copy_with(fragment=None))  # Without that of `fer.app.server.values`.
         try:
-            return httpx.Response(200, content=await fetch(url, MAX_FILE_SIZE, self._resolve, self._turn))
+            return httpx.Response(200, content=await fetch(url, MAX_FILE_SIZE, turn=self._turn))
         except UserError as error:
             raise refusal(str(error)) from None
