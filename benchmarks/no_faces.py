@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from benchmarks.tables import table
-from fer.images.loading import ImageError, load_image
+from fer.errors import ImageError
+from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
 
 SEED = 2013

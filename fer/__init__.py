@@ -14,10 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fer.errors import UserError
+    from fer.errors import ImageError, UserError
     from fer.evaluation.evaluate import evaluate_model
     from fer.hub.errors import HubError
-    from fer.images.loading import ImageError, Photo, load_image
+    from fer.images.loading import Photo, load_image
     from fer.labels import EMOTIONS
     from fer.models.config import ModelConfig, ModelFolderError
     from fer.models.model_folder import load_model
@@ -43,10 +43,9 @@ __all__ = [
     "push_model",
 ]
 _MODULES = {
-    "errors": ["UserError"],
+    "errors": ["ImageError", "UserError"],
     "evaluation.evaluate": ["evaluate_model"],
     "hub.errors": ["HubError"],
-    "images.bounds": ["ImageError"],
     "images.loading": ["Photo", "load_image"],
     "labels": ["EMOTIONS"],
     "models.config": ["ModelConfig", "ModelFolderError"],

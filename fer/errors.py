@@ -11,6 +11,10 @@ class UserError(ValueError):
         super().__init__(one_line(str(message)))
 
 
+class ImageError(UserError):
+    """Error for a picture that cannot be read. Its message is one sentence for the person who sent the picture."""
+
+
 def check(holds: object, name: str, rule: str, received: object) -> None:
     """Raise an error unless the value of an option is valid.
 

@@ -25,9 +25,9 @@ from fer.data.items import EXPECTED, SPLIT_SEED, SPLITS, DataError
 from fer.data.layouts import CODES
 from fer.data.sources import open_source
 from fer.data.splits import list_found, select_items
-from fer.errors import check, one_line
+from fer.errors import ImageError, check, one_line
 from fer.images.formats import describe_left_out
-from fer.images.loading import ImageError, grey_square
+from fer.images.loading import grey_square
 from fer.labels import EMOTIONS, KNOWN, check_classes
 from fer.paths import StrPath
 

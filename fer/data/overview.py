@@ -11,9 +11,8 @@ from fer.data.fer2013 import FACE_SIZE
 from fer.data.items import EXPECTED, SPLITS, DataError
 from fer.data.sources import open_source
 from fer.data.splits import select_items
-from fer.errors import one_line
+from fer.errors import ImageError, one_line
 from fer.images.formats import describe_left_out
-from fer.images.loading import ImageError
 from fer.labels import KNOWN, check_classes
 from fer.paths import StrPath
 

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from fer.data.photos import PhotoSet
-from fer.errors import UserError
+from fer.errors import ImageError, UserError
 from fer.evaluation.metrics import wilson_interval
-from fer.images.loading import ImageError
 
 NEUTRAL, HARMFUL = "neutral", ("angry", "disgust", "sad")
 """Label of the photos that are counted, and wrong answers that may harm the person in the photo."""

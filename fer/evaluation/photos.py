@@ -15,10 +15,10 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
-from fer.errors import UserError
+from fer.errors import ImageError, UserError
 from fer.evaluation.fairness import measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
-from fer.images.loading import ImageError, load_image
+from fer.images.loading import load_image
 from fer.models.calibration import Calibration
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from fer.errors import UserError
+from fer.errors import ImageError
 from fer.images.jpeg import MAX_SEGMENTS, outline_jpeg
 
 MAX_SCAN_PIXELS = 600_000_000
@@ -15,10 +15,6 @@ Other BMPs are bounded by their pixels."""
 MAX_BLOCKS = {"GIF": 4_000, "PNG": 20_000}
 """Largest number of blocks before a GIF's first frame, since Pillow may append each to the blocks before it; and of
 chunks in a PNG, which libpng writes with 8 kB each."""
-
-
-class ImageError(UserError):
-    """Error for a picture that cannot be read. Its message is one sentence for the person who sent the picture."""
 
 
 def check_work(content: bytes, formats: tuple[str, ...], name: str) -> None:

@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image
 
-from fer.images.bounds import ImageError
+from fer.errors import ImageError
 from fer.images.formats import HEAD_BYTES, find_formats
 from fer.images.jpeg import outline_jpeg
 from fer.images.loading import decode, note_of, read_file, set_note

@@ -12,8 +12,8 @@ from typing import BinaryIO, TypeAlias
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from fer.errors import UserError
-from fer.images.bounds import ImageError, check_work
+from fer.errors import ImageError, UserError
+from fer.images.bounds import check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
 from fer.images.jpeg import outline_jpeg, strip_jpeg
 from fer.images.orientation import exif_of, find_orientation, turn_upright

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from fer.errors import UserError
+from fer.errors import ImageError, UserError
 from fer.images.archives import (
     MAX_MEMBER_BYTES,
     is_zip,
@@ -30,7 +30,7 @@ from fer.images.archives import (
 from fer.images.fetching import fetch_file, is_address
 from fer.images.folders import walk_folder
 from fer.images.formats import describe_contents, pick_pictures, read_head
-from fer.images.loading import ImageError, decode, load_image, read_file
+from fer.images.loading import decode, load_image, read_file
 
 STANDARD_INPUT = "-"
 """Name of standard input, which may be one picture or one zip."""

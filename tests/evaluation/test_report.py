@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from fer.data.faces import Faces
+from fer.errors import ImageError
 from fer.evaluation.photos import PhotoAnswer
 from fer.evaluation.report import save_report
 from fer.evaluation.summary import format_metrics
-from fer.images.loading import ImageError, load_image
+from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED, scale_temperature
 from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
