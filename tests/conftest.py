@@ -1,3 +1,4 @@
+import io
 import os
 import shutil
 import signal
@@ -223,6 +224,13 @@ def draw_face(emotion, number):
     draw.ellipse((24 - 3 - index, 36 - index // 2, 24 + 3 + index, 37 + index // 2), fill=10)
     grain = np.random.default_rng(number).normal(0, 6, (48, 48))
     return Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+
+
+def encode(image, format="PNG", **options):
+    """Return a PIL image as the bytes of a file; the options are those of `Image.save`."""
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
 
 
 def write_clip(

@@ -2,7 +2,7 @@ import io
 import zipfile
 
 import pytest
-from conftest import write_clip
+from conftest import encode, write_clip
 from PIL import Image
 
 from fer.app import problems
@@ -13,12 +13,6 @@ from fer.errors import UserError
 from fer.images.clips import open_clip
 from fer.images.loading import load_image, note_of
 from fer.recognition.records import LEFT_OUT
-
-
-def encode(image, **options):
-    file = io.BytesIO()
-    image.save(file, **options)
-    return file.getvalue()
 
 
 def error_of(read, *arguments, **options):
@@ -32,7 +26,7 @@ def errors(astronaut, tmp_path_factory):
     """Errors that the readers of pictures and clips raise, by key of their translation."""
     folder = tmp_path_factory.mktemp("problems")
     content = astronaut.read_bytes()
-    large = encode(Image.new("1", (9000, 9000)), format="PNG")
+    large = encode(Image.new("1", (9000, 9000)))
     (folder / "a.mp4").write_bytes(b"hello")
     (folder / "large.jpg").write_bytes(content)
     long = write_clip(folder / "long.mp4", [Image.new("RGB", (64, 64))] * 30, rate=10)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import encode
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
@@ -90,12 +91,6 @@ def decode(content):
     from fer.images.loading import load_image
 
     return load_image(io.BytesIO(content), "photo")
-
-
-def encode(image, **options):
-    file = io.BytesIO()
-    image.save(file, **({"format": "PNG"} | options))
-    return file.getvalue()
 
 
 def check_same(answer, expected):

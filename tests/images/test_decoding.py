@@ -6,21 +6,14 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from conftest import wait_for
+from conftest import encode, wait_for
 from PIL import Image
 
+from fer.errors import ImageError
 from fer.images.decoding import DecodingPool
-from fer.images.loading import ImageError, load_image, note_of
+from fer.images.loading import load_image, note_of
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
-
-
-def encode(image, kind, **options):
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
 PNG = encode(PHOTO, "PNG")
 JPEG = encode(PHOTO, "JPEG")
 LONG_TABLE = b"\xff\xdc\xff\xff" + bytes(65_533)

@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+from conftest import encode
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
@@ -14,12 +15,6 @@ from fer.images.loading import load_image
 from fer.images.orientation import find_orientation
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
-
-
-def encode(kind="JPEG", **options):
-    file = io.BytesIO()
-    PHOTO.save(file, kind, **options)
-    return file.getvalue()
 
 
 def segment(marker, content):
@@ -41,7 +36,7 @@ def pool():
     pool.close()
 
 
-JPEG = encode()
+JPEG = encode(PHOTO, "JPEG")
 MANY_TAGS = exif(6, *((1000 + number, 7, 65_000, 0) for number in range(5000)))
 COSTLY = {
     "a copy of all data for each tag": segment(0xE1, MANY_TAGS),
@@ -64,7 +59,7 @@ def test_metadata_are_removed_before_they_are_parsed(kind):
 
 def test_scans_behind_a_reserved_marker_are_counted():
     """libjpeg discards the marker and reads on; by its length it would lead behind the scans."""
-    content = encode(progressive=True)
+    content = encode(PHOTO, "JPEG", progressive=True)
     first = content.index(b"\xff\xda")
     hidden = content[content.rindex(b"\xff\xda") : -2] * 20
     end = b"\xff\x02" + struct.pack(">H", len(hidden) + 2)
@@ -80,7 +75,7 @@ def test_a_decoder_sees_nothing_behind_a_marker_at_which_libjpeg_stops(marker):
 
 
 def test_the_colour_profile_and_the_meaning_of_the_colours_stay():
-    content = encode(icc_profile=b"profile" * 20_000, exif=exif(1))
+    content = encode(PHOTO, "JPEG", icc_profile=b"profile" * 20_000, exif=exif(1))
     with Image.open(io.BytesIO(strip_jpeg(content)[0])) as image:
         assert image.info["icc_profile"] == b"profile" * 20_000
         assert "exif" not in image.info
@@ -93,7 +88,7 @@ def test_the_colour_profile_and_the_meaning_of_the_colours_stay():
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
 def test_pictures_are_turned_as_pillow_turns_them(kind, orientation):
     options = {"lossless": True} if kind == "WEBP" else {}
-    content = encode(kind, exif=exif(orientation), **options)
+    content = encode(PHOTO, kind, exif=exif(orientation), **options)
     with Image.open(io.BytesIO(content)) as image:
         expected = ImageOps.exif_transpose(image).convert("RGB")
     found = load_image(io.BytesIO(content), "a")
@@ -107,9 +102,9 @@ def test_a_png_of_an_older_imagemagick_is_turned():
     lines = [digits[start : start + 72] for start in range(0, len(digits), 72)]
     info = PngInfo()
     info.add_text("Raw profile type exif", "\n".join(["", "exif", f"{len(digits) // 2:8}", *lines, ""]))
-    assert load_image(io.BytesIO(encode("PNG", pnginfo=info)), "a").size == (PHOTO.height, PHOTO.width)
+    assert load_image(io.BytesIO(encode(PHOTO, "PNG", pnginfo=info)), "a").size == (PHOTO.height, PHOTO.width)
     info.add_text("Raw profile type exif", "no digits")
-    assert load_image(io.BytesIO(encode("PNG", pnginfo=info)), "a").size == PHOTO.size
+    assert load_image(io.BytesIO(encode(PHOTO, "PNG", pnginfo=info)), "a").size == PHOTO.size
 
 
 def test_a_turned_picture_of_the_largest_size_fits_into_the_memory_of_a_decoder(pool):
@@ -125,7 +120,7 @@ def test_a_turned_picture_of_the_largest_size_fits_into_the_memory_of_a_decoder(
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_unrelated_metadata_of_a_wrong_type_do_not_matter(kind, entry):
-    content = encode(kind, exif=exif(6, entry))
+    content = encode(PHOTO, kind, exif=exif(6, entry))
     assert load_image(io.BytesIO(content), "a").size == (PHOTO.height, PHOTO.width)
 
 

@@ -7,20 +7,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import encode
 from PIL import Image, TiffImagePlugin
 from pillow_heif import register_heif_opener
 
+from fer.errors import ImageError
 from fer.images.bounds import MAX_SCAN_PIXELS
 from fer.images.formats import find_formats, pick_pictures
 from fer.images.jpeg import outline_jpeg
-from fer.images.loading import KIND, MAX_PIXELS, ImageError, load_grey, load_image, note_of, to_image
-
-
-def encode(image, image_format, **options):
-    register_heif_opener()
-    file = io.BytesIO()
-    image.save(file, image_format, **options)
-    return file.getvalue()
+from fer.images.loading import KIND, MAX_PIXELS, load_grey, load_image, note_of, to_image
 
 
 def png_header(width, height):
@@ -37,6 +32,7 @@ def flip(content, position):
     return content[:position] + bytes([content[position] ^ 0xFF]) + content[position + 1 :]
 
 
+register_heif_opener()  # To encode HEIF.
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
 PNG = encode(PHOTO, "PNG")
 PNG_CHUNK = bytes(4) + b"aaAa" + struct.pack(">I", zlib.crc32(b"aaAa"))

@@ -6,20 +6,14 @@ import zipfile
 from types import SimpleNamespace
 
 import pytest
+from conftest import encode
 from PIL import Image
 
 from fer.errors import UserError
 from fer.images import sources
 from fer.images.sources import count_pictures, find_pictures
 
-
-def encode(kind="PNG", size=(8, 6)):
-    file = io.BytesIO()
-    Image.new("RGB", size, "gray").save(file, kind)
-    return file.getvalue()
-
-
-PNG = encode()
+PNG = encode(Image.new("RGB", (8, 6), "gray"))
 
 
 def find(*paths):

@@ -1,13 +1,12 @@
 """Fixtures and functions of the tests of scoring; no test here reaches another machine."""
 
-import io
 import sys
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import draw_face
+from conftest import draw_face, encode
 
 from fer.cli.commands import main
 from fer.scoring import job as scoring
@@ -55,9 +54,7 @@ def score(monkeypatch):
 
 
 def to_png(emotion, number):
-    file = io.BytesIO()
-    draw_face(emotion, number).save(file, "PNG")
-    return file.getvalue()
+    return encode(draw_face(emotion, number))
 
 
 def read_output(output):
