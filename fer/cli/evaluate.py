@@ -90,13 +90,11 @@ def run(options: Namespace) -> int:
     check_inputs(options.data, options.photos, options.votes)
     check_suffix("`--figure`", options.figure, ".png")
 
-    from fer.hub.client import resolve_model
     from fer.models.model_folder import find_model, possible_files
 
     read = [*filter(None, [options.data, options.photos, options.votes]), *possible_files(find_model(options.model))]
     check_outputs({"`--json`": options.json, "`--figure`": options.figure}, read)
-    source = resolve_model(options.model)
-    metrics, save_figure = (_evaluate_photos if options.photos else _evaluate_split)(options, source)
+    metrics, save_figure = (_evaluate_photos if options.photos else _evaluate_split)(options)
     failures = []
     if options.json:
         with kept(failures):
@@ -122,7 +120,7 @@ def _check_photo_options(options):
         raise UserError(f"--photos goes without options of --data. Received: {', '.join(wrong) or '--split'}")
 
 
-def _evaluate_photos(options, source):
+def _evaluate_photos(options):
     """Measure a model on whole photos; return the metrics, and a function that saves their figure to a path."""
     from tqdm import tqdm
 
@@ -136,25 +134,24 @@ def _evaluate_photos(options, source):
     def note(message):
         print(message, file=sys.stderr)
 
-    metrics = evaluate_photos(source.folder, options.photos, str(source), options.prior, progress, options.groups, note)
+    metrics = evaluate_photos(options.model, options.photos, options.prior, progress, options.groups, note)
     print(format_photos(metrics), file=stream_beside(options.json, options.figure))
     return metrics, lambda path: save_confusion_matrices(path, metrics)
 
 
-def _evaluate_split(options, source):
+def _evaluate_split(options):
     """Measure a model on a split; return the metrics, and a function that saves their figure to a path."""
     from fer.evaluation.evaluate import evaluate_model
     from fer.evaluation.plots import save_confusion_matrix
     from fer.evaluation.summary import format_metrics
 
     metrics, skipped = evaluate_model(
-        source.folder,
+        options.model,
         options.data,
         options.split,
         classes=options.classes,
         limit=options.limit,
         skip_bad=options.skip_bad,
-        model=str(source),
         votes=options.votes,
         duplicates=options.duplicates,
         end_to_end=options.end_to_end,

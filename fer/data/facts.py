@@ -8,6 +8,7 @@ from fer.paths import StrPath, name_of
 
 if TYPE_CHECKING:  # The app uses this module, and runs where the packages of training are not installed.
     from fer.data.faces import Faces
+    from fer.models.config import ModelConfig
 
 
 def describe_data(path: StrPath, **splits: "Faces") -> dict[str, Any] | None:
@@ -42,6 +43,23 @@ def is_same_data(trained: dict[str, Any] | None, measured: dict[str, Any] | None
     return trained["name"] == measured["name"]
 
 
+def is_cut_again(config: "ModelConfig", validation: "Faces", digest: str) -> bool:
+    """Return whether other pictures were held out for a model's validation than when it was trained.
+
+    If they are of the same data set, which has changed since or is read in another layout, the model was trained on
+    some of them.
+
+    Args:
+        config: configuration of the model.
+        validation: the validation split.
+        digest: sha256 of its pictures.
+    """
+    trained = config.training.get("data") or {}
+    if not (validation.held_out and trained.get("held_out") and validation.classes == config.labels):
+        return False
+    return trained.get("validation_sha256", digest) != digest
+
+
 def find_layout(layout: str | None, path: StrPath, training: dict[str, Any]) -> str | None:
     """Return the layout in which a model is measured on a data set: that of its training if none is given.
 
@@ -49,11 +67,12 @@ def find_layout(layout: str | None, path: StrPath, training: dict[str, Any]) -> 
 
     Args:
         layout: layout that the user gave, a key of `fer.data.layouts.CODES`; or None.
-        path: path of the data set. It counts as that of the training if its last part is the same.
+        path: path of the data set. It counts as that of the training if its last part is the same, but for `.zip`.
         training: facts about the model's training (`fer.models.config.ModelConfig.training`).
     """
     trained = training.get("data") or {}
-    return layout or (trained.get("layout") if trained.get("name") == name_of(path) else None)
+    same = trained.get("name", "").removesuffix(".zip") == name_of(path).removesuffix(".zip")
+    return layout or (trained.get("layout") if same else None)
 
 
 def _count_classes(faces):

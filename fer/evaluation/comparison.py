@@ -113,11 +113,14 @@ def render_table(contestants: Sequence[Contestant], seconds: np.ndarray) -> str:
 def describe_pictures(contestants: Sequence[Contestant]) -> str:
     """Return a sentence on what each model was measured on, if it was not the same pictures; "" if it was.
 
-    The digest of pictures depends on the size to which they were scaled, so only digests of one size are compared.
+    The digest of pictures depends on the size to which they were scaled, so only digests of one size are compared;
+    between sizes the classes, their numbers of pictures and the name of the data set are.
     """
     digests = {(one.config.image_size, one.metrics.get("data_sha256")) for one in contestants}
-    counts = {tuple(row["support"] for row in one.metrics["per_class"].values()) for one in contestants}
-    if len(digests) == len({size for size, _ in digests}) and len(counts) == 1:
+    counts = {tuple((name, row["support"]) for name, row in one.metrics["per_class"].items()) for one in contestants}
+    names = {(one.metrics.get("data") or {}).get("name") for one in contestants}
+    sizes = {size for size, _ in digests}
+    if len(digests) == len(sizes) and len(counts) == 1 and (len(sizes) == 1 or len(names) == 1):
         return ""
     sets = [(one.name, one.metrics["n"], one.metrics.get("data") or {"name": "FER2013"}) for one in contestants]
     measured = "; ".join(f"{name} on {count} of {data['name']}" for name, count, data in sets)

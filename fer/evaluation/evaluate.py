@@ -9,7 +9,7 @@ import numpy as np
 
 from fer.data.duplicates import MAX_DISTANCE, check_copies, find_copies, find_duplicates
 from fer.data.faces import Faces, list_left_out, load_faces
-from fer.data.facts import find_layout
+from fer.data.facts import find_layout, is_cut_again
 from fer.data.photos import list_photo_sets
 from fer.data.scenes import find_pasted
 from fer.errors import UserError
@@ -25,14 +25,13 @@ from fer.recognition.classification import classify
 
 
 def evaluate_model(
-    folder: StrPath,
+    model: StrPath,
     data: StrPath,
     split: str = "validation",
     *,
     classes: Sequence[str] | None = None,
     limit: int | None = None,
     skip_bad: bool = False,
-    model: str | None = None,
     votes: StrPath | None = None,
     duplicates: bool = False,
     end_to_end: bool = False,
@@ -43,12 +42,11 @@ def evaluate_model(
     """Load a model and a split of a data set, and evaluate the model on it.
 
     Args:
-        folder: name of a model, as `fer.hub.client.resolve_model` takes it: a folder, `bundled`, or `OWNER/NAME` or
+        model: name of a model, as `fer.hub.client.resolve_model` takes it: a folder, `bundled`, or `OWNER/NAME` or
             `OWNER/NAME@REVISION` of the Hub.
         data, split, limit, skip_bad: as `fer.data.faces.load_faces` takes them.
         classes: classes to evaluate on; only their pictures are used, and the model chooses among them. None for all
             classes of the model.
-        model: name of the model in the metrics; by default `folder`, or for the Hub also its revision.
         votes: path of the CSV of FER+; None for no comparison with people.
         duplicates: whether to measure the accuracy without near-duplicates of training pictures too; not possible for
             the training split itself.
@@ -60,7 +58,8 @@ def evaluate_model(
         layout: a key of `fer.data.layouts.CODES`; None for that of the training (`fer.data.facts.find_layout`).
 
     Returns:
-        The metrics of `measure`, and the messages on the pictures that were left out. With `votes` the metrics also
+        The metrics of `measure`, and the messages on the pictures that were left out. Of a whole validation split, the
+        metrics have `cut_again` (`fer.data.facts.is_cut_again`). With `votes` the metrics also
         have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have
         `duplicates` (of `measure_without_duplicates`). With `end_to_end`, the metrics are those of the faces that were
         found, except that `data_sha256` is that of all pictures, and `scenes` holds `pictures`, the number of scenes,
@@ -69,7 +68,7 @@ def evaluate_model(
     Raises:
         UserError: if the model, the data or an argument is not valid.
     """
-    folder, model = _resolve(folder, model)
+    folder, name = _resolve(model)
     config = load_config(folder)
     unknown = [name for name in classes or () if name not in config.labels]
     if unknown:
@@ -92,9 +91,11 @@ def evaluate_model(
     else:
         network, _ = load_model(folder)  # After all checks, because this imports Keras, which takes seconds.
         probabilities = classify(network, faces.images[..., 0])
-    metrics = measure(probabilities, config, faces, split, model, allowed)
+    metrics = measure(probabilities, config, faces, split, name, allowed)
     if scenes:
         metrics |= {"scenes": scenes, "data_sha256": pictures.sha256()}
+    if split == "validation" and limit is None:
+        metrics["cut_again"] = is_cut_again(config, pictures, metrics["data_sha256"])
     answers = config.calibration.apply(probabilities)
     predicted = restrict(answers, config.labels, faces.classes).argmax(axis=1)
     if votes:
@@ -105,9 +106,8 @@ def evaluate_model(
 
 
 def evaluate_photos(
-    folder: StrPath,
+    model: StrPath,
     photos: str | Path,
-    model: str | None = None,
     prior: float | None = None,
     progress: Callable[[Iterator, int], Iterable] | None = None,
     groups: str | None = None,
@@ -116,7 +116,7 @@ def evaluate_photos(
     """Evaluate a model end to end on folders of whole photos.
 
     Args:
-        folder, model: as in `evaluate_model`.
+        model: as in `evaluate_model`.
         photos: folder, as `fer.data.photos.list_photo_sets` takes it.
         prior: exponent of the class shares; None for the model's own.
         progress: function of an iterator and its length that returns an iterable, such as `tqdm`.
@@ -132,27 +132,27 @@ def evaluate_photos(
     """
     from fer.recognition.recognizer import Recognizer
 
-    folder, model = _resolve(folder, model)
+    folder, name = _resolve(model)
     config = _with_prior(load_config(folder), prior)
     sets = list_photo_sets(photos, config.labels)
     pattern = compile_pattern(groups, config.labels) if groups else None
     if pattern:
         check_groups(pattern, sets)
     if prior is None:
-        recognizer = Recognizer.load(folder, model)
+        recognizer = Recognizer.load(folder, name)
     else:
-        recognizer = Recognizer.load_uncalibrated(folder, model, config.calibration)
+        recognizer = Recognizer.load_uncalibrated(folder, name, config.calibration)
     metrics = measure_photos(recognizer, sets, progress, pattern, note)
-    return {"model": model, "prior_exponent": config.calibration.prior_exponent, **metrics}
+    return {"model": name, "prior_exponent": config.calibration.prior_exponent, **metrics}
 
 
-def _resolve(name, shown):
-    """Return the folder of a model, and the name that is shown for it, by default its own."""
+def _resolve(model):
+    """Return the folder of a model, and its name."""
     # Imported here: training uses this module, and also runs where huggingface_hub is not installed.
     from fer.hub.client import resolve_model
 
-    source = resolve_model(name)
-    return source.folder, shown or str(source)
+    source = resolve_model(model)
+    return source.folder, str(source)
 
 
 def _with_prior(config, exponent):

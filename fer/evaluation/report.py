@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.faces import Faces
-from fer.data.facts import describe_data
+from fer.data.facts import describe_data, is_cut_again
 from fer.data.photos import list_photo_sets
 from fer.evaluation.confidence import (
     MIN_ERRORS,
@@ -91,12 +91,12 @@ def save_report(
 
     Returns:
         The metrics of `fer.evaluation.evaluate.measure`, and: `data` (of `fer.data.facts.describe_data`, for the
-        validation split; None for FER2013); `prior` (the `exponent`, and of each exponent `tried` the
-        `validation_accuracy` and, with photos, the `balanced_accuracy` on them); `calibration`; `agreement` (of
-        `fer.evaluation.human_agreement.compare_with_votes`, or None); `duplicates` (of
+        validation split; None for FER2013); `cut_again` (of `fer.data.facts.is_cut_again`); `prior` (the `exponent`,
+        and of each exponent `tried` the `validation_accuracy` and, with photos, the `balanced_accuracy` on them);
+        `calibration`; `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`, or None); `duplicates` (of
         `fer.evaluation.evaluate.measure_without_duplicates`); `happy_or_sad` (`accuracy` and `accuracy_interval` on
-        pictures of these two classes, or None); `end_to_end` (`pictures`, `found`, and for the faces found
-        `accuracy`, `accuracy_interval` and `accuracy_without_scenes`; or None); and `photos` (of
+        pictures of these two classes, or None); `end_to_end` (`pictures`, `found`, and for the faces found `accuracy`,
+        `accuracy_interval` and `accuracy_without_scenes`; or None); and `photos` (of
         `fer.evaluation.photos.measure_photos`, or None).
 
     Raises:
@@ -124,6 +124,7 @@ def save_report(
     predicted = adjusted.argmax(axis=1)
     metrics = measure(raw, config, validation, "validation", model)
     metrics["data"] = describe_data(data, validation=validation)
+    metrics["cut_again"] = is_cut_again(config, validation, metrics["data_sha256"])
     metrics["prior"] = {"exponent": exponent, "tried": tried}
     metrics["calibration"] = {
         "target": target,

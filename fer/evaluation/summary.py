@@ -4,6 +4,12 @@ from typing import Any
 
 from fer.errors import one_line
 
+CUT_AGAIN = (
+    "These are not the pictures that its training held out. If the data set is that of the training, and has changed "
+    "since, the model was trained on some of them."
+)
+"""Warning about a model that may be measured on its training pictures."""
+
 
 def format_metrics(metrics: dict[str, Any]) -> str:
     """Return the metrics of `evaluate_model` or of `fer.evaluation.report.save_report` as text for the terminal."""
@@ -11,6 +17,8 @@ def format_metrics(metrics: dict[str, Any]) -> str:
     scenes = metrics.get("scenes")
     count = f"{metrics['n']} of {scenes['pictures']}" if scenes else metrics["n"]
     lines = [f"{count} pictures of the {metrics['split']} split{cut}, model {metrics['model']}"]
+    if metrics.get("cut_again"):
+        lines.append(CUT_AGAIN)
     lines += [*_format_accuracy(metrics), *_format_confidence(metrics)]
     if end_to_end := metrics.get("end_to_end"):
         found = f"of the {end_to_end['found']} faces found in {end_to_end['pictures']} scenes"

@@ -27,11 +27,11 @@ import numpy as np
 from fer.data.faces import list_left_out, load_faces
 from fer.data.facts import find_layout
 from fer.documents import to_json
-from fer.errors import UserError
+from fer.errors import UserError, check
 from fer.export.activation_maps import has_maps, with_maps
 from fer.export.parity import build_crops
 from fer.models.calibration import Calibration
-from fer.models.config import EXPORTS, describe_origin, load_config
+from fer.models.config import CONFIG, EXPORTS, describe_origin, load_config
 from fer.models.exports import check_packages, find_origin, record_export, save_exports
 from fer.models.keras_backend import find_backend
 from fer.models.model_folder import find_model, load_model, possible_files
@@ -112,7 +112,9 @@ def export_model(
     # The folder's own export of this format may be replaced.
     read = [file for file in possible_files(folder) if file.name != EXPORTS.get(format)]
     check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
-    load_config(folder)
+    origin = describe_origin(load_config(folder))
+    if output.name in EXPORTS.values() and (output.parent / CONFIG).is_file():
+        check(find_origin(output.parent) == origin, "--output", "in no folder of another model", output)
     check_formats([format], quantize)
     _check_suffix(output, format)
     with written_whole(output) as complete, tempfile.TemporaryDirectory(dir=complete.parent) as staging:

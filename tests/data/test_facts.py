@@ -5,7 +5,8 @@ import numpy as np
 
 from fer.data import fer2013
 from fer.data.faces import Faces, load_faces
-from fer.data.facts import describe_data, find_layout, is_same_data
+from fer.data.facts import describe_data, find_layout, is_cut_again, is_same_data
+from fer.models.config import ModelConfig
 
 
 def make_faces(*labels, **facts):
@@ -66,3 +67,21 @@ def test_the_layout_of_the_training_is_used_for_its_own_data():
     assert find_layout(None, "sets/other", training) is None
     for facts in ({}, {"data": None}, {"data": {"name": "ck"}}):  # The last is that of an earlier version.
         assert find_layout(None, "ck", facts) is None
+
+
+def test_a_model_is_told_when_other_pictures_are_held_out_than_at_its_training():
+    """A data set that has grown since is cut anew, and the model was measured on training pictures without a word."""
+    held_out = make_faces(0, 1, held_out=True)
+    data = {"name": "mine", "held_out": True, "validation_sha256": "1"}
+    config = ModelConfig("se_resnet", held_out.classes, 8, training={"data": data})
+    assert not is_cut_again(config, held_out, "1")
+    assert is_cut_again(config, held_out, "2")
+    assert not is_cut_again(config, replace(held_out, held_out=False), "2")
+    assert not is_cut_again(replace(config, training={"data": data | {"held_out": False}}), held_out, "2")
+    assert not is_cut_again(replace(config, training={}), held_out, "2")
+
+
+def test_a_data_set_has_the_same_layout_unpacked():
+    training = {"data": {"name": "ck.zip", "layout": "ckplus"}}
+    assert find_layout(None, "here/ck", training) == "ckplus"
+    assert find_layout(None, "here/other", training) is None

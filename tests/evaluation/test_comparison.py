@@ -61,9 +61,11 @@ def test_accuracies_on_other_pictures_are_noted():
     first = make_contestant("first", 48, "a", (2, 1))
     assert describe_pictures([first, make_contestant("second", 48, "a", (2, 1))]) == ""
     assert describe_pictures([first, make_contestant("larger", 64, "b", (2, 1))]) == ""
+    assert describe_pictures([first, make_contestant("moved", 48, "a", (2, 1), {"name": "mine"})]) == ""
     said = "The accuracies were not measured on the same pictures: first on 3 of FER2013; other on 3 of mine."
     assert describe_pictures([first, make_contestant("other", 48, "b", (2, 1), {"name": "mine"})]) == said
     assert describe_pictures([first, make_contestant("other", 64, "b", (1, 2), {"name": "mine"})]) == said
+    assert describe_pictures([first, make_contestant("other", 64, "b", (2, 1), {"name": "mine"})]) == said
 
 
 def test_runs_of_the_same_name_are_told_apart_by_the_folder_above(untrained, tmp_path, capsys):

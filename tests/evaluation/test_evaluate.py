@@ -6,7 +6,7 @@ import pytest
 from fer.data.faces import Faces
 from fer.evaluation import evaluate as evaluation
 from fer.evaluation.evaluate import measure
-from fer.evaluation.summary import format_metrics
+from fer.evaluation.summary import CUT_AGAIN, format_metrics
 from fer.models.calibration import Calibration
 from fer.models.config import ModelConfig
 
@@ -40,13 +40,14 @@ def test_pictures_without_a_found_face_are_named_beside_the_others(monkeypatch):
     faces = make_faces([1, 0, 2], LABELS)
     found = faces.take(np.array([0, 2]))
     scenes = found, PROBABILITIES[[0, 2]], np.array([True, True]), {"pictures": 3, "accuracy_without_scenes": 1.0}
-    monkeypatch.setattr(evaluation, "_resolve", lambda folder, model: (folder, "a"))
+    monkeypatch.setattr(evaluation, "_resolve", lambda model: (model, "a"))
     monkeypatch.setattr(evaluation, "load_config", lambda folder: CONFIG)
     monkeypatch.setattr(evaluation, "load_faces", lambda *_, **how: faces)
     monkeypatch.setattr(evaluation, "read_in_scenes", lambda *_: scenes)
     metrics, _ = evaluation.evaluate_model("a", "data", end_to_end=True)
     assert (metrics["n"], metrics["data_sha256"]) == (2, faces.sha256())
     assert format_metrics(metrics).splitlines()[0] == "2 of 3 pictures of the validation split, model a"
+    assert format_metrics(metrics | {"cut_again": True}).splitlines()[1] == CUT_AGAIN
 
 
 def test_a_validation_split_that_was_cut_from_the_training_pictures_is_called_so():

@@ -121,6 +121,16 @@ def test_an_export_never_replaces_that_of_another_format(small, exported, tmp_pa
     assert served.read_bytes() == other.read_bytes() == (exported / EXPORTS["litert"]).read_bytes()
 
 
+def test_an_export_never_replaces_that_of_another_model(small, exported, tmp_path, monkeypatch):
+    monkeypatch.setattr(fer.export.convert, "load_model", lambda folder: pytest.fail("the work has begun"))
+    other = shutil.copytree(exported, tmp_path / "other")
+    save_calibration(other, Calibration(temperature=0.3))
+    before = (other / EXPORTS["litert"]).read_bytes()
+    with pytest.raises(UserError, match="`--output` must be in no folder of another model"):
+        export_model(small, "litert", other / EXPORTS["litert"])
+    assert (other / EXPORTS["litert"]).read_bytes() == before
+
+
 @pytest.mark.usefixtures("conversion_of_another")
 def test_an_export_is_recorded_as_made_of_what_was_loaded(small, monkeypatch):
     load = fer.export.convert.load_model
