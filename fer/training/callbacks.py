@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import math
-import shutil
 import signal
 import threading
 import time
@@ -11,29 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 
 from fer.documents import to_json
-from fer.errors import UserError
 from fer.models.model_folder import HISTORY, LOGS, read_history
 from fer.outputs import write_text
 from fer.training.batches import FaceBatches
+from fer.training.checkpoints import BEST, RANDOM_STATES, count_finished
 from fer.training.distributed import Group
-
-CHECKPOINT = "checkpoint"
-"""Name of the folder with the state from which a run is resumed."""
-HEAD_CHECKPOINT = "checkpoint/head"
-"""Name of the folder with the state from which the training of the head is resumed."""
-CHECKPOINT_WEIGHTS, CHECKPOINT_EPOCHS = "latest.weights.h5", "training_metadata.json"
-"""Names of the files in a checkpoint with the weights and the number of epochs, which Keras gives them."""
-BEST = "best.weights.h5"
-"""Name of the file with the weights of the lowest validation loss."""
-ANEW = "Train again, into another --output."
-"""Advice for a run that cannot be resumed."""
-RANDOM_STATES = "random_states.json"
-"""Name of the file in a checkpoint with the states of the random generators."""
 
 
 class RandomStates(keras.callbacks.Callback):
@@ -140,42 +124,6 @@ class EpochSeconds(keras.callbacks.Callback):
         logs["seconds"], self.started = now - self.started, now
 
 
-def count_finished(checkpoint: Path) -> int:
-    """Return the number of epochs after which Keras wrote a checkpoint; 0 if there is none."""
-    path = checkpoint / CHECKPOINT_EPOCHS
-    return json.loads(path.read_text())["epoch"] if path.exists() else 0
-
-
-def recover_checkpoint(checkpoint: Path) -> int:
-    """Return the number of epochs after which a checkpoint was written; 0 if there is none.
-
-    A checkpoint that is damaged, because the machine went off while it was written, is replaced by that of the epoch
-    before, which Keras keeps as `*.bkp`: by itself Keras would replace the weights after everything else was read.
-
-    Raises:
-        UserError: if both are damaged.
-    """
-    if not (checkpoint / CHECKPOINT_EPOCHS).exists():
-        # The first checkpoint may have been cut: the disk was full, or the process was killed.
-        (checkpoint / CHECKPOINT_WEIGHTS).unlink(missing_ok=True)
-        return 0
-    if not _is_whole(checkpoint):
-        if not _is_whole(checkpoint, ".bkp"):
-            raise UserError(f"{checkpoint / CHECKPOINT_WEIGHTS}: damaged. {ANEW}")
-        for name in (CHECKPOINT_EPOCHS, CHECKPOINT_WEIGHTS):  # Weights that are cut now are replaced again.
-            shutil.copy(checkpoint / f"{name}.bkp", checkpoint / name)
-    return count_finished(checkpoint)
-
-
-def _is_whole(checkpoint, suffix=""):
-    """Return whether both files of a checkpoint can be read."""
-    try:
-        with h5py.File(checkpoint / f"{CHECKPOINT_WEIGHTS}{suffix}"):
-            return "epoch" in json.loads((checkpoint / f"{CHECKPOINT_EPOCHS}{suffix}").read_text())
-    except (OSError, ValueError):
-        return False
-
-
 @contextmanager
 def delayed_signals() -> Iterator[None]:
     """Let SIGINT and SIGTERM wait until the block has ended, so that what it writes belongs together."""
@@ -193,11 +141,6 @@ def delayed_signals() -> Iterator[None]:
             signal.signal(number, handler)
     for number in received:
         signal.raise_signal(number)
-
-
-def is_finite(row: dict[str, float]) -> bool:
-    """Return whether both losses of a row of the log are numbers."""
-    return math.isfinite(row["loss"] + row["val_loss"])
 
 
 def build_callbacks(

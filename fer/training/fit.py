@@ -18,15 +18,8 @@ from fer.models.model_folder import HISTORY, read_history
 from fer.outputs import written_whole
 from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
-from fer.training.callbacks import (
-    ANEW,
-    BEST,
-    CHECKPOINT,
-    HEAD_CHECKPOINT,
-    build_callbacks,
-    is_finite,
-    recover_checkpoint,
-)
+from fer.training.callbacks import build_callbacks
+from fer.training.checkpoints import ANEW, BEST, CHECKPOINT, HEAD_CHECKPOINT, is_finite, recover_checkpoint
 from fer.training.distillation import build_student
 from fer.training.distributed import ALONE, Group
 from fer.training.recipes import Recipe

@@ -11,7 +11,7 @@ from fer.models.model_folder import save_model
 from fer.models.networks import build_network
 from fer.recognition.classification import classify
 from fer.training import callbacks, distillation, targets
-from fer.training.callbacks import BEST
+from fer.training.checkpoints import BEST
 from fer.training.distillation import distillation_loss, load_teachers
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import Recipe

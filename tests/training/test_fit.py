@@ -16,6 +16,7 @@ from fer.training import callbacks
 from fer.training import fit as training
 from fer.training.augmentation import RandomAffine, build_augmentation
 from fer.training.batches import FaceBatches
+from fer.training.checkpoints import count_finished
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES, Recipe
 from fer.training.targets import one_hot, soft_targets
@@ -286,7 +287,7 @@ def test_a_run_is_resumed_from_the_checkpoint_before_a_damaged_one(tmp_path, nam
     (checkpoint / name).write_bytes((checkpoint / name).read_bytes()[:size])
     assert [row["epoch"] for row in training._restart(tmp_path, resume=True)] == [0]
     assert [row["epoch"] for row in read_history(tmp_path)] == [0]
-    assert callbacks.count_finished(checkpoint) == 1
+    assert count_finished(checkpoint) == 1
     assert (checkpoint / "latest.weights.h5").read_bytes() == (checkpoint / "latest.weights.h5.bkp").read_bytes()
 
 

@@ -28,6 +28,7 @@ from fer.publishing.card import list_commands
 from fer.recognition.classification import classify
 from fer.recognition.litert_network import read_litert_file
 from fer.training import callbacks
+from fer.training.checkpoints import BEST
 from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
@@ -142,7 +143,7 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     assert without_seconds(folder) == without_seconds(trained.folder)
     networks = [load_config(trained.folder).build() for _ in range(2)]
     for network, run in zip(networks, (folder, trained.folder), strict=True):
-        network.load_weights(run / callbacks.BEST)
+        network.load_weights(run / BEST)
     for weights, same in zip(*(network.get_weights() for network in networks), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
     # A finished run is not changed, and its export fits the weights.
