@@ -146,17 +146,14 @@ def train_on(data, output, *more):
     Returns:
         The plan that was followed, the network, and the seconds of the training.
     """
-    from fer.cli.train_options import add_options
+    from fer.cli.train_options import parse_options
     from fer.training.distributed import ALONE
     from fer.training.plan import make_plan
     from fer.training.train import train_network
 
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(program="python train.py", command="train", own_process=False)
-    add_options(parser)
     words = ["--data", str(data), "--output", str(output), "--classes", *CLASSES, *more]
     started = time.perf_counter()
-    trained = train_network(make_plan(parser.parse_args(words)), ALONE)
+    trained = train_network(make_plan(parse_options(words)), ALONE)
     return trained.plan, trained.network, time.perf_counter() - started
 
 

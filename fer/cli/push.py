@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from fer.cli.options import add_commit
 from fer.errors import UserError
-from fer.paths import StrPath
+from fer.training.options import TrainingOptions
 
 HELP = "publish a model folder on the Hugging Face Hub"
 """Help text of the command."""
@@ -38,13 +38,8 @@ def run(options: Namespace) -> int:
     return 0
 
 
-def push_trained(folder: StrPath, repository: str, options: Namespace) -> None:
+def push_trained(options: TrainingOptions) -> None:
     """Publish the model folder that a training has written.
-
-    Args:
-        folder: the model folder.
-        repository: repository on the Hub, `OWNER/NAME`.
-        options: values of the optional arguments that `add_options` defines.
 
     Raises:
         UserError: if the model cannot be published; with the reason, the model's folder and the command that publishes
@@ -52,6 +47,7 @@ def push_trained(folder: StrPath, repository: str, options: Namespace) -> None:
     """
     from fer.publishing.push import push_model
 
+    folder, repository = options.output, options.push_to_hub
     try:
         pushed = push_model(folder, repository, options.private, options.create_pr, options.tag, options.export)
     except UserError as error:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer.cli.console import quiet_libraries
-from fer.cli.options import Parser, to_sentence
+from fer.cli.options import to_sentence
 from fer.cli.push import push_trained
-from fer.cli.train_options import add_options, command_to_publish
+from fer.cli.train_options import PROGRAM, command_to_publish, parse_options, read_options
+from fer.cli.train_options import add_options as add_options  # `fer.cli.commands` calls it.
 from fer.errors import UserError
 from fer.outputs import check_inputs
+from fer.training.options import TrainingOptions
 
 if TYPE_CHECKING:
     from fer.training.plan import Plan
@@ -33,15 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: arguments of the command line, without the program; None for those of this process.
     """
     quiet_libraries()
-    parser = Parser("python train.py", description=to_sentence(HELP))
-    add_options(parser)
-    options = parser.parse_args(arguments)
-    options.program, options.own_process = parser.prog, arguments is None
-    return run(options)
+    return train(parse_options(arguments, to_sentence(HELP)), PROGRAM, own_process=arguments is None)
 
 
-def run(options: argparse.Namespace) -> int:
+def run(parsed: argparse.Namespace) -> int:
     """Train a network, write all files to `--output`, and return the exit code."""
+    return train(read_options(parsed), parsed.program, parsed.own_process)
+
+
+def train(options: TrainingOptions, program: str, own_process: bool) -> int:
+    """Train a network, write all files to `options.output`, and return the exit code.
+
+    Args:
+        options: options of the training.
+        program: program of the command line, which is published with the model.
+        own_process: whether the options are arguments of this process, which a supervisor can then start again.
+    """
     # Keras takes seconds to import, so whatever can be checked without it is checked before.
     from fer.training.distributed import join
     from fer.training.plan import claim_output, make_plan
@@ -52,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.hosts:
             check(plan)
             claim.enter_context(claim_output(plan))
-        elif options.own_process:
+        elif own_process:
             run_supervised()
         from fer.training.train import train_network  # Imports Keras.
 
@@ -63,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
                     claim.enter_context(claim_output(plan))
             trained = train_network(plan, group)
         if group.first:
-            measure(trained)
+            measure(trained, program)
             publish(options)
         else:
             print("Trained. Process 0 measures the model and writes it.")
@@ -94,7 +103,7 @@ def check(plan: "Plan") -> None:
     check_inputs(options.data, options.votes)
 
 
-def measure(trained: "Trained") -> None:
+def measure(trained: "Trained", program: str) -> None:
     """Measure the network, and write the model folder: weights, configuration, metrics, figures, exports and card.
 
     If a run is resumed that was finished, its weights stay as they are, and so do its calibration and metrics, which
@@ -112,7 +121,7 @@ def measure(trained: "Trained") -> None:
 
     plan, data, origins, options = trained.plan, trained.data, trained.origins, trained.plan.options
     repository = start_repository({"start": origins.start_facts})
-    training = clean_training(describe_training(trained, command_to_publish(options, repository)))
+    training = clean_training(describe_training(trained, command_to_publish(options, program, repository)))
     earlier = load_config(options.output) if (options.output / CONFIG).exists() else None
     # `fer calibrate` may have chosen a prior since.
     config = replace(plan.config, training=training, calibration=earlier.calibration if earlier else UNCALIBRATED)
@@ -152,7 +161,7 @@ def discard_metrics(folder: Path) -> str:
     return f"The weights are others than before, so they are calibrated and measured again{lost}."
 
 
-def export(options: argparse.Namespace) -> None:
+def export(options: TrainingOptions) -> None:
     """Write the LiteRT file, and the exports of `--export` unless the model is pushed, which writes them itself."""
     from fer.export.litert_file import write_litert_file
     from fer.models.config import EXPORTS
@@ -168,10 +177,10 @@ def export(options: argparse.Namespace) -> None:
             export_model(options.output, format, options.output / EXPORTS[format])
 
 
-def publish(options: argparse.Namespace) -> None:
+def publish(options: TrainingOptions) -> None:
     """Push the model folder if `--push-to-hub` is given."""
     if options.push_to_hub:
-        push_trained(options.output, options.push_to_hub, options)
+        push_trained(options)
 
 
 def write_card(folder: Path) -> None:

@@ -2,19 +2,20 @@
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
-from fer.cli.options import add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
+from fer.cli.options import Parser, add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
 from fer.labels import EMOTIONS
 from fer.publishing.redaction import remove_folder
+from fer.training.options import TrainingOptions
 from fer.training.recipes import RECIPES, Recipe
 
-UNPUBLISHED = ("resume", "hosts", "processes", "process_id", "push_to_hub", "private", "create_pr", "tag")
-"""Options that are left out of the command that is published with a model."""
-PATHS = ("data", "output", "votes", "start", "weights", "teacher")
-"""Options whose paths are published by their last part only."""
+PROGRAM = "python train.py"
+"""Program whose arguments `parse_options` reads."""
 TIMES = (
     "Duration: on 2 cores of a server processor with bfloat16, se_resnet trains on about 190 pictures per second with "
     "--mixed-precision (docs/benchmarks.md). An epoch of 1,000 pictures takes 5 seconds, and one of FER2013's 28,709 "
@@ -33,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--network",
-        default="se_resnet",
+        default=TrainingOptions.network,
         metavar="NAME",
         help=f"network to train: {', '.join(RECIPES)} (default: %(default)s)",
     )
@@ -143,25 +144,50 @@ def _add_recipe(parser):
             group.add_argument(f"--{name}", type=field.type, metavar=metavar, help=text + default)
 
 
-def command_to_publish(options: argparse.Namespace, repository: str = "") -> str:
-    """Return the command line for the model card: each path by its last part, without the options `UNPUBLISHED`.
+def parse_options(arguments: Sequence[str] | None, description: str | None = None) -> TrainingOptions:
+    """Return the options of a command line of `python train.py`.
 
     Args:
-        options: values of the options that `add_options` defines.
+        arguments: arguments of the command line, without the program; None for those of this process.
+        description: description of the program in its help.
+    """
+    parser = Parser(PROGRAM, description=description)
+    add_options(parser)
+    return read_options(parser.parse_args(arguments))
+
+
+def read_options(parsed: argparse.Namespace) -> TrainingOptions:
+    """Return the options of a training from the arguments that a parser with `add_options` has parsed."""
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(parsed).items()}
+    recipe = {field.name: values[field.name] for field in fields(Recipe) if values.get(field.name) is not None}
+    given = {field.name: values[field.name] for field in fields(TrainingOptions) if field.name in values}
+    return TrainingOptions(**given, recipe=recipe)
+
+
+def command_to_publish(options: TrainingOptions, program: str, repository: str = "") -> str:
+    """Return the command line for the model card: without unpublished options, and each path by its last part.
+
+    Args:
+        options: options of the training.
+        program: program of the command line, such as `python train.py`.
         repository: `OWNER/NAME` if `--start` names a model on the Hub; "" otherwise.
     """
-    from fer.training.resumption import STARTED  # Imports NumPy, which the help does not need.
-
-    parser, words = argparse.ArgumentParser(), options.program.split()
-    add_options(parser)
-    for name, value in vars(options).items():
-        if name in (*UNPUBLISHED, *STARTED) or value == parser.get_default(name):
+    words = program.split()
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.metadata.get("unpublished") or value == field.default:
             continue
-        if value is False:
-            words.append(f"--no-{name}")
-            continue
-        words.append(f"--{name.replace('_', '-')}")
-        if value is not True:
-            values = value if isinstance(value, list) else [value]
-            words += [remove_folder(value, repository) if name in PATHS else str(value) for value in values]
+        shorten = partial(remove_folder, repository=repository) if field.metadata.get("path") else str
+        for name, each in value.items() if field.name == "recipe" else [(field.name, value)]:
+            words += _write_option(name, each, shorten)
     return shlex.join(words)
+
+
+def _write_option(name, value, to_text):
+    """Return the words of an option on a command line; `to_text` converts each of its values."""
+    if value is False:
+        return [f"--no-{name}"]
+    option = f"--{name.replace('_', '-')}"
+    if value is True:
+        return [option]
+    return [option, *map(to_text, value if isinstance(value, tuple) else [value])]

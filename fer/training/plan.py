@@ -1,7 +1,6 @@
 """Plan of a training, decided and checked before Keras is imported."""
 
 import re
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ from fer.models.networks import find_network
 from fer.outputs import check_folder, is_new_or_empty
 from fer.paths import is_inside, name_of
 from fer.training.distributed import check_hosts
-from fer.training.recipes import Recipe, find_recipe, recipe_options
+from fer.training.options import TrainingOptions
+from fer.training.recipes import Recipe, find_recipe
 
 ARGUMENTS = "arguments.json"
 """Name of the file of a run's settings, in its folder."""
@@ -27,14 +27,14 @@ ARGUMENTS = "arguments.json"
 class Plan:
     """Plan of a training.
 
-    options: options of the command line, as `fer.cli.train_options.add_options` defines them.
+    options: options of the training; the network has its current name.
     recipe: recipe of the network, with the changes by options.
     config: configuration of the model folder that is written.
     start: model whose weights to start from; None to start from random weights or a backbone's base.
     keep: epoch whose weights are kept, `best` or `last`.
     """
 
-    options: Namespace
+    options: TrainingOptions
     recipe: Recipe
     config: ModelConfig
     start: str | None = None
@@ -52,14 +52,14 @@ class Plan:
         return replace(self.config, image_size=enlarged, options={})
 
 
-def make_plan(options: Namespace) -> Plan:
-    """Return the plan of a command line.
+def make_plan(options: TrainingOptions) -> Plan:
+    """Return the plan of a training.
 
     Raises:
         UserError: if options contradict each other, the network is unknown, or a value of the recipe is not valid.
     """
     network = find_network(options.network)
-    options.network = network.name  # The option may be the network's former name.
+    options = replace(options, network=network.name)  # The option may be the network's former name.
     _check_combinations(options)
     recipe = _choose_recipe(options)
     size = network.size.usual if options.image_size is None else options.image_size
@@ -70,6 +70,7 @@ def make_plan(options: Namespace) -> Plan:
 
 
 def _check_combinations(options):
+    recipe, tune = options.recipe, options.recipe.get("tune")
     if not options.push_to_hub and (options.private or options.create_pr or options.tag):
         raise UserError("--private, --create-pr and --tag go with --push-to-hub OWNER/NAME. Received: no --push-to-hub")
     if options.enlarged is not None and options.network != "se_resnet":
@@ -82,28 +83,29 @@ def _check_combinations(options):
     if options.license is not None:
         rule = "an identifier of the Hub in small letters, such as cc-by-4.0 or other"
         check(re.fullmatch(r"[a-z0-9.+-]+", options.license), "--license", rule, options.license)
-    if options.votes_share is not None and not options.votes:
+    if "votes_share" in recipe and not options.votes:
         raise UserError("--votes-share goes with --votes CSV. Received: no --votes")
     check_hosts(options.hosts, options.processes, options.process_id)
-    if options.from_scratch and (options.start or options.weights not in (None, "none")):
+    if options.from_scratch and (options.start or options.starts_from_base):
         name, value = ("--start", options.start) if options.start else ("--weights", options.weights)
         raise UserError(f"--from-scratch goes without --start and --weights. Received: {name} {value}")
-    if starts_from_base(options):
+    if options.starts_from_base:
         for name in ("start", "hosts"):
             if getattr(options, name):
                 raise UserError(f"--{name} goes without --weights. Received: --weights {options.weights}")
-    elif any(getattr(options, name) is not None for name in ("head_epochs", "tuning_rate", "tune")):
+    elif {"head_epochs", "tuning_rate", "tune"} & recipe.keys():
         rule = "--head-epochs, --tuning-rate and --tune go with --weights imagenet or PATH"
         raise UserError(f"{rule}. Received: no weights")
-    if options.tune == "head" and (options.head_epochs is not None or options.tuning_rate is not None):
-        name = "--tuning-rate" if options.head_epochs is None else "--head-epochs"
+    if tune == "head" and {"head_epochs", "tuning_rate"} & recipe.keys():
+        name = "--head-epochs" if "head_epochs" in recipe else "--tuning-rate"
         raise UserError(f"--tune head goes without {name}: all --epochs train the head. Received: both")
-    if options.tune == "head":
+    if tune == "head":
+        given = {"teacher": options.teacher, **recipe}
         for name in ("teacher", "zoom", "degrade"):
-            if getattr(options, name):
+            if given.get(name):
                 rule = f"--{name} goes without --tune head, which trains on features of the pictures as they are"
                 raise UserError(f"{rule}. Received: both")
-    if options.head_epochs == 0 and (options.tune in ("block", "all") or options.tuning_rate is not None):
+    if recipe.get("head_epochs") == 0 and (tune in ("block", "all") or "tuning_rate" in recipe):
         rule = "--tune block, --tune all and --tuning-rate go with --head-epochs of 1 or more"
         raise UserError(f"{rule}, since the head is trained first. Received: --head-epochs 0")
 
@@ -111,24 +113,19 @@ def _check_combinations(options):
 def _choose_recipe(options):
     if options.weights:
         check_backbone(options.network)
-    asked = recipe_options(options)
+    asked = dict(options.recipe)
     if options.votes:
         asked.setdefault("label_smoothing", 0.0)
-    own = find_recipe(options.network, transfer=starts_from_base(options))
+    own = find_recipe(options.network, transfer=options.starts_from_base)
     if asked.get("tune") == "head":
         asked |= {"head_epochs": asked.get("epochs", own.epochs), "augment": False}
     recipe = replace(own, **asked)
     for name in ("zoom", "degrade"):
-        if getattr(options, name) is not None and not recipe.augment:
+        if name in options.recipe and not recipe.augment:
             without = f"the network {options.network}, whose recipe has none"
-            received = "--no-augment" if options.augment is False else without
+            received = "--no-augment" if options.recipe.get("augment") is False else without
             raise UserError(f"--{name} goes with augmentation. Received: {received}")
     return recipe
-
-
-def starts_from_base(options: Namespace) -> bool:
-    """Return whether training starts from pretrained weights of a backbone's base, by `--weights`."""
-    return options.weights not in (None, "none")
 
 
 def find_start(name: str) -> tuple[Path, str]:

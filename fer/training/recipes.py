@@ -1,8 +1,7 @@
 """Recipes: the hyperparameters with which each network is trained."""
 
 import math
-from argparse import Namespace
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fer.errors import check
@@ -148,9 +147,3 @@ def find_recipe(network: str, transfer: bool = False) -> Recipe:
     table = "TRANSFERS" if transfer else "RECIPES"
     check(network in recipes, "network", f"one with a recipe in {table} of fer/training/recipes.py", repr(network))
     return recipes[network]
-
-
-def recipe_options(options: Namespace) -> dict[str, Any]:
-    """Return the fields of `Recipe` that are given on the command line."""
-    given = {field.name: getattr(options, field.name, None) for field in fields(Recipe)}
-    return {name: value for name, value in given.items() if value is not None}

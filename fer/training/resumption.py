@@ -9,14 +9,6 @@ from fer.models.networks import find_network
 from fer.outputs import write_json
 from fer.training.plan import ARGUMENTS, Plan
 
-STARTED = ("command", "program", "own_process")
-"""Names of the values in a command line's namespace that are not options, but record how the command was started."""
-MAY_CHANGE_ON_RESUME = (
-    *("output", "resume", "data", "keep", "push_to_hub", "private", "create_pr", "tag", "export"),
-    *("hosts", "processes", "process_id", "allow_duplicates", "from_scratch", "license"),
-    *STARTED,
-)
-"""Options that may differ between a run and its resumption."""
 ADDED = {
     "votes_share": 0.7,
     "layout": None,
@@ -45,8 +37,7 @@ def list_settings(plan: Plan, base: dict[str, Any] | None, teachers: list[dict[s
         base: facts about the weights of the base, of `fer.models.backbones.load_base`; None without weights.
         teachers: facts about the teachers, of `fer.training.distillation.load_teachers`.
     """
-    kept = {key: value for key, value in vars(plan.options).items() if key not in MAY_CHANGE_ON_RESUME}
-    kept["votes"] = bool(plan.options.votes)  # Their content has a digest.
+    kept = plan.options.to_settings() | {"votes": bool(plan.options.votes)}  # The content of the votes has a digest.
     kept |= {"classes": list(plan.config.labels), "image_size": plan.config.image_size, "start": plan.start}
     teachers = [{"name": teacher["name"], "sha256": teacher["sha256"]} for teacher in teachers]
     return {**kept, "teacher": teachers or None, "weights": base, "backend": find_backend(), **plan.recipe.to_record()}

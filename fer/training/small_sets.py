@@ -4,8 +4,8 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from fer.training.plan import Plan, starts_from_base
-from fer.training.recipes import Recipe, recipe_options
+from fer.training.plan import Plan
+from fer.training.recipes import Recipe
 
 SMALL = 5_000
 """Number of training pictures below which a training starts from the bundled network by default."""
@@ -51,10 +51,10 @@ def adapt_plan(plan: Plan, pictures: int) -> tuple[Plan, list[str]]:
         The adapted plan, and sentences for the user on the changes.
     """
     options, notes = plan.options, []
-    plain = not (options.hosts or starts_from_base(options))
+    plain = not (options.hosts or options.starts_from_base)
     from_bundled = _may_start_from_bundled(options) and not options.from_scratch
     if pictures < SMALL and plain and (plan.start or from_bundled):
-        recipe = replace(schedule_for(plan.recipe, pictures), **recipe_options(options))
+        recipe = replace(schedule_for(plan.recipe, pictures), **options.recipe)
         plan = replace(plan, recipe=recipe, start=plan.start or START, keep=options.keep or "last")
         what = (
             f"{recipe.epochs} epochs of {recipe.batch_size} pictures per step, learning rate {recipe.learning_rate:g}"
@@ -62,7 +62,7 @@ def adapt_plan(plan: Plan, pictures: int) -> tuple[Plan, list[str]]:
         notes.append(f"{pictures} training pictures are few: fine-tuning from {plan.start}, {what}.")
         if not options.start:
             notes.append("--from-scratch trains from random weights instead.")
-    elif not plan.start and not starts_from_base(options):
+    elif not plan.start and not options.starts_from_base:
         steps = count_steps(plan.recipe, pictures)
         if steps < FEW_STEPS:
             rule = f"Warning: {steps} steps are few to train from scratch, where some {FEW_STEPS} are needed"
@@ -91,7 +91,7 @@ def warn_if_trivial(metrics: dict[str, Any], plan: Plan, pictures: int) -> str:
 
 def _advise(plan, pictures):
     """Return what to try instead of a plan whose model is poor."""
-    if plan.start or starts_from_base(plan.options):
+    if plan.start or plan.options.starts_from_base:
         return "more pictures of each class"
     if plan.options.from_scratch and pictures < SMALL and _may_start_from_bundled(plan.options):
         return "it without --from-scratch, or with more --epochs"

@@ -17,7 +17,7 @@ from benchmarks import original_experiment
 from benchmarks.experiment_plan import ALL, FIVE, MIXED_PRECISION, PLAN, SCHEDULES, TWO, WAYS
 from benchmarks.experiment_report import BEGIN, END, FIGURE, group_curves, read_results, write_report
 from benchmarks.original_experiment import build_command, is_finished, main, select_rows
-from fer.cli.train_options import add_options
+from fer.cli.train_options import parse_options
 from fer.errors import UserError
 from fer.training.plan import make_plan
 
@@ -89,9 +89,7 @@ def test_the_options_of_every_row_are_valid(row, tmp_path):
     options = argparse.Namespace(data="fer2013.zip", imagenet=weights, runs=tmp_path, float32=False)
     command = build_command(row, options)
     assert command[0] == "train.py"
-    parser = argparse.ArgumentParser()
-    add_options(parser)
-    plan = make_plan(parser.parse_args(command[1:]))
+    plan = make_plan(parse_options(command[1:]))
     assert plan.options.output == tmp_path / row.name
     assert plan.options.resume
     assert plan.options.train_limit == (None if row.pictures == ALL else row.pictures)

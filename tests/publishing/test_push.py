@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-from argparse import Namespace
 
 import pytest
 
@@ -15,6 +14,7 @@ from fer.hub.errors import HubError
 from fer.models.model_folder import BUNDLED, HISTORY
 from fer.publishing.access import check_tag
 from fer.publishing.push import push_model
+from fer.training.options import TrainingOptions
 
 MODEL = "fer-bot/model"
 WRONG = """v1~2|v1^|v1:0|a?|a*|a[b|a\\b|v1 beta|a\tb|v1\n|a\x7f|a\x85b|a\u2028b|..|a..b|a@{b|@|a//b|/a|a/|.a|a/.b|a.|
@@ -40,9 +40,11 @@ def test_the_history_of_the_model_before_is_removed(hub, model):
 
 @pytest.mark.usefixtures("hub")
 def test_a_trained_model_that_cannot_be_published_is_named_with_the_command(tmp_path):
-    options = Namespace(private=True, create_pr=False, tag="v1.0", export=["onnx"])
+    options = TrainingOptions(
+        data="faces.zip", output=tmp_path, push_to_hub=MODEL, private=True, tag="v1.0", export=("onnx",)
+    )
     with pytest.raises(UserError, match=r"config\.json is missing.*; the model is in .*\. To publish it: ") as error:
-        push_trained(tmp_path, MODEL, options)
+        push_trained(options)
     assert str(error.value).endswith(f"push {tmp_path} {MODEL} --private --tag v1.0 --export onnx")
 
 

@@ -1,6 +1,5 @@
 """Tests that nothing that is published contains paths or the name of the machine that trained the model."""
 
-import argparse
 import json
 import re
 import socket
@@ -9,7 +8,7 @@ import tempfile
 import pytest
 
 import train
-from fer.cli.train_options import add_options, command_to_publish
+from fer.cli.train_options import PROGRAM, command_to_publish, parse_options
 from fer.export.litert_file import write_litert_file
 from fer.models.config import CONFIG, EXPORTS, ModelConfig, load_config
 from fer.models.model_folder import BUNDLED, METRICS, save_model
@@ -33,12 +32,9 @@ def test_paths_are_removed_from_commands_of_earlier_versions(command, cleaned):
 
 
 def test_the_published_command_keeps_the_name_of_a_model_on_the_hub():
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(program="python train.py")
-    add_options(parser)
-    given = parser.parse_args(["--data", "a/b.zip", "--output", "runs/c", "--start", "alice/faces@v1.0"])
+    given = parse_options(["--data", "a/b.zip", "--output", "runs/c", "--start", "alice/faces@v1.0"])
     command = "python train.py --data b.zip --output c --start alice/faces@v1.0"
-    assert command_to_publish(given, "alice/faces") == command
+    assert command_to_publish(given, PROGRAM, "alice/faces") == command
     facts = {"command": command, "start": {"model": {"name": "alice/faces"}, "command": "python train.py --data d/e"}}
     cleaned = clean_training(facts)
     assert cleaned["command"] == command
@@ -61,17 +57,15 @@ def test_the_published_command_has_options_without_paths(tmp_path):
         *("--learning-rate", "5e-4", "--mixed-precision", "--resume", "--hosts", "alice-pc:1", "--processes", "2"),
         *("--process-id", "0", "--push-to-hub", "alice/secret", "--private", "--tag", "v1"),
     ]
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(program="python train.py")
-    add_options(parser)
-    words = command_to_publish(parser.parse_args(given))
+    words = command_to_publish(parse_options(given), PROGRAM)
     assert words == (
         "python train.py --data fer2013.zip --output taught --learning-rate 0.0005 --no-augment --seed 0 "
         "--votes fer2013new.csv --start second --teacher first bundled --mixed-precision"
     )
     # The cleaned command can be parsed again, and gives the same options.
-    again = parser.parse_args(words.split()[2:])
-    assert (again.augment, again.seed, again.teacher, again.learning_rate) == (False, 0, ["first", "bundled"], 5e-4)
+    again = parse_options(words.split()[2:])
+    assert again.teacher == ("first", "bundled")
+    assert again.recipe == {"augment": False, "seed": 0, "learning_rate": 5e-4}
 
 
 @pytest.fixture

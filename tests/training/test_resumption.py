@@ -1,14 +1,13 @@
-import argparse
 import json
 
 import pytest
 
-from fer.cli.train_options import add_options
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.keras_backend import find_backend
-from fer.training.plan import ARGUMENTS, check_output, make_plan
+from fer.training.plan import ARGUMENTS, check_output
 from fer.training.resumption import ADDED, check_resumption, list_settings, save_settings
+from training.conftest import plan
 
 BEFORE = {
     "network": "se_resnet",
@@ -41,18 +40,10 @@ BEFORE = {
 COMMAND = "--start bundled --epochs 8 --learning-rate 1e-3 --zoom 0.25 --keep last --mixed-precision --seed 1 --resume"
 
 
-def plan(output, *more):
-    """Return the plan of a training with options."""
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(program="python train.py", command="train", own_process=False)
-    add_options(parser)
-    return make_plan(parser.parse_args(["--data", "fer2013.zip", "--output", str(output), *more]))
-
-
 @pytest.mark.parametrize("share", [[], ["--votes-share", "0.7"]])
 def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
     (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
-    resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", *share)
+    resumed = plan(*COMMAND.split(), "--votes", "ferplus.csv", *share, output=tmp_path)
     check_output(resumed)
     settings = list_settings(resumed, None, [])
     assert settings == BEFORE | ADDED | {"votes": True, "backend": find_backend()}  # Earlier versions saved the path.
@@ -62,11 +53,11 @@ def test_a_run_without_a_saved_votes_share_can_be_resumed(tmp_path, share):
 
 
 def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
-    resumed = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv")
+    resumed = plan(*COMMAND.split(), "--votes", "ferplus.csv", output=tmp_path)
     settings = list_settings(resumed, None, [])
     begun = settings | {"pictures": "1", "begun_from": "2", "votes_sha256": "3", "backend": "jax"}
     save_settings(resumed, begun)
-    check_resumption(plan(tmp_path, *COMMAND.split(), "--votes", "./ferplus.csv"), begun)
+    check_resumption(plan(*COMMAND.split(), "--votes", "./ferplus.csv", output=tmp_path), begun)
     for other, said in (
         ({"pictures": "3"}, "the pictures in --data are others"),
         ({"begun_from": "3"}, "--start is another"),
@@ -78,15 +69,16 @@ def test_a_run_is_not_resumed_with_other_pictures_or_another_start(tmp_path):
 
 
 def test_a_run_of_the_head_that_claimed_to_augment_can_be_resumed(tmp_path):
-    head = plan(tmp_path, "--network", "mobilenet", "--weights", "faces.json", "--tune", "head")
+    words = ["--network", "mobilenet", "--weights", "faces.json", "--tune", "head"]
+    head = plan(*words, output=tmp_path)
     settings = list_settings(head, None, [])
     save_settings(head, settings | {"augment": True})
-    resumed = plan(tmp_path, "--network", "mobilenet", "--weights", "faces.json", "--tune", "head", "--resume")
+    resumed = plan(*words, "--resume", output=tmp_path)
     check_resumption(resumed, settings)
 
 
 def test_a_run_is_not_resumed_with_another_votes_share(tmp_path):
     (tmp_path / ARGUMENTS).write_text(json.dumps(BEFORE))
-    other = plan(tmp_path, *COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1")
+    other = plan(*COMMAND.split(), "--votes", "ferplus.csv", "--votes-share", "1", output=tmp_path)
     with pytest.raises(UserError, match=r"votes_share=0\.7\. Received: votes_share=1\.0"):
         check_resumption(other, list_settings(other, None, []))

@@ -1,6 +1,5 @@
 """Tests of trainings on small data sets: their settings, messages and cards."""
 
-import argparse
 import json
 import re
 
@@ -12,26 +11,17 @@ from conftest import draw_face
 from huggingface_hub import ModelCard
 
 import train
-from fer.cli.train_options import add_options
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
 from fer.publishing.card import render_card
 from fer.training.batch_norm import measure_statistics
 from fer.training.origins import load_origins
-from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
 from fer.training.small_sets import FEW_STEPS, SMALL, adapt_plan, count_steps, schedule_for, warn_if_trivial
+from training.conftest import plan
 
 OWN = ("wink", "Yawn")
-
-
-def plan(*more):
-    """Return the plan of a training with options."""
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(program="python train.py", command="train", own_process=False)
-    add_options(parser)
-    return make_plan(parser.parse_args(["--data", "mine", "--output", "run", *more]))
 
 
 @pytest.fixture

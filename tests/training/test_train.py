@@ -1,4 +1,3 @@
-import argparse
 import json
 import os
 import shlex
@@ -18,7 +17,7 @@ from conftest import ROOT
 import train
 from fer.cli.commands import main as fer_main
 from fer.cli.train import measure
-from fer.cli.train_options import add_options
+from fer.cli.train_options import PROGRAM, parse_options
 from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.models.calibration import Calibration
@@ -165,10 +164,7 @@ def test_a_resumed_run_keeps_what_was_measured_of_the_same_weights(trained, tmp_
     folder, reports = tmp_path / "run", []
     (tmp_path / "run").mkdir()
     shutil.copy(trained.folder / METRICS, folder)
-    parser = argparse.ArgumentParser()
-    parser.set_defaults(program="python train.py")
-    add_options(parser)
-    plan = make_plan(parser.parse_args([*trained.command, "--output", str(folder), "--resume"]))
+    plan = make_plan(parse_options([*trained.command, "--output", str(folder), "--resume"]))
     network, origins = plan.config.build(), SimpleNamespace(start_facts=None, base=[])
     save_model(folder, network, replace(plan.config, calibration=Calibration(threshold=0.9)))
     metrics = json.loads((folder / METRICS).read_text()) | {"photos": {"sets": {}}, "agreement": {"n": 1}}
@@ -182,13 +178,13 @@ def test_a_resumed_run_keeps_what_was_measured_of_the_same_weights(trained, tmp_
     result = SimpleNamespace(
         plan=plan, network=network, history=[], data=SimpleNamespace(train=(), validation=()), origins=origins
     )
-    measure(result)
+    measure(result, PROGRAM)
     assert "The run was finished: its calibration and metrics stay." in capsys.readouterr().out
     assert json.loads((folder / METRICS).read_text()) == metrics
     assert (load_config(folder).calibration.threshold, reports) == (0.9, [])
 
     network.set_weights([array + 1 for array in network.get_weights()])
-    measure(result)
+    measure(result, PROGRAM)
     said = "measured again; what `fer calibrate` did with --target 1, --photos, --votes is gone.\n"
     assert said in capsys.readouterr().out
     assert reports == [1]
