@@ -1,4 +1,4 @@
-"""Train a network on FER2013 and write its model folder; `fer.cli.train` has the steps: plan, train, measure, publish.
+"""Train a network on FER2013 and write its model folder; `fer.cli.train` has the steps: plan, train, write, publish.
 
     python train.py --data fer2013.zip --output runs/first --mixed-precision
 

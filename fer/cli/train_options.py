@@ -1,16 +1,13 @@
-"""Options of the training command, and the command line that is published with a model."""
+"""Options of the training command, `fer train` and `python train.py`."""
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import partial
 from pathlib import Path
 
 from fer.cli.options import Parser, add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
 from fer.labels import EMOTIONS
-from fer.publishing.redaction import remove_folder
 from fer.training.options import TrainingOptions
 from fer.training.recipes import RECIPES, Recipe
 
@@ -162,32 +159,3 @@ def read_options(parsed: argparse.Namespace) -> TrainingOptions:
     recipe = {field.name: values[field.name] for field in fields(Recipe) if values.get(field.name) is not None}
     given = {field.name: values[field.name] for field in fields(TrainingOptions) if field.name in values}
     return TrainingOptions(**given, recipe=recipe)
-
-
-def command_to_publish(options: TrainingOptions, program: str, repository: str = "") -> str:
-    """Return the command line for the model card: without unpublished options, and each path by its last part.
-
-    Args:
-        options: options of the training.
-        program: program of the command line, such as `python train.py`.
-        repository: `OWNER/NAME` if `--start` names a model on the Hub; "" otherwise.
-    """
-    words = program.split()
-    for field in fields(options):
-        value = getattr(options, field.name)
-        if field.metadata.get("unpublished") or value == field.default:
-            continue
-        shorten = partial(remove_folder, repository=repository) if field.metadata.get("path") else str
-        for name, each in value.items() if field.name == "recipe" else [(field.name, value)]:
-            words += _write_option(name, each, shorten)
-    return shlex.join(words)
-
-
-def _write_option(name, value, to_text):
-    """Return the words of an option on a command line; `to_text` converts each of its values."""
-    if value is False:
-        return [f"--no-{name}"]
-    option = f"--{name.replace('_', '-')}"
-    if value is True:
-        return [option]
-    return [option, *map(to_text, value if isinstance(value, tuple) else [value])]

@@ -33,7 +33,7 @@ from fer.evaluation.photos import PhotoAnswer, describe_unreadable, measure_answ
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import save_calibration
-from fer.models.model_folder import FIGURES, METRICS, load_model
+from fer.models.model_folder import FIGURES, METRICS, load_metrics, load_model
 from fer.outputs import write_json
 from fer.paths import StrPath, name_of
 from fer.recognition.classification import classify
@@ -42,6 +42,8 @@ COVERAGES = np.linspace(0.05, 1, 20)
 """Coverages at which `metrics.json` holds a point of the risk-coverage curve."""
 HAPPY_OR_SAD = ("happy", "sad")
 """Classes of the experiment with which this project began."""
+MEASURED_ON_REQUEST = {"photos": "--photos", "agreement": "--votes", "end_to_end": "--end-to-end"}
+"""Options of `fer calibrate` for what a training does not measure, by their keys in `metrics.json`."""
 
 
 def save_report(
@@ -144,6 +146,17 @@ def save_report(
     write_json(folder / METRICS, metrics)
     _save_plots(folder / FIGURES, metrics, reliability(adjusted, labels), curve)
     return metrics
+
+
+def discard_metrics(folder: StrPath) -> str:
+    """Remove the metrics of earlier weights, and say in a sentence what a training does not measure again."""
+    metrics = load_metrics(folder, "a card")
+    (Path(folder) / METRICS).unlink()
+    target = metrics.get("calibration", {}).get("target", TARGET)
+    gone = [f"--target {target:g}"] * (target != TARGET)
+    gone += [name for key, name in MEASURED_ON_REQUEST.items() if metrics.get(key)]
+    lost = f"; what `fer calibrate` did with {', '.join(gone)} is gone" if gone else ""
+    return f"The weights are others than before, so they are calibrated and measured again{lost}."
 
 
 def _choose_temperature(probabilities, labels, classes):

@@ -8,10 +8,11 @@ import tempfile
 import pytest
 
 import train
-from fer.cli.train_options import PROGRAM, command_to_publish, parse_options
+from fer.cli.train_options import PROGRAM, parse_options
 from fer.export.litert_file import write_litert_file
 from fer.models.config import CONFIG, EXPORTS, ModelConfig, load_config
 from fer.models.model_folder import BUNDLED, METRICS, save_model
+from fer.publishing.command import command_to_publish
 from fer.publishing.push import push_model
 from fer.publishing.redaction import clean_command, clean_training
 

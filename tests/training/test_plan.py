@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 
 from fer.cli.train import main
-from fer.cli.train_options import PROGRAM, add_options, command_to_publish, parse_options
+from fer.cli.train_options import PROGRAM, add_options, parse_options
 from fer.errors import UserError
 from fer.models.config import load_config
+from fer.publishing.command import command_to_publish
 from fer.training.options import TrainingOptions
 from fer.training.plan import ARGUMENTS, check_output, claim_output, find_start, make_plan
 from fer.training.recipes import RECIPES, Recipe

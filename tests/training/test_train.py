@@ -4,7 +4,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +15,6 @@ from conftest import ROOT
 
 import train
 from fer.cli.commands import main as fer_main
-from fer.cli.train import measure
-from fer.cli.train_options import PROGRAM, parse_options
 from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.models.calibration import Calibration
@@ -28,7 +25,6 @@ from fer.recognition.classification import classify
 from fer.recognition.litert_network import read_litert_file
 from fer.training import callbacks
 from fer.training.checkpoints import BEST
-from fer.training.plan import make_plan
 from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
 
@@ -157,38 +153,6 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
     train.main([*command, "--resume"])
     assert load_config(folder).calibration.prior_exponent == 0.5
     assert json.loads((folder / METRICS).read_text())["seconds"] == 1
-
-
-@pytest.mark.usefixtures("small_network")
-def test_a_resumed_run_keeps_what_was_measured_of_the_same_weights(trained, tmp_path, monkeypatch, capsys):
-    folder, reports = tmp_path / "run", []
-    (tmp_path / "run").mkdir()
-    shutil.copy(trained.folder / METRICS, folder)
-    plan = make_plan(parse_options([*trained.command, "--output", str(folder), "--resume"]))
-    network, origins = plan.config.build(), SimpleNamespace(start_facts=None, base=[])
-    save_model(folder, network, replace(plan.config, calibration=Calibration(threshold=0.9)))
-    metrics = json.loads((folder / METRICS).read_text()) | {"photos": {"sets": {}}, "agreement": {"n": 1}}
-    metrics["calibration"]["target"] = 1.0
-    (folder / METRICS).write_text(json.dumps(metrics))
-    monkeypatch.setattr("fer.training.facts.describe_training", lambda *_: {})
-    monkeypatch.setattr("fer.evaluation.plots.save_curves", lambda *_: None)
-    monkeypatch.setattr("fer.evaluation.report.save_report", lambda *_, **__: reports.append(1) or metrics)
-    monkeypatch.setattr("fer.cli.train.export", lambda _: None)
-    monkeypatch.setattr("fer.cli.train.write_card", lambda _: None)
-    result = SimpleNamespace(
-        plan=plan, network=network, history=[], data=SimpleNamespace(train=(), validation=()), origins=origins
-    )
-    measure(result, PROGRAM)
-    assert "The run was finished: its calibration and metrics stay." in capsys.readouterr().out
-    assert json.loads((folder / METRICS).read_text()) == metrics
-    assert (load_config(folder).calibration.threshold, reports) == (0.9, [])
-
-    network.set_weights([array + 1 for array in network.get_weights()])
-    measure(result, PROGRAM)
-    said = "measured again; what `fer calibrate` did with --target 1, --photos, --votes is gone.\n"
-    assert said in capsys.readouterr().out
-    assert reports == [1]
-    assert not (folder / METRICS).exists()
 
 
 @pytest.mark.usefixtures("small_network", "eager", "conversion_of_another")
