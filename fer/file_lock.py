@@ -1,5 +1,6 @@
 """Locks between processes, on files and folders. The system releases them when a process ends, even if it is killed."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,11 +8,6 @@ from contextlib import contextmanager
 from typing import IO
 
 from fer.paths import StrPath
-
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks.
-    fcntl = None  # type: ignore[assignment]
 
 
 def lock(file: IO | int, wait: bool = True) -> bool:
@@ -22,13 +18,11 @@ def lock(file: IO | int, wait: bool = True) -> bool:
         wait: whether to wait until another process releases its lock.
 
     Returns:
-        Whether it is locked: some systems and file systems have no locks.
+        Whether it is locked: some file systems have no locks.
 
     Raises:
         BlockingIOError: if another process has the lock and `wait` is false.
     """
-    if fcntl is None:
-        return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -40,14 +34,11 @@ def lock(file: IO | int, wait: bool = True) -> bool:
 
 @contextmanager
 def locked_folder(folder: StrPath) -> Iterator[None]:
-    """Lock a folder for the block, without a file in it; do nothing where folders cannot be locked (Windows, NFS).
+    """Lock a folder for the block, without a file in it; do nothing where folders cannot be locked, as on NFS.
 
     Raises:
         BlockingIOError: if another process has locked the folder, or has removed it.
     """
-    if fcntl is None:
-        yield
-        return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:  # A folder may be writable and not readable.

@@ -1,5 +1,6 @@
 """Checkpoints of a training run: the names of their files, and which state a resumed run starts from."""
 
+import csv
 import json
 import math
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 import h5py
 
 from fer.errors import UserError
+from fer.models.model_folder import HISTORY, read_history
+from fer.outputs import written_whole
 
 CHECKPOINT = "checkpoint"
 """Name of the folder with the state from which a run is resumed."""
@@ -27,6 +30,35 @@ def count_finished(checkpoint: Path) -> int:
     """Return the number of epochs after which Keras wrote a checkpoint; 0 if there is none."""
     path = checkpoint / CHECKPOINT_EPOCHS
     return json.loads(path.read_text())["epoch"] if path.exists() else 0
+
+
+def restart_run(folder: Path, resume: bool) -> int:
+    """Return the number of finished epochs after which a run goes on, and cut its log to these.
+
+    An epoch that was logged but not saved is run again.
+
+    Args:
+        folder: folder of the run.
+        resume: whether the run is resumed; otherwise it begins anew, without a log.
+
+    Raises:
+        UserError: if a file that the resumption needs is missing or damaged.
+    """
+    finished = recover_checkpoint(folder / CHECKPOINT) or recover_checkpoint(folder / HEAD_CHECKPOINT) if resume else 0
+    history = [row for row in read_history(folder) if row["epoch"] < finished]
+    if len(history) < finished:
+        rule = f"{folder / HISTORY}: it must have a row for each of the {finished} epochs that are finished. {ANEW}"
+        raise UserError(f"{rule} Received: {len(history)}")
+    if any(map(is_finite, history)) and not (folder / BEST).exists():
+        raise UserError(f"{folder / BEST}: no such file, and --resume needs it. {ANEW}")
+    if not history:
+        (folder / HISTORY).unlink(missing_ok=True)
+        return 0
+    with written_whole(folder / HISTORY) as whole, whole.open("w", newline="") as file:
+        writer = csv.DictWriter(file, history[0])
+        writer.writeheader()
+        writer.writerows({**row, "epoch": int(row["epoch"])} for row in history)
+    return len(history)
 
 
 def recover_checkpoint(checkpoint: Path) -> int:

@@ -1,6 +1,5 @@
 """Fit a network on faces: augmentation, schedule, checkpoints. It uses Keras 3 on TensorFlow, JAX or PyTorch."""
 
-import csv
 import hashlib
 import time
 from collections.abc import Sequence
@@ -14,12 +13,11 @@ from fer.data.faces import Faces
 from fer.errors import UserError
 from fer.models.backbones import freeze_base
 from fer.models.keras_backend import choose_jit_compile
-from fer.models.model_folder import HISTORY, read_history
-from fer.outputs import written_whole
+from fer.models.model_folder import read_history
 from fer.training.augmentation import build_augmentation
 from fer.training.batches import FaceBatches
 from fer.training.callbacks import build_callbacks
-from fer.training.checkpoints import ANEW, BEST, CHECKPOINT, HEAD_CHECKPOINT, is_finite, recover_checkpoint
+from fer.training.checkpoints import ANEW, BEST, CHECKPOINT, HEAD_CHECKPOINT, is_finite, restart_run
 from fer.training.distillation import build_student
 from fer.training.distributed import ALONE, Group
 from fer.training.recipes import Recipe
@@ -112,7 +110,7 @@ def fit(network: keras.Model, data: TrainingData, recipe: Recipe, run: Run) -> l
             missing or damaged.
     """
     run = replace(run, folder=Path(run.folder))
-    done = len(run.group.broadcast(_restart, run.folder, run.resume))
+    done = run.group.broadcast(restart_run, run.folder, run.resume)
     if recipe.head_epochs:
         # The checkpoint of the second stage includes the head.
         if done <= recipe.head_epochs:
@@ -212,24 +210,3 @@ def _optimizer(recipe, learning_rate, steps):
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def _restart(folder, resume):
-    """Return the log up to the epoch that a resumed run starts from; an epoch logged but not saved is run again."""
-    finished = (
-        (recover_checkpoint(folder / CHECKPOINT) or recover_checkpoint(folder / HEAD_CHECKPOINT)) if resume else 0
-    )
-    history = [row for row in read_history(folder) if row["epoch"] < finished]
-    if len(history) < finished:
-        rule = f"{folder / HISTORY}: it must have a row for each of the {finished} epochs that are finished. {ANEW}"
-        raise UserError(f"{rule} Received: {len(history)}")
-    if any(map(is_finite, history)) and not (folder / BEST).exists():
-        raise UserError(f"{folder / BEST}: no such file, and --resume needs it. {ANEW}")
-    if not history:
-        (folder / HISTORY).unlink(missing_ok=True)
-        return []
-    with written_whole(folder / HISTORY) as whole, whole.open("w", newline="") as file:
-        writer = csv.DictWriter(file, history[0])
-        writer.writeheader()
-        writer.writerows({**row, "epoch": int(row["epoch"])} for row in history)
-    return history

@@ -15,6 +15,7 @@ from fer.training.checkpoints import BEST
 from fer.training.distillation import distillation_loss, load_teachers
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import Recipe
+from training.conftest import without_seconds
 
 CLASSES = ("angry", "happy", "surprise")
 pytestmark = pytest.mark.usefixtures("eager")
@@ -76,11 +77,6 @@ def taught(faces, folders, tmp_path_factory, request):
     with eager_training(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(distillation, "WEIGHT", 0.999)
         return run(faces, teachers, folder, epochs=2, policy=request.param)[0], folder, teachers, before
-
-
-def figures(history):
-    """Return the rows of a history without the seconds."""
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
 def test_the_loss_is_the_divergence_at_the_temperature():
@@ -161,7 +157,7 @@ def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(faces, folders, tm
             run(faces, teachers, tmp_path / "cut", epochs=2, batch_size=24)
     teachers, _ = load_teachers(folders, CLASSES, 16)
     resumed, history = run(faces, teachers, tmp_path / "cut", epochs=2, resume=True, batch_size=24)
-    assert figures(history) == figures(expected)
+    assert without_seconds(history) == without_seconds(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
 

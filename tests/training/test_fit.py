@@ -16,10 +16,10 @@ from fer.training import callbacks
 from fer.training import fit as training
 from fer.training.augmentation import RandomAffine, build_augmentation
 from fer.training.batches import FaceBatches
-from fer.training.checkpoints import count_finished
 from fer.training.fit import Run, TrainingData, fit
 from fer.training.recipes import RECIPES, Recipe
 from fer.training.targets import one_hot, soft_targets
+from training.conftest import without_seconds
 
 CLASSES = ("angry", "happy", "surprise")
 
@@ -46,11 +46,6 @@ def run(faces, folder, resume=False, **recipe):
     network = build_network("se_resnet", 16, len(CLASSES), **SMALL)
     folder.mkdir(exist_ok=True)
     return network, fit(network, TrainingData(*faces), Recipe(seed=7, **recipe), Run(folder, resume))
-
-
-def figures(history):
-    """Return the rows of a history without the seconds."""
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
 
 
 def test_augmentation_changes_pictures_in_training_only():
@@ -88,7 +83,7 @@ def test_zoom_enlarges_and_reduces_pictures_by_at_most_that_share(zoom):
 @pytest.mark.usefixtures("eager")
 def test_training_uses_the_zoom_of_the_recipe(faces, tmp_path):
     little, much = (
-        figures(run(faces, tmp_path / str(zoom), epochs=1, batch_size=48, zoom=zoom)[1]) for zoom in (0.0, 1.0)
+        without_seconds(run(faces, tmp_path / str(zoom), epochs=1, batch_size=48, zoom=zoom)[1]) for zoom in (0.0, 1.0)
     )
     assert little != much
 
@@ -230,9 +225,9 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(faces, tmp_path, mon
         with pytest.raises(KeyboardInterrupt):
             run(faces, tmp_path / "cut", **recipe)
     # The same seed gives the same history.
-    assert figures(read_history(tmp_path / "cut"))[:1] == figures(expected)[:1]
+    assert without_seconds(read_history(tmp_path / "cut"))[:1] == without_seconds(expected)[:1]
     resumed, history = run(faces, tmp_path / "cut", resume=True, **recipe)
-    assert figures(history) == figures(expected)
+    assert without_seconds(history) == without_seconds(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
     # A finished run is not changed.
@@ -263,53 +258,16 @@ def test_a_run_whose_first_checkpoint_was_cut_starts_anew(faces, tmp_path, monke
     (cut / "checkpoint" / "training_metadata.json").unlink()
     (cut / "history.csv").write_text("epoch,accuracy,loss,seconds,val_accuracy,val_loss\n0,0.5,1.1\n")
     assert read_history(cut) == []
-    assert figures(run(faces, cut, resume=True, **recipe)[1]) == figures(expected)
+    assert without_seconds(run(faces, cut, resume=True, **recipe)[1]) == without_seconds(expected)
 
 
-def write_run(folder, finished, logged):
-    """Write the log of a run, its checkpoint after `finished` epochs and the one before."""
-    rows = "".join(f"{epoch},1,1\n" for epoch in range(logged))
-    (folder / "history.csv").write_text(f"epoch,loss,val_loss\n{rows}")
-    (folder / "checkpoint").mkdir(exist_ok=True)
-    for suffix, epoch in ((".bkp", finished - 1), ("", finished)):
-        (folder / "checkpoint" / f"training_metadata.json{suffix}").write_text(f'{{"epoch": {epoch}}}')
-        weights = folder / "checkpoint" / "latest.weights.h5"
-        build_linear().save_weights(weights)
-        weights.rename(f"{weights}{suffix}")
-
-
-@pytest.mark.parametrize(("name", "size"), [("latest.weights.h5", 1000), ("training_metadata.json", 0)])
-def test_a_run_is_resumed_from_the_checkpoint_before_a_damaged_one(tmp_path, name, size):
-    """As after a power cut; Keras took the weights of the epoch before, and the rest was that of the last one."""
-    write_run(tmp_path, finished=2, logged=2)
-    (tmp_path / "best.weights.h5").touch()
-    checkpoint = tmp_path / "checkpoint"
-    (checkpoint / name).write_bytes((checkpoint / name).read_bytes()[:size])
-    assert [row["epoch"] for row in training._restart(tmp_path, resume=True)] == [0]
-    assert [row["epoch"] for row in read_history(tmp_path)] == [0]
-    assert count_finished(checkpoint) == 1
-    assert (checkpoint / "latest.weights.h5").read_bytes() == (checkpoint / "latest.weights.h5.bkp").read_bytes()
-
-
-def test_files_of_a_run_that_are_missing_or_damaged_are_named(tmp_path, monkeypatch):
-    def resume():
-        return fit(build_linear(), None, Recipe(epochs=2), Run(tmp_path, resume=True))
-
-    monkeypatch.setattr(training, "_fit_network", lambda *_: None)
-    write_run(tmp_path, finished=2, logged=1)
-    rule = r"history\.csv: it must have a row for each of the 2 epochs that are finished\. .* Received: 1$"
-    with pytest.raises(UserError, match=rule):
-        resume()
-    write_run(tmp_path, finished=2, logged=2)
-    with pytest.raises(UserError, match=r"best\.weights\.h5: no such file, and --resume needs it\. Train again"):
-        resume()
-    (tmp_path / "best.weights.h5").touch()
+@pytest.mark.usefixtures("eager")
+def test_best_weights_that_are_damaged_are_named(faces, tmp_path):
+    fit(build_linear(), TrainingData(*faces), Recipe(epochs=1, batch_size=48), Run(tmp_path))
+    weights = tmp_path / "best.weights.h5"
+    weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"best\.weights\.h5: damaged\. Train again, into another --output\.$"):
-        resume()
-    for weights in (tmp_path / "checkpoint").glob("latest*"):
-        weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"latest\.weights\.h5: damaged\."):
-        resume()
+        fit(build_linear(), TrainingData(*faces), Recipe(epochs=1, batch_size=48), Run(tmp_path, resume=True))
 
 
 @pytest.mark.slow  # Two hundred steps, with a graph.

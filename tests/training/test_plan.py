@@ -117,13 +117,6 @@ def test_a_run_that_fails_before_it_wrote_leaves_no_folder(tmp_path):
     assert (tmp_path / "own").is_dir()
 
 
-def test_where_there_are_no_locks_a_run_begins(tmp_path, monkeypatch):
-    monkeypatch.setattr("fer.file_lock.fcntl", None)
-    mine = plan_into(tmp_path / "mine")
-    with claim_output(mine), claim_output(mine):
-        pass
-
-
 def test_a_second_training_is_refused_before_it_reads_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr("fer.cli.train.check", lambda plan: None)
     with claim_output(plan_into(tmp_path / "mine")), pytest.raises(UserError, match="another run is training into it"):

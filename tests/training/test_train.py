@@ -27,6 +27,7 @@ from fer.training import callbacks
 from fer.training.checkpoints import BEST
 from fer.training.recipes import RECIPES
 from fer.training.targets import one_hot
+from training.conftest import without_seconds
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,11 +44,6 @@ def data(trained):
 
 TRANSFER = ["--network", "vgg16", "--weights", "imagenet"]
 """Options of a training from ImageNet weights; wrong options are refused before the download."""
-
-
-def without_seconds(folder):
-    """Return the history of a run without the seconds."""
-    return [{**row, "seconds": None} for row in read_history(folder)]
 
 
 def test_a_run_writes_a_complete_model_folder(trained):
@@ -133,9 +129,9 @@ def test_an_interrupted_run_is_resumed_with_the_same_result(trained, tmp_path, m
         with pytest.raises(KeyboardInterrupt, match="interrupted. The same command with --resume goes on"):
             train.main(command)
     # The same seed gives the same history.
-    assert without_seconds(folder) == without_seconds(trained.folder)[:1]
+    assert without_seconds(read_history(folder)) == without_seconds(read_history(trained.folder))[:1]
     train.main([*command, "--resume"])
-    assert without_seconds(folder) == without_seconds(trained.folder)
+    assert without_seconds(read_history(folder)) == without_seconds(read_history(trained.folder))
     networks = [load_config(trained.folder).build() for _ in range(2)]
     for network, run in zip(networks, (folder, trained.folder), strict=True):
         network.load_weights(run / BEST)
