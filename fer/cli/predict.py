@@ -9,26 +9,15 @@ from pathlib import Path
 
 from fer.cli.console import nobody_reads
 from fer.cli.options import add_already_cropped, add_model, printed, stream_beside, tell_left_out, tell_written
+from fer.cli.picture_folder import PictureFolder, check_picture_folders
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.outputs import (
-    OutputError,
-    check_folder,
-    check_outputs,
-    is_new_or_empty,
-    is_special,
-    is_stdin,
-    is_stdout,
-    written_whole,
-)
-from fer.paths import is_inside, real_path
+from fer.outputs import OutputError, check_outputs, is_special, is_stdin, is_stdout, written_whole
 
 HELP = "find the faces in pictures and estimate their expressions"
 """Help text of the command."""
 QUALITY = 90
 """Quality (0-100) of the annotated JPEGs."""
-MAX_STEM = 240
-"""Largest number of bytes of an annotated picture's name, without suffix and number; file systems allow 255 in all."""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -45,6 +34,12 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--csv", metavar="FILE", help="write one row per face to this file, and print only a summary")
     parser.add_argument(
         "--annotated", metavar="FOLDER", help="write each picture with the boxes of its faces to this folder, as JPEG"
+    )
+    parser.add_argument(
+        "--crops",
+        metavar="FOLDER",
+        help="write the largest face of each picture to this folder as the network reads it, a grey PNG: pictures to "
+        "train on",
     )
     add_already_cropped(parser)
 
@@ -64,6 +59,7 @@ def run(options: Namespace) -> int:
     # Read before an output file is begun, so that an invalid model is reported at once.
     model_file = read_litert_file(source.folder)
     load = partial(Recognizer.open, model_file, str(source))
+    outputs = [output for output in (options.csv, options.annotated, options.crops) if output]
     with ExitStack() as stack:
         add_rows, notes = None, []
         if options.csv:
@@ -83,14 +79,14 @@ def run(options: Namespace) -> int:
         for answer in recognize_in_parallel(pictures, load, options.already_cropped, keep=bool(options.annotated)):
             report.add(answer)
             bar.update()
-            if not (options.csv or options.annotated) and nobody_reads():
+            if not outputs and nobody_reads():
                 break
         if add_rows:
             add_rows(note_rows(notes))
-    if options.csv or options.annotated:
+    if outputs:
         print(report.summary(), file=sys.stderr if options.json else stream_beside(options.csv))
-        tell_written(options.csv, options.annotated)
-    return 2 if report.unread or report.undrawn or not report.pictures else 0
+        tell_written(*outputs)
+    return 2 if report.unread or report.unwritten or not report.pictures else 0
 
 
 class _Report:
@@ -103,14 +99,17 @@ class _Report:
         add_rows: function that writes rows to the CSV file, or None.
 
     Attributes:
-        pictures, faces, unread, undrawn: numbers so far of pictures, of faces, of unreadable pictures, and of annotated
-            pictures that could not be written.
+        pictures, faces, unread, unwritten: numbers so far of pictures, of faces, of unreadable pictures, and of
+            annotated pictures and crops that could not be written.
     """
 
     def __init__(self, options, model, write, add_rows=None):
-        self.pictures = self.faces = self.unread = self.undrawn = 0
+        self.pictures = self.faces = self.unread = self.unwritten = 0
         self._write, self._add_rows = write, add_rows
-        self._options, self._model, self._taken = options, model, set()
+        self._options, self._model = options, model
+        several = len(options.photos) > 1
+        self._annotated = options.annotated and PictureFolder(options.annotated, ".jpg", several)
+        self._crops = options.crops and PictureFolder(options.crops, ".png", several)
 
     def add(self, answer):
         """Print and write one `fer.recognition.parallel.Answer`."""
@@ -128,43 +127,41 @@ class _Report:
             self._write(to_json(photo_record(name, answer, faces, self._model, answer.problem or answer.note)))
         elif not answer.problem and not self._options.csv:
             self._write(_sentence(name, faces, answer.note))
-        if answer.image is not None:
-            try:
-                self._draw(answer)
-            except OutputError as error:
-                self.undrawn += 1
-                self._write(str(error), sys.stderr)
+        if self._annotated and answer.image is not None:
+            self._save(self._annotated, answer.found, partial(_draw, answer))
+        if self._crops and faces:
+            self._save(self._crops, answer.found, partial(_save_crop, faces[0]))
 
     def summary(self):
         """Return one line with the numbers of pictures and faces."""
         unread = f", {self.unread} of them unreadable" if self.unread else ""
-        undrawn = f"; annotated pictures not written: {self.undrawn:,}" if self.undrawn else ""
-        return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}{undrawn}"
+        crops = f"; {_count(self._crops.written, 'crop')}" if self._crops else ""
+        unwritten = f"; pictures not written: {self.unwritten:,}" if self.unwritten else ""
+        return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}{crops}{unwritten}"
 
-    def _draw(self, answer):
-        from fer.images.drawing import draw_faces
-
-        found, several = answer.found, len(self._options.photos) > 1
-        # The names of zips' addresses, and of files in a zip, must not lead out of the folder.
-        parts = [part for part in (found.container if several else "", *found.place.parts) if part.strip("./\\")]
-        *parents, name = parts or ["picture"]
-        folder = Path(self._options.annotated, *parents)
-        stem, suffix = (name[:-4], name[-4:]) if name.lower().endswith(".jpg") else (name, ".jpg")
-        stem = _shorten(stem)
-        number, path = 1, folder / f"{stem}{suffix}"
-        while hash(path) in self._taken:  # Hashes instead of paths, which would take much memory for many pictures.
-            number += 1
-            path = folder / f"{stem}-{number}{suffix}"
-        self._taken.add(hash(path))
+    def _save(self, folder, found, save):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
-        with written_whole(path) as file:
-            profile = answer.image.info.get("icc_profile", b"")
-            # That of a grey or CMYK picture does not fit: it was converted to RGB without a profile.
-            options = {"icc_profile": profile} if profile[16:20] == b"RGB " else {}
-            draw_faces(answer.image, answer.faces).save(file, "JPEG", quality=QUALITY, **options)
+            folder.write(found, save)
+        except OutputError as error:
+            self.unwritten += 1
+            self._write(str(error), sys.stderr)
+
+
+def _draw(answer, file):
+    """Write an annotated picture to a file."""
+    from fer.images.drawing import draw_faces
+
+    profile = answer.image.info.get("icc_profile", b"")
+    # That of a grey or CMYK picture does not fit: it was converted to RGB without a profile.
+    options = {"icc_profile": profile} if profile[16:20] == b"RGB " else {}
+    draw_faces(answer.image, answer.faces).save(file, "JPEG", quality=QUALITY, **options)
+
+
+def _save_crop(face, file):
+    """Write the crop of a face to a file."""
+    from PIL import Image
+
+    Image.fromarray(face.crop).save(file, "PNG")
 
 
 def _check(options, model_files):
@@ -186,31 +183,7 @@ def _check(options, model_files):
         raise UserError(
             f"`--csv` must be another file than standard output, where `--json` goes. Received: {options.csv}"
         )
-    if options.annotated is None:
-        return
-    check_folder("`--annotated`", options.annotated)
-    _check_apart(options.csv, options.annotated)
-    folder = Path(options.annotated)
-    if not _is_free(folder) or any(is_inside(folder, other) for other in folders):
-        rule = "`--annotated` must be a new or empty folder, outside the folders that are read"
-        raise UserError(f"{rule}. Received: {options.annotated}")
-
-
-def _check_apart(table, drawn):
-    """Raise an error unless the CSV and the annotated pictures, which are JPEGs and folders, can both be written."""
-    if table is None or is_special(Path(table)):
-        return
-    file, folder = real_path(table), real_path(drawn)
-    if folder.is_relative_to(file):
-        rule = "`--csv` must be a file that is neither the folder of `--annotated` nor above it"
-        raise UserError(f"{rule}. Received: {table} and {drawn}")
-    if file.is_relative_to(folder) and file.suffix.lower() != ".csv":
-        raise UserError(f"`--csv` in the folder of `--annotated` must end in .csv. Received: {table}")
-
-
-def _is_free(folder):
-    """Return whether a folder is new, or holds hidden files alone, such as those of a file manager."""
-    return is_new_or_empty(folder) or (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir()))
+    check_picture_folders({"--annotated": options.annotated, "--crops": options.crops}, options.photos, options.csv)
 
 
 def _progress(photos):
@@ -231,12 +204,6 @@ def _print(bar, text, file=None):
         return
     with bar.external_write_mode(file=sys.stderr):
         print(text, file=file, flush=True)
-
-
-def _shorten(stem):
-    """Return a name without its suffix, cut after `MAX_STEM` bytes."""
-    content = os.fsencode(stem)
-    return stem if len(content) <= MAX_STEM else content[:MAX_STEM].decode("utf-8", "ignore")
 
 
 def _count(number, noun):

@@ -11,6 +11,7 @@ from fer.data.fer2013 import FACE_SIZE
 from fer.data.items import EXPECTED, SPLITS, DataError
 from fer.data.sources import open_source
 from fer.data.splits import select_items
+from fer.data.whole_photos import describe_whole_photos
 from fer.errors import ImageError, one_line
 from fer.images.formats import describe_left_out
 from fer.labels import KNOWN, check_classes
@@ -33,6 +34,7 @@ class Overview:
     named: class by folder name, for folders that are not named by their class, such as "happy" by "joy".
     left_out: sentence on files that are left out; "" if there are none.
     others: number of pictures by class, for the classes that are left out.
+    whole_photos: sentence that says so if the pictures are whole photos instead of face crops; "" otherwise.
     unreadable: error messages of pictures and rows that cannot be read.
     copies: groups of pictures with the same content, each a list of `(split, label, name)`.
     samples: some training pictures by class, uint8 arrays `(size, size)`, evenly spaced among all of them.
@@ -43,7 +45,7 @@ class Overview:
     def __init__(self, path, classes):
         self.path, self.classes = str(path), classes
         self.counts, self.held_out, self.problem = {}, False, ""
-        self.named, self.left_out, self.others = {}, "", Counter()
+        self.named, self.left_out, self.others, self.whole_photos = {}, "", Counter(), ""
         self.unreadable, self.copies, self.samples = [], [], {}
         self.known, self.answers = (), []
 
@@ -76,6 +78,7 @@ class Overview:
             "named": self.named,
             "left_out": self.left_out,
             "other_classes": dict(self.others),
+            "whole_photos": self.whole_photos or None,
             "unreadable": self.unreadable,
             "copies": copies,
             "answered": len(self.answers),
@@ -116,6 +119,7 @@ def survey(
         overview.named = _find_names(source.items, shown)
         chosen = _split(source, overview, path)
         overview.copies = _find_copies(source, chosen)
+        overview.whole_photos = describe_whole_photos(source, shown)
         _read(source, chosen, overview, model, samples, progress)
     return overview
 
@@ -137,10 +141,12 @@ def format_overview(overview: Overview, most: int) -> str:
     if overview.others:
         others = ", ".join(f"{count} {name}" for name, count in overview.others.most_common(10))
         lines.append(f"{overview.others.total()} pictures of other classes left out: {others}.")
+    lines += [overview.whole_photos] if overview.whole_photos else []
     lines += _list_some(f"Cannot be read: {len(overview.unreadable)}", overview.unreadable)
     for kind, groups in overview.find_copies().items():
-        examples = [" is ".join(f"{split}: {name}" for split, _, name in group[:2]) for group in groups]
-        lines += _list_some(f"Identical files {kind}: {sum(len(group) - 1 for group in groups)}", examples)
+        examples = [_show_copies(group) for group in groups]
+        count = sum(len(group) - 1 for group in groups)
+        lines += _list_some(f"Identical files {kind}: {count} (groups: {len(groups)})", examples)
     doubtful = overview.rank_doubtful(most)
     if overview.known and not overview.answers:
         lines.append(f"The model answers none of these pictures: its classes are {', '.join(overview.known)}.")
@@ -152,6 +158,14 @@ def format_overview(overview: Overview, most: int) -> str:
             for row in doubtful
         ]
     return "\n".join(map(one_line, lines))
+
+
+def _show_copies(group):
+    """Return two copies of a group as text, of two splits or classes if it has them."""
+    (split, label, name), *others = group
+    other = next((each for each in others if each[0] != split), None)
+    other = other or next((each for each in others if each[1] != label), others[0])
+    return f"{split}: {name} is {other[0]}: {other[2]}"
 
 
 def _list_some(title, examples):

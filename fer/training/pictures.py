@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,8 @@ from fer.data.duplicates import check_copies
 from fer.data.faces import list_skipped, load_faces
 from fer.data.ferplus import load_votes
 from fer.data.items import SPLIT_SEED
+from fer.data.sources import open_source
+from fer.data.whole_photos import describe_whole_photos
 from fer.training.fit import TrainingData
 from fer.training.plan import Plan
 from fer.training.targets import soft_targets
@@ -44,7 +47,10 @@ def load_pictures(plan: Plan) -> TrainingData:
     print(f"{len(train)} pictures to train, {len(validation)} to validate, {len(skipped)} unreadable")
     for message in skipped:
         print(f"skipped: {message}", file=sys.stderr)
-    for note in filter(None, [train.left_out, check_copies(validation, train, options.allow_duplicates)]):
+    copies = check_copies(validation, train, options.allow_duplicates)
+    with open_source(Path(options.data), lambda error: None, config.labels, options.layout) as source:
+        photos = describe_whole_photos(source, config.labels)
+    for note in filter(None, [train.left_out, copies, photos]):
         print(note)
     targets = digest = None
     if options.votes:

@@ -120,6 +120,36 @@ def test_annotated_pictures_of_zips_of_any_name_have_a_folder_each(photos, tmp_p
     assert sorted(str(path.relative_to(out)) for path in out.rglob("*.jpg")) == ["first/face.jpg", "second/face.jpg"]
 
 
+def test_crops_are_pictures_to_train_on(astronaut, tmp_path, capsys):
+    """There was no way to cut faces out, and whole photos were trained on without a word."""
+    folder, crops = tmp_path / "photos", tmp_path / "crops"
+    for label in ("wink", "yawn"):
+        (folder / label).mkdir(parents=True)
+        for number in range(2):
+            shutil.copy(astronaut, folder / label / f"{number}.jpg")
+    Image.new("RGB", (64, 48), "white").save(folder / "wink" / "wall.png")
+    assert main(["predict", str(folder), "--crops", str(crops)]) == 0
+    assert "5 pictures; 4 faces; 4 crops" in capsys.readouterr().out
+    written = sorted(path.relative_to(crops).as_posix() for path in crops.rglob("*.png"))
+    assert written == [f"{label}/{number}.jpg.png" for label in ("wink", "yawn") for number in range(2)]
+    with Image.open(crops / written[0]) as crop:
+        assert (crop.size, crop.mode) == ((48, 48), "L")
+    said = (
+        "of them the face takes 20% of the side (median). Each is read as one face; `fer predict PHOTOS --crops FOLDER`"
+    )
+    for source in (folder, crops):
+        main(["data", str(source), "--classes", "wink", "yawn"])
+        assert (said in capsys.readouterr().out) == (source == folder)
+
+
+def test_crops_and_annotated_pictures_have_a_folder_each(photos, tmp_path, capsys):
+    rule = "must be outside the folder of"
+    for crops in (tmp_path / "out", tmp_path / "out" / "crops"):
+        assert rule in refused([photos, "--annotated", tmp_path / "out", "--crops", crops], capsys)
+    rule = "`--crops` must be a new or empty folder, outside the folders that are read"
+    assert rule in refused([photos, "--crops", photos / "crops"], capsys)
+
+
 def test_an_output_that_would_replace_an_input_is_refused(photos, tmp_path, capsys):
     face = photos / "face.jpg"
     rule = "`--csv` must be a file that is not read"
@@ -234,7 +264,7 @@ def test_an_annotated_picture_that_cannot_be_written_is_reported_and_the_others_
             archive.write(photos / "face.jpg", name)
     assert main(["predict", str(packed), "--annotated", str(out), "--csv", str(table)]) == 2
     captured = capsys.readouterr()
-    assert captured.out == "3 pictures; 3 faces; annotated pictures not written: 1\n"
+    assert captured.out == "3 pictures; 3 faces; pictures not written: 1\n"
     assert captured.err.splitlines()[0] == f"{out}/a.jpg/b.jpg: cannot be written: File exists"
     assert sorted(path.name for path in out.iterdir()) == ["a.jpg", "z.jpg"]
     assert len(table.read_text().splitlines()) == 4

@@ -44,7 +44,7 @@ def test_pictures_copies_and_other_files_are_counted(messy):
         ("across classes: 1", "train: train/Yawn/1.png", "train: train/wink/other.png"),
         ("within a split: 1", "train: train/Joy/2.png", "train: train/Joy/again.png"),
     ):
-        assert f"Identical files {kind}\n" in text
+        assert f"Identical files {kind} (groups: 1)\n" in text
         assert f"{one} is {other}" in text or f"{other} is {one}" in text
     some = survey(messy, OWN)
     assert (some.classes, some.others) == (OWN, {"happy": 6})
