@@ -78,7 +78,7 @@ def run(options: Namespace) -> int:
     from fer.data.faces import list_left_out, load_faces
     from fer.data.facts import find_layout
     from fer.evaluation.confidence import TARGET
-    from fer.evaluation.report import save_report
+    from fer.evaluation.report import describe_lost, save_report
     from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
     from fer.publishing.card import save_card
@@ -106,6 +106,9 @@ def run(options: Namespace) -> int:
     def note(message):
         print(message, file=sys.stderr)
 
+    requested = {"--photos": options.photos, "--votes": options.votes, "--end-to-end": options.end_to_end}
+    if lost := describe_lost(folder, requested):
+        note(lost)
     save_report(
         folder,
         train,

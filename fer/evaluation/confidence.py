@@ -1,11 +1,16 @@
 """Fit the calibration of a network: its temperature, its confidence threshold, and the exponent of its class prior."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from fer.models.calibration import TEMPERATURES, scale_temperature
+from fer.data.faces import Faces
+from fer.data.photos import PhotoSet
+from fer.evaluation.metrics import evaluate
+from fer.evaluation.photos import Answer, calibrate_answers, measure_answers
+from fer.models.calibration import MIN_ERRORS, TEMPERATURES, UNCALIBRATED, Calibration, scale_temperature
 
 PRIOR_EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Exponents that `choose_prior_exponent` tries."""
@@ -14,9 +19,6 @@ PRIOR_TOLERANCE = 0.005
 within the noise."""
 TARGET = 0.85
 """Selective accuracy that the threshold should reach: the accuracy of all answers except "not sure"."""
-MIN_ERRORS = 10
-"""Number of wrong answers below which no temperature is used: on pictures that are nearly all read rightly, the
-likelihood rises until all probabilities are 100 %."""
 FOLDS = 5
 """Number of cross-validation folds of `cross_validate_temperature`."""
 FOLD_SEED = 2013
@@ -108,3 +110,77 @@ def choose_prior_exponent(score: Callable[[float], float]) -> float:
     scores = {exponent: score(exponent) for exponent in PRIOR_EXPONENTS}
     best = max(scores.values())
     return min(exponent for exponent in PRIOR_EXPONENTS if scores[exponent] >= best - PRIOR_TOLERANCE)
+
+
+def count_shares(faces: Faces) -> tuple[float, ...]:
+    """Return the share of each class, a tuple of floats that sum to 1; empty if a class has no picture."""
+    counts = np.bincount(faces.labels, minlength=len(faces.classes))
+    return tuple((counts / counts.sum()).tolist()) if counts.all() else ()
+
+
+def choose_prior(
+    prior: float | None,
+    before: Calibration,
+    shares: tuple[float, ...],
+    validation: tuple[np.ndarray, np.ndarray],
+    photos: tuple[list[list[Answer]], list[PhotoSet]],
+    names: tuple[str, ...],
+) -> tuple[float, list[dict[str, float]]]:
+    """Return the exponent of the class shares, and a list of dicts with the measurements of each exponent tried.
+
+    Args:
+        prior: exponent that the user asked for, or None. It is compared with 0, as that of `before` is if it stays.
+        before: `Calibration` of the model so far.
+        shares: shares of the classes in training.
+        validation: probabilities `(n, classes)` and labels `(n,)` of the validation split.
+        photos: answers of `fer.evaluation.photos.read_photo_sets`, and their sets; both empty without photos. Only sets
+            with several labels leave a choice, on which a prior can be chosen.
+        names: names of the classes.
+    """
+    probabilities, labels = validation
+    answers, sets = photos
+    chosen_on = any(len(set(each.labels)) > 1 for each in sets)
+    if prior is None and not chosen_on:
+        prior = before.prior_exponent
+        if not prior:
+            return prior, []
+    tried = {}
+    for exponent in PRIOR_EXPONENTS if prior is None else (0.0, prior):
+        adjustment = Calibration(prior_exponent=exponent, class_shares=shares)
+        correct = adjustment.apply(probabilities).argmax(axis=1) == labels
+        row = {"exponent": exponent, "validation_accuracy": float(correct.mean())}
+        if chosen_on:
+            adjusted = calibrate_answers(adjustment, answers)
+            row["balanced_accuracy"] = measure_answers(adjusted, sets, names, UNCALIBRATED)["mean"]["balanced_accuracy"]
+        tried[exponent] = row
+    if prior is None:
+        prior = choose_prior_exponent(lambda exponent: tried[exponent]["balanced_accuracy"])
+    return prior, list(tried.values())
+
+
+def choose_temperature(
+    probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> tuple[float, dict[str, Any]]:
+    """Fit a temperature, and decide by cross-validation whether to use it.
+
+    Args:
+        probabilities: probabilities `(n, classes)` of the validation pictures, after logit adjustment.
+        labels: int array `(n,)` of indices into `classes`.
+        classes: names of the classes.
+
+    Returns:
+        The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`; `errors`, the number of wrong
+        answers, of which `MIN_ERRORS` are needed to use a temperature; and `ece` and `nll` before it is applied
+        (`_before`), with it on the same pictures (`_fitted`), and by cross-validation (`_held_out`).
+    """
+    fitted = round(fit_temperature(probabilities, labels), 4)
+    stages = {
+        "before": probabilities,
+        "fitted": Calibration(fitted).apply(probabilities),
+        "held_out": cross_validate_temperature(probabilities, labels),
+    }
+    metrics = {stage: evaluate(scaled, labels, classes) for stage, scaled in stages.items()}
+    measured = {f"{name}_{stage}": values[name] for stage, values in metrics.items() for name in ("ece", "nll")}
+    errors = int((probabilities.argmax(axis=1) != labels).sum())
+    used = errors >= MIN_ERRORS and measured["nll_held_out"] < measured["nll_before"]
+    return fitted if used else 1.0, {"fitted_temperature": fitted, "errors": errors, **measured}

@@ -201,6 +201,17 @@ def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...]
     }
 
 
+def calibrate_answers(calibration: Calibration, answers: list[list[Answer]]) -> list[list[Answer]]:
+    """Return answers of `read_photo_sets` with calibrated probabilities."""
+
+    def apply(answer):
+        if not isinstance(answer, PhotoAnswer):
+            return answer
+        return answer._replace(probabilities=calibration.apply(answer.probabilities[None])[0])
+
+    return [[apply(answer) for answer in rows] for rows in answers]
+
+
 def _join(sets):
     """Return the photos of all sets as one `PhotoSet`."""
     paths, labels = ([item for photos in sets for item in getattr(photos, name)] for name in ("paths", "labels"))

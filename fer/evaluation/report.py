@@ -5,7 +5,7 @@ plots.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,20 @@ from fer.data.faces import Faces
 from fer.data.facts import describe_data, is_cut_again
 from fer.data.photos import list_photo_sets
 from fer.evaluation.confidence import (
-    MIN_ERRORS,
-    PRIOR_EXPONENTS,
     TARGET,
-    choose_prior_exponent,
+    choose_prior,
+    choose_temperature,
     choose_threshold,
-    cross_validate_temperature,
-    fit_temperature,
+    count_shares,
     risk_coverage,
 )
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
 from fer.evaluation.fairness import check_groups
 from fer.evaluation.human_agreement import compare_with_votes, load_comparable_votes
 from fer.evaluation.metrics import evaluate, reliability, restrict
-from fer.evaluation.photos import PhotoAnswer, describe_unreadable, measure_answers, read_photo_sets
+from fer.evaluation.photos import calibrate_answers, describe_unreadable, measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
-from fer.models.calibration import UNCALIBRATED, Calibration
+from fer.models.calibration import Calibration
 from fer.models.config import save_calibration
 from fer.models.model_folder import FIGURES, METRICS, load_metrics, load_model
 from fer.outputs import write_json
@@ -114,10 +112,10 @@ def save_report(
     answers = _read_photos(folder, sets) if photos else []
     if note and (unreadable := describe_unreadable(answers, sets)):
         note(unreadable)
-    shares = config.calibration.class_shares or _class_shares(train)
-    exponent, tried = _choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
+    shares = config.calibration.class_shares or count_shares(train)
+    exponent, tried = choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
-    temperature, fit = _choose_temperature(adjusted, labels, config.labels)
+    temperature, fit = choose_temperature(adjusted, labels, config.labels)
     scaled = Calibration(temperature).apply(adjusted)
     calibration = Calibration(temperature, choose_threshold(scaled, labels, target), exponent, shares)
     config = replace(config, calibration=calibration)
@@ -138,7 +136,7 @@ def save_report(
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation)
     metrics["end_to_end"] = _measure_end_to_end(folder, config, validation) if end_to_end else None
-    calibrated = _apply_to_answers(calibration, answers)
+    calibrated = calibrate_answers(calibration, answers)
     metrics["photos"] = measure_answers(calibrated, sets, config.labels, calibration, groups) if photos else None
     if show:
         show(metrics)
@@ -153,36 +151,27 @@ def discard_metrics(folder: StrPath) -> str:
     metrics = load_metrics(folder, "a card")
     (Path(folder) / METRICS).unlink()
     target = metrics.get("calibration", {}).get("target", TARGET)
-    gone = [f"--target {target:g}"] * (target != TARGET)
-    gone += [name for key, name in MEASURED_ON_REQUEST.items() if metrics.get(key)]
+    gone = [f"--target {target:g}"] * (target != TARGET) + _list_requested(metrics)
     lost = f"; what `fer calibrate` did with {', '.join(gone)} is gone" if gone else ""
     return f"The weights are others than before, so they are calibrated and measured again{lost}."
 
 
-def _choose_temperature(probabilities, labels, classes):
-    """Fit a temperature, and decide by cross-validation whether to use it.
+def describe_lost(folder: StrPath, requested: Mapping[str, object]) -> str:
+    """Return a sentence on what an earlier `fer calibrate` measured and this one does not; "" if there is nothing.
 
     Args:
-        probabilities: probabilities `(n, classes)` of the validation pictures, after logit adjustment.
-        labels: int array `(n,)` of indices into `classes`.
-        classes: names of the classes.
-
-    Returns:
-        The fitted temperature, or 1; and a dict for `metrics.json`: `fitted_temperature`; `errors`, the number of wrong
-        answers, of which `MIN_ERRORS` are needed to use a temperature; and `ece` and `nll` before it is applied
-        (`_before`), with it on the same pictures (`_fitted`), and by cross-validation (`_held_out`).
+        folder: path of the model folder.
+        requested: value of each option of `MEASURED_ON_REQUEST`.
     """
-    fitted = round(fit_temperature(probabilities, labels), 4)
-    stages = {
-        "before": probabilities,
-        "fitted": Calibration(fitted).apply(probabilities),
-        "held_out": cross_validate_temperature(probabilities, labels),
-    }
-    metrics = {stage: evaluate(scaled, labels, classes) for stage, scaled in stages.items()}
-    measured = {f"{name}_{stage}": values[name] for stage, values in metrics.items() for name in ("ece", "nll")}
-    errors = int((probabilities.argmax(axis=1) != labels).sum())
-    used = errors >= MIN_ERRORS and measured["nll_held_out"] < measured["nll_before"]
-    return fitted if used else 1.0, {"fitted_temperature": fitted, "errors": errors, **measured}
+    if not (Path(folder) / METRICS).exists():
+        return ""
+    lost = [name for name in _list_requested(load_metrics(folder, "a card")) if not requested[name]]
+    return f"What was measured before with {', '.join(lost)} is not measured again, and goes." if lost else ""
+
+
+def _list_requested(metrics):
+    """Return the options of `MEASURED_ON_REQUEST` with which metrics were measured."""
+    return [name for key, name in MEASURED_ON_REQUEST.items() if metrics.get(key)]
 
 
 def _sample_curve(curve):
@@ -190,17 +179,6 @@ def _sample_curve(curve):
     _, coverages, accuracies = curve
     nearest = np.minimum(np.searchsorted(coverages, COVERAGES), len(coverages) - 1)
     return [{"coverage": float(coverages[index]), "accuracy": float(accuracies[index])} for index in np.unique(nearest)]
-
-
-def _apply_to_answers(calibration, answers):
-    """Return answers of `fer.evaluation.photos.read_photo_sets` with calibrated probabilities."""
-
-    def apply(answer):
-        if not isinstance(answer, PhotoAnswer):
-            return answer
-        return answer._replace(probabilities=calibration.apply(answer.probabilities[None])[0])
-
-    return [[apply(answer) for answer in rows] for rows in answers]
 
 
 def _save_plots(folder, metrics, before, curve):
@@ -226,45 +204,6 @@ def _read_photos(folder, sets):
     from fer.recognition.recognizer import Recognizer
 
     return read_photo_sets(Recognizer.load_uncalibrated(folder, "photos"), sets)
-
-
-def _class_shares(faces):
-    """Return the share of each class, a tuple of floats that sum to 1; empty if a class has no picture."""
-    counts = np.bincount(faces.labels, minlength=len(faces.classes))
-    return tuple((counts / counts.sum()).tolist()) if counts.all() else ()
-
-
-def _choose_prior(prior, before, shares, validation, photos, names):
-    """Return the exponent of the class shares, and a list of dicts with the measurements of each exponent tried.
-
-    Args:
-        prior: exponent that the user asked for, or None. It is compared with 0, as that of `before` is if it stays.
-        before: `Calibration` of the model so far.
-        shares: shares of the classes in training.
-        validation: probabilities `(n, classes)` and labels `(n,)` of the validation split.
-        photos: answers of `fer.evaluation.photos.read_photo_sets`, and their sets; both empty without photos. Only sets
-            with several labels leave a choice, on which a prior can be chosen.
-        names: names of the classes.
-    """
-    probabilities, labels = validation
-    answers, sets = photos
-    chosen_on = any(len(set(each.labels)) > 1 for each in sets)
-    if prior is None and not chosen_on:
-        prior = before.prior_exponent
-        if not prior:
-            return prior, []
-    tried = {}
-    for exponent in PRIOR_EXPONENTS if prior is None else (0.0, prior):
-        adjustment = Calibration(prior_exponent=exponent, class_shares=shares)
-        correct = adjustment.apply(probabilities).argmax(axis=1) == labels
-        row = {"exponent": exponent, "validation_accuracy": float(correct.mean())}
-        if chosen_on:
-            adjusted = _apply_to_answers(adjustment, answers)
-            row["balanced_accuracy"] = measure_answers(adjusted, sets, names, UNCALIBRATED)["mean"]["balanced_accuracy"]
-        tried[exponent] = row
-    if prior is None:
-        prior = choose_prior_exponent(lambda exponent: tried[exponent]["balanced_accuracy"])
-    return prior, list(tried.values())
 
 
 def _measure_happy_or_sad(probabilities, config, faces):

@@ -13,8 +13,8 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from fer.data.facts import is_same_data
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.errors import UserError
-from fer.evaluation.confidence import MIN_ERRORS
 from fer.models.averaging import KEY as AVERAGE
+from fer.models.calibration import MIN_ERRORS
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics

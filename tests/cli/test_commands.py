@@ -179,7 +179,9 @@ def test_a_split_that_copies_training_pictures_is_only_measured_on_request(draw_
     assert "of these 10 are pixel-identical to training pictures, such as test/angry/PublicTest_" in printed
 
 
-def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(draw_dataset, tmp_path, monkeypatch):
+def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(
+    draw_dataset, tmp_path, monkeypatch, capsys
+):
     data, folder = draw_dataset(tmp_path / "data", per_class=3), tmp_path / "model"
     shutil.copytree(BUNDLED, folder)
     weights = (folder / "model.weights.h5").read_bytes()
@@ -187,6 +189,8 @@ def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(dr
     monkeypatch.setattr("fer.export.litert_file.write_litert_file", converted.append)
     monkeypatch.chdir(data)
     assert main(["calibrate", str(folder), "--data", ".", "--target", "0.5"]) == 0
+    said = "What was measured before with --photos, --votes, --end-to-end is not measured again, and goes."
+    assert said in capsys.readouterr().err
     assert converted == [folder]
     assert (folder / "model.weights.h5").read_bytes() == weights
     metrics = json.loads((folder / "metrics.json").read_text())

@@ -36,7 +36,7 @@ def always_right_with_low_confidence(probabilities, labels):
 )
 def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharpness, held_out, helps):
     if held_out:
-        monkeypatch.setattr("fer.evaluation.report.cross_validate_temperature", held_out)
+        monkeypatch.setattr("fer.evaluation.confidence.cross_validate_temperature", held_out)
     random = np.random.default_rng(3)
     folder = untrained
     save_calibration(folder, UNCALIBRATED)  # Without the prior of the bundled model.
