@@ -175,7 +175,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
             prevent_thread_lock=True,
             app_kwargs={
                 "lifespan": demo.queue_limits.sweeping,
-                "middleware": [guard(), Middleware(Intake), Middleware(StreamEnds)],
+                "middleware": [guard(), Middleware(StreamEnds), Middleware(Intake)],
                 "exception_handlers": HANDLERS,
                 "routes": demo.device_routes,
             },

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from contextlib import nullcontext
+from contextlib import AsyncExitStack
 from pathlib import PurePosixPath
 
 from fastapi.exceptions import RequestValidationError
@@ -62,9 +62,23 @@ class Intake:
                 body, receive = await _read(scope, receive)
         except HTTPException as error:
             return await _refuse(error)(scope, receive, send)
-        # A call is in the queue before the next one is checked, so that calls that come at once keep to its limits.
-        async with self._joining if joins_queue(scope["method"], route) else nullcontext():
-            return await self._take_call(route, body, scope, receive, send)
+        take = self._take_in_turn if joins_queue(scope["method"], route) else self._take_call
+        return await take(route, body, scope, receive, send)
+
+    async def _take_in_turn(self, route, body, scope, receive, send):
+        """Take a call that joins the queue once the call before it is in the queue.
+
+        So calls that come at once keep to the queue's limits. The turn ends before any part of the response is sent: a
+        client that does not read it makes nobody wait.
+        """
+        async with AsyncExitStack() as turn:
+            await turn.enter_async_context(self._joining)
+
+            async def send_after_turn(message):
+                await turn.aclose()  # Gradio begins its response when the call is in the queue.
+                await send(message)
+
+            await self._take_call(route, body, scope, receive, send_after_turn)
 
     async def _take_call(self, route, body, scope, receive, send):
         """Check a request that has been read, and pass it on."""

@@ -21,7 +21,11 @@ STREAM, JOIN = f"{API}queue/data", f"{API}queue/join"
 
 
 class StreamEnds:
-    """ASGI middleware that confirms an event only after the client has had time to read the end of its last stream."""
+    """ASGI middleware that confirms an event only after the client has had time to read the end of its last stream.
+
+    It must be outside of `fer.app.server.intake.Intake`, whose turn ends when the response begins: an event that waits
+    here makes no other one wait.
+    """
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -58,7 +62,7 @@ class StreamEnds:
             return message
 
         async def send_later(message):
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and message["status"] == 200:
                 end = self._ends.get(_session_of(body), 0.0)
                 await sleep(max(0.0, end + GRACE - monotonic()))
             await send(message)
