@@ -189,7 +189,7 @@ def _value(random, app, depth=0):
     """Return a random JSON value, or an object like those of uploaded files."""
     kind = random.randrange(9 if depth < 3 else 6)
     if kind == 0:
-        return random.choice((None, True, False, "", [], {}))
+        return random.choice((None, True, False, "", [], {}, [[]] * 40_000))
     if kind == 1:
         return random.choice((0, -1, 1, 0.2, 99, 1e308, float("nan"), float("inf"), 10**400, random.getrandbits(64)))
     if kind == 2:

@@ -22,10 +22,10 @@ from PIL import Image
 
 from fer.app.demo import build_demo, launch
 from fer.app.server import cache, intake, payloads
-from fer.app.server.limits import CONCURRENT, MAX_BODY
+from fer.app.server.limits import CONCURRENT, MAX_BODY, MAX_MARKS
 from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.services import Serving
-from fer.app.server.values import describe, is_file
+from fer.app.server.values import MAX_FILES, describe, is_file
 from fer.labels import EMOTIONS
 
 META = {"_type": "gradio.FileData"}
@@ -448,7 +448,7 @@ def test_received_values_are_described_briefly():
         ("run/predict", '{"data": [], "fn_index": [1]}', 404, "`fn_index` must be the number of an event. "
                                                                "Received: a list of 1"),
         ("call/predict", "{", 400, "The body must be JSON."),
-        ("call/predict", "[" * 100_000, 400, "The body must be JSON."),
+        ("call/predict", "[" * 20_000, 400, "The body must be JSON."),
         ("call/predict", "[]", 400, "The body must be a JSON object. Received: a list of 0"),
         ("call/predict", '{"data": {}}', 400, "`data` must be a list. Received: an empty object"),
         ("stream/x", "{}", 400, "`data` must be a list. Received: null"),
@@ -508,6 +508,31 @@ def test_a_body_has_a_limit_with_and_without_content_length(fake_app, route):
     for content in (body, (body[start : start + 1_000_000] for start in range(0, len(body), 1_000_000))):
         answer = fake_app.http.post(route, content=content, headers={"Content-Type": "application/json"})
         assert (answer.status_code, answer.json()) == (413, TOO_LARGE)
+
+
+@pytest.mark.parametrize(
+    "route", ["queue/join", "call/predict", "call/v2/predict", "run/predict", "cancel", "mcp/", "stream/x"]
+)
+def test_a_body_of_very_many_values_is_refused_before_it_is_parsed(fake_app, monkeypatch, route):
+    monkeypatch.setattr(json, "loads", lambda text: pytest.fail("parsed"))
+    texts = b'{"data": [' + b"[]," * MAX_MARKS + b"[]]}", b'{"a":0,' * MAX_MARKS, "[1,2]".encode("utf-16") * MAX_MARKS
+    for content in texts:
+        answer = fake_app.http.post(route, content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 413
+        assert b"A request may have at most 30000 of the characters [ { , and : in all. Received: " in answer.content
+
+
+def test_the_largest_list_of_files_that_the_page_can_send_is_read(fake_app, join):
+    name = "Bild, [neu]: {1}.png"
+    file = {"path": fake_app.photo, "url": f"{fake_app.url}gradio_api/file={fake_app.photo}", "orig_name": name,
+            "size": 1000, "mime_type": "image/png", "is_stream": False, "meta": META}  # fmt: skip
+    assert join("show_1", [file] * MAX_FILES, "en")[0] == "⚠️ A batch may have at most 200 pictures. Received: 1000"
+
+
+def test_the_number_of_values_is_checked_before_a_call_waits(fake_app):
+    answer = fake_app.http.post("call/model", json={"data": [[]]})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "The number of values must be 0: none. Received: 1"
 
 
 def test_errors_do_not_repeat_a_large_value(join):

@@ -1,7 +1,9 @@
-"""Check of the request that calls a function: its JSON, the function that it names, its session and its event data."""
+"""Check of the request that calls a function: its JSON, the function that it names, its session, the number of its
+values, and its event data."""
 
 import json
 import re
+from contextlib import contextmanager
 
 import gradio as gr
 from gradio.block_function import BlockFunction
@@ -9,7 +11,7 @@ from gradio.data_classes import CancelBody
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from fer.app.server.payloads import CheckedBlocks, check_names
+from fer.app.server.payloads import CheckedBlocks, check_count, check_names
 from fer.app.server.values import describe
 
 SESSION = re.compile(r"[\w-]{1,100}", re.ASCII)
@@ -55,7 +57,8 @@ def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
         raise HTTPException(400, f"The body must be a JSON object. Received: {describe(body)}")
     if call["by_name"]:
         fn = _find_by_name(demo, call["name"], public=True)
-        _check_arguments(fn, body)
+        with _as_bad_request():
+            check_names(fn, [name for name in body if name != "oauth_token"])
         demo.queue_limits.check(fn, None)
         return
     if not isinstance(body.get("data"), list):
@@ -67,6 +70,9 @@ def check_call(demo: CheckedBlocks, route: str, body: bytes) -> None:
     if fn and fn.collects_event_data and not _is_click(None if call["call"] else body.get("event_data")):
         raise HTTPException(400, "`event_data` must have an `index` of two numbers.")
     if fn and _is_queued(call):
+        if len(body["data"]) > len(fn.inputs):  # Gradio would keep them all until the call's turn comes.
+            with _as_bad_request():
+                check_count(fn, body["data"])
         demo.queue_limits.check(fn, session)
 
 
@@ -89,10 +95,11 @@ def _is_queued(call):
     return bool(call["call"]) or not (call["name"] or call["stream"])
 
 
-def _check_arguments(fn, body):
-    """Check the arguments of a call of `call/v2`, whose body has them by name."""
+@contextmanager
+def _as_bad_request():
+    """Raise an HTTPException instead of a `gr.Error`."""
     try:
-        check_names(fn, [name for name in body if name != "oauth_token"])
+        yield
     except gr.Error as error:
         raise HTTPException(400, error.message) from None
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from fer.app.server.cache import UPLOAD_SECONDS, open_upload
 from fer.app.server.calls import check_call, joins_queue, may_cancel
-from fer.app.server.limits import MAX_BODY
+from fer.app.server.limits import MAX_BODY, MAX_MARKS
 from fer.app.server.values import describe
 
 API = "/gradio_api/"
@@ -60,6 +60,7 @@ class Intake:
                 return await self._take_upload(scope, receive, send)
             if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
                 body, receive = await _read(scope, receive)
+                _check_marks(body)
         except HTTPException as error:
             return await _refuse(error)(scope, receive, send)
         take = self._take_in_turn if joins_queue(scope["method"], route) else self._take_call
@@ -162,6 +163,14 @@ async def _read(scope, receive):
         return messages.pop() if messages else await receive()
 
     return bytes(body), receive_again
+
+
+def _check_marks(body):
+    """Raise an HTTPException if a body has more lists, objects and values than any request of the app's clients."""
+    marks = sum(map(body.count, (b"[", b"{", b",", b":")))
+    if marks > MAX_MARKS:
+        rule = f"A request may have at most {MAX_MARKS} of the characters [ {{ , and : in all"
+        raise HTTPException(413, f"{rule}. Received: {marks}")
 
 
 def _fix_range_unit(scope):

@@ -18,6 +18,10 @@ MAX_UNPACKED = 500_000_000
 MAX_BODY = 4 * 1024**2
 """Maximal size in bytes of a request that uploads no file: a photo of 3 MB as a data: URI for MCP, whose own
 limit is the same. The page's largest request, a live frame, is half as large (`LIVE_BYTES`)."""
+MAX_MARKS = 30_000
+"""Maximal number of the characters `[`, `{`, `,` and `:` in such a request. The page's list of a thousand files, the
+most that an upload may have, has 20 for each file. Empty lists alone in `MAX_BODY` would take some 4 s to read, in
+which nobody is answered, and 45 times as much memory."""
 MAX_FETCHES = 4
 """Number of files fetched at once, each held in memory up to twice; others wait within their
 `fer.images.fetching.FETCH_SECONDS`."""

@@ -92,17 +92,26 @@ def check_values(block_fn: BlockFunction, values: list, components: list[Compone
         The values, with each file in the one form that Gradio needs.
 
     Raises:
-        gr.Error: if their number or one of them is wrong; one sentence with the name of the argument.
+        gr.Error: if `check_count` refuses them or one of them is wrong; one sentence with the name of the argument.
     """
-    if block_fn.fn is None:
-        raise refusal("This event is answered by the browser, not here.")
-    if len(values) != len(components):
-        names = ", ".join(f"`{name}`" for name in _names(block_fn)) or "none"
-        raise refusal(f"The number of values must be {len(components)}: {names}. Received: {len(values)}")
+    check_count(block_fn, values)
     return [
         value if component.stateful else check_value(name, component, value)
         for name, component, value in zip(_names(block_fn), components, values, strict=True)
     ]
+
+
+def check_count(block_fn: BlockFunction, values: list) -> None:
+    """Check the number of the values that a client sent for a function.
+
+    Raises:
+        gr.Error: if it is wrong, or the browser answers this event; one sentence with the names of the arguments.
+    """
+    if block_fn.fn is None:
+        raise refusal("This event is answered by the browser, not here.")
+    if len(values) != len(block_fn.inputs):
+        names = ", ".join(f"`{name}`" for name in _names(block_fn)) or "none"
+        raise refusal(f"The number of values must be {len(block_fn.inputs)}: {names}. Received: {len(values)}")
 
 
 def check_names(block_fn: BlockFunction, names: Iterable[str]) -> None:
