@@ -11,7 +11,7 @@ import httpx
 from benchmarks import odd_inputs
 from benchmarks.app_client import PHOTO
 from fer.app.demo import build_demo, launch
-from fer.app.server.services import Serving
+from fer.app.server.services import open_model
 from fer.app.server.values import is_stream
 from fer.errors import UserError
 from fer.hub.client import resolve_model
@@ -36,7 +36,7 @@ class App:
 
     def __init__(self, recognizer, pool):
         serving = Future()
-        serving.set_result(Serving(recognizer, resolve_model("bundled")))
+        serving.set_result(open_model(resolve_model("bundled"))._replace(recognizer=recognizer))
         demo = build_demo(serving, pool.load_image)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -37,7 +37,7 @@ from fer.app.server.limits import (
 )
 from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.replacements import replace_gradio_parts
-from fer.app.server.services import Services, Serving, wait_for_model
+from fer.app.server.services import Services, Serving, open_model, wait_for_model
 from fer.app.server.shutdown import ShutdownSignal
 from fer.app.server.startup import paused_garbage_collection, raise_file_limit
 from fer.app.server.stream_ends import StreamEnds
@@ -67,10 +67,10 @@ def build_demo(
     """
 
     async def about_model(language):
-        recognizer, source, reason = await wait_for_model(serving)
-        fallback = say(language, "app.fallback", reason=reason) if reason else ""
-        model = [say(language, "app.model", model=recognizer.model)]
-        model += filter(None, [say_training_data(language, "app.trained", source.folder)])
+        served = await wait_for_model(serving)
+        fallback = say(language, "app.fallback", reason=served.reason) if served.reason else ""
+        model = [say(language, "app.model", model=served.recognizer.model)]
+        model += filter(None, [say_training_data(language, "app.trained", served.config)])
         return f"{fallback}\n\n{'. '.join(model)}".strip()
 
     async def model():
@@ -94,7 +94,7 @@ def build_demo(
         with gr.Tab(I18N("tab.video")):
             build_video_page(services, language)
         with gr.Tab(I18N("tab.about")):
-            build_about_page(services, language, demo, device)
+            build_about_page(services, language, demo)
         gr.Markdown(I18N("app.limits"), elem_id="limits")
         footer = gr.Markdown(I18N("app.loading"), elem_id="model")
         # Not queued: the page names its model even while the queue is full.
@@ -118,16 +118,14 @@ def load_serving(name: str, strict: bool = False) -> Serving:
         UserError: if the model cannot be loaded and `strict` is set.
     """
     from fer.hub.client import resolve_model
-    from fer.recognition.recognizer import Recognizer
 
     try:
-        source = resolve_model(name)
-        return Serving(Recognizer.load(source.folder, source.public_name), source)
+        return open_model(resolve_model(name))
     except UserError as error:
         if strict:
             raise
         print(say("en", "app.fallback", reason=error), file=sys.stderr)
-        return Serving(Recognizer.load(), resolve_model("bundled"), _hide_folders(str(error), name))
+        return open_model(resolve_model("bundled"), _hide_folders(str(error), name))
 
 
 def _hide_folders(sentence, name):

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -10,6 +11,7 @@ from conftest import texts
 from fer.app.components.metrics_view import show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.pages.about import HERE, describe, say_limits
+from fer.app.server.services import Serving, open_model
 from fer.app.texts import TEXTS
 from fer.hub.client import ModelSource
 from fer.images.loading import load_image
@@ -17,7 +19,6 @@ from fer.labels import EMOTIONS
 from fer.models.calibration import Calibration
 from fer.models.config import CONFIG, load_config
 from fer.models.model_folder import BUNDLED, METRICS
-from fer.recognition.recognizer import Recognizer
 
 CURVE = "Curve of the share of right answers"
 """Beginning of the accessible name of the reliability curve."""
@@ -36,7 +37,6 @@ def show(metrics, tmp_path):
     """Function that returns the page's HTML for a model with `metrics`, with a calibration and labels."""
 
     def show(language="en", calibration=None, labels=EMOTIONS):
-        (tmp_path / METRICS).write_text(json.dumps(metrics))
         if calibration is None:
             bundled = load_config(BUNDLED).calibration
             calibration = replace(bundled if labels == EMOTIONS else Calibration(bundled.temperature), threshold=0.6776)
@@ -44,7 +44,8 @@ def show(metrics, tmp_path):
         config |= {"labels": list(labels), "calibration": asdict(calibration)}
         (tmp_path / CONFIG).write_text(json.dumps(config))
         served = SimpleNamespace(labels=labels, image_size=48, calibration=calibration)
-        return describe(language, served, ModelSource("runs/mine", tmp_path))
+        source = ModelSource("runs/mine", tmp_path)
+        return describe(language, Serving(served, source, config=load_config(tmp_path), metrics=metrics))
 
     return show
 
@@ -76,7 +77,7 @@ def test_another_data_set_of_the_same_name_is_told_apart(metrics):
 
 
 def test_no_metric_of_the_bundled_model_is_left_out():
-    page = describe("en", Recognizer.load(), ModelSource("bundled", BUNDLED))
+    page = describe("en", open_model(ModelSource("bundled", BUNDLED)))
     assert CURVE in page
     assert "left out" not in page
 
@@ -96,17 +97,17 @@ def test_accuracy_on_photos_comes_first_and_only_if_measured_with_the_served_pri
 
 
 @pytest.fixture
-def own_data(tmp_path):
-    """Folder with the configuration of a model that was trained on the user's own data set."""
-    config = json.loads((BUNDLED / CONFIG).read_text())
-    config["training"]["data"] = {"name": "my `faces`", "held_out": 0.1, "license": None}
-    (tmp_path / CONFIG).write_text(json.dumps(config))
-    return tmp_path
+def own_data():
+    """Configuration of a model that was trained on the user's own data set."""
+    config = load_config(BUNDLED)
+    config.training["data"] = {"name": "my `faces`", "held_out": 0.1, "license": None}
+    return config
 
 
 @pytest.mark.parametrize("language", sorted(TEXTS))
 def test_texts_about_the_training_data_depend_on_the_model(language, own_data):
-    for text in (say_limits(language, BUNDLED), say_training_data(language, "app.trained", BUNDLED)):
+    bundled = load_config(BUNDLED)
+    for text in (say_limits(language, bundled), say_training_data(language, "app.trained", bundled)):
         assert "FER2013" in text
     for text in (say_limits(language, own_data), say_training_data(language, "app.trained", own_data)):
         assert "FER2013" not in text
@@ -117,13 +118,10 @@ def test_texts_about_the_training_data_depend_on_the_model(language, own_data):
 
 @pytest.mark.parametrize("data", ["text", ["list"], {"name": None}, {}])
 def test_invalid_facts_about_the_training_data_do_not_break_the_page(own_data, data):
-    config = json.loads((own_data / CONFIG).read_text())
-    config["training"]["data"] = data
-    (own_data / CONFIG).write_text(json.dumps(config))
+    own_data.training["data"] = data
     assert "trained on" in say_training_data("en", "app.trained", own_data)
-    (own_data / CONFIG).write_text("{")
-    assert say_training_data("en", "app.trained", own_data) == ""
-    assert say_limits("en", own_data) == TEXTS["en"]["about.limits"]
+    assert say_training_data("en", "app.trained", None) == ""
+    assert say_limits("en", None) == TEXTS["en"]["about.limits"]
 
 
 def test_numbers_and_labels_are_in_the_language_of_the_page(show):
@@ -166,10 +164,12 @@ def test_missing_or_invalid_metrics_do_not_hide_the_others(show, metrics, broken
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])
 def test_a_folder_without_metrics_is_described_as_such(tmp_path, content):
+    folder = shutil.copytree(BUNDLED, tmp_path / "mine")
+    (folder / METRICS).unlink()
     if content is not None:
-        (tmp_path / METRICS).write_text(content)
+        (folder / METRICS).write_text(content)
     served = SimpleNamespace(labels=EMOTIONS, image_size=48, calibration=Calibration())
-    page = describe("en", served, ModelSource("runs/mine", tmp_path))
+    page = describe("en", open_model(ModelSource("runs/mine", folder))._replace(recognizer=served))
     assert "not known" in page or "are left out" in page
     assert "says “not sure” only if it is doubtful that there is a face" in page
     assert str(tmp_path) not in page
@@ -179,7 +179,7 @@ def test_a_hub_model_is_linked_at_its_commit_and_a_fallback_gives_its_reason(tmp
     from huggingface_hub import constants
 
     served = SimpleNamespace(labels=EMOTIONS, image_size=48, calibration=Calibration())
-    page = describe("en", served, ModelSource("owner/name", tmp_path, "0123abc"), "<gone>")
+    page = describe("en", Serving(served, ModelSource("owner/name", tmp_path, "0123abc"), "<gone>"))
     assert f'href="{constants.ENDPOINT}/owner/name/tree/0123abc"' in page
     assert "the bundled one answers. &lt;gone&gt;" in page
 

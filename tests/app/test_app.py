@@ -234,9 +234,10 @@ def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_
 ):
     monkeypatch.delenv("FER_STRICT", raising=False)
     monkeypatch.setenv("HF_TOKEN", token)
-    recognizer, source, reason = load_serving("fer-bot/gone")
-    assert recognizer.model == "bundled"
-    assert source.folder == BUNDLED
+    served = load_serving("fer-bot/gone")
+    reason = served.reason
+    assert served.recognizer.model == "bundled"
+    assert served.source.folder == BUNDLED
     assert message in reason
     assert reason in capsys.readouterr().err
     assert "hf_" not in reason
@@ -246,9 +247,9 @@ def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_
 
 def test_visitors_see_the_name_of_a_model_folder_and_not_its_path(tmp_path):
     folder = shutil.copytree(BUNDLED, tmp_path / "clients" / "smiles")
-    recognizer, source, _ = load_serving(str(folder))
-    assert recognizer.model == "smiles"
-    assert str(tmp_path) not in describe("en", recognizer, source)
+    served = load_serving(str(folder))
+    assert served.recognizer.model == "smiles"
+    assert str(tmp_path) not in describe("en", served)
 
 
 def test_visitors_do_not_see_the_path_of_a_model_that_cannot_be_loaded(tmp_path, monkeypatch, capsys):

@@ -3,18 +3,20 @@
 import gzip
 import hashlib
 import json
+import shutil
 import urllib.request
-from concurrent.futures import Future
 from urllib.error import HTTPError
 
+import httpx
 import pytest
 from conftest import serve_app
 
+from fer.app.demo import load_serving
 from fer.app.device.files import PAGE, page_settings
-from fer.app.pages.about import describe
-from fer.app.server.services import Serving
+from fer.app.pages.about import describe, say_limits
 from fer.app.texts import TEXTS
 from fer.hub.client import resolve_model
+from fer.models.model_folder import BUNDLED
 
 
 def fetch(url, path):
@@ -62,11 +64,11 @@ def test_fer_on_device_0_keeps_the_model_on_the_server(monkeypatch):
     assert error.value.code == 404
 
 
-def test_the_about_page_describes_the_network_that_browsers_get(recognizer):
-    source = resolve_model("bundled")
-    said = describe("de", recognizer, source, network={"bytes": 8_100_000, "sha256": "abc"})
-    assert "8,1 MB, sha256 <code>abc</code>" in said
-    assert "gives its model to no browser" in describe("en", recognizer, source)
+def test_the_about_page_describes_the_network_that_browsers_get():
+    served = load_serving("bundled")
+    served.settings["networks"]["expressions"] = {"bytes": 8_100_000, "sha256": "abc"}
+    assert "8,1 MB, sha256 <code>abc</code>" in describe("de", served, on_device=True)
+    assert "gives its model to no browser" in describe("en", served)
 
 
 def test_the_scripts_use_every_text_and_setting():
@@ -78,10 +80,20 @@ def test_the_scripts_use_every_text_and_setting():
     assert {name for name in settings if name not in scripts} == set()
 
 
-def test_settings_wait_for_the_model():
-    from fer.app.device.files import DeviceFiles
-
-    serving = Future()
-    files = DeviceFiles(serving)
-    serving.set_result(Serving(None, resolve_model("bundled")))
-    assert files.network["bytes"] > 1_000_000
+def test_browsers_get_the_model_that_answers_even_if_its_folder_changes(tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "mine")
+    served = load_serving(str(folder))
+    expected = describe("en", served, on_device=True), say_limits("en", served.config)
+    shutil.rmtree(folder)
+    with serve_app(served) as url:
+        settings = json.loads(fetch(url, "settings.json")[1])
+        record = settings["networks"]["expressions"]
+        headers, content = fetch(url, f"{record['file']}?{record['sha256'][:16]}")
+        with httpx.Client(base_url=url, timeout=60) as http:
+            (number,) = (row["id"] for row in http.get("config").json()["dependencies"] if row["api_name"] == "about")
+            about = http.post("gradio_api/run/about", json={"data": ["en"], "fn_index": number}).json()["data"]
+    assert hashlib.sha256(content).hexdigest() == record["sha256"]
+    assert "immutable" in headers["Cache-Control"]
+    assert settings["model"]["threshold"] == served.recognizer.calibration.threshold
+    assert tuple(about) == expected
+    assert 'class="metrics"' in about[0]

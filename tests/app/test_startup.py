@@ -17,7 +17,7 @@ from PIL import Image
 
 from fer.app.demo import build_demo, launch
 from fer.app.device.view import ADDRESS
-from fer.app.server.services import Serving
+from fer.app.server.services import Serving, open_model
 from fer.app.server.startup import OPEN_FILES, raise_file_limit
 from fer.hub.client import resolve_model
 from fer.labels import EMOTIONS
@@ -125,23 +125,26 @@ def test_visitors_who_wait_for_the_model_hold_no_threads_and_may_leave(monkeypat
     numbers = {fn.api_name: number for number, fn in demo.fns.items()}
 
     async def visit():
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=20, limits=httpx.Limits(max_connections=None)) as http:
             waiting = [
                 asyncio.create_task(
                     http.post(f"gradio_api/run/{name}", json={"data": ["en"], "fn_index": numbers[name]})
                 )
-                for name in ["about_model"] * 22
+                for name in [*["about_model"] * 22, *["fail", "fail_1"] * 22]
             ]
-            settings = [asyncio.create_task(http.get(f"{ADDRESS}/{SETTINGS}")) for _ in range(22)]
-            assert (await http.get(f"{ADDRESS}/module/recognizer.js")).is_success
+            files = f"{ADDRESS}/{SETTINGS}", f"{ADDRESS}/networks/expressions.tflite"
+            settings = [asyncio.create_task(http.get(file)) for file in files * 22]
+            for _ in range(5):  # The first of them is sent before those that wait.
+                assert (await http.get(f"{ADDRESS}/module/recognizer.js")).is_success
             waiting.pop().cancel()
             settings.pop().cancel()
             recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48)
-            serving.set_result(Serving(recognizer, resolve_model("bundled")))
+            serving.set_result(open_model(resolve_model("bundled"))._replace(recognizer=recognizer))
             return await asyncio.gather(*waiting), await asyncio.gather(*settings)
 
-    footers, settings = asyncio.run(visit())
-    assert all("fake" in answer.text for answer in footers)
+    answers, settings = asyncio.run(visit())
+    assert all("fake" in answer.text for answer in answers[:22])
+    assert all(answer.is_success for answer in answers)
     assert all(answer.is_success for answer in settings)
     demo.close()
 

@@ -4,7 +4,6 @@ The networks are those of the model that the app serves. A browser keeps a file 
 for every other file it asks each time whether the file has changed.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -24,10 +23,7 @@ from fer.app.device.view import ADDRESS
 from fer.app.server.limits import DISPLAY_SIDE, MAX_SMALLEST_FACE
 from fer.app.server.services import wait_for_model
 from fer.app.texts import TEXTS
-from fer.errors import UserError
 from fer.labels import EMOTIONS
-from fer.recognition.litert_network import read_litert_file
-from fer.web.settings import build_settings
 from fer.web.site import MODULE, SETTINGS
 from fer.web.vendor import MANIFEST, RUNTIME
 
@@ -51,16 +47,6 @@ class DeviceFiles:
     def __init__(self, serving: Future):
         self._serving = serving
 
-    @cached_property
-    def _built(self):
-        source = self._serving.result().source
-        return build_settings(source.folder, source.public_name, read_litert_file(source.folder))
-
-    @property
-    def network(self) -> dict:
-        """Entry of the expression network in the settings, with `bytes` and `sha256`."""
-        return self._built[0]["networks"]["expressions"]
-
     def routes(self) -> list[Mount]:
         """Return the routes for `launch(app_kwargs={"routes": …})`."""
         routes = [
@@ -77,10 +63,10 @@ class DeviceFiles:
     def _find_sha(self, path):
         """Return the sha256 of a file that has been sent, of WebAssembly before its compression; "" if none is listed.
 
-        `_built` is there if a network has been sent, so this does not wait.
+        The model is loaded if a network has been sent, so this does not wait.
         """
         if path.startswith("networks/"):
-            shas = {record["file"]: record["sha256"] for record in self._built[0]["networks"].values()}
+            shas = {record["file"]: record["sha256"] for record in self._serving.result().settings["networks"].values()}
             return shas.get(path, "")
         return self._runtime_shas.get(path, "")
 
@@ -89,19 +75,16 @@ class DeviceFiles:
         files = json.loads(MANIFEST.read_text())["files"]
         return {f"runtime/{name}": record["sha256"] for name, record in files.items()}
 
+    # Both wait without a thread, as `wait_for_model` says.
     async def _send_settings(self, request):
-        await wait_for_model(self._serving)
-        try:
-            settings, _ = await asyncio.to_thread(lambda: self._built)
-        except UserError as error:
-            return PlainTextResponse(str(error), 404)
-        return JSONResponse(settings)
+        return JSONResponse((await wait_for_model(self._serving)).settings)
 
-    # Plain functions, which Starlette runs in threads.
-    def _send_network(self, request):
-        content = self._built[1].get(f"networks/{request.path_params['name']}")
+    async def _send_network(self, request):
+        networks = (await wait_for_model(self._serving)).networks
+        content = networks.get(f"networks/{request.path_params['name']}")
         return Response(content or b"", 200 if content else 404, media_type="application/octet-stream")
 
+    # Plain functions, which Starlette runs in threads.
     def _send_page(self, request):
         return JSONResponse(page_settings())
 

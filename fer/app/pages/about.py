@@ -1,8 +1,6 @@
 """Page about the app: which model answers, how often it is right, its limits, and how programs call it."""
 
-import asyncio
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -10,14 +8,11 @@ import gradio as gr
 from fer.app.components.metrics_view import format_percent, show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.javascript import read_script
-from fer.app.server.services import Services, wait_for_model
+from fer.app.server.services import Services, Serving, wait_for_model
 from fer.app.texts import I18N, say
-from fer.errors import UserError
 
 if TYPE_CHECKING:
-    from fer.app.device.files import DeviceFiles
-    from fer.hub.client import ModelSource
-    from fer.recognition.recognizer import Recognizer
+    from fer.models.config import ModelConfig
 
 HERE = "http://127.0.0.1:7860/"
 """Address in the snippets, which the browser replaces by the page's own address."""
@@ -63,20 +58,18 @@ SHOW_ADDRESS = read_script("pages/show_address.js").replace("HERE", HERE)
 """JavaScript that puts the page's own address into the snippets."""
 
 
-def build_about_page(services: Services, language: gr.Textbox, demo: gr.Blocks, device: "DeviceFiles | None") -> None:
+def build_about_page(services: Services, language: gr.Textbox, demo: gr.Blocks) -> None:
     """Add the page's components and events; call this within `gr.Blocks`.
 
     Args:
         services: what the pages and endpoints share.
         language: component of `fer.app.texts.language_of_the_page`.
         demo: app, whose tools of the Model Context Protocol the page lists after the launch.
-        device: files that browsers may load; None if they may not load the model.
     """
 
     async def about(language):
         served = await wait_for_model(services.serving)
-        network = device and await asyncio.to_thread(lambda: device.network)  # The first call reads the model.
-        return describe(language, *served, network=network), say_limits(language, served.source.folder)
+        return describe(language, served, services.on_device), say_limits(language, served.config)
 
     def name_tools(language):
         if demo.mcp_server_obj is None:  # The app was launched without MCP.
@@ -106,21 +99,15 @@ def build_about_page(services: Services, language: gr.Textbox, demo: gr.Blocks, 
     language.change(name_tools, language, tools, **quiet)
 
 
-def describe(
-    language: str, recognizer: "Recognizer", source: "ModelSource", reason: str = "", network: dict | None = None
-) -> str:
+def describe(language: str, served: Serving, on_device: bool = False) -> str:
     """Return the HTML about the model that answers, with the metrics that its folder contains.
 
     Args:
         language: code of the page's language.
-        recognizer: recognizer of the model.
-        source: `fer.hub.client.ModelSource` that it was loaded from.
-        reason: sentence on why it is not the requested model; "" if it is.
-        network: `bytes` and `sha256` of the file that browsers load; None if they may not load the model.
+        served: the model.
+        on_device: whether browsers may load the model.
     """
-    from fer.models.config import load_config
-    from fer.models.model_folder import load_metrics
-
+    recognizer, source, reason = served.recognizer, served.source, served.reason
     fallback = f"<p>{say(language, 'app.fallback', reason=escape(reason))}</p>" if reason else ""
     facts = {"model": _link(source), "count": len(recognizer.labels), "side": recognizer.image_size}
     threshold = recognizer.calibration.threshold
@@ -130,16 +117,14 @@ def describe(
         threshold=format_percent(language, threshold),
     )
     device = say(language, "about.no_device")
-    if network:
+    if on_device:
+        network = served.settings["networks"]["expressions"]
         size = f"{network['bytes'] / 1e6:.1f}".replace(".", say(language, "about.decimal"))
         device = say(language, "about.device", megabytes=size, sha256=network["sha256"], **facts)
-    try:
-        metrics = load_metrics(source.folder, "the page")
+    figures = f"<p>{say(language, 'about.no_figures')}</p>"
+    if served.metrics is not None and served.config:
         # The recognizer does not know the temperature, which is contained in the LiteRT file.
-        config = load_config(source.folder)
-        figures = show_metrics(language, metrics, config)
-    except UserError:
-        figures = f"<p>{say(language, 'about.no_figures')}</p>"
+        figures = show_metrics(language, served.metrics, served.config)
     return (
         f'<div class="about"><h3>{say(language, "about.model")}</h3>{fallback}'
         f"<p>{say(language, 'about.serving', **facts)}</p><p>{confident}</p>"
@@ -148,9 +133,9 @@ def describe(
     )
 
 
-def say_limits(language: str, folder: Path) -> str:
-    """Return the Markdown of the limits, including those of the data that the model in a folder was trained on."""
-    return f"{say(language, 'about.limits')}\n{say_training_data(language, 'about.limits', folder)}".strip()
+def say_limits(language: str, config: "ModelConfig | None") -> str:
+    """Return the Markdown of the limits, including those of the data that the model was trained on."""
+    return f"{say(language, 'about.limits')}\n{say_training_data(language, 'about.limits', config)}".strip()
 
 
 def _link(source):

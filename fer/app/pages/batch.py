@@ -15,7 +15,7 @@ from fer.app.problems import say_problem
 from fer.app.server.batch import list_pictures, open_picture
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import BATCH_QUEUE, THUMBNAIL_SIDE
-from fer.app.server.services import Services
+from fer.app.server.services import Services, wait_for_model
 from fer.app.server.values import refusal
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
@@ -109,7 +109,8 @@ class _BatchPage:
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
         return self._fill(language, text, rows + note_rows(listing.notes), pictures)
 
-    def fail(self, language):
+    async def fail(self, language):
+        await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
         return self._fill(language, say(language, "app.failed"))
 
     def _fill(self, language, text, rows=(), pictures=()):

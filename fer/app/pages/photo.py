@@ -19,7 +19,7 @@ from fer.app.device.view import build_device_view
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.limits import DISPLAY_SIDE, KEEP_SECONDS, MAX_PHOTO_BYTES, MAX_SMALLEST_FACE, PHOTO_QUEUE
-from fer.app.server.services import Services
+from fer.app.server.services import Services, wait_for_model
 from fer.app.server.values import refusal
 from fer.app.texts import I18N, say, say_class
 from fer.errors import UserError
@@ -132,7 +132,8 @@ class _PhotoPage:
             text += " " + say(language, "photo.short")
         return self._fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
-    def fail(self, language):
+    async def fail(self, language):
+        await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
         return self._fill(language, say(language, "app.failed"))
 
     def _fill(self, language, text, picture=None, shown=(), record=None):
