@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import gradio as gr
@@ -24,6 +23,7 @@ from fer.app.server.address import explain_address_errors
 from fer.app.server.cache import sweep_leftovers
 from fer.app.server.endpoints import add_endpoint
 from fer.app.server.guard import guard
+from fer.app.server.hidden_paths import hide_folders
 from fer.app.server.intake import HANDLERS, Intake
 from fer.app.server.limits import (
     CONCURRENT,
@@ -46,7 +46,6 @@ from fer.app.theme import CSS, THEME
 from fer.errors import UserError
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
-from fer.paths import last_part
 
 
 def build_demo(
@@ -125,22 +124,7 @@ def load_serving(name: str, strict: bool = False) -> Serving:
         if strict:
             raise
         print(say("en", "app.fallback", reason=error), file=sys.stderr)
-        return open_model(resolve_model("bundled"), _hide_folders(str(error), name))
-
-
-def _hide_folders(sentence, name):
-    """Return an error about a model with only the last part of the paths of its folder and of the Hub's caches."""
-    from huggingface_hub.constants import HF_ASSETS_CACHE, HF_HUB_CACHE
-
-    from fer.hub.client import REPOSITORY
-
-    folder = Path(name)
-    paths = {HF_HUB_CACHE, HF_ASSETS_CACHE, str(folder.absolute()), str(folder.resolve())}
-    if folder.exists() or not REPOSITORY.fullmatch(name):
-        paths |= {name, str(folder)}
-    for path in sorted(paths, key=len, reverse=True):  # A path before the one that it begins with.
-        sentence = sentence.replace(path, last_part(path))
-    return sentence
+        return open_model(resolve_model("bundled"), hide_folders(str(error), name))
 
 
 def launch(demo: gr.Blocks, **options) -> tuple:

@@ -14,7 +14,6 @@ from conftest import ROOT, free_port, hub_environment, wait_for, write_clip
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError, Status
-from huggingface_hub.constants import HF_HUB_CACHE
 from PIL import Image
 from pillow_heif import register_heif_opener
 
@@ -23,7 +22,6 @@ from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
 from fer.app.server.services import Serving
 from fer.errors import UserError
-from fer.hub.client import resolve_model
 from fer.models.model_folder import BUNDLED
 
 
@@ -261,16 +259,6 @@ def test_visitors_do_not_see_the_path_of_a_model_that_cannot_be_loaded(tmp_path,
         assert reason.startswith(f"{name.rpartition('/')[2]}: a model folder holds config.json")
         assert "clients" not in reason
         assert f"{name}: a model folder holds" in capsys.readouterr().err
-
-
-def test_visitors_do_not_see_the_path_of_the_hubs_cache(monkeypatch):
-    def fail(name):
-        if name != "bundled":
-            raise UserError(f"{HF_HUB_CACHE}/models--a--b/config.json: no valid JSON")
-        return resolve_model(name)
-
-    monkeypatch.setattr("fer.hub.client.resolve_model", fail)
-    assert load_serving("a/b").reason == "hub/models--a--b/config.json: no valid JSON"
 
 
 def test_with_fer_strict_the_app_ends_with_one_sentence_instead(hub, tmp_path):
