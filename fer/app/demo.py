@@ -22,6 +22,7 @@ from fer.app.pages.video import add_video_endpoint, build_video_page
 from fer.app.server.address import explain_address_errors
 from fer.app.server.cache import sweep_leftovers
 from fer.app.server.endpoints import add_endpoint
+from fer.app.server.flags import read_flag
 from fer.app.server.guard import guard
 from fer.app.server.hidden_paths import hide_folders
 from fer.app.server.intake import HANDLERS, Intake
@@ -203,10 +204,10 @@ def serve(cache: TemporaryDirectory, model: str | None = None) -> None:
         model: name of the model, which must be loadable; None for that of FER_MODEL, see `fer.app`.
 
     Raises:
-        UserError: if the model cannot be loaded, and `model` names it or FER_STRICT is 1.
+        UserError: if the model cannot be loaded, and `model` names it or FER_STRICT is 1, or if a variable is wrong.
     """
     name = model or os.environ.get("FER_MODEL") or "bundled"
-    strict = bool(model) or os.environ.get("FER_STRICT") == "1"
+    strict = bool(model) or read_flag("FER_STRICT")
     give_memory_back()
     raise_file_limit()
     shutdown = ShutdownSignal()

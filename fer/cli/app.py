@@ -59,9 +59,11 @@ def run(options: Namespace) -> int:
         raise UserError(f"needs gradio, not installed here: {install_command('app')}")
     from fer.app.server.address import check_port
     from fer.app.server.cache import make_cache
+    from fer.app.server.flags import check_flags
     from fer.app.server.startup import paused_garbage_collection, templates_compiled_once
 
     check_port()
+    check_flags()
     cache = make_cache()  # Before Gradio is imported, which reads the folder's path then.
     with paused_garbage_collection(), templates_compiled_once():
         _declare_gpu_function()

@@ -44,6 +44,7 @@ def test_other_errors_are_not_changed():
     ("setting", "rule"),
     [
         ({"GRADIO_SERVER_PORT": "web"}, "`GRADIO_SERVER_PORT` must be a number from 1 to 65535. Received: 'web'"),
+        ({"FER_ON_DEVICE": "off"}, "`FER_ON_DEVICE` must be 0 or false, 1 or true. Received: 'off'"),
         (
             {"GRADIO_TEMP_DIR": "/dev/null/cache"},
             "`GRADIO_TEMP_DIR` must be a folder that can be made and written to. "

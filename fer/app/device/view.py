@@ -1,10 +1,9 @@
 """Part of a page that a script of `page/` fills and runs without the server."""
 
-import os
-
 import gradio as gr
 
 from fer.app.javascript import read_script
+from fer.app.server.flags import read_flag
 
 ADDRESS = "device"
 """Path below the app's address at which `fer.app.device.files` serves its files."""
@@ -14,7 +13,7 @@ OPEN_VIEW = read_script("device/open_view.js").replace("ADDRESS", ADDRESS)
 
 def is_offered() -> bool:
     """Return whether browsers may load the model; `FER_ON_DEVICE=0` keeps it on the server."""
-    return os.environ.get("FER_ON_DEVICE") != "0"
+    return read_flag("FER_ON_DEVICE")
 
 
 def build_device_view(name: str, language: gr.Textbox) -> None:
