@@ -26,15 +26,15 @@ def start(monkeypatch):
         app.api_route("/{path:path}", methods=["GET", "POST"])(answer)
         client = TestClient(app)
         client.headers.clear()
-        return lambda host, origin=None, method="POST", path="/gradio_api/queue/join": client.request(
-            method, path, headers={"Host": host, **({"Origin": origin} if origin else {})}
+        return lambda host, origin=None, method="POST", path="/gradio_api/queue/join", **more: client.request(
+            method, path, headers={"Host": host, **({"Origin": origin} if origin else {}), **more}
         )
 
     return start
 
 
 async def answer(request: Request):
-    return "a photo"
+    return request.headers.get("X-Forwarded-Host") or request.headers.get("X-Gradio-Server") or "a photo"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -122,3 +122,13 @@ def test_no_cache_keeps_uploads_and_answers(start):
     for path in ("/gradio_api/file=/tmp/a.jpg", "/gradio_api/file/tmp/a.jpg", "/fer/gradio_api/file=/tmp/a.jpg"):
         assert ask("localhost", method="GET", path=path).headers["Cache-Control"] == "no-store"
     assert "Cache-Control" not in ask("localhost", method="GET", path="/config").headers
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-Host", "x-gradio-server"])
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [(LOCAL, False), (BEHIND_A_PROXY, False), (PUBLIC, False), (ON_A_SPACE, True), (SHARED, True)],
+)
+def test_only_the_proxy_of_a_space_or_a_shared_app_names_another_address(start, settings, seen, name):
+    expected = "other.example" if seen else "a photo"
+    assert start(settings)("localhost", **{name: "other.example"}).json() == expected

@@ -314,6 +314,15 @@ def test_programs_wait_in_queues_of_their_own_since_their_addresses_may_answer_s
     assert not queues[True] & queues[False]
 
 
+def test_each_client_gets_code_with_the_address_by_which_it_called_the_app(fake_app):
+    for host in ("127.0.0.2", "localhost"):
+        info = fake_app.http.get("info", headers={"Host": host, "X-Forwarded-Host": "other.example"}).json()
+        assert set(info["named_endpoints"]) == {f"/{name}" for name in (*PUBLIC, "model")}
+        for endpoint in info["named_endpoints"].values():
+            assert f"http://{host}" in endpoint["code_snippets"]["python"]
+            assert "other.example" not in str(endpoint)
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("below", ["</script><script>alert(1)</script>/gradio_api/mcp", "x/gradio_api/mcp", "x"])
 def test_no_page_below_mcp_repeats_its_path(fake_app, method, below):

@@ -1,4 +1,5 @@
-"""Check of the Host and Origin of each request, and the security headers of each response."""
+"""Check of the Host and Origin of each request, the headers that name another address, and the security headers of each
+response."""
 
 import os
 import re
@@ -27,6 +28,8 @@ SPACE_HOSTS = "https://huggingface.co https://*.huggingface.co https://*.hf.co"
 """Servers from which the header bar of a Space loads the facts about the Space and its owner's picture."""
 FILE, UNKEPT = "/gradio_api/file", {"Cache-Control": "no-store"}
 """Part of the paths of uploads and answers, and the header with which neither a browser nor a proxy keeps them."""
+FORWARDED = b"x-forwarded-host", b"x-gradio-server"
+"""Headers by which a proxy names the address that people see. Gradio believes them, whoever sends them."""
 REMOTE_FILE = re.compile(r"/gradio_api/file[=/][a-z][a-z0-9+.-]+:", re.IGNORECASE)
 """Pattern of the paths by which Gradio would fetch a file of any size from another server and pass it on."""
 
@@ -37,11 +40,13 @@ def guard() -> Middleware:
     An app that listens on loopback answers only pages at its own addresses: the one that it listens on, and that of a
     proxy if GRADIO_ROOT_PATH is a complete http or https address. An app that listens on other interfaces, is shared,
     or runs as a Space does not know its own names, so it answers pages of every origin, as Gradio does. A Space may be
-    shown in a frame.
+    shown in a frame, and believes the address in its proxy's headers; so does a shared app. Every other app gives the
+    address of the request or GRADIO_ROOT_PATH as its own.
     """
     local_only = _is_local_only()
     proxies = re.findall("^https?://([^/]+)", os.environ.get("GRADIO_ROOT_PATH", "").lower())
-    return Middleware(Guard, local_only=local_only, proxies=proxies, policy=_policy(local_only))
+    believes = _is_space() or _is_shared()
+    return Middleware(Guard, local_only=local_only, proxies=proxies, policy=_policy(local_only), believes=believes)
 
 
 class Guard:
@@ -53,10 +58,11 @@ class Guard:
             servers on this machine, and pages whose name was made to resolve to this machine (DNS rebinding).
         proxies: `host:port` of each further address at which people reach the app.
         policy: value of the Content-Security-Policy header.
+        believes: whether the headers in `FORWARDED` are passed on.
     """
 
-    def __init__(self, app: ASGIApp, local_only: bool, proxies: list[str], policy: str):
-        self.app, self.local_only, self.proxies = app, local_only, proxies
+    def __init__(self, app: ASGIApp, local_only: bool, proxies: list[str], policy: str, believes: bool = False):
+        self.app, self.local_only, self.proxies, self.believes = app, local_only, proxies, believes
         self.headers = {
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
@@ -75,6 +81,9 @@ class Guard:
 
         refusal = self._refusal(scope["path"], Headers(scope=scope))
         answer = PlainTextResponse(refusal, 403) if refusal else self.app
+        if not self.believes:
+            headers = [(name, value) for name, value in scope["headers"] if name.lower() not in FORWARDED]
+            scope = {**scope, "headers": headers}
         await answer(scope, receive, send_with_headers)
 
     def _refusal(self, path, headers):
@@ -98,10 +107,13 @@ def _is_space():
     return os.environ.get("SYSTEM") == "spaces" or "SPACE_ID" in os.environ
 
 
+def _is_shared():
+    return os.environ.get("GRADIO_SHARE", "").lower() == "true"  # Read as Gradio reads it.
+
+
 def _is_local_only():
-    # Read as Gradio reads them.
-    shared = os.environ.get("GRADIO_SHARE", "").lower() == "true"
-    return _is_loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")) and not shared and not _is_space()
+    # Read as Gradio reads it.
+    return _is_loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")) and not _is_shared() and not _is_space()
 
 
 def _policy(local_only):

@@ -30,6 +30,8 @@ a path below `mcp/` in a page, with any script that it contains."""
 UPLOAD = re.compile("upload/?")
 """Pattern of the route of uploads."""
 
+INFO = re.compile("info/?")
+"""Pattern of the route that describes the API, with code that calls it."""
 CANCEL = re.compile("cancel/?")
 """Pattern of the route that cancels an event."""
 UPLOAD_ID = re.compile(r"[\w-]{0,40}", re.ASCII)
@@ -55,6 +57,8 @@ class Intake:
             if CLOSED.match(route):
                 raise HTTPException(404, "There is no such page.")
             _fix_range_unit(scope)
+            if INFO.fullmatch(route):
+                scope = _name_page(scope)
             _check_upload_id(scope)
             if UPLOAD.fullmatch(route):
                 return await self._take_upload(scope, receive, send)
@@ -182,6 +186,17 @@ def _fix_range_unit(scope):
     headers = MutableHeaders(scope=scope)
     if wanted := headers.get("range"):
         headers["range"] = wanted.strip().capitalize()
+
+
+def _name_page(scope):
+    """Return a request for the description of the API with the only page's name, which is empty.
+
+    Gradio keeps a description without it for everybody, with the address by which the first client called the app.
+    """
+    query = scope.get("query_string", b"")
+    if {"page", "all_endpoints"} & QueryParams(query).keys():
+        return scope
+    return {**scope, "query_string": b"&".join(filter(None, (query, b"page=")))}
 
 
 def _check_upload_id(scope):
