@@ -1,5 +1,7 @@
 """Tests of the requests that are answered, and of the headers of answers, by environment of the app."""
 
+import socket
+
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
@@ -11,6 +13,10 @@ ON_A_SPACE = {"GRADIO_SERVER_NAME": "0.0.0.0", "SYSTEM": "spaces", "SPACE_ID": "
 PUBLIC = {"GRADIO_SERVER_NAME": "0.0.0.0"}
 SHARED = {"GRADIO_SHARE": "True"}
 BEHIND_A_PROXY = {"GRADIO_ROOT_PATH": "https://photos.example/fer"}
+WITH_ITS_PORT = {"GRADIO_ROOT_PATH": "HTTPS://Photos.Example:443/fer"}
+WITH_A_QUERY = {"GRADIO_ROOT_PATH": "https://photos.example?x"}
+ON_PORT_8443 = {"GRADIO_ROOT_PATH": "https://photos.example:8443"}
+BY_NAME = {"GRADIO_SERVER_NAME": "LOCALHOST"}
 
 
 @pytest.fixture
@@ -49,6 +55,14 @@ async def answer(request: Request):
         (BEHIND_A_PROXY, "photos.example", "https://photos.example"),
         (BEHIND_A_PROXY, "127.0.0.1:7860", "https://photos.example"),
         (BEHIND_A_PROXY, "127.0.0.1:7860", "http://127.0.0.1:7860"),
+        (BEHIND_A_PROXY, "photos.example:443", "https://photos.example"),
+        (WITH_ITS_PORT, "photos.example", "https://photos.example"),
+        (WITH_ITS_PORT, "Photos.Example:443", "https://photos.example:443"),
+        (WITH_ITS_PORT, "127.0.0.1:7860", "https://photos.example"),
+        (WITH_A_QUERY, "photos.example", "https://photos.example"),
+        (ON_PORT_8443, "photos.example:8443", "https://photos.example:8443"),
+        (BY_NAME, "localhost:7860", "http://localhost:7860"),
+        (LOCAL, "localhost:80", "http://localhost"),
         (ON_A_SPACE, "owner-name.hf.space", "https://huggingface.co"),
         (PUBLIC, "10.0.0.1:7860", "http://10.0.0.1:7860"),
         (PUBLIC, "photos.example", "https://shop.example"),
@@ -57,6 +71,14 @@ async def answer(request: Request):
 )
 def test_requests_of_own_pages_and_of_programs_are_answered(start, settings, host, origin, method):
     assert start(settings)(host, origin, method).text == '"a photo"'
+
+
+def test_an_app_that_listens_by_a_name_of_this_machine_answers_at_this_name_only(start, monkeypatch):
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.1.1", 0))]
+    monkeypatch.setattr("fer.app.server.guard.socket.getaddrinfo", lambda name, port: found)
+    ask = start({"GRADIO_SERVER_NAME": "Desk"})
+    assert ask("desk:7860", "http://desk:7860").status_code == 200
+    assert ask("rebound.example:7860").status_code == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -76,6 +98,12 @@ def test_requests_of_own_pages_and_of_programs_are_answered(start, settings, hos
         (LOCAL, "127.0.0.1:7860", "http://["),
         (BEHIND_A_PROXY, "rebound.example", "http://rebound.example"),
         (BEHIND_A_PROXY, "photos.example", "https://shop.example"),
+        (BEHIND_A_PROXY, "photos.example:8443", "https://photos.example:8443"),
+        (BEHIND_A_PROXY, "user@photos.example", None),
+        (ON_PORT_8443, "photos.example", "https://photos.example"),
+        (BY_NAME, "rebound.example:7860", None),
+        (LOCAL, "127.0.0.1:7860", "ftp://127.0.0.1:7860"),
+        (LOCAL, "127.0.0.1:99999", "http://127.0.0.1:99999"),
     ],
 )
 def test_requests_of_foreign_pages_are_refused_in_one_sentence(start, settings, host, origin, method):

@@ -3,7 +3,9 @@ response."""
 
 import os
 import re
+import socket
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
@@ -26,6 +28,8 @@ POLICY = {
 """Directives of the Content-Security-Policy of every response: the page may load from this server only."""
 SPACE_HOSTS = "https://huggingface.co https://*.huggingface.co https://*.hf.co"
 """Servers from which the header bar of a Space loads the facts about the Space and its owner's picture."""
+PORTS = {"http": 80, "https": 443}
+"""Ports that an address need not name, by scheme."""
 FILE, UNKEPT = "/gradio_api/file", {"Cache-Control": "no-store"}
 """Part of the paths of uploads and answers, and the header with which neither a browser nor a proxy keeps them."""
 FORWARDED = b"x-forwarded-host", b"x-gradio-server"
@@ -43,10 +47,13 @@ def guard() -> Middleware:
     shown in a frame, and believes the address in its proxy's headers; so does a shared app. Every other app gives the
     address of the request or GRADIO_ROOT_PATH as its own.
     """
-    local_only = _is_local_only()
-    proxies = re.findall("^https?://([^/]+)", os.environ.get("GRADIO_ROOT_PATH", "").lower())
-    believes = _is_space() or _is_shared()
-    return Middleware(Guard, local_only=local_only, proxies=proxies, policy=_policy(local_only), believes=believes)
+    # Read as Gradio reads them.
+    name, proxy = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), os.environ.get("GRADIO_ROOT_PATH", "")
+    shared = os.environ.get("GRADIO_SHARE", "").lower() == "true"
+    local_only = _leads_to_loopback(name) and not shared and not _is_space()
+    return Middleware(
+        Guard, local_only=local_only, name=name, proxy=proxy, policy=_policy(local_only), believes=shared or _is_space()
+    )
 
 
 class Guard:
@@ -56,13 +63,15 @@ class Guard:
         app: the ASGI app that it guards.
         local_only: whether only pages at this machine's own address are answered. This keeps out the pages of other
             servers on this machine, and pages whose name was made to resolve to this machine (DNS rebinding).
-        proxies: `host:port` of each further address at which people reach the app.
+        name: name by which the app listens.
+        proxy: further address at which people reach the app; only a complete http or https address counts.
         policy: value of the Content-Security-Policy header.
         believes: whether the headers in `FORWARDED` are passed on.
     """
 
-    def __init__(self, app: ASGIApp, local_only: bool, proxies: list[str], policy: str, believes: bool = False):
-        self.app, self.local_only, self.proxies, self.believes = app, local_only, proxies, believes
+    def __init__(self, app: ASGIApp, local_only: bool, name: str, proxy: str, policy: str, believes: bool):
+        self.app, self.local_only, self.name, self.believes = app, local_only, name.lower(), believes
+        self.scheme, self.proxy = _split(proxy)
         self.headers = {
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
@@ -93,27 +102,25 @@ class Guard:
         if not self.local_only:
             return ""
         host, origin = headers.get("host", "").lower(), headers.get("origin")
-        if host not in self.proxies and not _is_loopback(_strip_port(host)):
+        behind_proxy = self.proxy is not None and _split(f"{self.scheme}://{host}")[1] == self.proxy
+        here = _strip_port(host)
+        if not behind_proxy and here != self.name and not _is_loopback(here):
             return (
                 "This app answers at the address of this machine only, such as http://localhost; behind a proxy, "
                 f"GRADIO_ROOT_PATH must be the whole address that people see. Received: {host[:200]!r}"
             )
-        if origin is not None and re.sub("^https?://", "", origin.lower()) not in (host, *self.proxies):
+        if origin is not None and not self._is_own(origin, host):
             return f"This app answers its own pages only. Received: one of {origin[:200]!r}"
         return ""
+
+    def _is_own(self, origin, host):
+        """Return whether a page's origin is the address of a request, or that of the proxy."""
+        scheme, place = _split(origin)
+        return place is not None and place in (_split(f"{scheme}://{host}")[1], self.proxy)
 
 
 def _is_space():
     return os.environ.get("SYSTEM") == "spaces" or "SPACE_ID" in os.environ
-
-
-def _is_shared():
-    return os.environ.get("GRADIO_SHARE", "").lower() == "true"  # Read as Gradio reads it.
-
-
-def _is_local_only():
-    # Read as Gradio reads it.
-    return _is_loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")) and not _is_shared() and not _is_space()
 
 
 def _policy(local_only):
@@ -126,9 +133,33 @@ def _policy(local_only):
     return "; ".join(f"{name} {allowed}" for name, allowed in sources.items())
 
 
+def _split(address):
+    """Return the scheme of an http or https address, and its host and port; None for these if it is no such address.
+
+    The host is in lower case, and the port None if it is the scheme's own, which browsers leave out.
+    """
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "", None
+    if parts.scheme not in PORTS or not host or "@" in parts.netloc:
+        return parts.scheme, None
+    return parts.scheme, (host, None if port == PORTS[parts.scheme] else port)
+
+
 def _strip_port(host):
     """Return the name or address in a Host header."""
     return re.sub(r":\d*$", "", host)
+
+
+def _leads_to_loopback(name):
+    """Return whether all addresses of a name are this machine's own; an app listens on them for this machine only."""
+    try:
+        found = socket.getaddrinfo(name.removeprefix("[").removesuffix("]"), None) if name else []
+    except (OSError, UnicodeError):  # Nor can the app listen on it.
+        found = []
+    return bool(found) and all(_is_loopback(address[0]) for *_, address in found)
 
 
 def _is_loopback(name):
