@@ -1,7 +1,9 @@
 """Command `fer app`: serve the app until it is interrupted."""
 
 import importlib.util
+import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from contextlib import suppress
 
 from fer.cli.console import exit_on_user_error, own_terminal
 from fer.cli.options import Parser, to_sentence
@@ -64,6 +66,8 @@ def run(options: Namespace) -> int:
 
     check_port()
     check_flags()
+    with suppress(AttributeError):  # There is no standard output, if it was closed at the start.
+        sys.stdout.reconfigure(line_buffering=True)  # The address reaches a pipe or a file at once.
     cache = make_cache()  # Before Gradio is imported, which reads the folder's path then.
     with paused_garbage_collection(), templates_compiled_once():
         _declare_gpu_function()

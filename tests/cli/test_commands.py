@@ -1,8 +1,10 @@
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from contextlib import nullcontext
 from importlib.metadata import version
 from itertools import islice
@@ -249,6 +251,20 @@ def test_the_model_of_fer_app_must_be_loadable(monkeypatch, tmp_path):
     main(["app", "--model", str(tmp_path)])
     main(["app"])
     assert served == [(str(tmp_path), True), ("other", False)]
+
+
+def test_lines_of_fer_app_reach_a_pipe_at_once(monkeypatch):
+    pipe, received = io.BytesIO(), []
+
+    def serve(*_):
+        print("Running on local URL")
+        received.append(pipe.getvalue())
+
+    monkeypatch.setattr("fer.app.server.cache.make_cache", lambda: None)
+    monkeypatch.setattr("fer.app.demo.serve", serve)
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(pipe))
+    app.run(Namespace(model=None))
+    assert received == [b"Running on local URL\n"]
 
 
 def test_fer_app_starts_the_app(monkeypatch, capsys):
