@@ -44,7 +44,7 @@ from fer.app.server.startup import paused_garbage_collection, raise_file_limit
 from fer.app.server.stream_ends import StreamEnds
 from fer.app.texts import I18N, language_of_the_page, say
 from fer.app.theme import CSS, THEME
-from fer.errors import UserError
+from fer.errors import UserError, one_line
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
 
@@ -121,11 +121,12 @@ def load_serving(name: str, strict: bool = False) -> Serving:
 
     try:
         return open_model(resolve_model(name))
-    except UserError as error:
+    except (UserError, OSError) as error:
         if strict:
             raise
-        print(say("en", "app.fallback", reason=error), file=sys.stderr)
-        return open_model(resolve_model("bundled"), hide_folders(str(error), name))
+        reason = one_line(f"{name}: {error.strerror or error}" if isinstance(error, OSError) else str(error))
+        print(say("en", "app.fallback", reason=reason), file=sys.stderr)
+        return open_model(resolve_model("bundled"), hide_folders(reason, name))
 
 
 def launch(demo: gr.Blocks, **options) -> tuple:

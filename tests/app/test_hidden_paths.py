@@ -60,3 +60,13 @@ def test_only_the_last_part_of_a_path_is_shown(sentence, shown):
 @pytest.mark.parametrize("name", [".", "..", "a" * 300, "a\0b", "~/m", "/"])
 def test_any_name_of_a_model_can_be_hidden(name):
     assert hide_folders("no such model.", name) == "no such model."
+
+
+@pytest.mark.parametrize("name", ["a" * 300, f"{'a' * 300}/b", "in a folder"])
+def test_a_name_that_is_too_long_for_a_folder_falls_back_to_the_bundled_model(name, tmp_path, capsys):
+    name = f"{tmp_path}/{'a' * 300}" if name == "in a folder" else name
+    served = load_serving(name)
+    assert served.recognizer.model == "bundled"
+    assert served.reason.endswith(f"{'a' * 300}: File name too long") or served.reason == f"{name}: File name too long"
+    assert str(tmp_path) not in served.reason
+    assert f"{name}: File name too long" in capsys.readouterr().err

@@ -340,6 +340,27 @@ def test_only_files_of_the_cache_are_sent(fake_app, foreign_paths):
     assert texts == {"File not "}
 
 
+def test_the_lock_of_the_cache_and_other_hidden_files_are_not_sent(fake_app):
+    (fake_app.cache / cache.LOCK).write_bytes(b"")
+    refused = {"detail": "Files whose names begin with a dot are not sent."}
+    for route in ("file=", "file/"):
+        for path in (
+            f"{fake_app.cache}/.fer-app",
+            f"{fake_app.cache}/sent/../.fer-app",
+            f"{fake_app.cache}/.fer-app/.",
+        ):
+            answer = fake_app.http.get(route + quote(path.replace("/.", "/%2e"), safe="/%"))
+            assert (answer.status_code, answer.json()) == (403, refused)
+
+
+@pytest.mark.parametrize("path", ["a" * 400, "é" * 130, "a/" * 1600, "%ff" * 256])
+@pytest.mark.parametrize("folder", ["assets", "static", "svelte", "gradio_api/file=", "device/page", "gradio_api/x"])
+def test_a_path_that_is_too_long_for_a_file_is_no_server_error(fake_app, folder, path):
+    answer = fake_app.http.get(f"{fake_app.url}{folder}/{path}")
+    detail = "Each part of a path may have at most 255 bytes, and the path 3000."
+    assert (answer.status_code, answer.json()) == (404, {"detail": detail})
+
+
 @pytest.mark.parametrize(
     "route",
     [

@@ -27,6 +27,11 @@ CLOSED = re.compile(
 """Pattern of Gradio's routes that this app closes, as it uses none of them: they send requests to other servers, run
 ffmpeg, write sessions to disk, print lines that the client chooses, edit the app's code, list earlier runs, and repeat
 a path below `mcp/` in a page, with any script that it contains."""
+FILE = re.compile("file[=/](?P<path>.*)", re.DOTALL)
+"""Pattern of the routes that send a file of the cache."""
+MAX_PART, MAX_PATH = 255, 3_000
+"""Largest size in bytes of a part of a request's path, and of the whole, since some are names of files: file systems
+allow 255 and 4,095, and Gradio fails on a longer name."""
 UPLOAD = re.compile("upload/?")
 """Pattern of the route of uploads."""
 
@@ -56,6 +61,7 @@ class Intake:
         try:
             if CLOSED.match(route):
                 raise HTTPException(404, "There is no such page.")
+            _check_path(scope["path"], route)
             _fix_range_unit(scope)
             if INFO.fullmatch(route):
                 scope = _name_page(scope)
@@ -167,6 +173,16 @@ async def _read(scope, receive):
         return messages.pop() if messages else await receive()
 
     return bytes(body), receive_again
+
+
+def _check_path(path, route):
+    """Raise an HTTPException if a path is too long for a file, or is that of a hidden file, as the cache's lock is."""
+    parts = path.encode("utf-8", "replace").split(b"/")
+    if max(map(len, parts)) > MAX_PART or len(b"/".join(parts)) > MAX_PATH:
+        raise HTTPException(404, f"Each part of a path may have at most {MAX_PART} bytes, and the path {MAX_PATH}.")
+    file = FILE.fullmatch(route)
+    if file and PurePosixPath(file["path"]).name.startswith("."):
+        raise HTTPException(403, "Files whose names begin with a dot are not sent.")
 
 
 def _check_marks(body):
