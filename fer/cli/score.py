@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
         print(plan.left_out, file=sys.stderr)
     total = Tally(0, 0, 0, 0)
     # Delayed by a second, so that a run with nothing to do shows no bar.
-    bar = tqdm(total=plan.answered + len(plan.names), initial=plan.answered, unit=" pictures", delay=1)
+    bar = tqdm(total=plan.answered + len(plan.pictures), initial=plan.answered, unit=" pictures", delay=1)
     with bar, closing(run_scoring(plan, options.address)) as tallies:
         for tally in tallies:
             total = Tally(*map(sum, zip(total, tally, strict=True)))
@@ -52,6 +52,7 @@ def run(options: Namespace) -> int:
     print(
         f"{options.output}: {total.pictures} pictures, {total.faces} faces; {total.faceless} pictures without a face, "
         f"{total.unread} not read; {plan.answered} answered by an earlier run"
+        + (f"; {plan.again} read again" if plan.again else "")
         + (f"; {plan.claimed} belong to another run" if plan.claimed else "")
     )
     return 2 if total.unread else 0

@@ -3,8 +3,8 @@
 The unit of work is the shard. The driver cuts the names of the pictures into shards. An actor reads the pictures of one
 shard, answers them and writes one file, which is named after a digest of the names and appears whole or not at all. A
 shard that is answered again because a worker died replaces the same file, and a run after an unfinished one plans only
-those pictures that are in no file. So each picture is in the output exactly once. Pictures never pass through Ray's
-object store.
+those pictures that are in no file, or whose file has changed since. So each picture is in the output exactly once.
+Pictures never pass through Ray's object store.
 
 Each run has a folder `.scoring-…` in the output. It holds unfinished files and the list of pictures that the run is
 going to answer; another run into the same output leaves these pictures out. The folder is removed at the end of the
@@ -29,7 +29,7 @@ from fer.scoring.cluster import open_ray
 from fer.scoring.filesystems import first_line, make_absolute
 from fer.scoring.scorer import Scorer, Tally
 from fer.scoring.sources import list_pictures
-from fer.scoring.storage import ScoringRun, claim_output, list_rows
+from fer.scoring.storage import ScoringRun, claim_output, list_rows, needs_answer
 
 SHARD_SIZE = (16, 512)
 """Smallest and largest number of pictures in a shard. 512 pictures are seconds of work, which is the most that is lost
@@ -46,7 +46,7 @@ MAX_FAILED_SHARDS = 10
 class ScoringPlan:
     """Pictures to answer in one run.
 
-    names: names of the pictures that have no answer yet, an Arrow array of strings.
+    pictures: the pictures that have no answer yet, an Arrow table as `fer.scoring.sources.list_pictures` returns it.
     answered: number of pictures that earlier runs answered.
     parquet: whether the pictures are rows of Parquet.
     output: folder or URI for the answers.
@@ -54,10 +54,11 @@ class ScoringPlan:
     already_cropped: whether each picture is one face.
     left_out: sentence on the files of the source that are left out, counted by kind; "" if there are none.
     claimed: number of pictures that another run is answering, or was answering when it was killed on another host.
+    again: number of `pictures` that an earlier run could not open, or whose file has changed since it was answered.
     run: the open `ScoringRun`; `run_scoring` closes it.
     """
 
-    names: pa.Array
+    pictures: pa.Table
     answered: int
     parquet: bool
     output: str
@@ -65,6 +66,7 @@ class ScoringPlan:
     already_cropped: bool
     left_out: str
     claimed: int
+    again: int
     run: ScoringRun
 
 
@@ -77,7 +79,8 @@ def plan_scoring(
 ) -> ScoringPlan:
     """Find the pictures that have no answer yet, and check that model and output fit; this does not start Ray.
 
-    A picture that was missing or could not be opened in an earlier run has no answer, and its row is removed.
+    A picture that an earlier run could not open has no answer, nor has one whose file has changed since that run listed
+    it; the rows of these pictures are removed.
 
     Args:
         source: folder of pictures, at any depth; text file with one path per line; Parquet file, or folder of Parquet
@@ -95,7 +98,7 @@ def plan_scoring(
         UserError: if the source, the model or the output is missing or does not fit, or if the output holds the answers
             of another model.
     """
-    names, parquet, left_out = list_pictures(source)
+    listed, parquet, left_out = list_pictures(source)
     if parquet and f"{make_absolute(output)}/".startswith(f"{make_absolute(source)}/"):
         raise UserError(f"The output must lie outside the input, which is Parquet as well. Received: {output}")
     model_file = read_litert_file(folder)
@@ -107,15 +110,16 @@ def plan_scoring(
         with run.planning():
             claims = run.list_claimed()  # Before the answers: those of a run that ends meanwhile are in one of the two.
             rows = list_rows(output)
-            missing = names.filter(pc.invert(pc.is_in(names, value_set=rows.answered)))
-            own = missing.filter(pc.invert(pc.is_in(missing, value_set=claims)))
-            run.claim(own)
-            run.remove_unopened(own.filter(pc.is_in(own, value_set=rows.unopened)))
+            missing = listed.filter(needs_answer(listed, rows))
+            own = missing.filter(pc.invert(pc.is_in(missing["path"], value_set=claims)))
+            run.claim(own["path"])
+            again = own["path"].filter(pc.is_in(own["path"], value_set=rows["path"]))
+            run.remove(again)
     except BaseException:
         run.close()
         raise
-    answered, claimed = len(names) - len(missing), len(missing) - len(own)
-    return ScoringPlan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, run)
+    answered, claimed = len(listed) - len(missing), len(missing) - len(own)
+    return ScoringPlan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, len(again), run)
 
 
 def run_scoring(plan: ScoringPlan, address: str | None) -> Iterator[Tally]:
@@ -133,7 +137,7 @@ def run_scoring(plan: ScoringPlan, address: str | None) -> Iterator[Tally]:
         UserError: if there is no cluster at the address, and at the end if shards failed.
     """
     try:
-        if len(plan.names):
+        if len(plan.pictures):
             yield from _score(plan, address)
     finally:
         plan.run.close()
@@ -142,7 +146,7 @@ def run_scoring(plan: ScoringPlan, address: str | None) -> Iterator[Tally]:
 def _score(plan, address):
     with open_ray(address, MAX_FAILED_SHARDS) as ray:
         cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
-        shards = _cut_shards(plan.names, cpus)
+        shards = _cut_shards(plan.pictures, cpus)
         actors, model = min(cpus, len(shards)), ray.put(plan.model_file)
         with warnings.catch_warnings():
             # Ray 2.60 deprecates `ray_remote_args`, but has no other argument for `max_task_retries` yet.
@@ -157,7 +161,7 @@ def _score(plan, address):
                 num_cpus=1,
                 max_task_retries=ATTEMPTS - 1,
             )
-        missing, reasons = len(plan.names), []
+        missing, reasons = len(plan.pictures), []
         try:
             for row in tallies.iter_rows():
                 reason = row.pop("reason")
@@ -173,11 +177,11 @@ def _score(plan, address):
         raise UserError(f"{missing} pictures have no answer yet; the same command goes on with them. {reason}")
 
 
-def _cut_shards(names, actors):
-    """Cut names into Arrow tables of the column `path`."""
+def _cut_shards(pictures, actors):
+    """Cut the table of pictures into tables of one shard each."""
     smallest, largest = SHARD_SIZE
-    size = min(max(len(names) // (actors * SHARDS_PER_ACTOR), smallest), largest)
-    return [pa.table({"path": names.slice(start, size)}) for start in range(0, len(names), size)]
+    size = min(max(len(pictures) // (actors * SHARDS_PER_ACTOR), smallest), largest)
+    return [pictures.slice(start, size) for start in range(0, len(pictures), size)]
 
 
 def _digest_model(folder):

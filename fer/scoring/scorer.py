@@ -14,6 +14,9 @@ error           reason why the picture could not be read, or `fer.recognition.re
 unopened        true if the picture was missing or could not be opened, so that the next run reads it again
 note            remark on a picture that was read, such as that its file lacks its last bytes
                 (`fer.images.loading.note_of`); null where there is none
+file_size       bytes of the file when the run listed it, for a row of Parquet those of the Parquet file; -1 if it could
+                not be looked up. A later run that finds another size or time reads the picture again
+file_modified   time at which the file was last modified, as above; null if it could not be looked up
 """
 
 import hashlib
@@ -21,11 +24,13 @@ import io
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fer.errors import UserError
 from fer.images.loading import load_image, note_of
 from fer.recognition.records import NO_FACE
+from fer.scoring.file_states import FILE_STATE
 from fer.scoring.filesystems import UnopenedError
 from fer.scoring.sources import read_files, read_rows
 
@@ -40,7 +45,7 @@ class Tally(NamedTuple):
 
 
 class Scorer:
-    """Actor class of `ray.data`: a recognizer that answers shards of names and writes the answers.
+    """Actor class of `ray.data`: a recognizer that answers shards of pictures and writes the answers.
 
     Args:
         model: Ray's reference to a `fer.recognition.litert_network.LiteRTFile`.
@@ -64,21 +69,21 @@ class Scorer:
         """Answer one shard.
 
         Args:
-            shard: Arrow table with the column `path`.
+            shard: Arrow table of pictures, as `fer.scoring.sources.list_pictures` returns them.
 
         Returns:
             An Arrow table of one row: the fields of the shard's `Tally`, and `reason`, "" or why the shard failed.
         """
         tally, reason = Tally(0, 0, 0, 0), ""
         try:
-            tally = self._answer(shard["path"].to_pylist())
+            tally = self._answer(shard)
         except Exception as error:  # For example a full disk; the other shards are still answered.
             reason = f"{type(error).__name__}: {error}"
         return pa.Table.from_pylist([{**tally._asdict(), "reason": reason}])
 
-    def _answer(self, names):
-        """Write the answers for the pictures with these names, and return their `Tally`."""
-        rows, faceless, unread = [], 0, 0
+    def _answer(self, shard):
+        """Write the answers for the pictures of a shard, and return their `Tally`."""
+        names, rows, faceless, unread = shard["path"].to_pylist(), [], 0, 0
         for name, content in self.read(names):
             try:
                 faces, note = self._recognize(name, content)
@@ -102,8 +107,11 @@ class Scorer:
             if not faces:
                 rows.append({"path": name, "error": NO_FACE, "unopened": False, "note": note})
                 faceless += 1
-        file = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, self.schema), file)
+        table, file = pa.Table.from_pylist(rows, self.schema), io.BytesIO()
+        place = pc.index_in(table["path"].cast(pa.large_string()), value_set=shard["path"])
+        for name in FILE_STATE.names:
+            table = table.append_column(FILE_STATE.field(name), shard[name].take(place))
+        pq.write_table(table, file)
         digest = hashlib.sha256("\n".join(names).encode()).hexdigest()
         self.destination.write(f"{digest[:32]}.parquet", file.getvalue())
         return Tally(len(names), len(rows) - faceless - unread, faceless, unread)
@@ -122,6 +130,7 @@ class Scorer:
 
 
 def _build_schema(labels):
+    """Return the schema of the columns down to `note`; those of the file's state are appended to them."""
     return pa.schema(
         [
             ("path", pa.string()),

@@ -1,10 +1,11 @@
-"""The pictures to score: find their names, and read their bytes."""
+"""The pictures to score: find their names and the states of their files, and read their bytes."""
 
 import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 from pathlib import PurePath
 
@@ -18,6 +19,7 @@ from fer.errors import UserError
 from fer.images import folders
 from fer.images.archives import MAX_MEMBER_BYTES
 from fer.images.formats import HEAD_BYTES, describe_left_out, pick_pictures
+from fer.scoring.file_states import look_up_files
 from fer.scoring.filesystems import FAILURES, UnopenedError, explain_read_errors, locate, make_absolute
 
 READ_AT_ONCE = 8
@@ -34,28 +36,31 @@ PICTURE_COLUMNS = ("image", "bytes")
 """Names that a Parquet column of pictures may have: that of the Hub's data sets, and Ray's."""
 
 
-def list_pictures(source: str) -> tuple[pa.Array, bool, str]:
+def list_pictures(source: str) -> tuple[pa.Table, bool, str]:
     """List the pictures of a source.
 
     Args:
         source: as in `fer.scoring.job.plan_scoring`.
 
     Returns:
-        The names of the pictures, each once, as an Arrow array of strings; whether they are rows of Parquet; and a
-        sentence on the files that are left out, "" if there are none.
+        The pictures, each once, as an Arrow table of `path` and the columns `fer.scoring.file_states.FILE_STATE` of
+        the file, for a row of Parquet those of the Parquet file; whether they are rows of Parquet; and a sentence on
+        the files that are left out, "" if there are none.
 
     Raises:
         UserError: if the source is missing, unreadable, or holds no pictures.
     """
     filesystem, path = locate(source)
-    left_out = Counter()
+    left_out, known = Counter(), {}
     with explain_read_errors(source):
         info = filesystem.get_file_info(path)
         if info.type == FileType.NotFound:
             raise UserError(f"{source}: no such file or folder.")
         if info.type == FileType.Directory:
-            names = _list_folder(filesystem, path)
-            files = [f"{make_absolute(source).rstrip('/')}/{name}" for name in names if name is not None]
+            names, infos = _list_folder(filesystem, path)
+            start = make_absolute(source).rstrip("/")
+            files = [f"{start}/{name}" for name in names if name is not None]
+            known = {f"{start}/{name}": file for name, file in infos.items()}
             with ThreadPoolExecutor(READ_AT_ONCE) as pool:
                 pictures, left_out = pick_pictures(files, _read_head, map=pool.map)
             tables = [] if pictures else [file for file in files if file.lower().endswith(".parquet")]
@@ -66,23 +71,31 @@ def list_pictures(source: str) -> tuple[pa.Array, bool, str]:
         else:
             pictures, tables = _read_list(source, filesystem, path), []
     if pictures or not tables:
-        names = pc.unique(pa.array(pictures, pa.large_string()))
+        found = _add_states(pa.array(pictures, pa.large_string()), look_up_files(pictures, known))
     else:
         with ThreadPoolExecutor() as pool:
-            names = pa.chunked_array(pool.map(_list_rows, sorted(tables))).combine_chunks()
-    if not len(names):
+            found = pa.concat_tables(pool.map(partial(_list_rows, known), sorted(tables))).combine_chunks()
+    if not len(found):
         raise UserError(f"{source}: holds no pictures{left_out and f'; {describe_left_out(left_out)}' or ''}.")
-    return names, not pictures, f"{source}: {describe_left_out(left_out)}." if left_out else ""
+    return found, not pictures, f"{source}: {describe_left_out(left_out)}." if left_out else ""
+
+
+def _add_states(names, states):
+    return pa.table({"path": names, **dict(zip(states.column_names, states.columns, strict=True))})
 
 
 def _list_folder(filesystem, folder):
-    """Return the paths of the files below a folder, relative to it; None for each whose name is not UTF-8."""
+    """Return the paths of the files below a folder, relative to it, and pyarrow's `FileInfo` by path if it is at hand.
+
+    The path is None for each file whose name is not UTF-8.
+    """
     if isinstance(filesystem, LocalFileSystem):
-        return [name if _is_utf8(name) else None for name in folders.list_files(folder)]
-    inside = filesystem.get_file_info(FileSelector(folder, recursive=True))
-    names = [_path_of(file) for file in inside if file.is_file]
+        return [name if _is_utf8(name) else None for name in folders.list_files(folder)], {}
+    inside = [file for file in filesystem.get_file_info(FileSelector(folder, recursive=True)) if file.is_file]
+    names = [_path_of(file) for file in inside]
     names = [name and name.removeprefix(folder).strip("/") for name in names]
-    return [name for name in names if name is None or "/." not in f"/{name}"]
+    shown = [(name, file) for name, file in zip(names, inside, strict=True) if name is None or "/." not in f"/{name}"]
+    return [name for name, _ in shown], {name: file for name, file in shown if name is not None}
 
 
 def _is_utf8(name):
@@ -111,7 +124,7 @@ def _path_of(file):
 
 
 def _read_list(source, filesystem, path):
-    """Return the names that a text file lists, one per line.
+    """Return the names that a text file lists, one per line, each once.
 
     Raises:
         UserError: if the file is no such list: in another encoding, a table with a header, or without the name of any
@@ -126,7 +139,7 @@ def _read_list(source, filesystem, path):
     except UnicodeDecodeError:
         raise UserError(f"{rule}. Received: {source}") from None
     lines = [line for line in (line.rstrip("\r") for line in lines) if line.strip()]
-    names = [make_absolute(line) for line in lines]
+    names = list(dict.fromkeys(make_absolute(line) for line in lines))
     # The paths of a table with one column exist, but for its header.
     if path.lower().endswith(TABLE_SUFFIXES) and lines and not PurePath(lines[0]).suffix and not _exists(names[0]):
         raise UserError(f"{rule}, without a header. Received: {source}, which begins with {lines[0][:SHOWN]}")
@@ -159,13 +172,15 @@ def _exists(name):
     return True
 
 
-def _list_rows(file):
-    """Return the names of the rows of a Parquet file, `FILE#ROW`, as an Arrow array of strings."""
+def _list_rows(known, file):
+    """Return the rows of a Parquet file, `FILE#ROW`, as a table of `list_pictures`; `known` as in `look_up_files`."""
     filesystem, path = locate(file)
+    state = look_up_files([file], known)  # Before the rows, so that a change in between is noticed by the next run.
     with explain_read_errors(file), pq.ParquetFile(path, filesystem=filesystem) as table:
         _find_column(file, table.schema_arrow)
         rows = pa.array(range(table.metadata.num_rows), pa.int64()).cast(pa.large_string())
-    return pc.binary_join_element_wise(pa.scalar(file, pa.large_string()), rows, pa.scalar("#", pa.large_string()))
+    names = pc.binary_join_element_wise(pa.scalar(file, pa.large_string()), rows, pa.scalar("#", pa.large_string()))
+    return _add_states(names, state.take(pa.repeat(0, len(names))))
 
 
 def _find_column(file, schema):

@@ -19,6 +19,7 @@ from fer.documents import to_json
 from fer.errors import UserError
 from fer.file_lock import lock, remove_dead_folder
 from fer.recognition.records import NO_FACE
+from fer.scoring.file_states import FILE_STATE, find_changed
 from fer.scoring.filesystems import FAILURES, explain_read_errors, first_line, locate
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
@@ -32,8 +33,8 @@ LOCK = "lock"
 CLAIM = "claim"
 """Name of the Parquet file in a run's folder with the names of the pictures that the run is going to answer."""
 
-_STATE = pa.schema([("path", pa.large_string()), ("error", pa.string()), ("unopened", pa.bool_())])
-"""Columns that tell which pictures have an answer; those that a file lacks are null."""
+_STATE = pa.schema([("path", pa.large_string()), ("error", pa.string()), ("unopened", pa.bool_()), *FILE_STATE])
+"""Columns that tell which pictures have an answer, and of which file; those that a shard lacks are null."""
 
 
 class Destination(NamedTuple):
@@ -127,7 +128,7 @@ class ScoringRun:
                         claims.append(table["path"].cast(pa.large_string()).combine_chunks())
         return pa.concat_arrays(claims)
 
-    def claim(self, names: pa.Array) -> None:
+    def claim(self, names: pa.ChunkedArray) -> None:
         """Write the names of the pictures that this run is going to answer, for other runs."""
         if self.destination.folder:
             file = io.BytesIO()
@@ -135,17 +136,14 @@ class ScoringRun:
             with _explain_write_errors(self.destination.output):
                 self.destination.write(f"{self.destination.folder}/{CLAIM}", file.getvalue())
 
-    def remove_unopened(self, names: pa.Array) -> None:
-        """Remove the rows of `Rows.unopened` with these names, because their pictures are going to be answered."""
+    def remove(self, names: pa.ChunkedArray) -> None:
+        """Remove the rows of the pictures with these names, because the run is going to answer them."""
         filesystem, _ = locate(self.destination.output)
         with _explain_write_errors(self.destination.output):
-            for shard in _list_shards(self.destination.output) if len(names) else []:
-                paths, unopened = _read_states([shard], filesystem)
-                removed = pc.and_(unopened, pc.is_in(paths, names))
-                if not pc.any(removed).as_py():
-                    continue
+            for shard, own in _find_shards(self.destination.output, names) if len(names) else []:
                 with pq.ParquetFile(shard, filesystem=filesystem) as file:
-                    rows = file.read().filter(pc.invert(removed))
+                    rows = file.read()
+                rows = rows.filter(pc.invert(pc.is_in(rows["path"].cast(pa.large_string()), value_set=own)))
                 if not len(rows):
                     filesystem.delete_file(shard)
                     continue
@@ -218,35 +216,41 @@ def _list_shards(output):
     return [file.path for file in files if file.is_file and file.path.endswith(".parquet")]
 
 
-class Rows(NamedTuple):
-    """Names of the pictures in the output, two Arrow arrays of strings.
-
-    answered: pictures that were read, whether they show a face, or show that they cannot be decoded.
-    unopened: pictures that were missing or could not be opened, and may be there now.
-    """
-
-    answered: pa.Array
-    unopened: pa.Array
-
-
-def list_rows(output: str) -> Rows:
-    """Return the names of the pictures that have a row in the output."""
+def _find_shards(output, names):
+    """Return the path of each shard that has rows of pictures with these names, with the names that it has."""
     filesystem, _ = locate(output)
-    with explain_read_errors(output):
-        names, unopened = _read_states(_list_shards(output), filesystem)
-        return Rows(names.filter(pc.invert(unopened)), names.filter(unopened))
+    dataset = pd.dataset(_list_shards(output), _STATE, format="parquet", filesystem=filesystem)
+    rows = dataset.to_table(columns=["__filename", "path"])
+    rows = rows.filter(pc.is_in(rows["path"], value_set=names))
+    shards = rows.group_by("__filename").aggregate([("path", "list")])
+    return [(shard["__filename"], pa.array(shard["path_list"], pa.large_string())) for shard in shards.to_pylist()]
 
 
-def _read_states(shards, filesystem):
-    """Return the names in the rows of shards, and whether each was not opened, as two Arrow arrays.
+def list_rows(output: str) -> pa.Table:
+    """Return the rows of the output: `path`, `unopened`, and the columns `FILE_STATE` of the file that was read.
 
     The rows of fer 0.2 lack the column `unopened`. Of these, each picture that was not read counts as unopened, so that
     it is read once more: whether it was missing or is broken, its error tells only people.
     """
-    rows = pd.dataset(shards, _STATE, format="parquet", filesystem=filesystem).to_table().combine_chunks()
+    filesystem, _ = locate(output)
+    with explain_read_errors(output):
+        dataset = pd.dataset(_list_shards(output), _STATE, format="parquet", filesystem=filesystem)
+        rows = dataset.to_table().combine_chunks()
     unread = pc.fill_null(pc.not_equal(rows["error"], NO_FACE), False)
-    states = rows["path"], pc.coalesce(rows["unopened"], unread)
-    return tuple(column.combine_chunks() for column in states)
+    unopened = pc.coalesce(rows["unopened"], unread)
+    return rows.drop_columns(["error", "unopened"]).append_column("unopened", unopened)
+
+
+def needs_answer(pictures: pa.Table, rows: pa.Table) -> pa.ChunkedArray:
+    """Return for each picture whether it has no answer: it has no row, was not opened, or its file has changed since.
+
+    Args:
+        pictures: as `fer.scoring.sources.list_pictures` returns them.
+        rows: rows of the output, as `list_rows` returns them.
+    """
+    place = pc.index_in(pictures["path"], value_set=rows["path"])
+    before = rows.drop_columns(["path"]).take(place)  # The rows of a picture are from one shard, so they agree.
+    return pc.or_(pc.fill_null(before["unopened"], True), find_changed(pictures, before))
 
 
 def _write(filesystem, path, content):

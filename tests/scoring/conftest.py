@@ -3,7 +3,6 @@
 import sys
 from types import SimpleNamespace
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import draw_face, encode
@@ -44,9 +43,8 @@ def score(monkeypatch):
 
     def run(source, output):
         plan = scoring.plan_scoring(str(source), str(output))
-        shard = pa.table({"path": plan.names})
         scorer = Scorer(plan.model_file, plan.run.destination, plan.parquet, plan.already_cropped)
-        (tally,) = scorer(shard).to_pylist() if len(plan.names) else [None]
+        (tally,) = scorer(plan.pictures).to_pylist() if len(plan.pictures) else [None]
         plan.run.close()
         return tally
 

@@ -54,6 +54,9 @@ def test_a_folder_is_scored_and_then_only_new_pictures(cluster, astronaut, tmp_p
     broken, face, wall = read_output(output)
     assert broken["path"] == str(folder / "broken.png")
     assert broken["error"].startswith(f"{folder / 'broken.png'}: not a picture")
+    for row, path in ((broken, folder / "broken.png"), (face, photo), (wall, folder / "wall.png")):
+        assert row.pop("file_size") == path.stat().st_size
+        assert row.pop("file_modified").timestamp() == pytest.approx(path.stat().st_mtime, abs=1e-5)
     assert wall == {**dict.fromkeys(broken), "path": str(folder / "wall.png"), "error": NO_FACE, "unopened": False}
     left, top, right, bottom = face.pop("box")
     assert 0 < left < right < 512

@@ -82,8 +82,8 @@ def test_a_run_reads_no_picture_again_that_another_run_is_answering(score, faces
     listed.write_text(f"{there}\n{tmp_path / 'nowhere.png'}")
     score(listed, tmp_path / "scored")
     first, second = (scoring.plan_scoring(str(listed), str(tmp_path / "scored")) for _ in range(2))
-    assert (len(first.names), first.answered) == (1, 1)
-    assert (len(second.names), second.claimed) == (0, 1)
+    assert (len(first.pictures), first.answered) == (1, 1)
+    assert (len(second.pictures), second.claimed) == (0, 1)
     for each in (first, second):
         each.run.close()
 

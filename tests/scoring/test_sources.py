@@ -28,7 +28,7 @@ def test_a_text_that_lists_no_pictures_is_refused(faces, tmp_path, monkeypatch, 
     assert not Path("scored").exists()
     Path(name).write_text(f"{there}\n")
     plan = scoring.plan_scoring(name, "scored")
-    assert plan.names.to_pylist() == [str(there)]
+    assert plan.pictures["path"].to_pylist() == [str(there)]
     plan.run.close()
 
 
@@ -39,17 +39,18 @@ def test_rows_of_parquet_are_pictures(tmp_path):
         pq.write_table(pa.table({"id": [1, 2], column: values}), tmp_path / f"{number}.parquet")
     plan = scoring.plan_scoring(str(tmp_path), str(tmp_path.parent / f"{tmp_path.name}-scored"))
     assert plan.parquet
-    assert plan.names.to_pylist() == [f"{tmp_path}/{number}.parquet#{row}" for number in (0, 1) for row in (0, 1)]
+    names = [f"{tmp_path}/{number}.parquet#{row}" for number in (0, 1) for row in (0, 1)]
+    assert plan.pictures["path"].to_pylist() == names
 
 
 def test_a_file_name_that_is_not_utf8_is_left_out_and_counted(tmp_path, faces):
     folder = Path(faces(1).parent, "faces")
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png")).write_bytes(to_png("happy", 1))
     plan = scoring.plan_scoring(str(folder), str(folder / "scored"))
-    assert plan.names.to_pylist() == [str(folder / "0" / "0 a#b.png")]
+    assert plan.pictures["path"].to_pylist() == [str(folder / "0" / "0 a#b.png")]
     assert plan.left_out == f"{folder}: 1 file left out: 1 whose name is no UTF-8."
     again = scoring.plan_scoring(str(folder), str(folder / "scored"))  # The output of the first run is not scored.
-    assert (len(again.names), again.claimed) == (0, 1)
+    assert (len(again.pictures), again.claimed) == (0, 1)
     for each in (plan, again):
         each.run.close()
 
@@ -62,7 +63,8 @@ def test_pictures_are_recognized_by_content_and_other_files_are_counted(tmp_path
     for name in ("clip.mov", "a.txt", "b.txt"):
         (folder / name).write_bytes(b"no picture")
     plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
-    assert sorted(Path(name).name for name in plan.names.to_pylist()) == ["odd.data", "saved.jfif", "suffixless"]
+    names = sorted(Path(name).name for name in plan.pictures["path"].to_pylist())
+    assert names == ["odd.data", "saved.jfif", "suffixless"]
     assert plan.left_out == f"{folder}: 3 files left out: 2 .txt, 1 .mov."
 
 
@@ -74,7 +76,7 @@ def test_linked_folders_are_scored_once_and_hidden_ones_not(tmp_path):
     (folder / "linked").symlink_to(real)
     (folder / "loop").symlink_to(folder)
     plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
-    assert plan.names.to_pylist() == [str(folder / "linked" / "b.png"), str(folder / "own.png")]
+    assert plan.pictures["path"].to_pylist() == [str(folder / "linked" / "b.png"), str(folder / "own.png")]
 
 
 def test_a_folder_without_pictures_is_refused_with_what_it_has(tmp_path):
@@ -89,5 +91,5 @@ def test_other_files_beside_parquet_are_counted(tmp_path):
     pq.write_table(pa.table({"image": [to_png("happy", 0)]}), folder / "a.parquet")
     (folder / "README.md").write_text("about")
     plan = scoring.plan_scoring(str(folder), str(tmp_path / "scored"))
-    assert len(plan.names) == 1
+    assert len(plan.pictures) == 1
     assert plan.left_out == f"{folder}: 1 file left out: 1 .md."

@@ -18,8 +18,8 @@ def test_two_runs_into_one_output_share_the_pictures_and_keep_their_files(tmp_pa
     (output / "thesis.tmp").write_text("a person's")
     draw_face("sad", 9).save(tmp_path / "faces" / "new.png")
     second = scoring.plan_scoring(source, str(output))
-    assert (len(first.names), first.claimed) == (3, 0)
-    assert (second.names.to_pylist(), second.claimed) == ([str(tmp_path / "faces" / "new.png")], 3)
+    assert (len(first.pictures), first.claimed) == (3, 0)
+    assert (second.pictures["path"].to_pylist(), second.claimed) == ([str(tmp_path / "faces" / "new.png")], 3)
     second.run.close()
     assert (own / "half").exists()
     first.run.close()
@@ -38,7 +38,7 @@ def test_files_of_a_killed_run_are_deleted_only_on_its_own_host(tmp_path, faces)
     assert not dead.exists()
     assert unknown.exists()
     assert (output / ".scoring-mine").exists()
-    assert len(plan.names) == 1  # The claim of the second run says that it scores no pictures.
+    assert len(plan.pictures) == 1  # The claim of the second run says that it scores no pictures.
     plan.run.close()
 
 
@@ -66,7 +66,7 @@ def test_answers_of_a_run_that_ends_while_another_begins_are_not_given_twice(fac
 
     monkeypatch.setattr(scoring, "list_rows", list_and_end)
     second = scoring.plan_scoring(source, output)
-    assert (len(first.names), len(second.names)) == (4, 0)
+    assert (len(first.pictures), len(second.pictures)) == (4, 0)
     second.run.close()
 
 
