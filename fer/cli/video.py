@@ -46,7 +46,6 @@ def run(options: Namespace) -> int:
     from fer.models.model_folder import find_model, possible_files
     from fer.recognition.clip_reading import ClipSummary, read_faces
     from fer.recognition.recognizer import Recognizer
-    from fer.recognition.records import clip_record
 
     check_every(options.every)
     check_suffix("`--annotated`", options.annotated, ".mp4")
@@ -56,7 +55,7 @@ def run(options: Namespace) -> int:
     clip = open_clip(options.clip)
     source = resolve_model(options.model)
     recognizer = Recognizer.load(source.folder, str(source))
-    summary, frames, left_out, failures = ClipSummary(), 0, 0, []
+    summary, failures = ClipSummary(), []
     with ExitStack() as stack:
         add_rows = add_frame = None
         # A failure of an output, at its beginning or its end, takes no other output with it.
@@ -69,10 +68,9 @@ def run(options: Namespace) -> int:
             with kept(failures):
                 add_frame = stack.enter_context(write_video(options.annotated, options.every))
         bar = stack.enter_context(_progress(clip.seconds))
-        for frame, faces, numbers, rows in read_faces(read_frames(clip, options.every), recognizer, options.every):
-            summary.add(rows)
-            frames += 1
-            left_out += faces.left_out
+        for answer in read_faces(read_frames(clip, options.every), recognizer, options.every):
+            frame, faces, numbers, rows = answer
+            summary.add(answer)
             if add_rows:
                 add_rows(rows)
             if add_frame:
@@ -82,15 +80,14 @@ def run(options: Namespace) -> int:
         found = summary.faces(clip.seconds)
         count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
         say = partial(print, file=stream_beside(options.csv, options.json, options.annotated))
-        say(f"{printed(options.clip)}: {frames} frames, {count}{tell_left_out(left_out)}")
+        say(f"{printed(options.clip)}: {summary.frames} frames, {count}{tell_left_out(summary.left_out)}")
         for face in found:
             answers = ", ".join(f"{label} {share:.0%}" for label, share in face["shares"].items())
             say(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {face['frames']} frames: {answers}")
-    if options.json and frames:
+    if options.json and summary.frames:
         with kept(failures):
-            record = clip_record(clip, options.every, frame.size, found, recognizer.model, left_out)
-            write_json(options.json, record)
-    return finish(failures, options.csv, options.json if frames else None, options.annotated)
+            write_json(options.json, summary.record(clip, options.every, recognizer.model))
+    return finish(failures, options.csv, options.json if summary.frames else None, options.annotated)
 
 
 @contextmanager

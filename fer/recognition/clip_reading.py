@@ -12,7 +12,7 @@ from fer.recognition.recognizer import MAX_TRACKED
 from fer.recognition.records import Row, clip_rows
 
 if TYPE_CHECKING:
-    from fer.images.clips import Frame
+    from fer.images.clips import Clip, Frame
     from fer.recognition.recognizer import FaceList, Recognizer
 
 EPISODE_SECONDS = 1.0
@@ -65,19 +65,27 @@ def read_faces(frames: Iterable[Frame], recognizer: Recognizer, every: float = 0
 
 
 class ClipSummary:
-    """Summary of each face of a clip, built while the frames come.
+    """Summary of a clip and of each face in it, built while the frames come.
 
     The memory depends on the number of faces and episodes, not on the number of frames.
+
+    frames: number of frames so far.
+    left_out: number of smaller faces in them that were not classified.
+    size: width and height in pixels at which players show the clip; None before the first frame.
     """
 
     def __init__(self):
+        self.frames, self.left_out, self.size = 0, 0, None
         self._faces, self._rows = {}, []
 
-    def add(self, rows: list[Row]) -> None:
-        """Add the rows of the next frame, as `fer.recognition.records.clip_rows` returns them."""
+    def add(self, answer: FrameAnswer) -> None:
+        """Add the answer to the next frame."""
+        self.frames += 1
+        self.left_out += answer.faces.left_out
+        self.size = answer.frame.size
         if self._rows:
-            self._count(self._rows, rows[0]["seconds"])
-        self._rows = rows
+            self._count(self._rows, answer.frame.seconds)
+        self._rows = answer.rows
 
     def faces(self, end: float) -> list[dict[str, Any]]:
         """Return the faces as JSON objects, after all frames were added.
@@ -97,6 +105,33 @@ class ClipSummary:
         for face in self._faces.values():
             face.end_episode()
         return [self._faces[number].record(number) for number in sorted(self._faces)]
+
+    def record(self, clip: Clip, every: float, model: str, rows: list[Row] | None = None) -> dict[str, Any]:
+        """Return the JSON document of a clip, after all frames were added, at least one.
+
+        Args:
+            clip: the clip.
+            every: seconds between frames.
+            model: name of the model.
+            rows: rows of all frames, of `fer.recognition.records.clip_rows`; None to leave them out, which are many for
+                a long clip.
+
+        Returns:
+            A dict with `clip` (its name), `model`, `seconds`, `width`, `height`, `every`, `rows`, `faces_left_out` and
+            `faces`, as the method `faces` returns them.
+        """
+        width, height = self.size
+        return {
+            "clip": clip.name,
+            "model": model,
+            "seconds": round(clip.seconds, 3),
+            "width": width,
+            "height": height,
+            "every": every,
+            **({} if rows is None else {"rows": rows}),
+            "faces_left_out": self.left_out,
+            "faces": self.faces(clip.seconds),
+        }
 
     def _count(self, rows, until):
         there = {row["face"]: row for row in rows if row["face"]}
@@ -140,19 +175,6 @@ class _Seen:
             "shares": {label or NOT_SURE: round(count / frames, 4) for label, count in self.counts.most_common()},
             "episodes": self.episodes,
         }
-
-
-def sum_up(rows: Iterable[Row], end: float) -> list[dict[str, Any]]:
-    """Return the result of `ClipSummary.faces` for the rows of all frames of a clip that ends after `end` seconds."""
-    summary, frame = ClipSummary(), []
-    for row in rows:
-        if frame and frame[0]["seconds"] != row["seconds"]:
-            summary.add(frame)
-            frame = []
-        frame.append(row)
-    if frame:
-        summary.add(frame)
-    return summary.faces(end)
 
 
 def appearances(rows: Iterable[Row]) -> list[Appearance]:

@@ -13,7 +13,7 @@ from fer.labels import CLIP_COLUMNS, PHOTO_COLUMNS
 
 if TYPE_CHECKING:
     # The app imports this module before PyAV and the networks, which take long to import.
-    from fer.images.clips import Clip, Frame
+    from fer.images.clips import Frame
     from fer.recognition.recognizer import Face
 
 Row: TypeAlias = dict[str, Any]
@@ -86,44 +86,6 @@ def clip_rows(frame: Frame, faces: Sequence[Face], numbers: Sequence[int]) -> li
              {label: round(value, 6) for label, value in face.probabilities.items()}, face.confident)
         for number, face in zip(numbers, faces, strict=True)
     ]  # fmt: skip
-
-
-def clip_record(
-    clip: Clip,
-    every: float,
-    size: tuple[int, int],
-    faces: Iterable[dict[str, Any]],
-    model: str,
-    left_out: int,
-    rows: list[Row] | None = None,
-) -> dict[str, Any]:
-    """Return the JSON document of a clip.
-
-    Args:
-        clip: the clip.
-        every: seconds between frames.
-        size: width and height in pixels at which players show the clip.
-        faces: summary of each face, of `fer.recognition.clip_reading.ClipSummary.faces`.
-        model: name of the model.
-        left_out: number of smaller faces in all frames that were not classified.
-        rows: rows of all frames, of `clip_rows`; None to leave them out, which are many for a long clip.
-
-    Returns:
-        A dict with `clip` (its name), `model`, `seconds`, `width`, `height`, `every`, `rows`, `faces_left_out` and
-        `faces`.
-    """
-    width, height = size
-    return {
-        "clip": clip.name,
-        "model": model,
-        "seconds": round(clip.seconds, 3),
-        "width": width,
-        "height": height,
-        "every": every,
-        **({} if rows is None else {"rows": rows}),
-        "faces_left_out": left_out,
-        "faces": list(faces),
-    }
 
 
 def clip_csv(rows: Iterable[Row], labels: Sequence[str]) -> str:

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import texts
+from conftest import record_clip, texts
 
 from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say_expression
 from fer.app.components.timeline import MAX_FACES, timeline
@@ -100,7 +100,7 @@ def row(seconds, number, happy, confident=True):
 
 def test_a_timeline_is_described_by_times_and_shares():
     rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8, confident=False)]
-    html = timeline("en", rows, 1.0)
+    html = timeline("en", record_clip(rows, 1.0))
     assert 'aria-label="Expressions of face 1 over 1.0 s. happy 33%, sad 33%, not sure 33%"' in html
     assert "Face 1, 0.0 to 0.6 s" in html
 
@@ -108,19 +108,22 @@ def test_a_timeline_is_described_by_times_and_shares():
 def test_a_timeline_lists_the_time_in_sight_and_longer_expressions():
     rows = [row(0.5 * step, 1, 0.9 if step < 4 else 0.2) for step in range(6)]
     assert (
-        texts(timeline("en", rows, 3.0))[2]
+        texts(timeline("en", record_clip(rows, 3.0)))[2]
         == "In sight for 3.0 s. Expressions that lasted over a second: happy 0.0–2.0 s."
     )
-    assert texts(timeline("en", rows[:2], 1.0))[2] == "In sight for 1.0 s."
+    assert texts(timeline("en", record_clip(rows[:2], 1.0)))[2] == "In sight for 1.0 s."
 
 
 def test_a_timeline_is_in_the_language_of_the_page():
-    assert texts(timeline("de", [row(0.0, 1, 0.9)], 1.0))[:2] == ["Gesicht 1, 0.0 bis 0.0 s", "fröhlich 100%"]
+    assert texts(timeline("de", record_clip([row(0.0, 1, 0.9)], 1.0)))[:2] == [
+        "Gesicht 1, 0.0 bis 0.0 s",
+        "fröhlich 100%",
+    ]
 
 
 def test_a_timeline_shows_the_faces_with_the_most_frames_and_counts_the_others():
     rows = [row(0.2 * step, number, 0.9) for number in range(1, 9) for step in range(1 if number < 3 else 2)]
-    said = texts(timeline("en", rows, 2.0))
+    said = texts(timeline("en", record_clip(rows, 2.0)))
     faces = [text.split(",")[0] for text in said if text.startswith("Face ")]
     assert faces == [f"Face {number}" for number in range(3, 3 + MAX_FACES)]
     assert "the downloads: 2" in said[-1]

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from conftest import record_clip
 from PIL import Image, ImageColor
 from playwright.sync_api import expect
 
@@ -89,7 +90,7 @@ def test_a_timeline_is_filled_in_proportion_to_the_probability_with_gaps(draw, l
                     confident=True)  # fmt: skip
 
     rows = [row(0.0, 1, 0.9), row(0.2, 1, 0.4), row(0.4, None, 0), row(0.6, 1, 0.8)]
-    page = draw(timeline("en", rows, 1.0))
+    page = draw(timeline("en", record_clip(rows, 1.0)))
     lane = pixels(page.locator("svg").nth(["happy", "sad"].index(label)))
     full = is_in_colour(lane, label).mean(axis=0)
     width = len(full)
@@ -118,6 +119,6 @@ def test_drawings_have_the_same_size_with_and_without_a_face(draw):
     shown = Face((0, 0, 90, 90), "happy", face().probabilities, 0.9, True, np.full((48, 48), 120, np.uint8))
     assert shape(face_view("en", EMOTIONS), ".track") == shape(face_view("en", EMOTIONS, shown), ".track") != []
     row = dict(seconds=0.0, face=1, box=[0, 0, 9, 9], label="happy", probabilities=face().probabilities, confident=True)
-    empty, full = (shape(timeline("en", rows, 1.0), ".lanes svg") for rows in ([], [row]))
+    empty, full = (shape(timeline("en", record), ".lanes svg") for record in (None, record_clip([row], 1.0)))
     assert len(empty) == len(full) == len(EMOTIONS)
     assert [box["height"] for box in empty] == [box["height"] for box in full]

@@ -5,7 +5,7 @@ import pickle
 import av
 import numpy as np
 import pytest
-from conftest import write_clip
+from conftest import record_clip, write_clip
 from PIL import Image
 
 from fer.images.clip_writing import write_video
@@ -13,6 +13,7 @@ from fer.images.clips import Frame, open_clip, read_frames
 from fer.images.drawing import draw_faces
 from fer.recognition import clip_reading as video
 from fer.recognition import records
+from fer.recognition.recognizer import FaceList
 
 RATE = 25
 
@@ -45,8 +46,20 @@ def test_faces_keep_their_numbers_and_have_a_row_per_frame(tmp_path, panned, rec
     assert [face.probabilities[face.label] for reading in readings for face in reading.faces] == pytest.approx(
         [max(row["probabilities"].values()) for row in rows], abs=1e-5
     )
-    record = records.clip_record(clip, 0.25, readings[0].frame.size, [], "bundled", 0, rows)
-    assert (record["clip"], record["seconds"], record["width"], record["height"]) == ("clip.mp4", 2.0, 640, 480)
+    summary = video.ClipSummary()
+    for reading in readings:
+        summary.add(reading)
+    record = summary.record(clip, 0.25, "bundled")
+    assert [face["frames"] for face in record["faces"]] == [len(first), len(second)]
+    assert {name: value for name, value in record.items() if name != "faces"} == {
+        "clip": "clip.mp4",
+        "model": "bundled",
+        "seconds": 2.0,
+        "width": 640,
+        "height": 480,
+        "every": 0.25,
+        "faces_left_out": 0,
+    }
 
 
 def row(seconds, face, label="happy", confident=True):
@@ -62,7 +75,13 @@ def test_each_face_has_a_summary():
         [row(2.0, None, None, None)],
         [row(3.0, 2, "sad")],
     ]
-    first, second = video.sum_up([row for rows in frames for row in rows], 4.2)
+    rows = [row for rows in frames for row in rows]
+    record = record_clip(rows, 4.2, left_out=2)
+    assert list(record) == [
+        *("clip", "model", "seconds", "width", "height", "every", "rows", "faces_left_out", "faces")
+    ]
+    assert (record["rows"], record["faces_left_out"]) == (rows, 12)
+    first, second = record["faces"]
     assert first == {
         "face": 1,
         "first": 0.0,
@@ -78,13 +97,14 @@ def test_each_face_has_a_summary():
 
 
 def test_without_faces_the_summary_is_empty():
-    assert video.sum_up([], 1.0) == video.sum_up([row(0.0, None)], 1.0) == []
+    assert record_clip([row(0.0, None)], 1.0)["faces"] == video.ClipSummary().faces(1.0) == []
 
 
 def test_the_size_of_a_summary_does_not_grow_with_the_frames():
     summary = video.ClipSummary()
     for number in range(20_000):
-        summary.add([row(number / 5, 1), row(number / 5, 2, confident=number % 2)])
+        rows = [row(number / 5, 1), row(number / 5, 2, confident=number % 2)]
+        summary.add(video.FrameAnswer(Frame(number / 5, None, (640, 480)), FaceList(), [1, 2], rows))
     assert len(pickle.dumps(summary)) < 2_000
     assert [len(face["episodes"]) for face in summary.faces(4_000.0)] == [1, 0]
 

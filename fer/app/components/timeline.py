@@ -4,13 +4,13 @@ Every row has a name, so that colour is never the only cue. Names are text of th
 only the drawings are scaled to the available width.
 """
 
-from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
+from typing import Any
 
 from fer.app.texts import say, say_class
 from fer.labels import EMOTIONS, NOT_SURE, class_colors
-from fer.recognition.clip_reading import appearances, sum_up
+from fer.recognition.clip_reading import appearances
 
 MAX_FACES = 6
 """Maximal number of charts. They show the faces with the most frames, so that a pattern that was mistaken for a face in
@@ -23,19 +23,20 @@ MAX_STEPS = 5
 """Maximal number of steps on the time axis: a phone has room for five."""
 
 
-def timeline(language: str, rows: Sequence[dict] = (), seconds: float = 0.0) -> str:
+def timeline(language: str, record: dict[str, Any] | None = None) -> str:
     """Return the HTML of a clip's charts; without faces, one empty chart, so that nothing moves when an answer arrives.
 
     Args:
         language: code of the page's language.
-        rows: rows of `fer.recognition.records.clip_rows`, of all frames.
-        seconds: length of the clip.
+        record: record of the clip, with rows, of `fer.recognition.clip_reading.ClipSummary.record`; None for no clip.
     """
+    record = record or {"rows": [], "seconds": 0.0, "faces": []}
+    rows, seconds = record["rows"], record["seconds"]
     faces = appearances(rows)
     times = sorted({row["seconds"] for row in rows})
     ends = dict(pairwise([*times, seconds]))
     shown = sorted(sorted(faces, key=lambda face: len(face.rows), reverse=True)[:MAX_FACES])
-    summaries = {summary["face"]: summary for summary in sum_up(rows, seconds)}
+    summaries = {summary["face"]: summary for summary in record["faces"]}
     charts = [_chart(language, face, summaries[face.number], seconds, ends) for face in shown] or [_blank_chart()]
     if len(faces) > len(shown):
         charts.append(f"<p>{say(language, 'video.more', count=len(faces) - len(shown))}</p>")
@@ -73,7 +74,7 @@ def _say_summary(language, summary):
 
     Args:
         language: code of the page's language.
-        summary: the face's dict from `fer.recognition.clip_reading.sum_up`.
+        summary: the face's dict in `faces` of the record.
     """
     text = say(language, "video.seen", seconds=summary["seconds"])
     episodes = [

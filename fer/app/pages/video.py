@@ -1,6 +1,5 @@
 """Page that reads a clip and shows each face's expressions over time and the clip with boxes, and its endpoint."""
 
-from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -24,8 +23,8 @@ from fer.errors import UserError
 from fer.images.drawing import draw_faces
 from fer.images.sampling import MIN_EVERY
 from fer.labels import EMOTIONS
-from fer.recognition.clip_reading import appearances, read_faces, sum_up
-from fer.recognition.records import clip_csv, clip_record
+from fer.recognition.clip_reading import ClipSummary, read_faces
+from fer.recognition.records import clip_csv
 
 CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}
 """Constraints on the browser's camera: the server would only scale larger frames down."""
@@ -139,21 +138,21 @@ class _VideoPage:
 
         clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
         yield self._fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
-        recognizer, rows, frames, left_out, told = self.services.recognizer, [], 0, 0, monotonic()
+        recognizer, summary, rows, told = self.services.recognizer, ClipSummary(), [], monotonic()
         with write_video(path, every) as add:
-            for frame, faces, numbers, more in read_faces(read_frames(clip, every, MAX_RATE), recognizer, every):
+            for answer in read_faces(read_frames(clip, every, MAX_RATE), recognizer, every):
+                frame, faces, numbers, more = answer
                 add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
+                summary.add(answer)
                 rows += more
-                frames += 1
-                left_out += faces.left_out
                 # Here Gradio can end the run, after Cancel or when the page is closed.
                 progress = {self.bar: _bar(language, frame.seconds / clip.seconds)}
                 if monotonic() - told > TELL_EVERY:
                     told = monotonic()
                     progress[self.message] = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
                 yield progress
-        record = clip_record(clip, every, frame.size, sum_up(rows, clip.seconds), recognizer.model, left_out, rows)
-        text = summary(language, rows, frames, every, left_out)
+        record = summary.record(clip, every, recognizer.model, rows)
+        text = _say_found(language, record, summary.frames)
         yield self._fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
     def stop(self, language, busy):
@@ -174,14 +173,14 @@ class _VideoPage:
 
     def _fill(self, language, text, share=None, path=None, files=None):
         labels = self.services.recognizer.labels if files else EMOTIONS
-        record = files["record"] if files else {"rows": [], "seconds": 0}
+        record = files["record"] if files else None
         save = gr.update(interactive=files is not None)
         return {
             self.message: text,
             self.bar: _bar(language, share),
             self.video: path,
-            self.chart: timeline(language, record["rows"], record["seconds"]),
-            self.table: _table(language, labels, record["rows"]),
+            self.chart: timeline(language, record),
+            self.table: _table(language, labels, record["rows"] if record else []),
             self.saved: files,
             self.answered: files is not None,
             self.save_csv: save,
@@ -225,15 +224,15 @@ def add_video_endpoint(services: Services) -> None:
         if upload is None:
             raise refusal("A clip is needed. Received: none")
         try:
-            opened, rows, left_out = open_clip(upload.path, upload.name, CLIP_SECONDS), [], 0
-            recognizer = services.recognizer
-            for frame, faces, _, more in read_faces(read_frames(opened, every, MAX_RATE), recognizer, every):
-                rows += more
-                left_out += faces.left_out
-                progress((frame.seconds, opened.seconds), unit="seconds")
+            opened, recognizer = open_clip(upload.path, upload.name, CLIP_SECONDS), services.recognizer
+            summary, rows = ClipSummary(), []
+            for answer in read_faces(read_frames(opened, every, MAX_RATE), recognizer, every):
+                summary.add(answer)
+                rows += answer.rows
+                progress((answer.frame.seconds, opened.seconds), unit="seconds")
         except UserError as error:
             raise refusal(str(error)) from None
-        return clip_record(opened, every, frame.size, sum_up(rows, opened.seconds), recognizer.model, left_out, rows)
+        return summary.record(opened, every, recognizer.model, rows)
 
     clip = gr.Video(label="clip", include_audio=False, visible=False)
     every = gr.Slider(MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label="seconds between frames", visible=False)
@@ -241,19 +240,12 @@ def add_video_endpoint(services: Services) -> None:
     add_endpoint(analyze_video, [clip, every], record, preprocess=False, **QUEUE)
 
 
-def summary(language: str, rows: Sequence[dict], frames: int, every: float, left_out: int = 0) -> str:
-    """Return a summary of a clip on one line.
-
-    Args:
-        language: code of the page's language.
-        rows: rows of all frames.
-        frames: number of frames that were read.
-        every: seconds between two frames.
-        left_out: number of faces that were not read.
-    """
-    count = len(appearances(rows))
+def _say_found(language, record, frames):
+    """Return on one line what was found in a clip, from its record and the number of frames that were read."""
+    count = len(record["faces"])
     key = "video.summary" if count else "video.no_face"
-    return say(language, key, count=count, frames=frames, every=every) + say_left_out(language, left_out)
+    text = say(language, key, count=count, frames=frames, every=record["every"])
+    return text + say_left_out(language, record["faces_left_out"])
 
 
 def _bar(language, share=None):
