@@ -7,7 +7,7 @@ from conftest import texts
 from PIL import Image
 
 from fer.app.components.live_stream import RATE_SECONDS, StreamState
-from fer.app.components.live_view import CHART_SECONDS, boxes, panel, spread
+from fer.app.components.live_view import CHART_SECONDS, Followed, boxes, panel, spread
 from fer.app.components.upload import decode_frame
 from fer.app.server.limits import LIVE_BYTES
 from fer.detection.tracking import TrackedFace
@@ -28,7 +28,7 @@ def test_boxes_are_labelled_in_the_language_of_the_page():
 
 def test_the_panel_labels_the_line_of_each_emotion():
     points = [(float(second), face().probabilities) for second in range(5)]
-    said = texts(panel("en", face(), True, points, 4.0, (4.96, 0.041)))
+    said = texts(panel("en", Followed(face(), True, points), 4.0, (4.96, 0.041)))
     assert "1 happy 90%" in said
     assert "5.0 frames per second, answered in 41 ms" in said
     assert {f"{label} {face().probabilities[label]:.0%}" for label in EMOTIONS} < set(said)
@@ -37,7 +37,7 @@ def test_the_panel_labels_the_line_of_each_emotion():
 
 def test_the_panel_says_that_a_face_is_out_of_sight():
     points = [(second, face().probabilities) for second in (0.0, 1.0, 5.0, 6.0)]
-    said = texts(panel("en", face(), False, points, 6.0))
+    said = texts(panel("en", Followed(face(), False, points), 6.0))
     assert "Face 1 is out of sight" in said
     assert "happy" in said
 
@@ -49,25 +49,25 @@ def test_labels_are_moved_apart_within_the_chart():
 
 def test_the_largest_face_is_followed_until_another_is_clearly_larger():
     run = StreamState(0.0)
-    assert run.followed([]) == (None, False, ())
+    assert run.followed([]) is None
 
     def follow(seconds, *faces):
         return run.followed(run.add(faces, UNCALIBRATED, seconds))
 
-    assert follow(0.0, face(left=0), face(left=300, side=80))[0].number == 1
-    assert follow(0.2, face(left=300, side=100), face(left=0))[0].number == 1
-    assert follow(0.4, face(left=300, side=150), face(left=0))[0].number == 2
+    assert follow(0.0, face(left=0), face(left=300, side=80)).face.number == 1
+    assert follow(0.2, face(left=300, side=100), face(left=0)).face.number == 1
+    assert follow(0.4, face(left=300, side=150), face(left=0)).face.number == 2
     chosen, in_sight, points = follow(0.6)
     assert (chosen.number, in_sight) == (2, False)
     assert [seconds for seconds, _ in points] == [0.0, 0.4]
-    assert follow(0.8, face(left=0))[0].number == 1
+    assert follow(0.8, face(left=0)).face.number == 1
 
 
 def test_points_that_are_older_than_the_chart_are_dropped():
     run = StreamState(0.0)
     for second in range(100):
         faces = run.add([face()], UNCALIBRATED, float(second))
-    points = run.followed(faces)[2]
+    points = run.followed(faces).points
     assert [points[0][0], points[-1][0]] == [99 - CHART_SECONDS, 99]
 
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageColor
 from playwright.sync_api import expect
 
 from fer.app.components.face_panel import face_view
-from fer.app.components.live_view import boxes, panel
+from fer.app.components.live_view import Followed, boxes, panel
 from fer.app.components.timeline import timeline
 from fer.app.theme import CSS
 from fer.detection.tracking import TrackedFace
@@ -69,7 +69,7 @@ def test_the_chart_has_a_line_per_emotion_with_gaps_while_the_face_is_out_of_sig
     assert not any(is_in_colour(empty, label).any() for label in coloured)
     shape, place = empty.shape, page.locator("svg").bounding_box()
     points = [(float(second), face().probabilities) for second in (*range(10), *range(20, 30))]
-    page = draw(panel("en", face(), True, points, 29.0, (4.96, 0.041)))
+    page = draw(panel("en", Followed(face(), True, points), 29.0, (4.96, 0.041)))
     picture = pixels(page.locator("svg"))
     assert (picture.shape, page.locator("svg").bounding_box()) == (shape, place)
     happy = is_in_colour(picture, "happy")

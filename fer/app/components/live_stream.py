@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fer.app.components.live_view import CHART_SECONDS
-from fer.detection.blazeface import LIVE_SIDE
+from fer.app.components.camera import LIVE_CAMERA
+from fer.app.components.live_view import CHART_SECONDS, Followed
 from fer.detection.boxes import measure_areas
 from fer.detection.tracking import FaceTracker, TrackedFace
 from fer.models.calibration import Calibration
@@ -13,8 +13,8 @@ from fer.models.calibration import Calibration
 if TYPE_CHECKING:
     from fer.recognition.recognizer import Face
 
-CAMERA = {"width": {"ideal": LIVE_SIDE}, "height": {"ideal": LIVE_SIDE * 3 // 4}, "facingMode": "user"}
-"""Constraints for the browser: the camera that faces the user, and small frames, which are sent quickly."""
+CAMERA = LIVE_CAMERA
+"""Constraints on the camera of a stream, by the name under which `fer.app.device.files` reads them."""
 RATE_SECONDS = 3
 """Seconds over which frames per second are counted."""
 CHART_STEP = 0.25
@@ -70,14 +70,11 @@ class StreamState:
         elif faces:
             self._chosen = faces[0]
 
-    def followed(self, faces: Sequence[TrackedFace]) -> tuple[TrackedFace | None, bool, Sequence]:
-        """Return the followed face as it was last seen, whether it is among `faces`, and its points in the chart.
-
-        Before the first face these are None, False and no points.
-        """
+    def followed(self, faces: Sequence[TrackedFace]) -> Followed | None:
+        """Return the followed face, given the faces of the newest frame; None before the first face."""
         if self._chosen is None:
-            return None, False, ()
-        return self._chosen, self._chosen in faces, self._points.get(self._chosen.number, ())
+            return None
+        return Followed(self._chosen, self._chosen in faces, self._points.get(self._chosen.number, ()))
 
     def rates(self, start: float, end: float) -> tuple[float, float] | None:
         """Count an answer.

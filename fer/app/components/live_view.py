@@ -5,6 +5,7 @@ The server never sends the picture back: the browser shows its own picture and d
 
 from collections.abc import Sequence
 from html import escape
+from typing import NamedTuple
 
 from fer.app.components.face_panel import caption
 from fer.app.texts import say, say_class
@@ -27,6 +28,19 @@ LABEL, GAP = 230, 22
 """Left edge of the names, and the least distance from one name to the next."""
 
 
+class Followed(NamedTuple):
+    """The face of a stream that the chart shows.
+
+    face: the face as it was last seen.
+    in_sight: whether the face is in the newest frame.
+    points: time in seconds and probabilities by class of the face in recent frames, oldest first.
+    """
+
+    face: TrackedFace
+    in_sight: bool
+    points: Sequence[tuple[float, dict]]
+
+
 def boxes(language: str, size: tuple[int, int], faces: Sequence[TrackedFace]) -> str:
     """Return the SVG that lies over the camera's picture: a box per face with its number, class and probability.
 
@@ -45,12 +59,7 @@ def boxes(language: str, size: tuple[int, int], faces: Sequence[TrackedFace]) ->
 
 
 def panel(
-    language: str,
-    face: TrackedFace | None = None,
-    in_sight: bool = False,
-    points: Sequence[tuple[float, dict]] = (),
-    now: float = 0.0,
-    rates: tuple[float, float] | None = None,
+    language: str, followed: Followed | None = None, now: float = 0.0, rates: tuple[float, float] | None = None
 ) -> str:
     """Return the HTML of the followed face: its caption, a chart of its last seconds, and the rates of the stream.
 
@@ -58,17 +67,13 @@ def panel(
 
     Args:
         language: code of the page's language.
-        face: the followed face, or None.
-        in_sight: whether the face is in the newest frame.
-        points: time in seconds and probabilities by class of the face in recent frames, oldest first.
+        followed: the followed face, or None.
         now: time of the newest frame in seconds.
         rates: frames answered per second, and seconds from a frame to its answer; None if not known yet.
     """
-    title = caption(language, face.number, face) if face else ""
-    if face and not in_sight:
-        title = say(language, "live.out_of_sight", number=face.number)
+    title = _title(language, followed) if followed else ""
     text = say(language, "live.rates", frames=rates[0], milliseconds=1000 * rates[1]) if rates else ""
-    lines = _lines(language, face, in_sight, points, now) if face else ""
+    lines = _lines(language, followed, now) if followed else ""
     description = say(language, "live.chart", seconds=CHART_SECONDS, face=title)
     return (
         f'<div class="live-panel"><p class="title">{escape(title)}</p>'
@@ -109,6 +114,13 @@ def _box(face, text, width):
     )
 
 
+def _title(language, followed):
+    face = followed.face
+    if followed.in_sight:
+        return caption(language, face.number, face)
+    return say(language, "live.out_of_sight", number=face.number)
+
+
 def _axes():
     cells = []
     for share in (0, 0.5, 1):
@@ -122,8 +134,9 @@ def _axes():
     return "".join(cells)
 
 
-def _lines(language, face, in_sight, points, now):
+def _lines(language, followed, now):
     """Return the SVG of one line per class, with the most probable on top, and of their names in that order."""
+    face, in_sight, points = followed
     ranked = sorted(face.probabilities, key=face.probabilities.get, reverse=True)
     ends = [_height(face.probabilities[label]) for label in ranked]
     cells, colors = [], class_colors(face.probabilities)

@@ -8,8 +8,9 @@ import time
 
 import gradio as gr
 
+from fer.app.components.camera import LIVE_CAMERA
 from fer.app.components.face_panel import say_left_out
-from fer.app.components.live_stream import CAMERA, StreamState
+from fer.app.components.live_stream import StreamState
 from fer.app.components.live_view import boxes, panel
 from fer.app.components.upload import decode_frame
 from fer.app.device.view import build_device_view
@@ -64,7 +65,7 @@ class _LivePage:
                             self.camera = gr.Image(
                                 label=I18N("live.camera"), show_label=False, sources=["webcam"], streaming=True,
                                 height="min(420px, 72vw)", elem_id="camera", visible=not self.services.on_device,
-                                webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": CAMERA}),
+                                webcam_options=gr.WebcamOptions(mirror=True, constraints={"video": LIVE_CAMERA}),
                             )  # fmt: skip
                             self.overlay = gr.HTML(elem_id="live-boxes", js_on_load=DROP_LATE_FRAMES)
                         self.message = gr.Markdown(I18N("live.start"), elem_id="live-message")
@@ -111,7 +112,7 @@ class _LivePage:
         return answer | {
             self.overlay: boxes(language, image.size, faces),
             self.message: text,
-            self.chart: panel(language, *stream.followed(faces), start, rates),
+            self.chart: panel(language, stream.followed(faces), start, rates),
         }
 
     def stop(self, stream, language, request: gr.Request):

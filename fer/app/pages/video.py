@@ -7,6 +7,7 @@ from time import monotonic
 
 import gradio as gr
 
+from fer.app.components.camera import CLIP_CAMERA
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import caption, say_left_out
 from fer.app.components.tables import headers, percentages, say_confident
@@ -26,8 +27,6 @@ from fer.labels import EMOTIONS
 from fer.recognition.clip_reading import ClipSummary, read_faces
 from fer.recognition.records import clip_csv
 
-CAMERA = {"width": {"ideal": 1280}, "height": {"ideal": 720}}
-"""Constraints on the browser's camera: the server would only scale larger frames down."""
 SAVE_CSV = save_text("answer.csv", "text/csv", "clip.csv")
 """JavaScript that saves the rows as CSV."""
 SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "clip.json")
@@ -62,7 +61,7 @@ class _VideoPage:
             with gr.Column():
                 self.clip = gr.Video(
                     label=I18N("video.clip"), sources=["upload", "webcam"], include_audio=False, height=320,
-                    elem_id="clip", webcam_options=gr.WebcamOptions(constraints={"video": CAMERA}),
+                    elem_id="clip", webcam_options=gr.WebcamOptions(constraints={"video": CLIP_CAMERA}),
                 )  # fmt: skip
                 self.every = gr.Slider(
                     MIN_EVERY, CLIP_MAX_EVERY, CLIP_EVERY, step=0.05, label=I18N("video.every"), elem_id="every"
