@@ -40,7 +40,7 @@ def cluster(offline):
 
 
 @pytest.mark.slow(reason="starts Ray")
-def test_a_folder_is_scored_and_then_only_new_pictures(cluster, astronaut, tmp_path, capsys):
+def test_a_folder_is_scored_and_then_only_new_and_replaced_pictures(cluster, astronaut, tmp_path, capsys):
     folder, output = tmp_path / "pictures", tmp_path / "scored"
     (folder / "deep").mkdir(parents=True)
     photo = folder / "deep" / "astronaut.JPG"
@@ -78,6 +78,12 @@ def test_a_folder_is_scored_and_then_only_new_pictures(cluster, astronaut, tmp_p
         map(str, (folder / "broken.png", photo, folder / "second.jpg", folder / "wall.png"))
     )
     assert [path.name for path in output.glob(".*")] == [".left.tmp"]
+
+    photo.write_bytes((folder / "wall.png").read_bytes())
+    assert main(arguments) == 0
+    said = "1 pictures, 0 faces; 1 pictures without a face, 0 not read; 3 answered by an earlier run; 1 read again"
+    assert capsys.readouterr().out == f"{output}: {said}\n"
+    assert [row["error"] for row in read_output(output) if row["path"] == str(photo)] == [NO_FACE]
 
 
 @pytest.mark.slow(reason="starts a Ray cluster of two nodes")
