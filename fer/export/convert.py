@@ -113,7 +113,7 @@ def export_model(
     read = [file for file in possible_files(folder) if file.name != EXPORTS.get(format)]
     check_outputs({"`--output`": output}, [*read, *([data] if data else [])])
     origin = describe_origin(load_config(folder))
-    if output.name in EXPORTS.values() and (output.parent / CONFIG).is_file():
+    if output.exists() and output.name in EXPORTS.values() and (output.parent / CONFIG).is_file():
         check(find_origin(output.parent) == origin, "--output", "in no folder of another model", output)
     check_formats([format], quantize)
     _check_suffix(output, format)

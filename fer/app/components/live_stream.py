@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fer.app.components.camera import LIVE_CAMERA
 from fer.app.components.live_view import CHART_SECONDS, Followed
 from fer.detection.boxes import measure_areas
 from fer.detection.tracking import FaceTracker, TrackedFace
@@ -13,8 +12,6 @@ from fer.models.calibration import Calibration
 if TYPE_CHECKING:
     from fer.recognition.recognizer import Face
 
-CAMERA = LIVE_CAMERA
-"""Constraints on the camera of a stream, by the name under which `fer.app.device.files` reads them."""
 RATE_SECONDS = 3
 """Seconds over which frames per second are counted."""
 CHART_STEP = 0.25

@@ -18,6 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from fer.app.components import face_panel, live_stream, live_view
+from fer.app.components.camera import LIVE_CAMERA, PHOTO_CAMERA
 from fer.app.components.upload import EXAMPLE
 from fer.app.device.view import ADDRESS
 from fer.app.server.limits import DISPLAY_SIDE, MAX_SMALLEST_FACE
@@ -29,8 +30,6 @@ from fer.web.vendor import MANIFEST, RUNTIME
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the pages' scripts."""
-PHOTO_WIDTH, PHOTO_HEIGHT = 1920, 1080
-"""Size in pixels that is requested from a camera for a photo; the camera may deliver another size."""
 SHA_DIGITS = 16
 """Number of hexadecimal digits of the sha256 in an address, as `fer/web/module/loading.js` writes it."""
 SPOKEN = ("device", "emotion", "face", "live", "photo", "table")
@@ -131,7 +130,7 @@ def page_settings() -> dict:
             for language, texts in TEXTS.items()
         },
         "labels": list(EMOTIONS),
-        "camera": live_stream.CAMERA,
+        "camera": LIVE_CAMERA,
         "stream": {
             "rate_seconds": live_stream.RATE_SECONDS,
             "chart_seconds": live_view.CHART_SECONDS,
@@ -155,6 +154,6 @@ def page_settings() -> dict:
         "photo": {
             "display_side": DISPLAY_SIDE,
             "most_smallest_face": MAX_SMALLEST_FACE,
-            "camera": {"width": {"ideal": PHOTO_WIDTH}, "height": {"ideal": PHOTO_HEIGHT}},
+            "camera": PHOTO_CAMERA,
         },
     }
