@@ -194,26 +194,32 @@ def _percent(share, digits=1):
 
 
 def group_curves(results):
-    """Return the accuracies in nested dicts by base, way and number of pictures.
+    """Return the results in nested dicts by base, way and number of pictures.
 
     A base is left out unless all four ways have results for at least two numbers of pictures.
     """
     curves = {}
     for one in results.values():
         if one.row.base:
-            curves.setdefault(one.row.base, {way: {} for way in WAYS})[one.row.way][one.row.pictures] = one.accuracy
+            curves.setdefault(one.row.base, {way: {} for way in WAYS})[one.row.way][one.row.pictures] = one
     return {base: ways for base, ways in curves.items() if all(len(points) > 1 for points in ways.values())}
 
 
 def render_curves(curves):
-    """Return a Markdown table of the curves' points."""
+    """Return a Markdown table of the curves' points, which names those that are no better than one answer for all."""
     lines = []
     for base, ways in curves.items():
         for pictures in SCHEDULES:
-            cells = [_percent(ways[way][pictures]) if pictures in ways[way] else "" for way in WAYS]
+            cells = [_render_point(ways[way].get(pictures)) for way in WAYS]
             if any(cells):
                 lines.append([base, f"{pictures:,}", *cells])
     return table(["base", "pictures", *(STYLES[way][0] for way in WAYS)], lines)
+
+
+def _render_point(one):
+    if one is None:
+        return ""
+    return _percent(one.accuracy) if one.has_learnt else "nothing learnt"
 
 
 def save_curves(path, curves, majority):
@@ -238,7 +244,7 @@ def save_curves(path, curves, majority):
         )
         for way, (name, color, marker, line) in STYLES.items():
             sizes = sorted(ways[way])
-            shares = [100 * ways[way][size] for size in sizes]
+            shares = [100 * ways[way][size].accuracy for size in sizes]
             axes.plot(sizes, shares, color=color, marker=marker, linestyle=line, label=name)
         axes.set_xscale("log")
         axes.set_xticks(list(SCHEDULES), [f"{size:,}" for size in SCHEDULES])
