@@ -120,7 +120,10 @@ def _open_zip(path, how):
             reason = str(error).removeprefix(f"{path}: ")
             rule = f"{path}: neither a folder, a zip nor a CSV that can be read"
             raise DataError(f"{rule}: {reason} {EXPECTED}") from None
-        members = {info.filename: info for info in list_members(archive)}
+        listed = list_members(archive)
+        members = {info.filename: info for info in listed}
+        if repeated := next((info.filename for info in listed if members[info.filename] is not info), None):
+            raise DataError(f"{path}: a data set must hold each picture once. Received: {repeated} twice")
         names = sorted(members)
 
         def head_of(name):

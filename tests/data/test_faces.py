@@ -100,6 +100,17 @@ def test_pictures_have_the_requested_size(dataset, tmp_path):
     assert set(faces.images[faces.labels == 3].ravel().tolist()) == {30}
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_zip_with_a_name_twice_is_refused(tmp_path, dataset):
+    """The last picture of the name replaced the others."""
+    path = pack(dataset, tmp_path / "faces.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        name = next(info.filename for info in archive.infolist() if not info.is_dir())
+        archive.writestr(name, archive.read(name))
+    with pytest.raises(DataError, match=f"must hold each picture once. Received: {name} twice"):
+        load_faces(path, "train")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_data_set_with_a_copy_of_itself_is_refused_with_both_paths(tmp_path, dataset, packed):
     images = tmp_path / "images"
