@@ -55,8 +55,9 @@ class PictureFolder:
         # The names of zips' addresses, and of files in a zip, must not lead out of the folder.
         parts = [part for part in (found.container if self._several else "", *found.place.parts) if part.strip("./\\")]
         *parents, name = parts or ["picture"]
-        folder, suffix, length = Path(self._folder, *parents), self._suffix, len(self._suffix)
-        stem, suffix = (name[:-length], name[-length:]) if name.lower().endswith(suffix) else (name, suffix)
+        folder, length = Path(self._folder, *parents), len(self._suffix)
+        has_suffix = name.lower().endswith(self._suffix)
+        stem, suffix = (name[:-length], name[-length:]) if has_suffix else (name, self._suffix)
         stem = _shorten(stem)
         number, path = 1, folder / f"{stem}{suffix}"
         while hash(path) in self._taken:  # Hashes instead of paths, which would take much memory for many pictures.

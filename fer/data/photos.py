@@ -70,7 +70,7 @@ def _count_outside(folder, sets):
 def _has_labels(folder, classes):
     """Return whether a folder holds folders of labels; one that holds only such folders itself is a set instead."""
     labelled = _list_labelled(folder, classes)
-    return any(_has_files(path) or not _list_labelled(path, classes) for path in labelled)
+    return any(_list_loose(path) or not _list_labelled(path, classes) for path in labelled)
 
 
 def _list_labelled(folder, classes):
@@ -78,8 +78,9 @@ def _list_labelled(folder, classes):
     return [path for path in _list_folders(folder) if match_class(path.name, (*classes, *KNOWN))]
 
 
-def _has_files(folder):
-    return any(path.is_file() for path in folder.iterdir() if not path.name.startswith("."))
+def _list_loose(folder):
+    """Return the paths of the files directly in a folder, without hidden ones."""
+    return [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
 
 
 def _list_folders(folder):
@@ -89,7 +90,7 @@ def _list_folders(folder):
 
 def _list_set(folder, classes):
     paths, labels, left_out = [], [], {}
-    if loose := sum(path.is_file() and not path.name.startswith(".") for path in folder.iterdir()):
+    if loose := len(_list_loose(folder)):
         left_out["."] = loose
     for subfolder in _list_folders(folder):
         files = sorted(subfolder / name for name in list_files(subfolder))
