@@ -148,7 +148,7 @@ def table_with(rows):
     for name in dict.fromkeys(kind[0] for kind, _ in rows):
         own = [row for row in rows if row[0][0] == name]
         for words, keep in ways.items():
-            yield [f"{name} ({len(own)}): {words}", *(f"{number / len(own):.1%}" for number in count(own, keep))]
+            yield [f"{name} ({len(own)}): {words}", *(f"{number / len(own):.0%}" for number in count(own, keep))]
 
 
 def main():

@@ -13,10 +13,9 @@ import sys
 import numpy as np
 from PIL import ImageDraw
 
-from benchmarks.tables import table
+from benchmarks.tables import share, table
 from fer.data.photos import list_photo_sets
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE, allows_confident_answer
-from fer.evaluation.metrics import wilson_interval
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
 
@@ -34,8 +33,8 @@ def draw_mask(draw, face, width):
     middle = (left + right) / 2
     shape = [(left, upper), (right, upper), (right - 0.04 * width, (upper + bottom) / 2), (middle, lower)]
     draw.polygon([*shape, (left + 0.04 * width, (upper + bottom) / 2)], MASK)
-    for share in (0.25, 0.45, 0.65):
-        y = upper + share * (lower - upper)
+    for height in (0.25, 0.45, 0.65):
+        y = upper + height * (lower - upper)
         line = max(1, round(0.012 * width))
         draw.line((left + 0.12 * width, y, right - 0.12 * width, y), (150, 178, 196), line)
 
@@ -96,11 +95,10 @@ def describe(name, rows):
         labels = np.array([row[0] for row in own])
         found, allowed, confident, right = np.array([row[1:] for row in own]).T
         recall = np.mean([right[labels == label].mean() for label in np.unique(labels)])
-        low, high = wilson_interval(int(found.sum()), len(own))
-        selective = f"{right[confident].mean():.1%}" if confident.any() else "–"
+        selective = f"{right[confident].mean():.0%}" if confident.any() else "–"
         yield [
-            f"{name} ({len(own)}): {way}", f"{found.mean():.1%} ({low:.1%}–{high:.1%})", f"{allowed.mean():.1%}",
-            f"{recall:.1%}", f"{confident.mean():.1%}", selective,
+            f"{name} ({len(own)}): {way}", share(int(found.sum()), len(own)), f"{allowed.mean():.0%}",
+            f"{recall:.0%}", f"{confident.mean():.0%}", selective,
         ]  # fmt: skip
 
 

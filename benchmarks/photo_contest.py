@@ -35,7 +35,7 @@ def measure_photo_contest(folder, peer):
         rows = list(measured["sets"].values())
         photos = sum(row["n"] for row in rows)
         speed = f"{photos / sum(seconds):.0f}"
-        found.append([name, *(f"{row['found'] / row['n']:.1%}" for row in rows), speed])
+        found.append([name, *(f"{row['found'] / row['n']:.0%}" for row in rows), speed])
         accuracy.append(
             [
                 name,

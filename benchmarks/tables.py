@@ -2,6 +2,8 @@
 
 import statistics
 
+from fer.evaluation.metrics import wilson_interval
+
 RUNS = 5
 """Number of runs of a measurement, which states their median, lowest and highest."""
 
@@ -18,3 +20,9 @@ def spread(values, digits=1, scale=1):
         f"{scale * value:,.{digits}f}" for value in (min(values), statistics.median(values), max(values))
     )
     return f"{middle} ({low}–{high})"
+
+
+def share(count, n):
+    """Return a share of `n` in whole percent, with its 95 % interval in brackets."""
+    low, high = wilson_interval(count, n)
+    return f"{count / n:.0%} ({100 * low:.0f}–{high:.0%})"

@@ -202,7 +202,7 @@ def test_metrics_are_printed_even_if_the_disk_is_full(clip, draw_dataset, tmp_pa
     for name in ("a.json", "a.png"):
         assert f"{tmp_path / name}: cannot be written: No space left on device" in told.err
     told = refused(["video", clip, "--csv", "/dev/stdout", "--annotated", tmp_path / "a.mp4"], capsys)
-    assert "1 frames, 1 face" in told.err
+    assert "1 frame, 1 face" in told.err
     assert f"{tmp_path / 'a.mp4'}: cannot be written: No space left on device" in told.err
     assert {path.name for path in tmp_path.iterdir()} == {"in", "data"}
 

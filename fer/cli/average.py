@@ -4,7 +4,7 @@ import shlex
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from fer.cli.options import tell_written
+from fer.cli.messages import tell_written
 from fer.errors import check
 from fer.outputs import check_folder, is_new_or_empty
 

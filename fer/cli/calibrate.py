@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
+from fer.cli.messages import tell_written
 from fer.cli.options import (
     OF_TRAINING,
     add_allow_duplicates,
@@ -12,7 +13,6 @@ from fer.cli.options import (
     add_skip_bad,
     add_votes,
     number_between,
-    tell_written,
 )
 from fer.errors import UserError
 from fer.outputs import check_folder, check_inputs

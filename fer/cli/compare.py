@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import tell_written
+from fer.cli.messages import tell_written
 
 HELP = "compare the metrics of several models in one table"
 """Help text of the command."""

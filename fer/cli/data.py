@@ -2,7 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
-from fer.cli.options import add_layout, finish, stream_beside
+from fer.cli.messages import finish, stream_beside
+from fer.cli.options import add_layout
 from fer.documents import to_json
 from fer.errors import check
 from fer.outputs import check_inputs, check_outputs, check_suffix, kept, written_whole

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
+from fer.cli.messages import finish, stream_beside
 from fer.cli.options import (
     OF_TRAINING,
     add_allow_duplicates,
@@ -12,8 +13,6 @@ from fer.cli.options import (
     add_prior,
     add_skip_bad,
     add_votes,
-    finish,
-    stream_beside,
 )
 from fer.errors import UserError
 from fer.labels import check_classes

@@ -4,7 +4,8 @@ import sys
 from argparse import ArgumentParser, Namespace
 from functools import partial
 
-from fer.cli.options import OF_TRAINING, add_data, add_layout, add_skip_bad, stream_beside
+from fer.cli.messages import stream_beside
+from fer.cli.options import OF_TRAINING, add_data, add_layout, add_skip_bad
 from fer.errors import UserError
 
 HELP = "convert a model to one file for another runtime"

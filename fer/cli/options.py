@@ -1,21 +1,15 @@
-"""Options and messages that several commands share."""
+"""Options that several commands share."""
 
 import math
-import re
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from fer.data.layouts import CODES
-from fer.errors import UserError
-from fer.outputs import is_special, is_stdout
 
 OF_TRAINING = "the data set of the model's training has the layout of that training"
 """Argument of `add_layout` for commands that measure a model, which use `fer.data.facts.find_layout`."""
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Pattern of the characters that move the cursor, colour or turn the text around it."""
 
 
 class Parser(ArgumentParser):
@@ -136,42 +130,3 @@ def number_between(low: float, high: float) -> Callable[[str], float]:
 def to_sentence(text: str) -> str:
     """Return the help text of a command as a sentence, for its description."""
     return f"{text[0].upper()}{text[1:]}."
-
-
-def tell_left_out(count: int) -> str:
-    """Return the end of a sentence on the number of smaller faces that were left out; "" for none."""
-    return f"; smaller ones left out: {count}" if count else ""
-
-
-def stream_beside(*outputs: str | Path | None) -> TextIO:
-    """Return the stream for what a command says: standard output, unless one of its outputs goes there."""
-    return sys.stderr if any(map(is_stdout, outputs)) else sys.stdout
-
-
-def printed(name: str) -> str:
-    """Return a text with file names for a line of output: a character that controls the terminal becomes a space."""
-    return CONTROLS.sub(" ", name)
-
-
-def tell_written(*outputs: str | Path | None) -> None:
-    """Print the paths of the outputs of a command to standard error, but not devices, pipes and None."""
-    written = [printed(str(path)) for path in outputs if path is not None and not is_special(Path(path))]
-    if written:
-        sys.stdout.flush()  # So that what was printed before stands before it.
-        print(f"Written: {', '.join(written)}", file=sys.stderr)
-
-
-def finish(failures: Sequence[str], *outputs: str | Path | None) -> int:
-    """Print what was written, and return the exit code 0, if every output of a command was written.
-
-    Args:
-        failures: messages about outputs that could not be written, collected by `fer.outputs.kept`.
-        outputs: paths of the outputs, as `tell_written` takes them.
-
-    Raises:
-        UserError: with the messages, if there are any.
-    """
-    if failures:
-        raise UserError("\n".join(failures))
-    tell_written(*outputs)
-    return 0

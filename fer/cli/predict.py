@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from fer.cli.console import nobody_reads
-from fer.cli.options import add_already_cropped, add_model, printed, stream_beside, tell_left_out, tell_written
+from fer.cli.messages import count, printed, stream_beside, tell_left_out, tell_written
+from fer.cli.options import add_already_cropped, add_model
 from fer.cli.picture_folder import PictureFolder, check_picture_folders
 from fer.documents import to_json
 from fer.errors import UserError
@@ -135,9 +136,9 @@ class _Report:
     def summary(self):
         """Return one line with the numbers of pictures and faces."""
         unread = f", {self.unread} of them unreadable" if self.unread else ""
-        crops = f"; {_count(self._crops.written, 'crop')}" if self._crops else ""
+        crops = f"; {count(self._crops.written, 'crop')}" if self._crops else ""
         unwritten = f"; pictures not written: {self.unwritten:,}" if self.unwritten else ""
-        return f"{_count(self.pictures, 'picture')}{unread}; {_count(self.faces, 'face')}{crops}{unwritten}"
+        return f"{count(self.pictures, 'picture')}{unread}; {count(self.faces, 'face')}{crops}{unwritten}"
 
     def _save(self, folder, found, save):
         try:
@@ -206,15 +207,11 @@ def _print(bar, text, file=None):
         print(text, file=file, flush=True)
 
 
-def _count(number, noun):
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _sentence(photo, faces, note):
     photo, note = printed(photo), f"  {note}" if note else ""
     if not faces:
         return "\n".join(filter(None, [f"{photo}: no face found", note]))
-    lines = [f"{photo}: {len(faces)} face{'s' if len(faces) > 1 else ''}{tell_left_out(faces.left_out)}"]
+    lines = [f"{photo}: {count(len(faces), 'face')}{tell_left_out(faces.left_out)}"]
     for number, face in enumerate(faces, start=1):
         ranked = sorted(face.probabilities.items(), key=lambda item: item[1], reverse=True)
         shares = ", ".join(f"{label} {value:.1%}" for label, value in ranked)

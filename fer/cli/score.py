@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
 
+from fer.cli.messages import count
 from fer.cli.options import add_already_cropped, add_model
 
 HELP = "read the faces in any number of pictures with Ray, into Parquet files"
@@ -50,9 +51,10 @@ def run(options: Namespace) -> int:
             total = Tally(*map(sum, zip(total, tally, strict=True)))
             bar.update(tally.pictures)
     print(
-        f"{options.output}: {total.pictures} pictures, {total.faces} faces; {total.faceless} pictures without a face, "
-        f"{total.unread} not read; {plan.answered} answered by an earlier run"
-        + (f"; {plan.again} read again" if plan.again else "")
-        + (f"; {plan.claimed} belong to another run" if plan.claimed else "")
+        f"{options.output}: {count(total.pictures, 'picture')}, {count(total.faces, 'face')}; "
+        f"{count(total.faceless, 'picture')} without a face, {total.unread:,} not read; "
+        f"{plan.answered:,} answered by an earlier run"
+        + (f"; {plan.again:,} read again" if plan.again else "")
+        + (f"; {plan.claimed:,} belong to another run" if plan.claimed else "")
     )
     return 2 if total.unread else 0

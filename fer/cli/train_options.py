@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fer.cli.options import Parser, add_allow_duplicates, add_commit, add_data, add_layout, add_skip_bad, add_votes
 from fer.data.items import SPLIT_SEED
-from fer.labels import EMOTIONS
+from fer.labels import EMOTIONS, MOST_CLASSES
 from fer.training.options import TrainingOptions
 from fer.training.recipes import RECIPES, Recipe
 
@@ -39,10 +39,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--classes",
         nargs="+",
         metavar="CLASS",
-        help=f"classes to tell apart, 2 to 50 names of folders (default: {', '.join(EMOTIONS)})",
+        help=f"classes to tell apart, 2 to {MOST_CLASSES} names of folders (default: {', '.join(EMOTIONS)})",
     )
     add_layout(parser)
-    parser.add_argument("--image-size", type=int, metavar="N", help="side of the network's input in pixels")
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        metavar="N",
+        help="side of the network's input in pixels (default: the network's usual one, se_resnet's is 48)",
+    )
     parser.add_argument("--enlarged", type=int, metavar="N", help="side to which se_resnet enlarges its input first")
     _add_recipe(parser)
     add_votes(parser, "train on them too, not only on the labels")

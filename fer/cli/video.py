@@ -5,7 +5,9 @@ from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from fer.cli.options import add_model, finish, printed, stream_beside, tell_left_out
+from fer.cli.messages import count, finish, printed, stream_beside, tell_left_out
+from fer.cli.options import add_model
+from fer.images.sampling import MAX_EVERY, MIN_EVERY
 from fer.outputs import check_outputs, check_suffix, kept, write_json, written_until_interrupted
 
 HELP = "find the faces in a clip, frame by frame, and estimate their expressions"
@@ -17,7 +19,11 @@ def add_options(parser: ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("clip", metavar="CLIP", help="MP4, MOV, WebM, MKV, AVI or MPEG-TS file")
     parser.add_argument(
-        "--every", type=float, default=0.2, metavar="S", help="seconds between frames, up to 60 (default: 0.2)"
+        "--every",
+        type=float,
+        default=0.2,
+        metavar="S",
+        help=f"seconds between frames, {MIN_EVERY:g} to {MAX_EVERY:g} (default: %(default)s)",
     )
     parser.add_argument(
         "--csv",
@@ -78,12 +84,12 @@ def run(options: Namespace) -> int:
             bar.update(min(frame.seconds, clip.seconds) - bar.n)
         bar.close()
         found = summary.faces(clip.seconds)
-        count = f"{len(found) or 'no'} face{'' if len(found) == 1 else 's'}"
+        amount = count(len(found), "face") if found else "no faces"
         say = partial(print, file=stream_beside(options.csv, options.json, options.annotated))
-        say(f"{printed(options.clip)}: {summary.frames} frames, {count}{tell_left_out(summary.left_out)}")
+        say(f"{printed(options.clip)}: {count(summary.frames, 'frame')}, {amount}{tell_left_out(summary.left_out)}")
         for face in found:
             answers = ", ".join(f"{label} {share:.0%}" for label, share in face["shares"].items())
-            say(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {face['frames']} frames: {answers}")
+            say(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {count(face['frames'], 'frame')}: {answers}")
     if options.json and summary.frames:
         with kept(failures):
             write_json(options.json, summary.record(clip, options.every, recognizer.model))

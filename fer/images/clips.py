@@ -20,8 +20,8 @@ SPARE_SECONDS = 1
 """Seconds by which a clip may exceed the allowed length: a recording of one minute is often a little longer."""
 MAX_RATE = 240
 """Largest number of frames per second, that of slow motion on phones. It bounds the packets in a small file."""
-MAX_PIXELS = 4096 * 2304
-"""Largest number of pixels of a frame: 4K as phones record it. Larger frames are not decoded."""
+LARGEST = (4096, 2304)
+"""Width and height of the largest frames, 4K as phones record it: frames with more pixels are not decoded."""
 JOINED_AHEAD, AHEAD = 10, 30 * 3600
 """Seconds by which times may jump ahead before they count as restarted: in MPEG-TS, whose files can be concatenated
 without new times, and in other formats, in which a jump is an intended gap. They are FFmpeg's `dts_delta_threshold` and
@@ -32,7 +32,7 @@ CONTAINERS = "mov,matroska,avi,mpegts"
 """Container formats that are opened. FFmpeg knows more, such as playlists, which open other files and addresses."""
 DECODERS = ("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "h263", "mpeg2video", "mjpeg")
 """Video decoders that are used. FFmpeg has hundreds more."""
-LIMITS = {"max_pixels": str(MAX_PIXELS), "codec_whitelist": ",".join(DECODERS)}
+LIMITS = {"max_pixels": str(math.prod(LARGEST)), "codec_whitelist": ",".join(DECODERS)}
 """Options of FFmpeg's decoders."""
 
 
@@ -194,8 +194,9 @@ def _find_video_stream(container, name):
     if codec is None or codec.name not in DECODERS:
         received = codec.name if codec else "unknown"
         raise UserError(f"{name}: clips must be H.264, HEVC, VP8, VP9, AV1 or MPEG-4. Received: {received}")
-    if codec.width * codec.height > MAX_PIXELS:
-        raise UserError(f"{name}: frames may have at most 4096x2304 pixels. Received: {codec.width}x{codec.height}")
+    if codec.width * codec.height > math.prod(LARGEST):
+        most = "x".join(map(str, LARGEST))
+        raise UserError(f"{name}: frames may have at most {most} pixels. Received: {codec.width}x{codec.height}")
     return stream
 
 

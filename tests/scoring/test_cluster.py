@@ -50,7 +50,7 @@ def test_a_folder_is_scored_and_then_only_new_and_replaced_pictures(cluster, ast
     Image.new("RGB", (64, 48), "white").save(folder / "wall.png")
     arguments = ["score", str(folder), str(output), "--address", cluster.address]
     assert main(arguments) == 2
-    assert "3 pictures, 1 faces; 1 pictures without a face, 1 not read" in capsys.readouterr().out
+    assert "3 pictures, 1 face; 1 picture without a face, 1 not read" in capsys.readouterr().out
     broken, face, wall = read_output(output)
     assert broken["path"] == str(folder / "broken.png")
     assert broken["error"].startswith(f"{folder / 'broken.png'}: not a picture")
@@ -72,7 +72,7 @@ def test_a_folder_is_scored_and_then_only_new_and_replaced_pictures(cluster, ast
     (folder / "second.jpg").write_bytes(astronaut.read_bytes())
     (output / ".left.tmp").write_text("a person's")
     assert main(arguments) == 0
-    assert "1 pictures, 1 faces" in capsys.readouterr().out
+    assert "1 picture, 1 face" in capsys.readouterr().out
     assert before.items() <= {path: path.stat().st_mtime_ns for path in output.glob("*.parquet")}.items()
     assert Counter(row["path"] for row in read_output(output)) == Counter(
         map(str, (folder / "broken.png", photo, folder / "second.jpg", folder / "wall.png"))
@@ -81,7 +81,7 @@ def test_a_folder_is_scored_and_then_only_new_and_replaced_pictures(cluster, ast
 
     photo.write_bytes((folder / "wall.png").read_bytes())
     assert main(arguments) == 0
-    said = "1 pictures, 0 faces; 1 pictures without a face, 0 not read; 3 answered by an earlier run; 1 read again"
+    said = "1 picture, 0 faces; 1 picture without a face, 0 not read; 3 answered by an earlier run; 1 read again"
     assert capsys.readouterr().out == f"{output}: {said}\n"
     assert [row["error"] for row in read_output(output) if row["path"] == str(photo)] == [NO_FACE]
 
