@@ -78,7 +78,7 @@ def run(options: Namespace) -> int:
     from fer.data.faces import list_left_out, load_faces
     from fer.data.facts import find_layout
     from fer.evaluation.confidence import TARGET
-    from fer.evaluation.report import describe_lost, save_report
+    from fer.evaluation.report import Request, describe_lost, save_report
     from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
     from fer.publishing.card import save_card
@@ -98,7 +98,14 @@ def run(options: Namespace) -> int:
     for message in list_left_out(train, validation):
         print(f"skipped: {message}", file=sys.stderr)
     check_copies(validation, train, options.allow_duplicates)
-    target = TARGET if options.target is None else options.target
+    request = Request(
+        votes=options.votes,
+        photos=options.photos,
+        groups=groups or None,
+        end_to_end=options.end_to_end,
+        target=TARGET if options.target is None else options.target,
+        prior=options.prior,
+    )
 
     def show(metrics):
         print(format_metrics(metrics))
@@ -106,24 +113,9 @@ def run(options: Namespace) -> int:
     def note(message):
         print(message, file=sys.stderr)
 
-    requested = {"--photos": options.photos, "--votes": options.votes, "--end-to-end": options.end_to_end}
-    if lost := describe_lost(folder, requested):
+    if lost := describe_lost(folder, request):
         note(lost)
-    save_report(
-        folder,
-        train,
-        validation,
-        options.folder,
-        options.data,
-        options.votes,
-        target,
-        end_to_end=options.end_to_end,
-        photos=options.photos,
-        prior=options.prior,
-        groups=groups,
-        show=show,
-        note=note,
-    )
+    save_report(folder, train, validation, options.folder, options.data, request, show=show, note=note)
     failure = None
     try:
         write_litert_file(folder)

@@ -5,8 +5,8 @@ plots.
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,18 +44,42 @@ MEASURED_ON_REQUEST = {"photos": "--photos", "agreement": "--votes", "end_to_end
 """Options of `fer calibrate` for what a training does not measure, by their keys in `metrics.json`."""
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a report may hold besides what a training measures, and how the calibration is chosen.
+
+    votes: path of the CSV of FER+, to compare the model with people; None for no comparison.
+    photos: folder of `fer.data.photos.list_photo_sets`, to choose the prior and to evaluate end to end; or None.
+    groups: pattern of `fer.evaluation.fairness.compile_pattern` for the photos; None for no groups.
+    end_to_end: whether to measure the end-to-end accuracy in scenes (`fer.data.scenes`); this takes minutes.
+    target: selective accuracy that the threshold should reach, 0-1.
+    prior: exponent of the class shares; None to choose it.
+    """
+
+    votes: StrPath | None = None
+    photos: StrPath | None = None
+    groups: re.Pattern | None = None
+    end_to_end: bool = False
+    target: float = TARGET
+    prior: float | None = None
+
+    def list_measured(self) -> list[str]:
+        """Return the options of `MEASURED_ON_REQUEST` that it has."""
+        values = {"photos": self.photos, "agreement": self.votes, "end_to_end": self.end_to_end}
+        return [name for key, name in MEASURED_ON_REQUEST.items() if values[key]]
+
+
+TRAINING = Request()
+"""What a training measures: nothing else."""
+
+
 def save_report(
     folder: StrPath,
     train: Faces,
     validation: Faces,
     model: str,
     data: StrPath,
-    votes: StrPath | None = None,
-    target: float = TARGET,
-    end_to_end: bool = False,
-    photos: str | Path | None = None,
-    prior: float | None = None,
-    groups: re.Pattern | None = None,
+    request: Request = TRAINING,
     show: Callable[[dict[str, Any]], None] | None = None,
     note: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
@@ -64,10 +88,11 @@ def save_report(
     The pictures of the validation split go through the Keras network; whole photos and scenes go through the folder's
     LiteRT file.
 
-    First the exponent of the class shares is chosen (`fer.models.calibration.Calibration`): `prior`, or else the choice
-    of `fer.evaluation.confidence.choose_prior_exponent` by the mean balanced accuracy on `photos`, or else the model's
-    own. Then temperature and threshold are fitted on the validation split. The class shares are those that the model
-    was trained with, even if another data set is measured; only a model that records none gets those of `train`.
+    First the exponent of the class shares is chosen (`fer.models.calibration.Calibration`): the `prior` of the request,
+    or else the choice of `fer.evaluation.confidence.choose_prior_exponent` by the mean balanced accuracy on its
+    `photos`, or else the model's own. Then temperature and threshold are fitted on the validation split. The class
+    shares are those that the model was trained with, even if another data set is measured; only a model that records
+    none gets those of `train`.
 
     The fitted temperature is kept only if it lowers the negative log-likelihood of held-out pictures; otherwise the
     temperature is 1. The calibration error does not decide: its bins hold a few hundred pictures, so chance changes it
@@ -80,12 +105,7 @@ def save_report(
         model: name of the model in the metrics. Only the last part of a path is recorded, because the metrics are
             published.
         data: path of the data set of `train` and `validation`; its last part is recorded as well.
-        votes: path of the CSV of FER+; None for no comparison with people.
-        target: selective accuracy that the threshold should reach, 0-1.
-        end_to_end: whether to measure the end-to-end accuracy in scenes too (`fer.data.scenes`); this takes minutes.
-        photos: folder of `fer.data.photos.list_photo_sets`, to choose the prior and to evaluate end to end; or None.
-        prior: exponent of the class shares; None as described above.
-        groups: pattern of `fer.evaluation.fairness.compile_pattern` for the photos; None for no groups.
+        request: what else to measure, and how the calibration is chosen.
         show: function that gets the metrics before anything is written; or None.
         note: function that gets a sentence on photos that cannot be read, if there are any; or None.
 
@@ -103,21 +123,23 @@ def save_report(
         UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), name_of(model)
-    counted = load_comparable_votes(votes, validation) if votes else None
+    counted = load_comparable_votes(request.votes, validation) if request.votes else None
     network, config = load_model(folder)
-    sets = list_photo_sets(photos, config.labels) if photos else []
-    if groups:
-        check_groups(groups, sets)
+    sets = list_photo_sets(request.photos, config.labels) if request.photos else []
+    if request.groups:
+        check_groups(request.groups, sets)
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
-    answers = _read_photos(folder, sets) if photos else []
+    answers = _read_photos(folder, sets) if sets else []
     if note and (unreadable := describe_unreadable(answers, sets)):
         note(unreadable)
     shares = config.calibration.class_shares or count_shares(train)
-    exponent, tried = choose_prior(prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels)
+    exponent, tried = choose_prior(
+        request.prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels
+    )
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
     temperature, fit = choose_temperature(adjusted, labels, config.labels)
     scaled = Calibration(temperature).apply(adjusted)
-    calibration = Calibration(temperature, choose_threshold(scaled, labels, target), exponent, shares)
+    calibration = Calibration(temperature, choose_threshold(scaled, labels, request.target), exponent, shares)
     config = replace(config, calibration=calibration)
 
     curve = risk_coverage(scaled, labels)
@@ -127,7 +149,7 @@ def save_report(
     metrics["cut_again"] = is_cut_again(config, validation, metrics["data_sha256"])
     metrics["prior"] = {"exponent": exponent, "tried": tried}
     metrics["calibration"] = {
-        "target": target,
+        "target": request.target,
         **fit,
         "reliability": reliability(scaled, labels),
         "risk_coverage": _sample_curve(curve),
@@ -135,9 +157,9 @@ def save_report(
     metrics["agreement"] = counted and compare_with_votes(predicted, validation, *counted)
     metrics["duplicates"] = measure_without_duplicates(predicted == labels, validation, train)
     metrics["happy_or_sad"] = _measure_happy_or_sad(raw, config, validation)
-    metrics["end_to_end"] = _measure_end_to_end(folder, config, validation) if end_to_end else None
+    metrics["end_to_end"] = _measure_end_to_end(folder, config, validation) if request.end_to_end else None
     calibrated = calibrate_answers(calibration, answers)
-    metrics["photos"] = measure_answers(calibrated, sets, config.labels, calibration, groups) if photos else None
+    metrics["photos"] = measure_answers(calibrated, sets, config.labels, calibration, request.groups) if sets else None
     if show:
         show(metrics)
     save_calibration(folder, calibration)
@@ -156,16 +178,17 @@ def discard_metrics(folder: StrPath) -> str:
     return f"The weights are others than before, so they are calibrated and measured again{lost}."
 
 
-def describe_lost(folder: StrPath, requested: Mapping[str, object]) -> str:
+def describe_lost(folder: StrPath, request: Request) -> str:
     """Return a sentence on what an earlier `fer calibrate` measured and this one does not; "" if there is nothing.
 
     Args:
         folder: path of the model folder.
-        requested: value of each option of `MEASURED_ON_REQUEST`.
+        request: what this one measures.
     """
     if not (Path(folder) / METRICS).exists():
         return ""
-    lost = [name for name in _list_requested(load_metrics(folder, "a card")) if not requested[name]]
+    measured = request.list_measured()
+    lost = [name for name in _list_requested(load_metrics(folder, "a card")) if name not in measured]
     return f"What was measured before with {', '.join(lost)} is not measured again, and goes." if lost else ""
 
 

@@ -8,7 +8,7 @@ import pytest
 from fer.data.faces import Faces
 from fer.errors import ImageError
 from fer.evaluation.photos import PhotoAnswer
-from fer.evaluation.report import save_report
+from fer.evaluation.report import Request, save_report
 from fer.evaluation.summary import format_metrics
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
@@ -67,7 +67,7 @@ def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astrona
     images = np.stack([smile, smile, np.full_like(smile, 90), smile])[..., None]
     labels = np.array([EMOTIONS.index(name) for name in ("happy", "sad", "happy", "fear")])
     faces = Faces(images, labels, EMOTIONS, tuple("abcd"), ())
-    metrics = save_report(folder, faces, faces, "mine", "data", end_to_end=True)
+    metrics = save_report(folder, faces, faces, "mine", "data", Request(end_to_end=True))
     dark = classify(load_model(folder)[0], images[2:3, ..., 0])[0]
     read_as_happy = dark[EMOTIONS.index("happy")] > dark[EMOTIONS.index("sad")]
     assert metrics["happy_or_sad"]["accuracy"] == pytest.approx((1 + read_as_happy) / 3)
@@ -107,7 +107,7 @@ def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(bia
     folder, train, validation, leaning = biased
     plain = save_report(folder, train, validation, "mine", "data")
     assert load_config(folder).calibration.prior_exponent == 0
-    metrics = save_report(folder, train, validation, "mine", "data", prior=1.0)
+    metrics = save_report(folder, train, validation, "mine", "data", Request(prior=1.0))
     calibration = load_config(folder).calibration
     assert (calibration.prior_exponent, calibration.class_shares) == (1.0, (0.9, 0.1))
     adjusted = leaning / (0.9, 0.1)
@@ -122,11 +122,11 @@ def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(bia
 def test_photos_of_one_expression_choose_no_prior(biased, tmp_path, monkeypatch):
     """Every exponent read them rightly, and the prior was set to the smallest."""
     folder, train, validation, leaning = biased
-    save_report(folder, train, validation, "mine", "data", prior=1.0)
+    save_report(folder, train, validation, "mine", "data", Request(prior=1.0))
     (tmp_path / "kids" / "happy").mkdir(parents=True)
     (tmp_path / "kids" / "happy" / "1.png").touch()
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [[PhotoAnswer(leaning[0], 0.9)]])
-    metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path)
+    metrics = save_report(folder, train, validation, "mine", "data", Request(photos=tmp_path))
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     assert "prior exponent                 1.00  (of 0, 1)" in format_metrics(metrics)
 
@@ -146,7 +146,7 @@ def test_few_errors_fit_no_temperature(biased, monkeypatch):
 def test_another_data_set_is_named_and_does_not_change_the_class_shares_of_training(biased, monkeypatch):
     folder, train, validation, leaning = biased
     known = replace(validation, is_fer2013=True)
-    assert save_report(folder, train, known, "mine", "fer2013.zip", prior=1.0)["data"] is None
+    assert save_report(folder, train, known, "mine", "fer2013.zip", Request(prior=1.0))["data"] is None
     monkeypatch.chdir(folder)
     metrics = save_report(folder, validation, validation, ".", "data/other")
     assert metrics["model"] == "biased"
@@ -164,7 +164,9 @@ def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, m
     answers = [PhotoAnswer(row, 0.9) for row in (*leaning[::2], *leaning[1::2])]
     answers[0], answers[1], notes = None, ImageError("1.png: empty."), []
     monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
-    metrics = save_report(folder, train, validation, "mine", "data", photos=tmp_path / "lab", note=notes.append)
+    metrics = save_report(
+        folder, train, validation, "mine", "data", Request(photos=tmp_path / "lab"), note=notes.append
+    )
     assert notes == ["lab: 1 of 200 photos cannot be read and count as wrong answers, such as 1.png: empty."]
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
