@@ -180,7 +180,7 @@ def render(runs, validation, epochs):
     if len(seeds) > 1:
         plain = [100 * correct[name].mean() for name in seeds]
         mean, deviation = np.mean(plain), np.std(plain, ddof=1)
-        spread = f"{len(seeds)} seeds of the recipe: {mean:.1f} % ± {deviation:.1f} (mean and standard deviation).\n"
+        spread = f"{len(seeds)} seeds of the recipe: {mean:.1f}% ± {deviation:.1f} (mean and standard deviation).\n"
     return f"""\
 # The recipe's ingredients, {epochs} epochs
 
@@ -194,14 +194,14 @@ evaluated after the last epoch on all {len(validation):,} validation pictures. A
 
 {table(headers, rows)}
 
-{spread}"Points to seed 1" has the 95 % interval of a difference on the same pictures. This interval does not include
+{spread}"Points to seed 1" has the 95% interval of a difference on the same pictures. This interval does not include
 the variation between seeds, which a difference has to exceed as well. Measured
 on {date.today()} on {describe_machine()}.
 """
 
 
 def difference(correct, other):
-    """Return the difference of two accuracies on the same pictures, in percentage points, and half its 95 % interval.
+    """Return the difference of two accuracies on the same pictures, in percentage points, and half its 95% interval.
 
     The variance is that of paired proportions (McNemar, 1947; Agresti, Categorical Data Analysis, section 10.1). If the
     two disagree on fewer than `MIN_DISAGREEMENTS` pictures, the variance would be underestimated, so

@@ -141,7 +141,7 @@ def measure_contest(data, peer, astronaut, folder):
     return f"""\
 Accuracy on the official validation pictures ({len(pictures):,}), and end to end on {SCENES} of them, pasted into scenes
 of 640x480 pixels as `python -m fer evaluate --end-to-end` pastes them. A scene is right if its face is found and
-classified correctly; brackets hold 95 % intervals:
+classified correctly; brackets hold 95% intervals:
 
 {accuracy}
 

@@ -25,7 +25,7 @@ from fer.detection import alignment as crops
 from fer.recognition.classification import classify
 from fer.recognition.recognizer import Recognizer
 
-APP, SMALLER, LARGER = "as the app does", "side 8 % smaller", "side 8 % larger"
+APP, SMALLER, LARGER = "as the app does", "side 8% smaller", "side 8% larger"
 """Names of three of the `WAYS`."""
 
 
@@ -53,12 +53,12 @@ def _app(face, scene, factor=1.0):
 WAYS = {
     APP: scaled(1.0),
     "where the picture was pasted": (lambda face, scene: scene.square, nullcontext()),
-    "side 10 % smaller": scaled(0.9),
+    "side 10% smaller": scaled(0.9),
     SMALLER: scaled(0.92),
-    "side 5 % smaller": scaled(0.95),
-    "side 5 % larger": scaled(1.05),
+    "side 5% smaller": scaled(0.95),
+    "side 5% larger": scaled(1.05),
     LARGER: scaled(1.08),
-    "side 10 % larger": scaled(1.1),
+    "side 10% larger": scaled(1.1),
     "not turned": turned(lambda eyes: 0.0),
     "turned until the eyes are level": turned(lambda eyes: eyes),
     "one bicubic sample a pixel": sampled(1, Resampling.BOX),
@@ -72,9 +72,9 @@ square, and a context for the crop. The square of the pasted picture, which the 
 comes from where the crop is placed from the loss that comes from resampling."""
 MEANS = {
     "mean of the app's and its mirror image": [(APP, False), (APP, True)],
-    "mean of 8 % smaller, and 8 % larger mirrored": [(SMALLER, False), (LARGER, True)],
-    "mean of 8 % smaller, the app's, 8 % larger": [(SMALLER, False), (APP, False), (LARGER, False)],
-    "mean of 8 % smaller, 8 % larger, each also mirrored": [
+    "mean of 8% smaller, and 8% larger mirrored": [(SMALLER, False), (LARGER, True)],
+    "mean of 8% smaller, the app's, 8% larger": [(SMALLER, False), (APP, False), (LARGER, False)],
+    "mean of 8% smaller, 8% larger, each also mirrored": [
         (way, mirrored) for way in (SMALLER, LARGER) for mirrored in (False, True)
     ],
 }

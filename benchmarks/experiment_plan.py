@@ -31,7 +31,7 @@ class Row:
     minutes: estimated minutes on 2 cores.
     needs: name of the row whose weights it starts from; "" for none.
     of: name of the row of the table that it repeats with another seed; its own name for the first; "" for others.
-    why: reason why it may stay below 88 %; "" if none is known.
+    why: reason why it may stay below 88%; "" if none is known.
     base: name of the weights of its curves; "" for a row that is on none.
     way: one of `WAYS`; "" for a row that is on no curve.
     pictures: number of training pictures of the two classes.
@@ -87,7 +87,7 @@ class Backbone:
         `minutes`.
     weights: name of the base weights of its curves, for the table and the figure.
     bfloat16: whether it computes in bfloat16.
-    why: reason why its row from scratch may stay below 88 %; "" if none is known.
+    why: reason why its row from scratch may stay below 88%; "" if none is known.
     """
 
     name: str
@@ -127,7 +127,7 @@ RESNET50 = Backbone(
     trained=76,
     tuned=240,
     answered=297,
-    why="it underfits: 84 % of its training pictures too",
+    why="it underfits: 84% of its training pictures too",
 )
 INCEPTION_V3 = Backbone("inception_v3", 75, epochs=20, trained=85, tuned=254, answered=320)
 # Without batch normalization it has half the pictures per step, and its recipe a tenth of the others' learning rate.

@@ -46,7 +46,7 @@ class Result:
     """Result of a finished run.
 
     row: `Row` of the plan.
-    accuracy: share of right answers on the validation pictures; `interval`: its 95 % interval.
+    accuracy: share of right answers on the validation pictures; `interval`: its 95% interval.
     majority: share of the larger class.
     network: its name.
     training: the `FACTS`.
@@ -190,7 +190,7 @@ def _render_row(runs):
 
 
 def _percent(share, digits=1):
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}%"
 
 
 def group_curves(results):

@@ -23,6 +23,6 @@ def spread(values, digits=1, scale=1):
 
 
 def share(count, n):
-    """Return a share of `n` in whole percent, with its 95 % interval in brackets."""
+    """Return a share of `n` in whole percent, with its 95% interval in brackets."""
     low, high = wilson_interval(count, n)
     return f"{count / n:.0%} ({100 * low:.0f}–{high:.0%})"

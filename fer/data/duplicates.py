@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 MAX_COPIES = 0.5
 """Largest share of the evaluated pictures that may be exact copies of training pictures.
 
-280 of the 3,589 validation pictures of FER2013 are such copies (7.8 %); among the pictures of surprise 27.5 % are, and
-among those of disgust 26.8 %. A split that is cut from a copy of the training pictures consists almost entirely of
+280 of the 3,589 validation pictures of FER2013 are such copies (7.8%); among the pictures of surprise 27.5% are, and
+among those of disgust 26.8%. A split that is cut from a copy of the training pictures consists almost entirely of
 copies.
 """
 SHRINK = 2

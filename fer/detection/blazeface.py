@@ -44,7 +44,7 @@ FAR_SIDE = 256
 """Side of the far network's own input in pixels."""
 MIN_REGION = 300
 """Least side, in pixels of the picture, of the region that fills the far network's own input. The network finds real
-faces from 6 % of its input on (measured with NASA's astronaut, scaled), which is 18 of 300 pixels; smaller faces show
+faces from 6% of its input on (measured with NASA's astronaut, scaled), which is 18 of 300 pixels; smaller faces show
 no expression at 48 pixels."""
 FAR_SIDES = {500: 384, 800: 512}
 """Side of the far network's input in pixels, by the least longer side of the picture. Smaller pictures, such as webcam

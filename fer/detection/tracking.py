@@ -16,8 +16,8 @@ from fer.detection.blazeface import allows_confident_answer
 from fer.detection.boxes import measure_overlaps
 
 SMOOTHING_SECONDS = 0.5
-"""Time constant of the smoothing: after this time an answer is 63 % of the way to a new expression, after three times
-this long 95 %."""
+"""Time constant of the smoothing: after this time an answer is 63% of the way to a new expression, after three times
+this long 95%."""
 LOST_SECONDS = 2.0
 """Seconds after which a face that was not seen gets a new number when it comes back, unless frames are further apart.
 With one second, every fifth face that is covered or leaves for up to 0.9 s gets a new number

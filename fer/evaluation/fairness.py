@@ -67,7 +67,7 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
     Returns:
         A dict by group, sorted by name, of those with a neutral photo in which a face was found. `n`: number of these
         photos. For each label of `HARMFUL` that the model knows, and for `any` of them: `count`, `share` and Wilson's
-        `interval` at 95 %.
+        `interval` at 95%.
     """
     groups = {}
     for read, photos in zip(answers, sets, strict=True):

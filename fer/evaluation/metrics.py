@@ -57,9 +57,9 @@ def evaluate(probabilities: np.ndarray, labels: np.ndarray, classes: Sequence[st
 
 
 def wilson_interval(right: int, n: int) -> list[float]:
-    """Return the 95 % score interval of the share `right / n` (Wilson, 1927), `[low, high]`; n is at least 1.
+    """Return the 95% score interval of the share `right / n` (Wilson, 1927), `[low, high]`; n is at least 1.
 
-    Unlike the normal interval it fits few pictures too: 5 right answers out of 5 give 57 % to 100 %.
+    Unlike the normal interval it fits few pictures too: 5 right answers out of 5 give 57% to 100%.
     """
     return [float(edge) for edge in binomtest(right, n).proportion_ci(method="wilson")]
 

@@ -164,7 +164,7 @@ def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...]
         `all_labels`: the same three if it chooses among all of its labels. `recall`: `recall`, `n` and `interval` by
         label, among all labels. `confident`: `coverage`, `n`, `accuracy` and `interval` of the confident answers.
         `ece`: expected calibration error on the faces found. `confusion_matrix`: counts among all labels, rows true and
-        columns predicted, with a last column for photos without a face. Intervals are Wilson's at 95 %.
+        columns predicted, with a last column for photos without a face. Intervals are Wilson's at 95%.
     """
     # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.detection.blazeface import allows_confident_answer

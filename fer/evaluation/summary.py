@@ -64,7 +64,7 @@ def format_photos(metrics: dict[str, Any]) -> str:
 def _format_accuracy(metrics):
     """Return the lines of the accuracy, and of the faces found if each picture was pasted into a scene."""
     low, high = metrics["accuracy_interval"]
-    lines = [f"accuracy                    {metrics['accuracy']:7.2%}  (95 % interval {low:.2%} to {high:.2%})"]
+    lines = [f"accuracy                    {metrics['accuracy']:7.2%}  (95% interval {low:.2%} to {high:.2%})"]
     if scenes := metrics.get("scenes"):
         share = metrics["n"] / scenes["pictures"]
         lines.insert(0, f"faces found in their scenes {share:7.2%}  (of {scenes['pictures']})")
@@ -99,7 +99,7 @@ def _format_agreement(agreement):
     top = "none" if top is None else f"{top:.2%}"
     return [
         f"people's most frequent vote {top:>7}  (its mean share, {agreement['n']} pictures)",
-        f"accuracy where 80 % agree   {_percent(agreement['agreed'])}",
+        f"accuracy where 80% agree    {_percent(agreement['agreed'])}",
         f"accuracy where fewer do     {_percent(agreement['disputed'])}",
         f"agrees with the majority    {_percent(majority)}, {majority['left_out']} without one",
     ]

@@ -14,7 +14,7 @@ TEMPERATURES = (0.1, 10.0)
 """Smallest and largest temperature. Beyond them, hardly anything would be left of the network's own confidence."""
 MIN_ERRORS = 10
 """Number of wrong answers below which no temperature is used: on pictures that are nearly all read rightly, the
-likelihood rises until all probabilities are 100 %."""
+likelihood rises until all probabilities are 100%."""
 MAX_PRIOR_EXPONENT = 2.0
 """Largest exponent of the class shares. An exponent of 1 removes the effect of unequal training shares completely."""
 

@@ -16,7 +16,7 @@ def one_hot(faces: Faces) -> np.ndarray:
 def soft_targets(faces: Faces, votes: np.ndarray, share: float = Recipe.votes_share) -> np.ndarray:
     """Return soft targets: the label of each picture, mixed with the label probabilities that its votes predict.
 
-    The votes of FER+ come from other people than the labels of FER2013, and agree with these labels on 63 % of the
+    The votes of FER+ come from other people than the labels of FER2013, and agree with these labels on 63% of the
     pictures. So the majority vote cannot replace the label. A multinomial logistic regression from votes to labels,
     fitted on all pictures, predicts the probability of each label for pictures with such votes. These probabilities are
     less noisy than single labels.

@@ -210,18 +210,16 @@ def test_the_report_has_a_row_per_network_and_the_figure(document, tmp_path, cap
     assert text.endswith(f"{END}\n\nThe end.\n")
     lines = text.splitlines()
     (original,) = (line for line in lines if line.startswith("| original_cnn"))
-    assert "| 1.0 GiB | 78.0 ± 1.4 % (2 seeds) | the original recipe: " in original
+    assert "| 1.0 GiB | 78.0 ± 1.4% (2 seeds) | the original recipe: " in original
     (resnet,) = (line for line in lines if line.startswith("| resnet50 |"))
-    assert resnet.endswith("| 93.0 % (91.5 to 94.5 %) |  |")
+    assert resnet.endswith("| 93.0% (91.5 to 94.5%) |  |")
     assert "| not measured |" in resnet
     assert not any(line.startswith("| inception_v3 |") for line in lines)
-    assert any(
-        line.startswith("| se_resnet |") and "not above 88 %; the reason was not found" in line for line in lines
-    )
+    assert any(line.startswith("| se_resnet |") and "not above 88%; the reason was not found" in line for line in lines)
     errors = capsys.readouterr().err
     assert "inception_v3: 58.5% is no better than one answer for all; left out." in errors
     assert "se_resnet: 85.0% is not above 88%, and the plan has no reason." in errors
-    assert "| resnet50 from the other five expressions | 100 | 70.0 % | 71.0 % | 72.0 % | 73.0 % |" in lines
+    assert "| resnet50 from the other five expressions | 100 | 70.0% | 71.0% | 72.0% | 73.0% |" in lines
     with Image.open(tmp_path / FIGURE) as figure:
         assert figure.format == "PNG"
         assert figure.width > 500
@@ -250,7 +248,7 @@ def test_results_of_other_machines_stay_and_no_results_are_an_error(document, tm
     assert document.read_text() == before
     finish(mine, "resnet50", 0.95)
     assert main(["--report", "--document", str(document), "--runs", str(mine)]) == 0
-    assert document.read_text() == before.replace("90.0 % (88.5 to 91.5 %) |  |", "95.0 % (93.5 to 96.5 %) |  |")
+    assert document.read_text() == before.replace("90.0% (88.5 to 91.5%) |  |", "95.0% (93.5 to 96.5%) |  |")
     document.with_suffix(".json").unlink()
     with pytest.raises(UserError, match=f"`--runs` must hold a finished run. Received: {runs}/no"):
         main(["--report", "--document", str(document), "--runs", str(runs / "no")])

@@ -157,7 +157,7 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
 
 
 def test_a_set_with_one_label_leaves_no_choice_and_is_not_in_the_mean(folder):
-    """A choice among one expression is always right, and counted as 100 %."""
+    """A choice among one expression is always right, and counted as 100%."""
     lab, street = list_photo_sets(folder, LABELS)
     happy = replace(street, paths=street.paths[:1], labels=street.labels[:1])
     figures = measure_photos(Reader(), [lab, happy])

@@ -20,7 +20,7 @@ from fer.recognition.classification import classify
 
 
 def always_right_with_low_confidence(probabilities, labels):
-    """Return probabilities with a lower negative log-likelihood than any temperature gives, and an ECE of 40 %."""
+    """Return probabilities with a lower negative log-likelihood than any temperature gives, and an ECE of 40%."""
     return 0.6 * np.eye(len(EMOTIONS))[labels] + 0.4 / 6 * (1 - np.eye(len(EMOTIONS))[labels])
 
 
@@ -132,7 +132,7 @@ def test_photos_of_one_expression_choose_no_prior(biased, tmp_path, monkeypatch)
 
 
 def test_few_errors_fit_no_temperature(biased, monkeypatch):
-    """On pictures that are all read rightly, it fell to its bound, and every answer became 100 %."""
+    """On pictures that are all read rightly, it fell to its bound, and every answer became 100%."""
     folder, train, validation, _ = biased
     answers = np.full((len(validation), 2), 0.35)
     answers[np.arange(len(validation)), validation.labels] = 0.65

@@ -76,8 +76,8 @@ def test_8_and_10_bits_give_the_same_colours(tmp_path, depth):
     assert np.abs(np.asarray(frame.image, int) - (40, 200, 90)).max() < 6
 
 
-# In ST 2084, 203 nits, the white of HDR, are 58 % of the range, and a tenth of that 35 %. In HLG white is 75 %, and a
-# tenth of its light 28 %.
+# In ST 2084, 203 nits, the white of HDR, are 58% of the range, and a tenth of that 35%. In HLG white is 75%, and a
+# tenth of its light 28%.
 @pytest.mark.parametrize(("trc", "values"), [(16, (148, 89, 230)), (18, (191, 72, 230))])
 def test_hdr_is_mapped_to_the_brightness_of_ordinary_clips(tmp_path, trc, values):
     white, dark, light = (
