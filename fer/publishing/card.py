@@ -133,14 +133,14 @@ def _wrap_item(text):
 
 
 def _format_percent(share):
-    """Return a share, 0-1, in percent; "none" for None."""
-    return "none" if share is None else f"{100 * share:.1f}%"
+    """Return a share, 0-1, in whole percent, since its interval is wider on a few thousand pictures; "none" for None."""
+    return "none" if share is None else f"{share:.0%}"
 
 
 def _format_interval(interval):
-    """Return an interval of shares, 0-1, in percent."""
+    """Return an interval of shares, 0-1, in whole percent."""
     low, high = interval
-    return f"{100 * low:.1f}–{100 * high:.1f}%"
+    return f"{100 * low:.0f}–{high:.0%}"
 
 
 def _format_minutes(seconds):

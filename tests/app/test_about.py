@@ -52,7 +52,7 @@ def show(metrics, tmp_path):
 
 def test_the_page_shows_the_metrics_in_the_model_folder(show):
     page = show()
-    for text in ("<b>70.0%</b>", "68.6% to 71.5%", "3589 pictures", "validation", "below 67.8%", "59.2%", "85.0%"):
+    for text in ("<b>70%</b>", "69% to 72%", "3589 pictures", "validation", "below 68%", "59%", "85%"):
         assert text in page
     # Cells of the confusion matrix, and the number of pictures of each class.
     assert sum(map(str.isdigit, texts(page))) == len(EMOTIONS) ** 2 + len(EMOTIONS)
@@ -87,9 +87,9 @@ def test_accuracy_on_photos_comes_first_and_only_if_measured_with_the_served_pri
     metrics["photos"] = {"sets": sets, "mean": {"balanced_accuracy": 0.625}}
     page = show()
     assert "On 7 photos" in page
-    assert "<b>62.5%</b>" in page
-    assert "(lab 75.0%, &lt;wild&gt; 50.0%)" in page
-    assert page.index("On 7 photos") < page.index("<b>70.0%</b>")
+    assert "<b>62%</b>" in page
+    assert "(lab 75%, &lt;wild&gt; 50%)" in page
+    assert page.index("On 7 photos") < page.index("<b>70%</b>")
     metrics["prior"] = {"exponent": 0.1, "tried": []}
     assert "On 7 photos" not in show()
     metrics["photos"] = None
@@ -124,8 +124,7 @@ def test_invalid_facts_about_the_training_data_do_not_break_the_page(own_data, d
     assert say_limits("en", None) == TEXTS["en"]["about.limits"]
 
 
-def test_numbers_and_labels_are_in_the_language_of_the_page(show):
-    assert "<b>70,0%</b>" in show("de")
+def test_labels_are_in_the_language_of_the_page(show):
     assert {"enfado", "alegría"} <= set(texts(show("es")))
     assert "fröhlich" in texts(show("de"))
 
@@ -134,8 +133,8 @@ def test_numbers_and_labels_are_in_the_language_of_the_page(show):
     ("calibration", "labels", "gone"),
     [
         (Calibration(2.0, 0.6776), EMOTIONS, CURVE),
-        (Calibration(1.0, 0.5), EMOTIONS, "59.2%"),
-        (None, ("happy", "sad"), "70.0%"),
+        (Calibration(1.0, 0.5), EMOTIONS, "59% got"),
+        (None, ("happy", "sad"), "<b>70%</b>"),
     ],
     ids=["another temperature", "another threshold", "other labels"],
 )
@@ -157,7 +156,7 @@ def test_missing_or_invalid_metrics_do_not_hide_the_others(show, metrics, broken
     del metrics[broken]
     page = show()
     assert "are left out" in page
-    assert "70.0%" in page or broken == "accuracy_interval"
+    assert "<b>70%</b>" in page or broken == "accuracy_interval"
     metrics[broken] = "<script>"
     assert "<script>" not in show()
 

@@ -7,11 +7,11 @@ from fer.models.model_folder import BUNDLED, load_metrics
 
 
 @pytest.mark.parametrize(
-    ("locale", "tab", "point"),
-    [pytest.param("en-US", "About", ".", marks=pytest.mark.slow), ("de-DE", "Über", ",")],
+    ("locale", "tab"),
+    [pytest.param("en-US", "About", marks=pytest.mark.slow), ("de-DE", "Über")],
 )
-def test_the_page_shows_accuracy_and_limits_in_the_language_of_the_browser(open_page, locale, tab, point):
-    accuracy = f"{load_metrics(BUNDLED, 'a test')['accuracy']:.1%}".replace(".", point)
+def test_the_page_shows_accuracy_and_limits_in_the_language_of_the_browser(open_page, locale, tab):
+    accuracy = f"{load_metrics(BUNDLED, 'a test')['accuracy']:.0%}"
     page = open_page(locale=locale)
     page.get_by_role("tab", name=tab, exact=True).click()
     expect(page.locator("#about")).to_contain_text(accuracy)

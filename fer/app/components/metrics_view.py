@@ -58,8 +58,8 @@ def photos(language: str, metrics: dict, config: "ModelConfig") -> str:
     sets = {name: row["balanced_accuracy"] for name, row in measured["sets"].items() if row["balanced_accuracy"]}
     if not sets:
         return ""
-    shares = ", ".join(f"{escape(name)} {format_percent(language, share)}" for name, share in sets.items())
-    mean = format_percent(language, measured["mean"]["balanced_accuracy"])
+    shares = ", ".join(f"{escape(name)} {format_percent(share)}" for name, share in sets.items())
+    mean = format_percent(measured["mean"]["balanced_accuracy"])
     number = sum(int(row["n"]) for row in measured["sets"].values())
     text = say(language, "about.photos", accuracy=mean, n=number, sets=shares)
     if len(metrics["prior"]["tried"]) > 2:
@@ -71,7 +71,7 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
     """Return the HTML of the accuracy and how it was measured."""
     low, high = metrics["accuracy_interval"]
     shares = {"accuracy": metrics["accuracy"], "low": low, "high": high}
-    values = {key: format_percent(language, share) for key, share in shares.items()}
+    values = {key: format_percent(share) for key, share in shares.items()}
     trained = config.training.get("data")
     measured = metrics.get("data", trained)  # Metrics of an earlier version do not name the data.
     held_out = measured and (metrics.get("data") or {}).get("held_out")
@@ -85,7 +85,7 @@ def accuracy(language: str, metrics: dict, config: "ModelConfig") -> str:
         text += " " + say(language, "about.validation")
     without = metrics.get("duplicates") or {"accuracy": None}
     if without["accuracy"] is not None and without["found"]:
-        share = format_percent(language, without["accuracy"])
+        share = format_percent(without["accuracy"])
         text += " " + say(language, "about.duplicates", found=int(without["found"]), accuracy=share)
     return f"<p>{text}</p>"
 
@@ -95,7 +95,7 @@ def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> s
     confident = metrics["confident"]
     if abs(confident["threshold"] - config.calibration.threshold) > TOLERANCE:
         raise ValueError("The threshold is not that of the model that answers.")
-    shares = {key: format_percent(language, confident[key]) for key in ("coverage", "accuracy")}
+    shares = {key: format_percent(confident[key]) for key in ("coverage", "accuracy")}
     return f"<p>{say(language, 'about.sure', n=metrics['n'], **shares)}</p>"
 
 
@@ -148,12 +148,12 @@ def reliability(language: str, metrics: dict, config: "ModelConfig") -> str:
         '<text transform="translate(11 120) rotate(-90)" text-anchor="middle">'
         f"{say(language, 'about.right')}</text></svg>"
     )
-    return _figure(say(language, "about.reliability", gap=format_percent(language, metrics["ece"])), drawing)
+    return _figure(say(language, "about.reliability", gap=format_percent(metrics["ece"])), drawing)
 
 
-def format_percent(language: str, share: float) -> str:
-    """Return a share (0-1) in percent with one decimal, in the number format of the language."""
-    return f"{share:.1%}".replace(".", say(language, "about.decimal"))
+def format_percent(share: float) -> str:
+    """Return a share (0-1) in whole percent, since its interval is wider on a few thousand pictures."""
+    return f"{share:.0%}"
 
 
 def _table(columns, rows):

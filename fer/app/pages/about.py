@@ -114,7 +114,7 @@ def describe(language: str, served: Serving, on_device: bool = False) -> str:
     confident = say(
         language,
         "about.threshold" if threshold else "about.no_threshold",
-        threshold=format_percent(language, threshold),
+        threshold=format_percent(threshold),
     )
     device = say(language, "about.no_device")
     if on_device:
