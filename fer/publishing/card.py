@@ -133,7 +133,7 @@ def _wrap_item(text):
 
 
 def _format_percent(share):
-    """Return a share, 0-1, in whole percent, since its interval is wider on a few thousand pictures; "none" for None."""
+    """Return a share, 0-1, in whole percent, as its interval on thousands of pictures is wider; "none" for None."""
     return "none" if share is None else f"{share:.0%}"
 
 

@@ -1,8 +1,10 @@
 import json
+import operator
 import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import reduce
 from types import SimpleNamespace
 
 import pytest
@@ -159,6 +161,32 @@ def test_missing_or_invalid_metrics_do_not_hide_the_others(show, metrics, broken
     assert "<b>70%</b>" in page or broken == "accuracy_interval"
     metrics[broken] = "<script>"
     assert "<script>" not in show()
+
+
+def leaves(document, place=()):
+    """Yield the place of each value in a JSON document, as a tuple of keys; one place of each list."""
+    parts = document.items() if isinstance(document, dict) else list(enumerate(document))[:1]
+    for key, value in parts:
+        if isinstance(value, dict | list):
+            yield from leaves(value, (*place, key))
+        else:
+            yield (*place, key)
+
+
+def test_no_value_of_the_metrics_brings_code_into_the_page(show, metrics):
+    """The number of pictures stood in a sentence as it was."""
+    places = list(leaves(metrics))
+    assert ("n",) in places
+    for *outer, key in places:
+        part = reduce(operator.getitem, outer, metrics)
+        value, part[key] = part[key], "<script>"
+        assert "<script>" not in show(), (*outer, key)
+        part[key] = value
+
+
+def test_a_name_of_a_data_set_stays_between_its_backticks(own_data):
+    own_data.training["data"] = {"name": "mine\n\n## Other `title`"}
+    assert "`mine ## Other 'title'`" in say_training_data("en", "app.trained", own_data)
 
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])

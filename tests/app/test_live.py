@@ -1,5 +1,7 @@
 import base64
 import io
+import re
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -40,6 +42,18 @@ def test_the_panel_says_that_a_face_is_out_of_sight():
     said = texts(panel("en", Followed(face(), False, points), 6.0))
     assert "Face 1 is out of sight" in said
     assert "happy" in said
+
+
+@pytest.mark.parametrize("classes", [7, 10, 11, 50])
+def test_the_chart_names_the_most_probable_classes_and_has_a_line_for_each(classes):
+    """From eleven classes on, the names of the first ones lay above the picture."""
+    probabilities = {f"class {index}": 2 * (classes - index) / (classes * (classes + 1)) for index in range(classes)}
+    many = replace(face(), label="class 0", probabilities=probabilities)
+    page = panel("en", Followed(many, True, [(0.0, probabilities), (1.0, probabilities)]), 1.0)
+    names = re.findall(r'<text x="242" y="([\d.-]+)"[^>]*>(class \d+) ', page)
+    assert [name for _, name in names] == [f"class {index}" for index in reversed(range(min(classes, 10)))]
+    assert all(float(y) >= 11 for y, _ in names)
+    assert page.count('stroke-linejoin="round"') == classes
 
 
 def test_labels_are_moved_apart_within_the_chart():

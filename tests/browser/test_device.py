@@ -21,7 +21,7 @@ from fer.web.site import write_site
 
 READ = """async ({ files, options }) => {
   const { loadRecognizer } = await import("/module/recognizer.js");
-  globalThis.recognizer ??= await loadRecognizer();
+  globalThis.recognizer ??= await loadRecognizer({ base: "." });
   const answers = [];
   for (const file of files) {
     const photo = await (await fetch(file)).blob();
@@ -324,6 +324,23 @@ def test_a_network_with_another_digest_is_refused_in_one_sentence(site, browser)
         page.close()
     finally:
         network.write_bytes(content)
+
+
+def test_settings_that_are_something_else_are_refused_in_one_sentence(site, browser):
+    """Wireless networks that ask for a login answer every address with a page."""
+    page = browser.new_page()
+    page.route("**/settings.json", lambda route: route.fulfill(body="<html>"))
+    page.goto(site[1])
+    expect(page.locator("#message")).to_contain_text("settings.json: cannot be loaded (")
+    page.close()
+
+
+def test_a_picture_larger_than_the_canvas_is_refused_in_one_sentence(site_page):
+    """The canvas remained empty, and the answer was that there is no face."""
+    content = encode(Image.new("1", (70_000, 10), 1))
+    site_page.locator("#photo:enabled").set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": content})
+    message = "The picture is too large for this browser: 70000x10 pixels."
+    expect(site_page.locator("#message")).to_have_text(message)
 
 
 def test_an_undecodable_picture_is_refused_in_one_sentence(site_page):

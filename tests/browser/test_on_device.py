@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from fer.app.texts import TEXTS
 from fer.images.loading import load_image
 
 REFUSE = """() => {
@@ -150,6 +151,22 @@ def test_a_load_that_failed_can_be_tried_again(page):
     expect(page.locator("#photo-device .drop")).to_be_visible()
 
 
+@pytest.mark.slow  # Loads the networks into a new page.
+def test_two_pages_that_wait_for_the_model_show_the_progress(on_device, astronaut):
+    page, held = on_device, []
+    page.route("**/networks/*", lambda route: held.append(route))
+    upload(page, astronaut)
+    for view in ("photo", "live"):
+        if view == "live":
+            open_live(page)
+            page.get_by_role("button", name="Start the camera").click()
+        expect(page.locator(f"#{view}-device progress")).to_be_visible()
+        page.wait_for_function(f"document.querySelector('#{view}-device progress').value > 0")
+    for route in held:
+        route.continue_()
+    expect(page.locator("#live-device")).to_contain_text(FRAMES)
+
+
 @pytest.mark.slow
 def test_an_undecodable_picture_gets_a_message(on_device):
     on_device.locator("#photo-device input[type=file]").set_input_files(
@@ -229,9 +246,14 @@ def test_errors_of_the_camera_on_the_photo_page_get_a_message(on_device, name, w
 def test_messages_of_the_browser_recognizer_are_translated(open_page, locale, model, undecodable, fallback):
     page = open_page(locale=locale)
     expect(page.locator("#model")).to_contain_text(model)
-    page.locator("#photo-switch input").check()
-    upload(page, {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"})
-    expect(page.locator("#photo-device .message")).to_contain_text(undecodable)
+    page.route("**/settings.json", lambda route: route.fulfill(body="<html>"), times=1)
+    unloadable = re.escape(TEXTS[locale[:2]]["device.problem_unloadable"]).replace(
+        re.escape("{file}"), ".*settings.json"
+    )
+    for expected in (re.compile(unloadable), undecodable):
+        page.locator("#photo-switch input").check()
+        upload(page, {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"hello"})
+        expect(page.locator("#photo-device")).to_contain_text(expected)
     page.locator("#photo-switch input").uncheck()
     page.evaluate("delete window.OffscreenCanvas")
     page.locator("#photo-switch input").click()

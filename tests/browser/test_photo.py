@@ -1,6 +1,7 @@
 """Tests of the photo page in a browser."""
 
 import json
+import re
 
 import pytest
 from PIL import Image
@@ -55,6 +56,43 @@ def test_a_photo_pasted_with_the_keyboard_replaces_another(page, tmp_path):
     )
     page.keyboard.press("Control+V")
     expect(page.locator("#message")).to_contain_text("One face: happy")
+
+
+PASTE = """(colour) => {
+    const canvas = new OffscreenCanvas(320, 240);
+    const context = canvas.getContext("2d");
+    context.fillStyle = colour;
+    context.fillRect(0, 0, 320, 240);
+    return canvas.convertToBlob().then((blob) => {
+        const data = new DataTransfer();
+        data.items.add(new File([blob], `${colour}.png`, {type: "image/png"}));
+        document.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+    });
+}"""
+"""Function that pastes a picture of one colour, with its name."""
+
+
+@pytest.mark.slow
+def test_of_two_pasted_photos_the_last_one_stays_even_if_its_upload_ends_first(page):
+    held = []
+    expect(page.locator("#message")).to_contain_text("Waiting for a photo")
+    page.route("**/upload*", lambda route: held.append(route), times=1)
+    page.evaluate(PASTE, "white")
+    page.wait_for_timeout(200)
+    page.evaluate(PASTE, "black")
+    expect(page.locator("#message")).to_contain_text("No face found.")
+    with page.expect_response("**/upload*"):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#photo img")).to_have_attribute("src", re.compile("black"))
+
+
+@pytest.mark.slow
+def test_a_pasted_photo_that_cannot_be_uploaded_gets_a_message(page):
+    expect(page.locator("#message")).to_contain_text("Waiting for a photo")
+    page.route("**/upload*", lambda route: route.abort())
+    page.evaluate(PASTE, "white")
+    expect(page.locator("#message")).to_contain_text("This could not be answered. Please try again.")
 
 
 @pytest.mark.slow

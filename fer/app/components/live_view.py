@@ -26,6 +26,8 @@ LEFT, RIGHT, TOP, BOTTOM = 40, 214, 12, 204
 """Edges of the area in which the chart draws lines; the names of the classes are to the right of it."""
 LABEL, GAP = 230, 22
 """Left edge of the names, and the least distance from one name to the next."""
+NAMES = BOTTOM // GAP + 1
+"""Number of names that have room one above the other: those of the most probable classes. All classes have a line."""
 
 
 class Followed(NamedTuple):
@@ -135,22 +137,25 @@ def _axes():
 
 
 def _lines(language, followed, now):
-    """Return the SVG of one line per class, with the most probable on top, and of their names in that order."""
+    """Return the SVG of one line per class, the most probable on top, and the names of the first `NAMES`."""
     face, in_sight, points = followed
     ranked = sorted(face.probabilities, key=face.probabilities.get, reverse=True)
     ends = [_height(face.probabilities[label]) for label in ranked]
     cells, colors = [], class_colors(face.probabilities)
-    for label, end, y in reversed(list(zip(ranked, ends, spread(ends, GAP, BOTTOM), strict=True))):
+    heights = spread(ends[:NAMES], GAP, BOTTOM)
+    for index, (label, end) in reversed(list(enumerate(zip(ranked, ends, strict=True)))):
         color, thick = colors[label], 3 if label == face.label else 1.5
         path = "".join(
             f"{'L' if joined else 'M'}{x:.0f} {_height(share):.1f}" for x, share, joined in _path(label, points, now)
         )
-        text = say_class(language, label)
+        cells.append(f'<path d="{path}" fill="none" stroke="{color}" stroke-width="{thick}" stroke-linejoin="round"/>')
+        if index >= NAMES:
+            continue
+        y, text = heights[index], say_class(language, label)
         if in_sight:
             text = f"{text} {face.probabilities[label]:.0%}"
         weight = ' font-weight="600"' if label == face.label else ""
         cells.append(
-            f'<path d="{path}" fill="none" stroke="{color}" stroke-width="{thick}" stroke-linejoin="round"/>'
             f'<path d="M{RIGHT + 2} {end:.1f}L{LABEL - 4} {y:.1f}" stroke="{color}" fill="none"/>'
             f'<rect x="{LABEL - 4}" y="{y - 5:.1f}" width="10" height="10" rx="2" fill="{color}"/>'
             f'<text x="{LABEL + 12}" y="{y + 5:.1f}"{weight}>{escape(text)}</text>'

@@ -96,7 +96,7 @@ def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> s
     if abs(confident["threshold"] - config.calibration.threshold) > TOLERANCE:
         raise ValueError("The threshold is not that of the model that answers.")
     shares = {key: format_percent(confident[key]) for key in ("coverage", "accuracy")}
-    return f"<p>{say(language, 'about.sure', n=metrics['n'], **shares)}</p>"
+    return f"<p>{say(language, 'about.sure', n=int(metrics['n']), **shares)}</p>"
 
 
 def confusion(language: str, metrics: dict, config: "ModelConfig") -> str:

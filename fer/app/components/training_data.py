@@ -26,5 +26,5 @@ def say_training_data(language: str, key: str, config: "ModelConfig | None") -> 
     if not own:
         return say(language, f"{key}_fer2013")
     name = str(own.get("name") or "") if isinstance(own, dict) else ""
-    # Between backticks, where Markdown shows everything else as it is.
-    return say(language, f"{key}_own", name=name.replace("`", "'").strip() or "?")
+    # Between backticks, where Markdown shows everything else of one line as it is.
+    return say(language, f"{key}_own", name=" ".join(name.replace("`", "'").split()) or "?")

@@ -148,6 +148,7 @@ def page_settings() -> dict:
             "bottom": live_view.BOTTOM,
             "label": live_view.LABEL,
             "gap": live_view.GAP,
+            "names": live_view.NAMES,
         },
         "box": {"text": live_view.TEXT, "letter": live_view.LETTER},
         "heat": {"stops": face_panel.HEAT.tolist(), "side": face_panel.SIDE},

@@ -11,9 +11,12 @@ import { Problem } from "./problems.js";
  * @throws `Problem` if the file cannot be fetched or has another sha256.
  */
 export async function fetchChecked(url, record, onBytes) {
+  const read = async (response) => {
+    const sent = await readBytes(response, onBytes);
+    return isPacked(sent) ? unpack(sent) : sent;
+  };
   // The address depends on the content, so that a cache cannot return an earlier version.
-  const sent = await fetchBytes(`${url}?${record.sha256.slice(0, 16)}`, onBytes);
-  const content = isPacked(sent) ? await unpack(sent) : sent;
+  const content = await request(`${url}?${record.sha256.slice(0, 16)}`, {}, read);
   const digest = toHex(await crypto.subtle.digest("SHA-256", content));
   if (digest !== record.sha256) {
     throw new Problem("changed", `${url}: sha256 ${record.sha256} expected. Received: ${digest}`, { file: url });
@@ -21,19 +24,34 @@ export async function fetchChecked(url, record, onBytes) {
   return content;
 }
 
-/** Fetch a JSON document; the cache is used only if the server confirms that the document has not changed. */
-export async function fetchJson(url) {
-  return (await request(url, { cache: "no-cache" })).json();
+/**
+ * Fetch a JSON document; the cache is used only if the server confirms that the document has not changed.
+ *
+ * @throws `Problem` if it cannot be fetched, or is no JSON.
+ */
+export function fetchJson(url) {
+  return request(url, { cache: "no-cache" }, (response) => response.json());
 }
 
-async function request(url, options) {
-  const response = await fetch(url, options).catch((error) => ({ ok: false, status: error.message }));
-  if (response.ok) return response;
-  throw new Problem("unloadable", `${url}: cannot be loaded (${response.status}).`, { file: url });
+/** Fetch a file as a Blob; throw a `Problem` if it cannot be fetched. */
+export function fetchBlob(url) {
+  return request(url, {}, (response) => response.blob());
 }
 
-async function fetchBytes(url, onBytes) {
-  const response = await request(url);
+/** Fetch an address and return what the function `read` makes of the response. */
+async function request(url, options, read) {
+  let reason;
+  try {
+    const response = await fetch(url, options);
+    if (response.ok) return await read(response);
+    reason = response.status;
+  } catch (error) {
+    reason = error.message;
+  }
+  throw new Problem("unloadable", `${url}: cannot be loaded (${reason}).`, { file: url });
+}
+
+async function readBytes(response, onBytes) {
   const parts = [];
   const reader = response.body.getReader();
   for (let part = await reader.read(); !part.done; part = await reader.read()) {

@@ -7,7 +7,7 @@ import { Problem } from "./problems.js";
  *
  * @param image Blob; or an ImageBitmap, which is closed.
  * @param mostSide largest length of the longer side in pixels; a larger image is scaled down to it.
- * @throws `Problem` if the browser cannot decode the image.
+ * @throws `Problem` if the browser cannot decode the image, or it is larger than the browser's canvas.
  */
 export async function readPicture(image, mostSide = Infinity) {
   // Colours are not converted, as in Pillow.
@@ -20,7 +20,13 @@ export async function readPicture(image, mostSide = Infinity) {
   context.fillRect(0, 0, width, height);
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
-  return { width, height, channels: 4, data: context.getImageData(0, 0, width, height).data };
+  const { data } = context.getImageData(0, 0, width, height);
+  // A canvas that is larger than the browser's limit draws nothing, not even the white, and says nothing.
+  if (data[3] !== 255) {
+    const message = `The picture is too large for this browser: ${width}x${height} pixels.`;
+    throw new Problem("too_large", message, { width, height });
+  }
+  return { width, height, channels: 4, data };
 }
 
 /**
@@ -43,7 +49,8 @@ export async function decodePicture(blob, options = {}) {
 /**
  * Return the EXIF orientation (1 to 8) of a WebP file, and the file without it; for any other file 1 and the file.
  *
- * Browsers turn other formats themselves; Chromium 156 leaves WebP as it is. Without the tag no browser turns it.
+ * Browsers turn other formats themselves; Chromium 156 leaves WebP as it is. Without the tag no browser turns it. What
+ * old versions of ImageMagick write as text into PNG, only the server reads.
  */
 async function takeOrientation(blob) {
   const start = new DataView(await blob.slice(0, 12).arrayBuffer());

@@ -1,7 +1,7 @@
 /** Errors whose message is one English sentence, with a code by which a page can translate them. */
 
-/** Error with a `code`, one of `insecure`, `missing`, `unloadable`, `changed`, `worker` and `undecodable`, and with the
- * `values` that a translation of its message needs. */
+/** Error with a `code`, one of `insecure`, `missing`, `unloadable`, `changed`, `worker`, `undecodable` and `too_large`,
+ * and with the `values` that a translation of its message needs. */
 export class Problem extends Error {
   constructor(code, message, values = {}) {
     super(message);

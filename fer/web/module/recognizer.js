@@ -32,14 +32,15 @@ export function findProblem() {
 /**
  * Load the networks and their runtime; call this once per page.
  *
- * @param options `base`: address of the folder of `settings.json`, by default the one above this file's; `onProgress`:
- *   function that is called with the share that is loaded, 0 to 1.
+ * @param options `base`: address of the folder of `settings.json`, which may be relative to the page, by default the
+ *   one above this file's; `onProgress`: function that is called with the share that is loaded, 0 to 1.
  * @returns a `Recognizer`.
  * @throws `Problem` if this browser cannot run the networks, or a file cannot be loaded.
  */
-export async function loadRecognizer({ base = new URL("..", import.meta.url).href, onProgress } = {}) {
+export async function loadRecognizer({ base: folder = new URL("..", import.meta.url), onProgress } = {}) {
   const problem = findProblem();
   if (problem) throw problem;
+  const base = new URL(`${folder}`.replace(/\/?$/, "/"), document.baseURI).href;
   const settings = await fetchJson(`${base}settings.json`);
   const build = WebAssembly.validate(RELAXED_SIMD) ? "relaxed" : "compatible";
   const recognizer = new Recognizer(settings, onProgress);

@@ -72,20 +72,22 @@ export class Drawing {
     return [...rows, ...columns].join("");
   }
 
-  /** Return one line per emotion, with the most probable on top, and to the right the emotions' names in that order. */
+  /** Return one line per class, the most probable on top, and to the right the names of the first ones in that order. */
   drawLines({ label: top, probabilities }, inSight, points, now) {
-    const { right, label: column, gap, bottom } = this.chart;
+    const { right, label: column, gap, bottom, names } = this.chart;
     const ranked = Object.keys(probabilities).sort((one, other) => probabilities[other] - probabilities[one]);
-    const heights = spread(ranked.map((label) => this.heightOf(probabilities[label])), gap, bottom);
+    const ends = ranked.map((label) => this.heightOf(probabilities[label]));
+    const heights = spread(ends.slice(0, names), gap, bottom);
     const lines = ranked.map((label, index) => {
-      const [color, y, end] = [this.colors[label], heights[index], this.heightOf(probabilities[label])];
+      const [color, y, end, isTop] = [this.colors[label], heights[index], ends[index], label === top];
+      const line =
+        `<path d="${this.drawPath(label, points, now)}" fill="none" stroke="${color}" ` +
+        `stroke-width="${isTop ? 3 : 1.5}" stroke-linejoin="round"/>`;
+      if (index >= names) return line;
       const name = this.texts.sayClass(label);
       const text = inSight ? `${name} ${percent(probabilities[label])}` : name;
-      const isTop = label === top;
       return (
-        `<path d="${this.drawPath(label, points, now)}" fill="none" stroke="${color}" ` +
-        `stroke-width="${isTop ? 3 : 1.5}" stroke-linejoin="round"/>` +
-        `<path d="M${right + 2} ${end.toFixed(1)}L${column - 4} ${y.toFixed(1)}" stroke="${color}" fill="none"/>` +
+        `${line}<path d="M${right + 2} ${end.toFixed(1)}L${column - 4} ${y.toFixed(1)}" stroke="${color}" fill="none"/>` +
         `<rect x="${column - 4}" y="${(y - 5).toFixed(1)}" width="10" height="10" rx="2" fill="${color}"/>` +
         `<text x="${column + 12}" y="${(y + 5).toFixed(1)}"${isTop ? ' font-weight="600"' : ""}>${escape(text)}</text>`
       );

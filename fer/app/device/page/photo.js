@@ -1,5 +1,6 @@
 /** The photo page on this device: the browser reads the photo and creates the downloads. */
 
+import { fetchBlob } from "../module/loading.js";
 import { decodePicture } from "../module/picture.js";
 import { photoRecord } from "../module/pipeline.js";
 import { PhotoCamera } from "./camera.js";
@@ -121,7 +122,7 @@ class PhotoView {
     this.say(["device.reading"]);
     const { turn } = this;
     try {
-      const file = await (await fetch(new URL("../example.jpg", import.meta.url))).blob();
+      const file = await fetchBlob(new URL("../example.jpg", import.meta.url).href);
       if (this.turn === turn) this.take(new File([file], "astronaut.jpg", { type: "image/jpeg" }));
     } catch (error) {
       if (this.turn === turn) this.say(["device.error", { problem: error }]);

@@ -1,5 +1,6 @@
 /** Tools that the pages' scripts share: the app's settings, one recognizer for all pages, texts, elements, numbers. */
 
+import { fetchJson } from "../module/loading.js";
 import { findProblem, loadRecognizer } from "../module/recognizer.js";
 
 /** Key of the text for each `code` of `fer/web/module/problems.js`. */
@@ -10,34 +11,55 @@ const PROBLEMS = {
   changed: "device.problem_changed",
   worker: "device.problem_worker",
   undecodable: "device.problem_undecodable",
+  too_large: "device.problem_too_large",
 };
 
 let settings;
 let recognizer;
 
+/** Functions that are called with the share of the model that is loaded, one of each page that waits for it. */
+const listeners = new Set();
+let share = 0;
+
 /** Return the settings of `page.json`. */
 export function loadSettings() {
-  settings ??= fetch(new URL("../page.json", import.meta.url), { cache: "no-cache" })
-    .then((answer) => answer.json())
-    .catch((error) => {
-      settings = undefined; // The next call tries again.
-      throw error;
-    });
+  settings ??= fetchJson(new URL("../page.json", import.meta.url).href).catch((error) => {
+    settings = undefined; // The next call tries again.
+    throw error;
+  });
   return settings;
 }
 
 /**
- * Return the `Recognizer` that all pages share; the first call loads it.
+ * Return the `Recognizer` that all pages share; the first call loads it, as does the next one after a failure.
  *
  * @param onProgress function that is called with the share that is loaded, 0 to 1.
  */
 export async function getRecognizer(onProgress) {
-  if (recognizer && (await recognizer).failure) recognizer = undefined;
-  recognizer ??= loadRecognizer({ onProgress }).catch((error) => {
-    recognizer = undefined;
+  listeners.add(onProgress);
+  try {
+    recognizer ??= load();
+    onProgress(share);
+    const loaded = recognizer;
+    if (!(await loaded).failure) return await loaded;
+    if (recognizer === loaded) recognizer = load();
+    return await recognizer;
+  } finally {
+    listeners.delete(onProgress);
+  }
+}
+
+function load() {
+  share = 0;
+  const onProgress = (loaded) => {
+    share = loaded;
+    listeners.forEach((listen) => listen(share));
+  };
+  const loading = loadRecognizer({ onProgress }).catch((error) => {
+    if (recognizer === loading) recognizer = undefined;
     throw error;
   });
-  return recognizer;
+  return loading;
 }
 
 /** Texts of `fer/app/languages`, in the language of the page. */
