@@ -256,6 +256,7 @@ def write_clip(
     container=None,
     pixel=None,
     times=None,
+    keys=None,
 ):
     """Write pictures of the same size as a clip, and return its path.
 
@@ -266,11 +267,14 @@ def write_clip(
         container: options of the file format.
         pixel: aspect ratio of a pixel, width over height, a fraction.
         times: time stamps in units of 1 / rate; by default 0, 1, 2, …
+        keys: number of frames from one key frame to the next; by default as the codec likes.
     """
     with av.open(str(path), "w", options=container or {}) as file:
         stream = file.add_stream(codec, rate=rate)
         stream.width, stream.height = pictures[0].size
         stream.pix_fmt = "yuv420p"
+        if keys:
+            stream.codec_context.gop_size = keys
         if rotation is not None:
             stream.set_display_rotation(rotation, hflip=mirrored)
         if pixel is not None:
@@ -283,6 +287,18 @@ def write_clip(
         file.mux(stream.encode(None))
         if audio:
             write_silence(file, audio, sound)
+    return path
+
+
+def damage_clip(path, numbers):
+    """Overwrite the packets of these numbers in an MP4 or AVI file with zeros, and return its path."""
+    with av.open(str(path)) as file:
+        packets = [(packet.pos, packet.size) for packet in file.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for number in numbers:
+        start, size = packets[number]
+        content[start : start + size] = bytes(size)
+    path.write_bytes(content)
     return path
 
 

@@ -5,8 +5,9 @@ from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from fer.cli.messages import count, finish, printed, stream_beside, tell_left_out
+from fer.cli.messages import count, finish, printed, stream_beside, tell_left_out, tell_written
 from fer.cli.options import add_model
+from fer.errors import UserError
 from fer.images.sampling import MAX_EVERY, MIN_EVERY
 from fer.outputs import check_outputs, check_suffix, kept, write_json, written_until_interrupted
 
@@ -28,7 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--csv",
         metavar="FILE",
-        help="write one row per face and frame to this file; Ctrl+C keeps the rows that were written",
+        help="write one row per face and frame to this file; Ctrl+C, or damage to the clip, keeps its rows so far",
     )
     parser.add_argument(
         "--json",
@@ -74,7 +75,8 @@ def run(options: Namespace) -> int:
             with kept(failures):
                 add_frame = stack.enter_context(write_video(options.annotated, options.every))
         bar = stack.enter_context(_progress(clip.seconds))
-        for answer in read_faces(read_frames(clip, options.every), recognizer, options.every):
+        frames = read_frames(clip, options.every, on_damaged=summary.add_damaged)
+        for answer in read_faces(frames, recognizer, options.every):
             frame, faces, numbers, rows = answer
             summary.add(answer)
             if add_rows:
@@ -90,6 +92,8 @@ def run(options: Namespace) -> int:
         for face in found:
             answers = ", ".join(f"{label} {share:.0%}" for label, share in face["shares"].items())
             say(f"  {face['face']}. {face['first']:g}-{face['last']:g} s, {count(face['frames'], 'frame')}: {answers}")
+    if summary.damaged:
+        print(f"{printed(options.clip)}: {summary.message(clip)}", file=sys.stderr)
     if options.json and summary.frames:
         with kept(failures):
             write_json(options.json, summary.record(clip, options.every, recognizer.model))
@@ -100,24 +104,35 @@ def run(options: Namespace) -> int:
 def _write_rows(path, labels):
     """Yield a function that writes rows of a clip to a CSV file, which appears at the end of the block.
 
-    After a failure the rows are dropped, so that the clip is read to its end; the error is raised at the end.
+    If the clip turns out to be damaged, the rows so far are kept. After a failure to write, the rows are dropped, so
+    that the clip is read to its end; the error is raised at the end.
     """
     from fer.recognition.records import start_clip_csv
 
-    failures = []
+    failures, written, damage = [], 0, None
     with written_until_interrupted(path) as file:
         add = start_clip_csv(file, labels)
 
         def write(rows):
+            nonlocal written
             if not failures:
                 try:
                     add(rows)
+                    written += len(rows)
                 except OSError as error:
                     failures.append(error)
 
-        yield write
+        try:
+            yield write
+        except UserError as error:
+            if failures or not written:
+                raise
+            damage = error
         if failures:
             raise failures[0]
+    if damage:
+        tell_written(path)
+        raise damage
 
 
 def _progress(seconds):

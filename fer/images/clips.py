@@ -2,9 +2,10 @@
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from PIL import Image, ImageOps
 
 from fer.errors import UserError
 from fer.images.clip_pictures import display_matrix, to_upright
+from fer.images.clip_times import read_packets
 from fer.images.sampling import MIN_EVERY, check_every
 
 SPARE_SECONDS = 1
@@ -22,16 +24,14 @@ MAX_RATE = 240
 """Largest number of frames per second, that of slow motion on phones. It bounds the packets in a small file."""
 LARGEST = (4096, 2304)
 """Width and height of the largest frames, 4K as phones record it: frames with more pixels are not decoded."""
-JOINED_AHEAD, AHEAD = 10, 30 * 3600
-"""Seconds by which times may jump ahead before they count as restarted: in MPEG-TS, whose files can be concatenated
-without new times, and in other formats, in which a jump is an intended gap. They are FFmpeg's `dts_delta_threshold` and
-`dts_error_threshold`."""
 ROUNDING = 0.002
 """Seconds by which a frame may be early, since WebM rounds times to milliseconds."""
 CONTAINERS = "mov,matroska,avi,mpegts"
 """Container formats that are opened. FFmpeg knows more, such as playlists, which open other files and addresses."""
 DECODERS = ("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "h263", "mpeg2video", "mjpeg")
 """Video decoders that are used. FFmpeg has hundreds more."""
+MAX_DAMAGED = 0.1
+"""Largest share of a clip's packets that may be damaged."""
 LIMITS = {"max_pixels": str(math.prod(LARGEST)), "codec_whitelist": ",".join(DECODERS)}
 """Options of FFmpeg's decoders."""
 
@@ -43,11 +43,15 @@ class Clip:
     path: path of the file.
     name: name of the clip in errors.
     seconds: length of the clip.
+    packets: number of packets of the video stream, from the first key frame on.
+    leading: number of packets before the first key frame, which cannot be decoded: the clip was cut between key frames.
     """
 
     path: Path
     name: str
     seconds: float
+    packets: int = 0
+    leading: int = 0
 
 
 class Frame(NamedTuple):
@@ -93,14 +97,15 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
         known_of_all = not stream.duration  # Then `known` is the length of the longest stream.
         if not known_of_all:
             known = float(stream.duration * stream.time_base)
-        seconds, there = _length(container, stream, name, longest)
+        measured = _measure(container, stream, name, longest)
+    seconds, there = measured.seconds, measured.end
     if seconds > longest + SPARE_SECONDS:
         raise UserError(f"{name}: clips may last at most {longest:g} s. Received: {seconds:.1f} s")
     if there < _shortest(known) and known_of_all:
         there = max(there, _end_of_all(path, name))
     if there < _shortest(known):
         raise UserError(f"{name}: the clip is incomplete; {there:.1f} of its {known:.1f} s are there.")
-    return Clip(path, name, max(seconds, MIN_EVERY))
+    return Clip(path, name, max(seconds, MIN_EVERY), measured.packets, measured.leading)
 
 
 def _shortest(seconds):
@@ -115,18 +120,21 @@ def _end_of_all(path, name):
         return max((float((packet.pts + (packet.duration or 0)) * packet.time_base) for packet in packets), default=0)
 
 
-def read_frames(clip: Clip, every: float, rate: float = math.inf) -> Iterator[Frame]:
+def read_frames(
+    clip: Clip, every: float, rate: float = math.inf, on_damaged: Callable[[], object] = lambda: None
+) -> Iterator[Frame]:
     """Decode a clip, and yield a `Frame` every so many seconds.
 
     The first frame has the time 0. After it, each frame is the first one at or after the next multiple of `every`, with
     its own time. A gap in the clip remains a gap. Where the clip's times restart, as in concatenated clips, the times
-    of the frames continue.
+    of the frames continue. Damaged packets are skipped, unless they are more than `MAX_DAMAGED` of all.
 
     Args:
         clip: result of `open_clip`.
         every: seconds between frames, from `MIN_EVERY` to `MAX_EVERY`.
         rate: largest number of frames per second of the clip. It bounds the work between two frames, after which a run
             of the app can be cancelled.
+        on_damaged: function that is called for each damaged packet.
 
     Raises:
         UserError: if `every` is out of range, or the clip is damaged or has too many frames per second.
@@ -137,7 +145,7 @@ def read_frames(clip: Clip, every: float, rate: float = math.inf) -> Iterator[Fr
         stream = _find_video_stream(container, clip.name)
         stream.codec_context.options = LIMITS
         stream.thread_type = "AUTO"
-        for time, frame in _decode(container, stream):
+        for time, frame in _decode(container, stream, clip, on_damaged):
             decoded += 1
             if decoded > rate * (every + SPARE_SECONDS):
                 raise UserError(f"{clip.name}: clips may have at most {rate:g} frames per second.")
@@ -200,67 +208,64 @@ def _find_video_stream(container, name):
     return stream
 
 
-def _decode(container, stream):
+def _decode(container, stream, clip, on_damaged):
     """Yield the time in seconds of each decoded frame, None if it is unknown, and the frame.
 
     AVI has decoding times only. Where frames are decoded in another order than they are shown, in H.264 and HEVC, these
     times belong to the frames in the order in which they leave the decoder.
+
+    Raises:
+        av.InvalidDataError: if more than `MAX_DAMAGED` of the packets are damaged.
     """
     sort = container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
-    times = []
-    for packet, _ in _packets(container, stream):
+    times, damaged = [], 0
+    for packet, _ in islice(read_packets(container, stream), clip.leading, None):
         if sort and packet.pts is not None:
             heapq.heappush(times, float(packet.pts * stream.time_base))
-        for frame in packet.decode():
+        try:
+            frames = packet.decode()
+        except av.InvalidDataError:  # Of this packet, or of an earlier one that another thread decodes.
+            damaged += 1
+            if damaged > MAX_DAMAGED * clip.packets:
+                raise
+            on_damaged()
+            if times:
+                heapq.heappop(times)  # That of the frame that is missing.
+            continue
+        for frame in frames:
             yield heapq.heappop(times) if times else frame.time, frame
 
 
-def _packets(container, stream):
-    """Yield the packets of a stream, with times that continue where the clip's own times restart.
+class _Measured(NamedTuple):
+    """Length of a video stream in seconds, end of its last frame by the clip's own times, and the counts of `Clip`."""
 
-    Times have restarted where a packet is decoded before its predecessor, or is shown long after all others.
-
-    Yields:
-        A packet, and the offset that was added to its time, in units of the stream's time base.
-    """
-    joined = av.format.Flags.ts_discont in av.format.Flags(container.format.flags)
-    ahead = int((JOINED_AHEAD if joined else AHEAD) / stream.time_base)
-    decoded = end = None
-    before = added = shift = 0
-    for packet in container.demux(stream):
-        # Either time may be unknown.
-        times = [time for time in (packet.dts, packet.pts) if time is not None]
-        if times:
-            shown = times[-1]
-            end = shown if end is None else end
-            decoded = times[0] if decoded is None else decoded
-            # Matroska's decoding times are guesses. At variable frame rates they may be off by a frame; but a
-            # concatenated part begins with a key frame.
-            stepped_back = times[0] < decoded and (joined or packet.is_keyframe)
-            if stepped_back or shown + added > end + ahead:
-                before, added, decoded = added, end - shown, times[0]
-            # A few frames that are shown before a jump are decoded after it.
-            shift = before if shown + added < end - ahead else added
-            packet.pts, packet.dts = shown + shift, None
-            end, decoded = max(end, packet.pts + (packet.duration or 0)), max(decoded, times[0])
-        yield packet, shift
+    seconds: float
+    end: float
+    packets: int
+    leading: int
 
 
-def _length(container, stream, name, longest):
-    """Return the length of a stream in seconds, and the end of its last frame in seconds by the clip's own times.
+def _measure(container, stream, name, longest):
+    """Return what `_Measured` has of a stream. Nothing is decoded.
 
-    Nothing is decoded.
+    If no packet is a key frame, the clip begins with the first packet.
     """
     first, last, there, most = None, 0, 0, MAX_RATE * (longest + SPARE_SECONDS)
-    for count, (packet, added) in enumerate(_packets(container, stream)):
+    packets, leading, began = 0, 0, False
+    for count, (packet, added) in enumerate(read_packets(container, stream)):
         if count > most:
             raise UserError(f"{name}: clips may have at most {most} frames.")
+        packets += packet.size > 0  # The last one, which makes the decoder return its last frames, is empty.
+        if packet.is_keyframe and not began:
+            began, first, leading = True, None, count
         # Frames before the beginning of a trimmed clip are decoded for those after it, but not shown.
         if packet.pts is None or packet.is_discard:
             continue
         end = packet.pts + (packet.duration or 0)
-        first = packet.pts if first is None else min(first, packet.pts)
+        # Frames that are shown before the first key frame and follow it in the file cannot be decoded in a cut clip.
+        first = packet.pts if first is None else first if leading else min(first, packet.pts)
         last, there = max(last, end), max(there, end - added)
     if first is None:
-        return 0.0, 0.0
-    return float((last - first) * stream.time_base), float((there - min(first, 0)) * stream.time_base)
+        return _Measured(0.0, 0.0, packets, leading)
+    seconds, end = (last - first) * stream.time_base, (there - min(first, 0)) * stream.time_base
+    return _Measured(float(seconds), float(end), packets - leading, leading)

@@ -71,11 +71,12 @@ class ClipSummary:
 
     frames: number of frames so far.
     left_out: number of smaller faces in them that were not classified.
+    damaged: number of packets of the clip that were skipped because they are damaged.
     size: width and height in pixels at which players show the clip; None before the first frame.
     """
 
     def __init__(self):
-        self.frames, self.left_out, self.size = 0, 0, None
+        self.frames, self.left_out, self.damaged, self.size = 0, 0, 0, None
         self._faces, self._rows = {}, []
 
     def add(self, answer: FrameAnswer) -> None:
@@ -86,6 +87,15 @@ class ClipSummary:
         if self._rows:
             self._count(self._rows, answer.frame.seconds)
         self._rows = answer.rows
+
+    def add_damaged(self) -> None:
+        """Count a damaged packet; `fer.images.clips.read_frames` calls this."""
+        self.damaged += 1
+
+    def message(self, clip: Clip) -> str:
+        """Return a sentence on the damaged packets of the clip, after all frames were added; "" if there are none."""
+        are = "is" if self.damaged == 1 else "are"
+        return f"{self.damaged} of {clip.packets} packets of the clip {are} damaged." if self.damaged else ""
 
     def faces(self, end: float) -> list[dict[str, Any]]:
         """Return the faces as JSON objects, after all frames were added.
@@ -118,10 +128,10 @@ class ClipSummary:
 
         Returns:
             A dict with `clip` (its name), `model`, `seconds`, `width`, `height`, `every`, `rows`, `faces_left_out` and
-            `faces`, as the method `faces` returns them.
+            `faces`, as the method `faces` returns them; and with `message`, if packets of the clip are damaged.
         """
         width, height = self.size
-        return {
+        record = {
             "clip": clip.name,
             "model": model,
             "seconds": round(clip.seconds, 3),
@@ -132,6 +142,7 @@ class ClipSummary:
             "faces_left_out": self.left_out,
             "faces": self.faces(clip.seconds),
         }
+        return {**record, "message": self.message(clip)} if self.damaged else record
 
     def _count(self, rows, until):
         there = {row["face"]: row for row in rows if row["face"]}

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from conftest import ROOT, free_port, hub_environment, wait_for, write_clip
+from conftest import ROOT, damage_clip, free_port, hub_environment, wait_for, write_clip
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from gradio_client.utils import QueueError, Status
@@ -88,8 +88,9 @@ def test_a_batch_has_a_row_for_a_broken_file(client, astronaut, tmp_path):
 def test_analyze_video_returns_one_row_per_face_and_frame(client, astronaut, tmp_path):
     wall = Image.new("RGB", (320, 320), "gray")
     pictures = [Image.open(astronaut).crop((64, 0, 384, 320))] * 8 + [wall] * 5
-    clip = write_clip(tmp_path / "clip.mp4", pictures)
+    clip = damage_clip(write_clip(tmp_path / "clip.mp4", pictures), [6])
     record = client.predict(handle_file(clip), every=0.2, api_name="/analyze_video")
+    assert record["message"] == "1 of 13 packets of the clip is damaged."
     assert (record["clip"], record["model"], record["every"]) == ("clip.mp4", "bundled", 0.2)
     assert (record["width"], record["height"], record["seconds"]) == (320, 320, pytest.approx(0.52))
     rows = record["rows"]

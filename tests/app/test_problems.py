@@ -10,8 +10,9 @@ from fer.app.problems import MAX_LENGTH, PATTERNS, say_problem
 from fer.app.server.batch import list_pictures
 from fer.app.texts import TEXTS
 from fer.errors import UserError
-from fer.images.clips import open_clip
+from fer.images.clips import Clip, open_clip
 from fer.images.loading import load_image, note_of
+from fer.recognition.clip_reading import ClipSummary
 from fer.recognition.records import LEFT_OUT
 
 
@@ -76,6 +77,16 @@ def test_messages_of_a_batch_are_translated(astronaut, tmp_path):
         assert next(each for each, pattern in PATTERNS.items() if pattern.fullmatch(message)) == key
         assert say_problem("en", message) == message
         assert len({say_problem(language, message) for language in TEXTS}) == len(TEXTS)
+
+
+def test_damage_of_a_clip_is_told_in_the_language_of_the_page():
+    clip, summary, said = Clip("a.mp4", "a.mp4", 1.0, 500), ClipSummary(), set()
+    for key in ("problem.clip_packet", "problem.clip_packets"):
+        summary.add_damaged()
+        message = summary.message(clip)
+        assert next(each for each, pattern in PATTERNS.items() if pattern.fullmatch(message)) == key
+        said |= {say_problem(language, message) for language in TEXTS}
+    assert len(said) == 2 * len(TEXTS)
 
 
 def test_the_patterns_are_not_applied_to_a_long_error(monkeypatch):

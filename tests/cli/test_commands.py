@@ -11,7 +11,7 @@ from itertools import islice
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT, write_clip
+from conftest import ROOT, damage_clip, write_clip
 from huggingface_hub import ModelCard
 
 import train
@@ -98,6 +98,34 @@ def test_an_interrupted_clip_leaves_its_csv_and_no_half_video(astronaut, tmp_pat
         main(["video", str(clip), "--csv", str(tmp_path / "a.csv"), "--annotated", str(tmp_path / "a.mp4")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "clip.mp4"]
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 3
+
+
+def test_damaged_packets_of_a_clip_are_told_and_too_many_of_them_keep_the_csv(tmp_path, capsys):
+    from PIL import Image
+
+    path = write_clip(tmp_path / "clip.mp4", [Image.new("RGB", (64, 64), "gray")] * 50)
+    outputs = {name: tmp_path / f"a.{name}" for name in ("csv", "json", "mp4")}
+    options = ["--csv", str(outputs["csv"]), "--json", str(outputs["json"]), "--annotated", str(outputs["mp4"])]
+    damage_clip(path, [20])
+    assert main(["video", str(path), *options]) == 0
+    message = "1 of 50 packets of the clip is damaged."
+    assert f"{path}: {message}\n" in capsys.readouterr().err
+    assert json.loads(outputs["json"].read_text())["message"] == message
+    before = outputs["json"].read_text()
+    assert len(outputs["csv"].read_text().splitlines()) == 1 + 10
+    damage_clip(path, range(25, 50))
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", str(path), *options])
+    error = capsys.readouterr().err
+    assert f"Written: {outputs['csv']}\n" in error
+    assert f"{path}: the clip is damaged or incomplete (Invalid data found" in error
+    assert 4 <= len(outputs["csv"].read_text().splitlines()) < 1 + 10
+    assert outputs["json"].read_text() == before
+    damage_clip(path, range(50))
+    kept = outputs["csv"].read_text()
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", str(path), *options])
+    assert outputs["csv"].read_text() == kept  # Nothing was read, so nothing replaces the file.
 
 
 @pytest.mark.parametrize(

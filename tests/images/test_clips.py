@@ -4,7 +4,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from conftest import write_clip, write_silence
+from conftest import damage_clip, write_clip, write_silence
 from PIL import Image
 
 from fer.errors import UserError
@@ -344,6 +344,39 @@ def test_times_beyond_64_bits_are_refused_in_one_sentence(tmp_path, monkeypatch)
         raise OverflowError("Python int too large to convert to C long")
 
     path = write_clip(tmp_path / "clip.mp4", still(2))
-    monkeypatch.setattr(clips, "_packets", overflow)
+    monkeypatch.setattr(clips, "read_packets", overflow)
     with pytest.raises(UserError, match=r"clip\.mp4: the clip is damaged or incomplete \(Python int too large"):
         clips.open_clip(path, path.name)
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.avi"])
+def test_damaged_packets_are_skipped_and_counted(tmp_path, name):
+    """One of them made the whole clip unreadable."""
+    path = damage_clip(write_clip(tmp_path / name, still(50, (64, 64))), [20, 30])
+    clip, told = clips.open_clip(path), []
+    frames = list(clips.read_frames(clip, 0.05, on_damaged=lambda: told.append(1)))
+    assert (len(told), clip.packets) == (2, 50)
+    seconds = [frame.seconds for frame in frames]
+    assert len(seconds) >= 38
+    assert seconds == sorted(set(seconds))
+    assert clip.seconds - 0.09 < seconds[-1] < clip.seconds
+
+
+def test_a_clip_of_which_more_than_a_tenth_is_damaged_is_refused(tmp_path):
+    path = write_clip(tmp_path / "clip.mp4", still(50, (64, 64)))
+    assert read(damage_clip(path, range(10, 15)))
+    with pytest.raises(UserError, match=r"^clip\.mp4: the clip is damaged or incomplete \(Invalid data found"):
+        read(damage_clip(path, range(15, 18)))
+
+
+def test_a_clip_that_was_cut_between_key_frames_begins_at_the_first_one(tmp_path):
+    """The packets before it, which nothing can decode, counted, so that the last frame lasted too long."""
+    path = write_clip(tmp_path / "clip.ts", still(50, (64, 64)), keys=20)
+    with av.open(str(path)) as file:
+        packets = [packet for packet in file.demux(video=0) if packet.size]
+    assert [number for number, packet in enumerate(packets) if packet.is_keyframe] == [0, 20, 40]
+    path.write_bytes(path.read_bytes()[packets[10].pos // 188 * 188 :])
+    clip = clips.open_clip(path)
+    assert (clip.leading, clip.packets) == (10, 30)
+    assert clip.seconds == pytest.approx(30 / 25)
+    assert [frame.seconds for frame in clips.read_frames(clip, 0.2)] == [0, 0.2, 0.4, 0.6, 0.8, 1.0]

@@ -9,7 +9,7 @@ from conftest import record_clip, write_clip
 from PIL import Image
 
 from fer.images.clip_writing import write_video
-from fer.images.clips import Frame, open_clip, read_frames
+from fer.images.clips import Clip, Frame, open_clip, read_frames
 from fer.images.drawing import draw_faces
 from fer.recognition import clip_reading as video
 from fer.recognition import records
@@ -98,6 +98,15 @@ def test_each_face_has_a_summary():
 
 def test_without_faces_the_summary_is_empty():
     assert record_clip([row(0.0, None)], 1.0)["faces"] == video.ClipSummary().faces(1.0) == []
+
+
+def test_a_summary_says_how_many_packets_are_damaged():
+    clip, summary = Clip("clip.mp4", "clip.mp4", 1.0, 500), video.ClipSummary()
+    summary.add(video.FrameAnswer(Frame(0.0, None, (640, 480)), FaceList(), [], [row(0.0, None)]))
+    assert "message" not in summary.record(clip, 0.2, "bundled")
+    for message in ("1 of 500 packets of the clip is damaged.", "2 of 500 packets of the clip are damaged."):
+        summary.add_damaged()
+        assert summary.record(clip, 0.2, "bundled")["message"] == message
 
 
 def test_the_size_of_a_summary_does_not_grow_with_the_frames():

@@ -138,8 +138,9 @@ class _VideoPage:
         clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
         yield self._fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
         recognizer, summary, rows, told = self.services.recognizer, ClipSummary(), [], monotonic()
+        frames = read_frames(clip, every, MAX_RATE, summary.add_damaged)
         with write_video(path, every) as add:
-            for answer in read_faces(read_frames(clip, every, MAX_RATE), recognizer, every):
+            for answer in read_faces(frames, recognizer, every):
                 frame, faces, numbers, more = answer
                 add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
                 summary.add(answer)
@@ -211,7 +212,7 @@ def add_video_endpoint(services: Services) -> None:
         faces, a summary of each face: face (its number), first and last (seconds of its first and last frame), frames,
         seconds (how long it is in sight), shares (0-1 of its frames by expression; frames without a confident answer
         are "not sure") and episodes (label, start and end in seconds of each confident answer that lasts for over a
-        second).
+        second). If parts of the clip are damaged, it has a message that says how many.
 
         Args:
             clip: video of at most 60 seconds and 150 MB, such as MP4, MOV or WebM; its sound is not read.
@@ -225,7 +226,8 @@ def add_video_endpoint(services: Services) -> None:
         try:
             opened, recognizer = open_clip(upload.path, upload.name, CLIP_SECONDS), services.recognizer
             summary, rows = ClipSummary(), []
-            for answer in read_faces(read_frames(opened, every, MAX_RATE), recognizer, every):
+            frames = read_frames(opened, every, MAX_RATE, summary.add_damaged)
+            for answer in read_faces(frames, recognizer, every):
                 summary.add(answer)
                 rows += answer.rows
                 progress((answer.frame.seconds, opened.seconds), unit="seconds")
@@ -244,7 +246,8 @@ def _say_found(language, record, frames):
     count = len(record["faces"])
     key = "video.summary" if count else "video.no_face"
     text = say(language, key, count=count, frames=frames, every=record["every"])
-    return text + say_left_out(language, record["faces_left_out"])
+    note = f" {say_problem(language, record['message'])}" if "message" in record else ""
+    return text + say_left_out(language, record["faces_left_out"]) + note
 
 
 def _bar(language, share=None):
