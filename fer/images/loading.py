@@ -16,17 +16,20 @@ from fer.errors import ImageError, UserError
 from fer.images.bounds import check_work
 from fer.images.formats import HEAD_BYTES, READABLE, find_formats
 from fer.images.jpeg import outline_jpeg, strip_jpeg
+from fer.images.modes import to_rgb
 from fer.images.orientation import exif_of, find_orientation, turn_upright
 from fer.paths import StrPath
 
 MAX_PIXELS = 50_000_000
 """Largest number of pixels of a picture, checked before decoding: 50 megapixels take 150 MB in memory."""
 KIND = 254
-"""Tag of a TIFF with a bit (1) that says that its first picture is a small preview of another one."""
-PHOTOMETRIC = 262
-"""Tag of a TIFF that says what its smallest value means: 0 white, 1 black."""
+"""Tag of a TIFF with a bit (1) that says that a picture is a small preview of another one."""
+MASK = 4
+"""Bit of this tag that says that a picture is the mask of another one."""
 NOTE = "fer note"
 """Key under which a picture's `info` keeps the note that `note_of` returns."""
+FIRST_PAGE = "Only the first page was read."
+"""Note on a TIFF that has several pages."""
 END_OF_JPEG = b"\xff\xd9"
 """Marker that ends a JPEG. Appended to an incomplete file, it makes the decoder fill the missing rows."""
 MAX_MISSING = 0.5
@@ -43,7 +46,7 @@ warnings.filterwarnings("ignore", module="PIL")
 
 
 def load_image(source: StrPath | BinaryIO, name: str | None = None, most_bytes: float = math.inf) -> Image.Image:
-    """Decode a picture: first frame, EXIF orientation applied, transparency on white, 16-bit grey scaled to 8 bits.
+    """Decode a picture: first frame or page, upright by EXIF, transparency on white, 16-bit grey scaled to 8 bits.
 
     Args:
         source: path or binary file object.
@@ -52,7 +55,7 @@ def load_image(source: StrPath | BinaryIO, name: str | None = None, most_bytes: 
 
     Returns:
         A PIL image of mode RGB. If the end of a JPEG is missing, but no more than `MAX_MISSING` of its rows, the rest
-        is returned, with a note for `note_of`.
+        is returned, with a note for `note_of`; so is the first page of a TIFF that has several.
 
     Raises:
         ImageError: if the picture is missing, empty, in no known format, truncated, larger than `MAX_PIXELS` or
@@ -76,7 +79,7 @@ def to_image(photo: Photo) -> Image.Image:
             raise UserError(f"A picture must have pixels. Received: {photo.width}x{photo.height}")
         try:
             photo.load()  # `Image.open` decodes when pixels are first needed.
-            return _to_rgb(photo)
+            return to_rgb(photo)
         except MemoryError:
             raise ImageError("picture: it takes too much memory to be decoded.") from None
         except Exception as error:  # As in `decode`.
@@ -196,11 +199,14 @@ def _decode(content, formats, name, before, orientation, cut=False):
             return None
         orientation = orientation or find_orientation(exif_of(image.info))
         image.info.pop("exif", None)
-        rgb = _to_rgb(image)
+        rgb = to_rgb(image)
         if rgb is not image:
             image.close()  # So that no more than two copies of a large picture are in memory.
-        part = f", and with them {missing:.0%} of the picture" if missing >= 0.005 else ""
-        return set_note(turn_upright(rgb, orientation), f"The file lacks its last bytes{part}." if cut else "")
+        note = FIRST_PAGE if _has_pages(image, content) else ""
+        if cut:
+            part = f", and with them {missing:.0%} of the picture" if missing >= 0.005 else ""
+            note = f"The file lacks its last bytes{part}."
+        return set_note(turn_upright(rgb, orientation), note)
 
 
 def _share_missing(image):
@@ -214,8 +220,20 @@ def _share_missing(image):
     return 1 - rows / image.height
 
 
+def _has_pages(image, content):
+    """Return whether a TIFF has a second page that is neither a small preview nor a mask of the first one."""
+    if not getattr(getattr(image, "tag_v2", None), "next", 0):
+        return False
+    try:
+        with Image.open(io.BytesIO(content), formats=["TIFF"]) as pages:
+            pages.seek(1)
+            return not getattr(pages, "tag_v2", {}).get(KIND, 0) & (1 | MASK)
+    except Exception:  # The second page is damaged.
+        return False
+
+
 def note_of(image: Image.Image) -> str:
-    """Return the note on a picture that was read from an incomplete file; "" for any other picture."""
+    """Return the note on a picture of which only a part was read, such as of an incomplete file; "" for any other."""
     return image.info.get(NOTE, "")
 
 
@@ -270,23 +288,3 @@ def _check_size(image, name):
         raise ImageError(
             f"{name}: pictures may have at most {MAX_PIXELS // 1_000_000} megapixels. Received: {width}x{height}."
         )
-
-
-def _to_rgb(image):
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        # The format alone decides the scale, so that a dark 16-bit picture stays dark.
-        top = 255.0 if image.mode == "F" else 65535.0
-        grey = np.empty((image.height, image.width), np.uint8)
-        for start in range(0, image.height, 256):  # The floats of a large picture as a whole would take 200 MB.
-            rows = np.asarray(image.crop((0, start, image.width, min(start + 256, image.height))), dtype=np.float32)
-            grey[start : start + 256] = np.clip(np.nan_to_num(rows) * (255.0 / top), 0, 255)
-        # A TIFF may give black the largest value. Pillow inverts it if a pixel has 8 bits.
-        if image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0:
-            grey = 255 - grey
-        return Image.fromarray(grey).convert("RGB")
-    if image.has_transparency_data:
-        image = image if image.mode == "RGBA" else image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(image, mask=image)
-        return white
-    return image if image.mode == "RGB" else image.convert("RGB")

@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     found: `fer.images.sources.Found` of the picture.
     faces: `fer.recognition.recognizer.FaceList`; empty if the picture could not be read.
     width, height: size in pixels; None if the picture could not be read.
-    note: note for the user about an incomplete file, or "".
+    note: note for the user on a picture of which only a part was read, or "".
     problem: reason why the picture could not be read, or "".
     image: PIL image, if the pictures are kept.
     """

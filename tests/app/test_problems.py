@@ -11,7 +11,7 @@ from fer.app.server.batch import list_pictures
 from fer.app.texts import TEXTS
 from fer.errors import UserError
 from fer.images.clips import Clip, open_clip
-from fer.images.loading import load_image, note_of
+from fer.images.loading import FIRST_PAGE, load_image, note_of
 from fer.recognition.clip_reading import ClipSummary
 from fer.recognition.records import LEFT_OUT
 
@@ -71,6 +71,7 @@ def test_messages_of_a_batch_are_translated(astronaut, tmp_path):
         "problem.zip_others": pack("e.zip", ["1.txt", "2.txt"]),
         "problem.batch_many": str(error_of(pack, "f.zip", [f"{number}.jpg" for number in range(201)])),
         "problem.cut_share": note_of(load_image(io.BytesIO(astronaut.read_bytes()[:-3000]), "a.jpg")),
+        "problem.first_page": FIRST_PAGE,
         "problem.smaller": LEFT_OUT.format(count=148),
     }
     for key, message in messages.items():

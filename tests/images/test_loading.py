@@ -15,7 +15,7 @@ from fer.errors import ImageError
 from fer.images.bounds import MAX_SCAN_PIXELS
 from fer.images.formats import find_formats, pick_pictures
 from fer.images.jpeg import outline_jpeg
-from fer.images.loading import KIND, MAX_PIXELS, load_grey, load_image, note_of, to_image
+from fer.images.loading import FIRST_PAGE, KIND, MAX_PIXELS, load_grey, load_image, note_of, to_image
 
 
 def png_header(width, height):
@@ -304,6 +304,36 @@ def test_the_smallest_value_of_a_16_bit_tiff_may_be_white(meaning, grey):
     np.testing.assert_allclose(photo, grey, atol=1)
 
 
+def test_grey_of_12_bits_is_scaled_by_its_own_range():
+    """It was decoded as 16 bits, almost black."""
+    values = [0, 1000, 2048, 4095]
+    packed = int("".join(f"{value:012b}" for value in values), 2).to_bytes(6, "big")
+    tags = {256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 6}
+    entries = b"".join(struct.pack("<HHII", tag, 4 if tag in (273, 279) else 3, 1, tags[tag]) for tag in tags)
+    content = b"II*\0" + struct.pack("<I", 14) + packed + struct.pack("<H", len(tags)) + entries + bytes(4)
+    photo = load_image(io.BytesIO(content), "a.tif")
+    np.testing.assert_allclose(np.asarray(photo)[0, :, 0], [value * 255 / 4095 for value in values], atol=1)
+
+
+def test_the_transparent_value_of_a_16_bit_png_becomes_white():
+    content = encode(Image.fromarray(np.array([[0, 300, 301, 65_535]], np.uint16)), "PNG", transparency=300)
+    photo = load_image(io.BytesIO(content), "a.png")
+    assert [photo.getpixel((x, 0))[0] for x in range(4)] == [0, 255, 1, 255]
+
+
+@pytest.mark.parametrize(("alphas", "expected"), [((0, 0), (30, 20)), ((0, 255), (255, 20))])
+def test_the_fourth_channel_of_a_bmp_is_no_transparency_if_it_is_0_everywhere(alphas, expected):
+    """Such a picture became wholly white."""
+    pixels = b"".join(bytes([value, value, value, alpha]) for value, alpha in zip((30, 20), alphas, strict=True))
+    masks = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack("<IiiHHIIiiII4I", 108, 2, 1, 1, 32, 3, len(pixels), 0, 0, 0, 0, *masks) + bytes(52)
+    content = struct.pack("<2sIHHI", b"BM", 122 + len(pixels), 0, 0, 122) + header + pixels
+    with Image.open(io.BytesIO(content)) as image:
+        assert image.mode == "RGBA"
+    photo = load_image(io.BytesIO(content), "a.bmp")
+    assert tuple(photo.getpixel((x, 0))[0] for x in (0, 1)) == expected
+
+
 @pytest.mark.parametrize("image_format", ["PNG", "TIFF"])
 def test_16_bit_grey_is_scaled_by_its_format_and_not_by_its_content(image_format):
     bright = Image.fromarray(np.array([[0, 200, 32_768, 65_535]], np.uint16))
@@ -327,6 +357,22 @@ def test_a_raw_file_of_a_camera_is_refused_instead_of_its_preview():
     content = encode(PHOTO, "TIFF", tiffinfo=tags, save_all=True, append_images=[PHOTO.resize((600, 400))])
     with pytest.raises(ImageError, match=r"^a\.nef: a camera's raw file, of which only a small preview can be read;"):
         load_image(io.BytesIO(content), "a.nef")
+
+
+def test_a_note_says_that_only_the_first_page_of_a_tiff_was_read():
+    second = PHOTO.resize((6, 4))
+    several = encode(PHOTO, "TIFF", save_all=True, append_images=[second])
+    assert note_of(load_image(io.BytesIO(several), "a")) == FIRST_PAGE
+    assert note_of(load_image(io.BytesIO(encode(PHOTO, "TIFF")), "a")) == ""
+    for kind in (1, 4):  # A preview, and a mask.
+        second.encoderinfo = {"tiffinfo": {KIND: kind}}
+        content = encode(PHOTO, "TIFF", save_all=True, append_images=[second])
+        assert note_of(load_image(io.BytesIO(content), "a")) == ""
+    start = struct.unpack("<I", several[4:8])[0]
+    (entries,) = struct.unpack_from("<H", several, start)
+    (place,) = struct.unpack_from("<I", several, start + 2 + 12 * entries)  # That of the second page.
+    damaged = load_image(io.BytesIO(several[:place]), "a")
+    assert (damaged.size, note_of(damaged)) == (PHOTO.size, "")
 
 
 @pytest.mark.parametrize(("image_format", "options"), [("GIF", {}), ("WEBP", {"lossless": True})])

@@ -129,7 +129,7 @@ class _PhotoPage:
         record = photo_record(upload.name, image, faces, self.services.recognizer.model, note_of(image))
         text = _summary(language, faces, smallest_face)
         if note_of(image):
-            text += " " + say(language, "photo.short")
+            text += " " + say_problem(language, note_of(image))
         return self._fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
 
     async def fail(self, language):
