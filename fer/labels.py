@@ -88,6 +88,8 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
         UserError: for a name that breaks the rules, a name given twice, or fewer than 2 or more than `MOST_CLASSES`.
     """
     given = tuple(classes)
+    if len(given) > MOST_CLASSES:
+        raise UserError(f"At most {MOST_CLASSES} classes can be told apart. Received: {len(given)}")
     for name in given:
         if not isinstance(name, str) or not NAME.fullmatch(unicodedata.normalize("NFC", name)):
             rule = "A class name must be 1 to 50 letters, digits, spaces and . + - _, beginning with a letter or digit"
@@ -101,8 +103,6 @@ def check_classes(classes: Iterable[str]) -> tuple[str, ...]:
             raise UserError(f"Each class must be given once. Received: {given[same]} and {given[place]}, which are one")
     if len(names) < 2:
         raise UserError(f"At least two different classes are needed. Received: {' '.join(given) or 'none'}")
-    if len(names) > MOST_CLASSES:
-        raise UserError(f"At most {MOST_CLASSES} classes can be told apart. Received: {len(names)}")
     return (*(name for name in KNOWN if name in names), *(name for name in names if name not in KNOWN))
 
 

@@ -1,11 +1,12 @@
 """Command `fer average`: write the mean of the weights of several models as a model."""
 
 import shlex
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from fer.cli.messages import tell_written
-from fer.errors import check
+from fer.errors import UserError, check
 from fer.outputs import check_folder, is_new_or_empty
 
 HELP = "average the weights of models that descend from the same weights"
@@ -36,7 +37,10 @@ def run(options: Namespace) -> int:
     config.training[KEY]["command"] = clean_command(command)
     output.mkdir(parents=True, exist_ok=True)
     save_model(output, network, config)
-    write_litert_file(output)
+    try:
+        write_litert_file(output)
+    except UserError as error:  # The model has been written; the message says what is left to do.
+        print(error, file=sys.stderr)
     tell_written(output)
     print(f"Not calibrated yet, and without a card: python -m fer calibrate {shlex.quote(str(output))} --data PATH")
     return 0

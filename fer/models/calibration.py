@@ -55,7 +55,7 @@ class Calibration:
         object.__setattr__(self, "class_shares", tuple(self.class_shares))
         if self.prior_exponent and not self.class_shares:
             raise UserError("`prior_exponent` needs the `class_shares` of training. Received: none")
-        positive = all(_is_number(share) and share > 0 for share in self.class_shares)
+        positive = all(_is_number(share) and 0 < share <= 1 for share in self.class_shares)
         if self.class_shares and not (positive and math.isclose(sum(self.class_shares), 1, abs_tol=1e-6)):
             raise UserError(f"`class_shares` must be above 0 and sum to 1. Received: {self.class_shares!r}")
 

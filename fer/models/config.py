@@ -112,15 +112,21 @@ def load_config(folder: StrPath) -> ModelConfig:
     """
     path = Path(folder) / CONFIG
     document = _read_document(folder, path)
+    size, enlarged = document["image_size"], document["options"].get("enlarged")
+    if type(size) is not int or type(enlarged) not in (int, type(None)):  # A bool is an int too.
+        raise ModelFolderError(
+            f"{path}: `image_size` and `enlarged` must be integers. Received: {size!r}, {enlarged!r}"
+        )
     try:
         network = find_network(document["network"])
+        network.check_size(size, enlarged)
     except UserError as error:
         raise ModelFolderError(f"{path}: {error}") from None
     labels = _check_labels(path, document["labels"])
     return ModelConfig(
         network=network.name,
         labels=labels,
-        image_size=document["image_size"],
+        image_size=size,
         options=document["options"],
         training=document["training"],
         # Folders of earlier versions have neither key.

@@ -154,8 +154,8 @@ def load_model(folder: StrPath) -> tuple[Any, ModelConfig]:
             # If layers get no weights from the file, Keras warns first, and then raises an error for the same reason.
             warnings.filterwarnings("ignore", "Skipping nested container")
             network.load_weights(folder / WEIGHTS)
-    except (OSError, ValueError, KeyError) as error:
-        first_line = str(error).strip().splitlines()[0]
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # The last one is what h5py raises for some damage.
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelFolderError(f"{folder / WEIGHTS}: not the weights of a {config.network}: {first_line}") from None
     network.compile(jit_compile=choose_jit_compile())
     return network, config

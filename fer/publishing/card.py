@@ -3,9 +3,8 @@
 import re
 import textwrap
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 from jinja2 import Environment, StrictUndefined, UndefinedError
@@ -13,22 +12,29 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from fer.data.facts import is_same_data
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.errors import UserError
-from fer.models.averaging import KEY as AVERAGE
 from fer.models.calibration import MIN_ERRORS
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
 from fer.models.model_folder import CARD, find_model, load_metrics
 from fer.outputs import write_text
 from fer.paths import StrPath, last_part
-from fer.publishing.redaction import clean_training, start_repository
+from fer.publishing.lineage import (
+    OWN_LICENSE,
+    find_license,
+    list_bases,
+    list_commands,
+    list_data,
+    list_earlier,
+    list_licenses,
+)
+from fer.publishing.redaction import clean_training
+from fer.publishing.space_card import TAG
 from fer.resources import find_resource
 
 TEMPLATE = find_resource("model_card.md")
 """Path of the template of the card, in Jinja."""
 NAME = "{}: facial expressions ({}, trained on {})"
 """Title of the card, and name of the model in its metadata: the model's name, its network, and its data set."""
-TAG = "facial-expression-recognition"
-"""Tag of every model."""
 RESULTS = ("accuracy", "balanced_accuracy", "ece")
 """Keys of the metrics that the metadata has too."""
 OPTIONAL = {
@@ -74,7 +80,10 @@ def render_card(folder: StrPath, source: str, exports: Sequence[str] | None = No
             own=own,
             measured=measured,
             elsewhere=not is_same_data(own, measured, metrics["data_sha256"]),
-            license=_find_license(config.training),
+            license=find_license(config.training),
+            licenses=sorted(filter(None, list_licenses(config.training))),
+            own_license=OWN_LICENSE,
+            others=[name for name in list_data(config.training) if not own or name != own["name"]],
             source=source,
             address=find_project_address(),
             document=_link("docs/training.md" if own else "docs/results.md", source),
@@ -168,9 +177,9 @@ def _describe(source, config, metrics, own, measured):
     trained, name = (facts["name"] if facts else "FER2013" for facts in (own, measured))
     return ModelCardData(
         language="en",  # Of the labels.
-        license=_find_license(config.training) or (None if own else "apache-2.0"),
-        base_model=start_repository(config.training) or None,
-        datasets=None if own else ["fer2013"],
+        license=find_license(config.training),
+        base_model=list_bases(config.training) or None,
+        datasets=None if list_data(config.training) else ["fer2013"],
         library_name="keras",
         pipeline_tag="image-classification",
         tags=[TAG] if own else [TAG, "fer2013"],
@@ -198,39 +207,6 @@ def _write_counts(data):
     return data | {
         split: ", ".join(f"{count} {label}" for label, count in value.items()) for split, value in counts.items()
     }
-
-
-def _find_license(training):
-    """Return the licence that a training got with `--license`; None without one."""
-    # Earlier versions recorded it among the facts of the user's own data.
-    return training["license"] if "license" in training else (training.get("data") or {}).get("license")
-
-
-def list_earlier(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the facts about the runs from whose weights a training started, the first run first."""
-    earlier = []
-    while training := training.get("start"):
-        earlier.insert(0, training)
-    return earlier
-
-
-def list_commands(training: dict[str, Any]) -> Iterator[str]:
-    """Yield the commands that made a model, in the order in which they were run.
-
-    They are those of the run that its training started from, of its teachers, of the training itself, and, if the model
-    is an average, of its other members and of the average.
-    """
-    teachers = training.get("teachers") or {"models": []}
-    # Earlier versions recorded no `training` of the teachers.
-    for needed in (training.get("start"), *(teacher.get("training") for teacher in teachers["models"])):
-        if needed:
-            yield from list_commands(needed)
-    yield training["command"]
-    if average := training.get(AVERAGE):
-        for member in average["models"]:
-            if "training" in member:
-                yield from list_commands(member["training"])
-        yield average["command"]
 
 
 def save_card(folder: StrPath, source: str) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -10,25 +9,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import CommitInfo, HfApi, RepoFile, constants, hf_hub_download
+from huggingface_hub import CommitInfo, HfApi, RepoFile, constants
 from huggingface_hub.errors import HfHubHTTPError
 
 from fer.hub.errors import HubError, explained, status_of
-from fer.models.config import CONFIG, EXPORTS, WEIGHTS, change_document, load_config
-from fer.models.exports import find_origin, judge_export, read_export, save_exports
-from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, METRICS, find_model, load_metrics
-from fer.outputs import write_json
-from fer.paths import StrPath, last_part
+from fer.models.config import EXPORTS
+from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, find_model
+from fer.paths import StrPath
 from fer.publishing.access import check_push, check_tag
-from fer.publishing.redaction import clean_log_name, clean_training
+from fer.publishing.replaced import check_model_repository
+from fer.publishing.staging import keep_exports, stage, stage_exports
 from fer.recognition.litert_network import check_litert_file
 
-PUSHED = (CONFIG, METRICS, WEIGHTS, HISTORY, f"{FIGURES}/*.png", f"{LOGS}/**/*tfevents*")
-"""Patterns of the files of a model folder that are published, in addition to its exports and its card. The Hub shows
-TensorBoard's logs in the tab "Training metrics"."""
-PASSING = (412, 429, 500, 502, 503, 504)
-"""HTTP statuses after which a commit is tried again: somebody else has committed meanwhile (412), or the Hub is
-overloaded. If the first attempt did succeed, the second one finds nothing to change and makes no commit."""
+UNCHANGED = (412, 429)
+"""HTTP statuses after which a commit is tried again, and which tell that none was made: somebody else has committed
+meanwhile (412), or there were too many requests."""
+PASSING = (*UNCHANGED, 500, 502, 503, 504)
+"""HTTP statuses after which a commit to `main` is tried again. If the first attempt did succeed, the second one finds
+nothing to change and makes no commit; a second pull request would be opened."""
 PAUSES = (1, 2, 4)
 """Seconds before the second, third and fourth attempt."""
 
@@ -110,13 +108,15 @@ def push_model(
     api = HfApi()
     with tempfile.TemporaryDirectory() as name:
         staging = Path(name)
-        _stage(folder, staging)
-        left_out = _stage_exports(folder, staging, exports)
+        stage(folder, staging)
+        left_out = stage_exports(folder, staging, exports)
         with explained(repository):
             if not create_pr:
                 api.create_repo(repository, private=private, exist_ok=True)
             head, tags, files = _read_repository(api, repository)
-            kept = _keep_exports(repository, head, files, staging)
+            if not create_pr:
+                check_model_repository(repository, head, files)
+            kept = keep_exports(repository, head, files, staging)
             published = [format for format, file in EXPORTS.items() if (staging / file).is_file() or file in kept]
             (staging / CARD).write_text(render_card(staging, source, published), encoding="utf-8")
             push = Push(head, "", *_compare(staging, files, kept), tuple(kept), tuple(left_out))
@@ -127,6 +127,7 @@ def push_model(
                 )
             if push.changes:
                 push = _commit(push, staging, repository, create_pr)
+                _check_commit(push, staging, _list_files(api, repository, push.revision), repository)
             if tag and tag not in tags:
                 _create_tag(api, push, repository, tag)
     return replace(push, url=push.url or f"{constants.ENDPOINT}/{repository}/tree/{push.revision}")
@@ -171,86 +172,32 @@ def upload(folder: str | Path, repository: str, **options: Any) -> CommitInfo:
             return HfApi().upload_folder(repo_id=repository, folder_path=folder, **options)
         except HfHubHTTPError as error:
             pause = next(pauses, None)
-            if pause is None or status_of(error) not in PASSING:
+            if pause is None or status_of(error) not in (UNCHANGED if options.get("create_pr") else PASSING):
                 raise
             time.sleep(pause)
-
-
-def _stage(folder, staging):
-    """Copy the files that are published, without paths, the host's name and names of pictures."""
-    for pattern in PUSHED:
-        for number, path in enumerate(sorted(folder.glob(pattern))):
-            target = staging / path.relative_to(folder)
-            target = target.with_name(clean_log_name(path.name, number))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    config = load_config(staging)
-    change_document(staging, training=clean_training(config.training), exports={})
-    metrics = load_metrics(staging, "a card")
-    if "model" in metrics:
-        metrics["model"] = last_part(metrics["model"])
-    # The names of two pictures, which may be those of people.
-    metrics.get("duplicates", {}).pop("example", None)
-    write_json(staging / METRICS, metrics)
-
-
-def _stage_exports(folder, staging, wanted):
-    """Copy the valid exports of a model folder, and export the wanted formats that it lacks.
-
-    Returns:
-        A list of sentences, one for each export of the folder that was not copied.
-    """
-    left_out = []
-    for format, name in EXPORTS.items():
-        record, reason = judge_export(folder, format)
-        if record:
-            (staging / name).write_bytes(read_export(folder / name, record))
-            save_exports(staging, {format: record})
-        elif format in wanted:
-            from fer.export.convert import export_model
-
-            export_model(folder, format, staging / name)
-        elif reason:
-            left_out.append(reason)
-    return left_out
 
 
 def _read_repository(api, repository):
     """Return the sha of a repository's `main`, the shas of its tags by name, and the `RepoFile`s of `main` by path."""
     refs = api.list_repo_refs(repository)
     head = next(branch.target_commit for branch in refs.branches if branch.name == "main")
-    tree = api.list_repo_tree(repository, recursive=True, revision=head)
-    files = {file.path: file for file in tree if isinstance(file, RepoFile)}
-    return head, {tag.name: tag.target_commit for tag in refs.tags}, files
+    return head, {tag.name: tag.target_commit for tag in refs.tags}, _list_files(api, repository, head)
 
 
-def _keep_exports(repository, head, files, staging):
-    """Find exports in a repository that stay valid, and record them in the folder to be uploaded.
+def _list_files(api, repository, revision):
+    """Return the `RepoFile`s of a commit by path."""
+    tree = api.list_repo_tree(repository, recursive=True, revision=revision)
+    return {file.path: file for file in tree if isinstance(file, RepoFile)}
 
-    Args:
-        repository: `OWNER/NAME`.
-        head: sha of the commit at the head of `main`.
-        files: `RepoFile`s of that commit, by path.
-        staging: path of the folder to be uploaded.
 
-    Returns:
-        A list of their file names.
-    """
-    formats = [format for format, name in EXPORTS.items() if name in files and not (staging / name).exists()]
-    if not formats or CONFIG not in files:
-        return []
-    theirs = Path(hf_hub_download(repository, CONFIG, revision=head)).parent
-    origin = find_origin(staging)
-    if find_origin(theirs) != origin:
-        return []
-    records = {format: load_config(theirs).exports.get(format) for format in formats}
-    for format, record in list(records.items()):
-        file = files[EXPORTS[format]]
-        # An export without a record is one of an earlier version, which always pushed it with its own weights.
-        if record and (record.made_of != origin or (file.lfs and file.lfs.sha256 != record.sha256)):
-            del records[format]
-    save_exports(staging, {format: record for format, record in records.items() if record})
-    return [EXPORTS[format] for format in records]
+def _check_commit(push, staging, files, repository):
+    """Raise a `HubError` if a commit lacks a file of the upload: the Hub leaves out what `.gitignore` names."""
+    added, changed, _ = _compare(staging, files, push.kept)
+    if missing := sorted({*added, *changed}):
+        raise HubError(
+            f"{repository}: the commit {push.revision} was made without {', '.join(missing)}, which its .gitignore "
+            "excludes. Delete these lines there, and push again."
+        )
 
 
 def _compare(staging, files, kept) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:

@@ -21,6 +21,7 @@ from fer.models.exports import judge_export
 from fer.models.model_folder import METRICS
 from fer.publishing.access import check_push
 from fer.publishing.push import upload
+from fer.publishing.replaced import check_space
 from fer.publishing.space_card import write_space_card
 from fer.recognition.litert_network import check_litert_file
 from fer.resources import FILES, PACKAGE
@@ -70,6 +71,7 @@ def deploy(
     api = HfApi()
     with explained(repository, partial(_explain, hardware=hardware)):
         token = _reading_token(source) if needs_token(api, source) else None
+        check_space(repository)
         with tempfile.TemporaryDirectory() as folder:
             write_space(Path(folder), source, preload=token is None)
             api.create_repo(

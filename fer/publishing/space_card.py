@@ -6,19 +6,22 @@ from pathlib import Path
 from huggingface_hub import SpaceCardData, constants
 
 from fer.hub.client import ModelSource
+from fer.models.config import load_config
 from fer.models.model_folder import CARD
+from fer.publishing.lineage import OWN_LICENSE, find_license, list_data
 
+TAG = "facial-expression-recognition"
+"""Tag of every model and Space."""
 FRONT_MATTER = {
     "title": "Facial expression recognition",
     "emoji": "🙂",
     "colorFrom": "blue",
     "colorTo": "yellow",
-    "short_description": "Every face in a photo, with seven probabilities",
-    "license": "apache-2.0",
     "pinned": False,
-    "tags": ["facial-expression-recognition", "fer2013", "keras"],
 }
-"""Fields of every Space; `short_description` may have at most 60 characters."""
+"""Fields of every Space."""
+DESCRIPTION = "Every face in a photo, with {} probabilities"
+"""Short description of a Space, at most 60 characters, with the number of the model's classes."""
 SERVERS = {
     "gradio": {"sdk": "gradio", "sdk_version": "6.31.0", "python_version": "3.12", "app_file": "app.py"},
     "static": {"sdk": "static", "app_file": "index.html"},
@@ -40,6 +43,8 @@ prohibited (AI Act, Article 5(1)(f)).
 def write_space_card(folder: Path, source: ModelSource, kind: str, preload: Sequence[str] = ()) -> None:
     """Write the README.md of a Space.
 
+    A static Space holds the weights, so its licence is theirs, if they have one. The app has that of the project.
+
     Args:
         folder: folder of the Space's files.
         source: model of the Hub that the Space serves.
@@ -47,7 +52,15 @@ def write_space_card(folder: Path, source: ModelSource, kind: str, preload: Sequ
         preload: names of files of the model that the Hub downloads while it builds the Space, so that a start needs no
             download.
     """
-    data = SpaceCardData(**FRONT_MATTER, **SERVERS[kind], models=[source.name])
+    config = load_config(source.folder)
+    data = SpaceCardData(
+        **FRONT_MATTER,
+        **SERVERS[kind],
+        short_description=DESCRIPTION.format(len(config.labels)),
+        license=find_license(config.training) if kind == "static" else OWN_LICENSE,
+        tags=[TAG, *([] if list_data(config.training) else ["fer2013"]), "keras"],
+        models=[source.name],
+    )
     if preload:
         data.preload_from_hub = [f"{source.name} {','.join(preload)} {source.revision}"]
     facts = {"title": FRONT_MATTER["title"], "model": source.name, "revision": source.revision}

@@ -32,6 +32,7 @@ class LiteRTNetwork:
 
     Its probabilities are calibrated. One forward pass runs at a time, on all of LiteRT's threads.
 
+    input_type: name of the dtype of its input.
     has_maps: whether the file has class activation maps as an output.
 
     Args:
@@ -45,8 +46,9 @@ class LiteRTNetwork:
     def __init__(self, content: bytes, threads: int | None = THREADS):
         self._run = Interpreter(model_content=content, num_threads=threads).get_signature_runner()
         self._lock = FairLock()
-        outputs = self._run.get_output_details()
-        self.input_shape: tuple[Any, ...] = (None, *map(int, self._run.get_input_details()["image"]["shape"][1:]))
+        image, outputs = self._run.get_input_details()["image"], self._run.get_output_details()
+        self.input_type = np.dtype(image["dtype"]).name
+        self.input_shape: tuple[Any, ...] = (None, *map(int, image["shape"][1:]))
         self.output_shape: tuple[Any, ...] = (None, *map(int, outputs["probabilities"]["shape"][1:]))
         self.has_maps = "maps" in outputs
 
@@ -122,13 +124,14 @@ class LiteRTFile:
         try:
             network, metadata = LiteRTNetwork(self.content, threads), read_metadata(self.content)
             labels = json.loads(metadata["labels"])
-        except (ValueError, RuntimeError, KeyError) as error:
+        except Exception as error:  # The reader of the metadata raises anything for a file that somebody else made.
             rule = f"{self.path}: must be an export of this project that is whole. Export it again, or delete it"
             raise ModelFolderError(f"{rule}. Received: {str(error).strip() or type(error).__name__}") from None
         size = self.config.image_size
         expected = {
             "labels": (list(self.config.labels), labels),
             "input": ((None, size, size, 1), network.input_shape),
+            "input type": ("uint8", network.input_type),
             "output": ((None, len(self.config.labels)), network.output_shape),
             MADE_OF: (self.record.made_of, metadata.get(MADE_OF)),
         }

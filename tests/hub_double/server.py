@@ -89,6 +89,13 @@ class HubDouble:
         self.repos["models", name] = Repository("models", name, **rules)
         return self.model(name).commit("main", files, "put").sha
 
+    def write(self, kind, name, files):
+        """Create a repository, `models` or `spaces`, with texts by path, as somebody else made it."""
+        repository = self.state.repos[kind, name] = Repository(kind, name)
+        stored = {path: StoredFile(len(text), text.encode()) for path, text in files.items()}
+        repository.commit("main", stored, "Upload")
+        return repository
+
     def fail(self, part, status, times=1, method=None):
         """Answer the next `times` requests whose path contains `part` with an error."""
         self.state.faults += [Fault(part, status, method) for _ in range(times)]

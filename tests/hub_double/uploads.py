@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import time
+from fnmatch import fnmatch
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
@@ -20,6 +21,8 @@ async def preupload(request: Request, kind: str, owner: str, name: str, revision
     asks = request.query_params.get("create_pr") == "1"
     repository = request.app.state.hub.repository(request, kind, owner, name, write=not asks)
     commit = repository.find(revision)
+    rules = commit.files.get(".gitignore")
+    ignored = rules.content.decode().split() if rules else []
     rows = []
     for file in (await request.json())["files"]:
         large = goes_to_lfs(file["path"], file["size"], base64.b64decode(file["sample"]))
@@ -29,7 +32,7 @@ async def preupload(request: Request, kind: str, owner: str, name: str, revision
                 "path": file["path"],
                 "uploadMode": "lfs" if large else "regular",
                 "oid": (there.sha256 or there.git_oid) if there else None,
-                "shouldIgnore": False,
+                "shouldIgnore": any(fnmatch(file["path"], pattern) for pattern in ignored),
             }
         )
     return {"files": rows, "commitOid": commit.sha}

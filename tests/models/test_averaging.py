@@ -62,6 +62,20 @@ def test_the_mean_keeps_the_class_shares_of_training_without_a_calibration(model
     assert load_config(tmp_path / "mean").calibration == Calibration(class_shares=(0.9, 0.1))
 
 
+def test_an_average_stays_if_its_litert_file_cannot_be_written(models, tmp_path, monkeypatch, capsys):
+    """The command ended with an error, and a repetition was refused because the folder was not empty any more."""
+    monkeypatch.setattr("fer.export.litert_file.write_litert_file", refuse)
+    assert main(["average", *map(str, models[1:]), "--output", str(tmp_path / "mean")]) == 0
+    assert load_config(tmp_path / "mean").training[KEY]["models"]
+    told = capsys.readouterr()
+    assert "no LiteRT here" in told.err
+    assert "fer calibrate" in told.out
+
+
+def refuse(folder):
+    raise UserError("no LiteRT here")
+
+
 def test_models_of_another_kind_and_of_other_starts_are_refused(models, tmp_path):
     first, second, third = models
     other = make_folder(tmp_path / "other")

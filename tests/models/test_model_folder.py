@@ -127,10 +127,19 @@ def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
         ({"labels": "happy"}, "`labels` must be a JSON list"),
         ({"options": {"depht": 3}}, "cannot be built"),
         ({"image_size": 17}, "multiple of 8"),
+        ({"image_size": 0}, "at least 16"),
+        ({"image_size": True}, "`image_size` and `enlarged` must be integers. Received: True"),
+        ({"image_size": 60_000}, "at most 512"),
+        ({"options": {"enlarged": "96"}}, "must be integers. Received: 16, '96'"),
+        ({"labels": [f"class {number}" for number in range(20_000)]}, "At most 50 classes .* Received: 20000"),
         ({"calibration": {"temperature": 0, "threshold": 0.5}}, "`temperature` must be a number from 0.1 to 10"),
         ({"calibration": {"temperature": float("nan"), "threshold": 0.5}}, "`temperature` must be a number"),
         ({"calibration": {"temperature": 1.0, "threshold": 1.1}}, "`threshold` must be a number from 0.0 to 1.0"),
         ({"calibration": {"temperature": "1", "threshold": True}}, "`temperature` must be a number"),
+        (
+            {"calibration": {"temperature": 1.0, "threshold": 0.5, "class_shares": [10**400, 1]}},
+            "`class_shares` must be above 0 and sum to 1",
+        ),
         ({"calibration": {"temperature": 1.0}}, "`calibration` must give temperature and threshold"),
         ({"weights": {"file": "../model.weights.h5", "size": 1, "sha256": "0"}}, "must give file model.weights.h5"),
     ],
@@ -158,6 +167,23 @@ def test_damaged_files_are_refused(folder):
         load_model(folder)
     with pytest.raises(ModelFolderError, match="config.json is missing"):
         load_model(folder / "nowhere")
+
+
+def test_damage_that_was_there_when_the_weights_were_recorded_is_refused_in_one_sentence(folder):
+    """h5py raises a RuntimeError for some of it."""
+    content, refused = (folder / WEIGHTS).read_bytes(), 0
+    for seed in range(8):
+        places = np.random.default_rng(seed).integers(0, len(content), 30)
+        damaged = np.frombuffer(content, np.uint8).copy()
+        damaged[places] ^= 255
+        (folder / WEIGHTS).write_bytes(damaged.tobytes())
+        digest = hashlib.sha256(damaged.tobytes()).hexdigest()
+        edit_config(folder, weights={"file": WEIGHTS, "size": len(content), "sha256": digest})
+        try:
+            load_model(folder)
+        except ModelFolderError as error:
+            refused += "not the weights of a se_resnet" in str(error)
+    assert refused
 
 
 def test_weights_of_another_network_are_refused(tmp_path):

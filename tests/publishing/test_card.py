@@ -291,6 +291,60 @@ def test_the_licence_is_that_of_the_training(folder, facts, named, sentence):
     assert sentence in " ".join(text.split())
 
 
+def made(*members, start=None, **facts):
+    """Return facts of a training, of an average of `members` or from the weights of `start`."""
+    training = {"command": "python train.py", "epochs": 2, "seconds": 60, **facts}
+    if start:
+        training["start"] = {**start, "model": {"name": "start", "sha256": "0"}}
+    if members:
+        training["mean_of"] = {
+            "models": [{"name": "one", "sha256": "0", "training": member} for member in members],
+            "command": "mean",
+        }
+    return training
+
+
+PICTURES = {"name": "staff-photos", "held_out": False, "train": {"happy": 1}, "validation": {"happy": 1}}
+DIFFERENT = "descend from trainings with different licences, apache-2.0 and cc-by-nc-4.0, and no licence"
+SHARED, KEPT = made(), made(data=PICTURES, license="cc-by-nc-4.0")
+
+
+@pytest.mark.parametrize(
+    ("training", "named", "sentence"),
+    [
+        (
+            KEPT | made(SHARED),
+            None,
+            DIFFERENT,
+        ),
+        (
+            SHARED | made(KEPT),
+            None,
+            DIFFERENT,
+        ),
+        (made(start=KEPT), None, DIFFERENT),
+        (
+            made(start=KEPT, license="cc-by-nc-4.0"),
+            "cc-by-nc-4.0",
+            "of the weights is cc-by-nc-4.0; the code",
+        ),
+        (made(start=made(data=PICTURES)), None, "The author states no licence for the weights; the code"),
+        (made(start=SHARED), "apache-2.0", "The licence is Apache-2.0 for code and weights; FER2013 is not"),
+    ],
+    ids=["average", "other order", "start", "start with a licence", "start without", "FER2013 alone"],
+)
+def test_licence_and_data_are_those_of_all_runs_whose_weights_a_model_has(folder, training, named, sentence):
+    """Only the last run, or the last member of an average, counted: the card relicensed the weights of others."""
+    for key, value in training.items():
+        change(folder / CONFIG, "training", key, value)
+    text = render_card(folder, "mine")
+    data = ModelCard(text).data
+    own = "staff-photos" in str(training)
+    assert (data.license, data.datasets) == (named, None if own else ["fer2013"])
+    assert sentence in " ".join(text.split())
+    assert ("staff-photos" in text) == own
+
+
 def test_the_card_states_of_prior_and_threshold_only_what_was_measured(folder):
     def render(**facts):
         document = json.loads((folder / METRICS).read_text())

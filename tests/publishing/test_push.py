@@ -11,6 +11,7 @@ from fer.cli.push import push_trained
 from fer.errors import UserError
 from fer.hub.client import REPOSITORY
 from fer.hub.errors import HubError
+from fer.models.config import WEIGHTS
 from fer.models.model_folder import BUNDLED, HISTORY
 from fer.publishing.access import check_tag
 from fer.publishing.push import push_model
@@ -36,6 +37,46 @@ def test_the_history_of_the_model_before_is_removed(hub, model):
     assert HISTORY in push_model(model, MODEL).added
     assert push_model("bundled", MODEL).removed == (HISTORY,)
     assert HISTORY not in hub.read(MODEL)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"README.md": "Mine.", "config.json": '{"model_type": "bert"}', "pytorch_model.bin": "weights"},
+        {"data.csv": "1,2"},
+    ],
+    ids=["another model", "data"],
+)
+def test_what_somebody_else_made_is_not_replaced(hub, files):
+    """The card and the configuration of another model were overwritten, and named only afterwards."""
+    repository = hub.write("models", MODEL, files)
+    with pytest.raises(HubError, match=r"nothing was pushed, since it holds something else .* such as (config|data)\."):
+        push_model(BUNDLED, MODEL)
+    assert len(repository.commits) == 1
+    assert push_model(BUNDLED, MODEL, create_pr=True).url.endswith("/discussions/1")
+
+
+def test_a_repository_with_a_readme_of_the_hub_is_filled(hub):
+    hub.write("models", MODEL, {".gitattributes": "", "README.md": "---\nlicense: mit\n---\n"})
+    assert WEIGHTS in push_model(BUNDLED, MODEL).added
+
+
+def test_a_commit_without_files_that_the_repository_ignores_is_an_error_and_gets_no_tag(hub):
+    """The weights were missing, and the push said that they were added."""
+    hub.write("models", MODEL, {".gitignore": "*.h5\n"})
+    with pytest.raises(HubError, match=r"was made without model\.weights\.h5, which its \.gitignore excludes"):
+        push_model(BUNDLED, MODEL, tag="v1.0")
+    assert "refs/tags/v1.0" not in hub.model(MODEL).refs
+
+
+def test_a_pull_request_is_not_tried_again_if_it_may_have_been_opened(hub, model, monkeypatch):
+    monkeypatch.setattr("fer.publishing.push.PAUSES", (0,))
+    push_model(BUNDLED, MODEL)
+    hub.fail("/commit/", 503)
+    with pytest.raises(HubError):
+        push_model(model, MODEL, create_pr=True)
+    hub.fail("/commit/", 412)
+    assert push_model(model, MODEL, create_pr=True).url.endswith("/discussions/1")
 
 
 @pytest.mark.usefixtures("hub")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import tempfile
 
@@ -18,6 +19,16 @@ from fer.publishing.redaction import clean_command, clean_training
 
 MODEL = "fer-bot/model"
 SMALL = {"stem": 8, "widths": (8,), "depth": 1}
+
+
+def test_names_of_folders_with_photos_are_not_published(hub, tmp_path):
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    metrics = json.loads((folder / METRICS).read_text())
+    for row in metrics["photos"]["sets"].values():
+        row["left_out"] = {"Anna Schmidt": 1}
+    (folder / METRICS).write_text(json.dumps(metrics))
+    push_model(folder, MODEL)
+    assert not [path for path, content in hub.read(MODEL).items() if b"Schmidt" in content]
 
 
 @pytest.mark.parametrize(

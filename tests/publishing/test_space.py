@@ -12,11 +12,14 @@ from hub_double.card_rules import complaints, metadata_of
 
 from fer.cli.commands import main
 from fer.errors import UserError
+from fer.hub.client import ModelSource
 from fer.hub.errors import HubError
-from fer.models.config import EXPORTS
-from fer.models.model_folder import BUNDLED
+from fer.models.config import EXPORTS, change_document, load_config
+from fer.models.model_folder import BUNDLED, CARD
 from fer.publishing import space
 from fer.publishing.space import deploy
+from fer.publishing.space_card import write_space_card
+from fer.web.static_space import deploy_static
 
 MODEL = "fer-bot/model"
 SPACE = "fer-bot/space"
@@ -286,6 +289,30 @@ def test_the_metadata_of_a_space_is_complete_and_valid(hub):
     assert 0 < len(metadata["short_description"]) <= 60
     assert (metadata["license"], metadata["pinned"]) == ("apache-2.0", False)
     assert "facial-expression-recognition" in metadata["tags"]
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_a_space_states_classes_data_and_licence_of_its_model(hub, tmp_path, static):
+    """Each said: seven probabilities, FER2013, and the licence of this project, under which it gave the weights too."""
+    folder = shutil.copytree(BUNDLED, tmp_path / "model")
+    config = load_config(folder)
+    change_document(folder, training=config.training | {"data": {"name": "mine"}, "license": "cc-by-nc-4.0"})
+    sha = hub.put(folder, MODEL)
+    write_space_card(tmp_path, ModelSource(MODEL, folder, sha), "static" if static else "gradio")
+    metadata = metadata_of((tmp_path / CARD).read_text())
+    assert metadata["license"] == ("cc-by-nc-4.0" if static else "apache-2.0")
+    assert metadata["tags"] == ["facial-expression-recognition", "keras"]
+    assert metadata["short_description"] == "Every face in a photo, with 7 probabilities"
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_a_space_that_somebody_else_made_is_not_replaced(hub, static):
+    """Its files were deleted."""
+    hub.put(BUNDLED, MODEL)
+    hub.write("spaces", SPACE, {"README.md": "---\ntags: [chat]\n---\n", "app.py": "", "data.csv": "1,2"})
+    with pytest.raises(HubError, match=r"nothing was deployed, since .* something else .* such as app\.py"):
+        (deploy_static if static else deploy)(SPACE, MODEL)
+    assert "data.csv" in find_space(hub).head.files
 
 
 def test_the_readme_of_the_project_has_no_metadata():

@@ -1,6 +1,7 @@
 import json
 import shlex
 import shutil
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -84,6 +85,27 @@ def test_a_damaged_litert_file_is_refused(small, damage):
         read_litert_file(small).open()
     record_again(small)
     with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
+        read_litert_file(small).open()
+
+
+@pytest.mark.parametrize("error", [AttributeError("no name"), struct.error("out of range"), IndexError()])
+def test_metadata_that_cannot_be_read_are_refused(small, monkeypatch, error):
+    def read(content):
+        raise error
+
+    monkeypatch.setattr("fer.recognition.litert_network.read_metadata", read)
+    with pytest.raises(ModelFolderError, match="must be an export of this project that is whole. .* Received: "):
+        read_litert_file(small).open()
+
+
+def test_a_litert_file_with_another_type_of_input_is_refused(small, monkeypatch):
+    class Other(LiteRTNetwork):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            self.input_type = "float64"
+
+    monkeypatch.setattr("fer.recognition.litert_network.LiteRTNetwork", Other)
+    with pytest.raises(ModelFolderError, match="`input type` must be that of config.json, uint8. Received: float64"):
         read_litert_file(small).open()
 
 

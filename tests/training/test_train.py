@@ -20,7 +20,7 @@ from fer.errors import UserError
 from fer.models.calibration import Calibration
 from fer.models.config import load_config, save_calibration
 from fer.models.model_folder import BUNDLED, METRICS, load_model, read_history, save_model
-from fer.publishing.card import list_commands
+from fer.publishing.lineage import list_commands
 from fer.recognition.classification import classify
 from fer.recognition.litert_network import read_litert_file
 from fer.training import callbacks

@@ -1,0 +1,62 @@
+"""Check that a push or a deployment replaces only what an earlier one wrote, not somebody's other work."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from huggingface_hub import HfApi, RepoFile, hf_hub_download, metadata_load
+from huggingface_hub.errors import RepositoryNotFoundError
+
+from fer.hub.errors import HubError
+from fer.models.config import CONFIG
+from fer.models.exports import find_origin
+from fer.models.model_folder import CARD
+from fer.publishing.space_card import TAG
+
+PLAIN = {".gitattributes", ".gitignore", CARD, "LICENSE"}
+"""Names of files that a repository may have before its first push."""
+
+
+def check_model_repository(repository: str, head: str, files: Collection[str]) -> None:
+    """Raise an error unless a repository is empty, or holds a model of this project.
+
+    Args:
+        repository: `OWNER/NAME`.
+        head: sha of the commit at the head of `main`.
+        files: paths of that commit's files.
+
+    Raises:
+        HubError: if it holds something else.
+    """
+    others = sorted(set(files) - PLAIN)
+    if not others:
+        return
+    if CONFIG in files and find_origin(Path(hf_hub_download(repository, CONFIG, revision=head)).parent):
+        return
+    raise HubError(
+        f"{repository}: nothing was pushed, since it holds something else than a model of this project, such as "
+        f"{others[0]}. Push to another name, open a pull request with --create-pr, or delete those files first."
+    )
+
+
+def check_space(repository: str) -> None:
+    """Raise an error unless a Space is new, empty, or one that was deployed by this project.
+
+    Raises:
+        HubError: if it holds something else.
+    """
+    try:
+        tree = HfApi().list_repo_tree(repository, repo_type="space", recursive=True)
+        files = {file.path for file in tree if isinstance(file, RepoFile)}
+    except RepositoryNotFoundError:
+        return
+    others = sorted(files - PLAIN)
+    if not others:
+        return
+    if CARD in files:
+        metadata = metadata_load(hf_hub_download(repository, CARD, repo_type="space")) or {}
+        if TAG in (metadata.get("tags") or ()):
+            return
+    raise HubError(
+        f"{repository}: nothing was deployed, since the Space holds something else than this app, such as {others[0]}. "
+        "Deploy to another name, or delete that Space first."
+    )
