@@ -22,6 +22,7 @@ from benchmarks.__main__ import describe_machine
 from benchmarks.tables import table
 from fer.cli.console import quiet_libraries
 from fer.documents import to_json
+from fer.outputs import check_outputs
 
 STEM, WIDTHS, DEPTH = 32, (32, 64, 96), 1
 """Options of `se_resnet`: an eighth of the bundled network's parameters and multiply-adds."""
@@ -68,6 +69,7 @@ def main():
     missing = [name for name in PLAIN if name not in options.train and not is_finished(folders[name])]
     if STUDENT in options.train and missing:
         parser.error(f"'{STUDENT}' needs them trained. Missing: {', '.join(missing)}")
+    check_outputs({"--output": options.output})
     quiet_libraries()
 
     from fer.data.faces import load_faces
@@ -76,10 +78,11 @@ def main():
     from fer.training.targets import soft_targets
 
     train, validation = load_faces(options.data, "train", limit=PICTURES), load_faces(options.data, "validation")
+    votes = load_votes(options.votes, train) if VOTES in options.train else None  # Fails before hours of training.
     recipe = replace(RECIPES["se_resnet"], epochs=options.epochs, seed=SEEDS[0])
     for name, change in CHANGES.items():
         if name in options.train:
-            targets = soft_targets(train, load_votes(options.votes, train)) if name == VOTES else None
+            targets = soft_targets(train, votes) if name == VOTES else None
             teachers = PLAIN if name == STUDENT else ()
             run_once(folders, train, validation, name, replace(recipe, **change), targets, teachers)
     finished = {name: read_run(folder) for name, folder in folders.items() if is_finished(folder)}

@@ -77,8 +77,6 @@ def read_results(runs, is_finished, document):
         is_finished: function that tells whether the run in a folder is finished.
         document: path of the document.
 
-    Raises:
-        UserError: if there are no results.
     """
     costs, earlier = _load(runs / COSTS), _load(_results_of(document))
     results = {}
@@ -87,8 +85,6 @@ def read_results(runs, is_finished, document):
             results[row.name] = _read(runs / row.name, row, costs.get(row.name, 0))
         elif row.name in earlier:
             results[row.name] = Result(row, **earlier[row.name])
-    if not results:
-        raise UserError(f"`--runs` must hold a finished run. Received: {runs}, which holds none")
     return results
 
 

@@ -54,7 +54,9 @@ def main(arguments=None):
         return 0
     if options.report:
         read_document(options.document)
-        write_report(options.document, read_results(options.runs, is_finished, options.document))
+        results = read_results(options.runs, is_finished, options.document)
+        check(results, "--runs", "a folder that holds a finished run", options.runs)
+        write_report(options.document, results)
         return 0
     return train_rows(rows, options)
 
@@ -149,7 +151,9 @@ def train_rows(rows, options):
             print(f"{title}: train.py ended with code {code}", flush=True)
             left_out.append(row.name)
             continue
-        write_report(options.document, read_results(options.runs, is_finished, options.document))
+        # A run of the other five expressions is no result.
+        if results := read_results(options.runs, is_finished, options.document):
+            write_report(options.document, results)
     if left_out:
         print(f"Not finished: {', '.join(left_out)}", flush=True)
     return 1 if left_out else 0

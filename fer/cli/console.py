@@ -98,8 +98,16 @@ def exit_on_user_error(program: str) -> Iterator[None]:
     except OSError as error:
         if error.filename is None and error.errno != errno.ENOSPC:
             raise
-        what = "the disk" if error.filename is None else os.fsdecode(error.filename)
-        print(f"{program}: {what}: {error.strerror}", file=sys.stderr)
+        if error.filename is None:
+            print(f"{program}: the disk: {os.strerror(error.errno)}", file=sys.stderr)
+            if (
+                "h5py" in sys.modules
+            ):  # HDF5 cannot close its file then, and ends the process by a signal.
+                from fer.training.supervisor import end_at_once
+
+                end_at_once(2)
+        else:
+            print(f"{program}: {os.fsdecode(error.filename)}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
     except (ModuleNotFoundError, ValueError) as error:
         name = (getattr(error, "name", None) or "").partition(".")[0]

@@ -1,6 +1,7 @@
 """Knowledge distillation: a student network learns from the answers of teacher networks (Hinton et al., 2015)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ probabilities count as well. It was not tuned."""
 
 
 def load_teachers(
-    names: Sequence[str], labels: tuple[str, ...], image_size: int
+    names: Sequence[str], labels: tuple[str, ...], image_size: int, enlarged: int | None = None
 ) -> tuple[list[keras.Model], list[dict[str, Any]]]:
     """Load the teacher networks.
 
@@ -26,28 +27,45 @@ def load_teachers(
         names: model folders, or `bundled`.
         labels: labels of the student, in order.
         image_size: side of the student's input in pixels.
+        enlarged: side in pixels to which the student enlarges its input, and to which its pictures are enlarged before
+            training; None if it does not. Its teachers must take pictures of this side, or enlarge theirs as it does.
 
     Returns:
-        The Keras networks, float32 and frozen, and one dict per network with the facts to record: its `name`, the
-        `sha256` of its weights, and `training` of its `fer.models.config.ModelConfig`.
+        The Keras networks, float32 and frozen, which take the pictures that the student is trained on, and one dict per
+        network with the facts to record: its `name`, the `sha256` of its weights, and `training` of its
+        `fer.models.config.ModelConfig`.
 
     Raises:
-        UserError: if a folder does not fit, or if labels or image size differ from the student's.
+        UserError: if a folder does not fit, or if labels or sizes differ from the student's.
     """
     teachers, facts = [], []
     for name in names:
         teacher, config = load_model(name)
-        if (config.labels, config.image_size) != (labels, image_size):
+        alike = enlarged and (config.image_size, config.options.get("enlarged")) == (image_size, enlarged)
+        if config.labels != labels or not (alike or config.image_size == (enlarged or image_size)):
+            wanted = (
+                f"{image_size} pixels, enlarged to {enlarged}, or in {enlarged}" if enlarged else f"{image_size} pixels"
+            )
             raise UserError(
-                f"`--teacher` must tell {', '.join(labels)} apart in {image_size} pixels. "
+                f"`--teacher` must tell {', '.join(labels)} apart in {wanted}. "
                 f"Received: {name} with {', '.join(config.labels)} in {config.image_size} pixels"
             )
+        if alike:
+            teacher = _without_enlargement(teacher, config)
         teacher.trainable = False
         teachers.append(teacher)
         facts.append(
             {"name": find_model(name).resolve().name, "sha256": config.weights.sha256, "training": config.training}
         )
     return teachers, facts
+
+
+def _without_enlargement(network, config):
+    """Return a network with the same weights that takes pictures that are enlarged already."""
+    enlarged = config.options["enlarged"]
+    inner = replace(config, image_size=enlarged, options={**config.options, "enlarged": None}).build()
+    inner.set_weights(network.get_weights())
+    return inner
 
 
 def build_student(network: keras.Model, teachers: Sequence[keras.Model], varied: Sequence[layers.Layer]) -> keras.Model:

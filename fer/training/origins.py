@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from fer.errors import UserError
+from fer.labels import fold
 from fer.models.backbones import load_base
 from fer.models.model_folder import load_model
 from fer.training.distillation import TEMPERATURE, WEIGHT, load_teachers
@@ -69,7 +70,7 @@ def load_origins(plan: Plan) -> Origins:
     options, config = plan.options, plan.config
     base, base_facts = load_base(options.network, options.weights) if options.weights else (None, None)
     start, columns, start_facts = _load_start(plan.start, config) if plan.start else ([], [], None)
-    teachers, teacher_facts = load_teachers(options.teacher, config.labels, plan.training_config.image_size)
+    teachers, teacher_facts = load_teachers(options.teacher, config.labels, config.image_size, options.enlarged)
     return Origins(start, columns, base or [], teachers, start_facts, base_facts, teacher_facts)
 
 
@@ -89,6 +90,6 @@ def _load_start(start, config):
     if earlier.network != config.network or [one.shape for one in weights[:-2]] != [one.shape for one in fresh[:-2]]:
         rule = f"`--start` must be a {config.network} with the options that are trained"
         raise UserError(f"{rule}. Received: {start}, a {earlier.network} with {earlier.options}")
-    places = {label: place for place, label in enumerate(earlier.labels)}
+    places = {fold(label): place for place, label in enumerate(earlier.labels)}
     origin = {"name": name, "sha256": earlier.weights.sha256}
-    return weights, [places.get(label) for label in config.labels], {**earlier.training, "model": origin}
+    return weights, [places.get(fold(label)) for label in config.labels], {**earlier.training, "model": origin}

@@ -28,19 +28,20 @@ def schedule_for(recipe: Recipe, pictures: int) -> Recipe:
     """Return a recipe with the schedule for fine-tuning on a small number of pictures.
 
     With fewer pictures there are more epochs: 23 for 50 pictures, 5 for 1,000, and 4 from 1,345 pictures on. The
-    learning rate is that of the last runs of the bundled network; below 500 pictures, where steps are noisier, it is
-    half of that.
+    learning rate is that of the last runs of the bundled network, or the recipe's if that is lower; below 500 pictures,
+    where steps are noisier, it is half of the former at most. A recipe with SGD keeps its learning rate and epochs.
 
     Args:
         recipe: recipe of the network.
         pictures: number of training pictures.
     """
+    small = replace(recipe, batch_size=16 if pictures < 500 else 32 if pictures < 2_500 else 96, mixup=0.0)
+    if recipe.optimizer == "sgd":
+        return small
     return replace(
-        recipe,
+        small,
         epochs=min(40, max(4, round(165 / math.sqrt(pictures)))),
-        batch_size=16 if pictures < 500 else 32 if pictures < 2_500 else 96,
-        learning_rate=5e-4 if pictures < 500 else 1e-3,
-        mixup=0.0,
+        learning_rate=min(recipe.learning_rate, 5e-4 if pictures < 500 else 1e-3),
     )
 
 

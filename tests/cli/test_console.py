@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -44,6 +45,16 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(capsys):
         raise ModuleNotFoundError("No module named 'sklearn.metrics'", name="sklearn.metrics")
     assert end.value.code == 2
     assert capsys.readouterr().err == 'fer evaluate: needs sklearn, not installed here: pip install ".[train]"\n'
+
+
+def test_a_full_disk_ends_a_training_in_one_line(monkeypatch, capsys):
+    """HDF5's own message has two lines, and its file, which cannot be closed, ended the process with a signal."""
+    monkeypatch.setitem(sys.modules, "h5py", object())
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as end, exit_on_user_error("python train.py"):
+        raise OSError(errno.ENOSPC, "Can't synchronously write data\n(file write failed)")
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "python train.py: the disk: No space left on device\n"
 
 
 @pytest.mark.parametrize("backend", ["", "theano"])

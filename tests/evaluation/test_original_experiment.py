@@ -66,7 +66,7 @@ def finish(runs, name, accuracy=0.9, pictures=None):
         "format_version": 1,
         "network": words[words.index("--network") + 1],
         "options": {},
-        "image_size": 64,
+        "image_size": 80,
         "labels": ["happy", "sad"],
         "weights": {"file": "model.weights.h5", "size": 1, "sha256": "0" * 64},
         "training": training,
@@ -152,6 +152,16 @@ def test_finished_rows_are_skipped_and_rows_that_cannot_be_trained_are_reported(
     assert "Not finished: efficientnet_lite0-head-100, resnet50-five, resnet50-head-100" in told
     with pytest.raises(UserError, match="--data PATH is needed to train"):
         main(["--runs", str(tmp_path / "runs"), "--only", "original_cnn-48"])
+
+
+def test_weights_for_the_curves_are_no_result_and_the_next_row_is_trained(fake, document, tmp_path, monkeypatch):
+    """Without results beside the document, the experiment ended after the first training of the other expressions."""
+    options = fake()
+    monkeypatch.setattr(original_experiment, "read_results", read_results)
+    document.with_suffix(".json").unlink(missing_ok=True)
+    assert main([*options, "--only", "resnet50-five"]) == 0
+    assert is_finished(tmp_path / "runs" / "resnet50-five")
+    assert not document.with_suffix(".json").exists()
 
 
 @pytest.mark.slow  # Starts an interpreter that imports what the experiment needs.
@@ -250,7 +260,7 @@ def test_results_of_other_machines_stay_and_no_results_are_an_error(document, tm
     assert main(["--report", "--document", str(document), "--runs", str(mine)]) == 0
     assert document.read_text() == before.replace("90.0% (88.5 to 91.5%) |  |", "95.0% (93.5 to 96.5%) |  |")
     document.with_suffix(".json").unlink()
-    with pytest.raises(UserError, match=f"`--runs` must hold a finished run. Received: {runs}/no"):
+    with pytest.raises(UserError, match=f"`--runs` must be a folder that holds a finished run. Received: {runs}/no"):
         main(["--report", "--document", str(document), "--runs", str(runs / "no")])
 
 

@@ -7,7 +7,7 @@ from fer.data.faces import load_faces
 from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import ModelConfig
-from fer.models.model_folder import save_model
+from fer.models.model_folder import load_model, save_model
 from fer.models.networks import build_network
 from fer.recognition.classification import classify
 from fer.training import callbacks, distillation, targets
@@ -160,6 +160,20 @@ def test_a_resumed_run_has_the_result_of_an_uninterrupted_one(faces, folders, tm
     assert without_seconds(history) == without_seconds(expected)
     for weights, same in zip(resumed.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(weights, same, atol=1e-6)
+
+
+def test_a_student_that_enlarges_its_pictures_has_teachers_that_do_so_too(tmp_path):
+    """The teachers were refused, although their labels and image size were those of the student."""
+    config = ModelConfig("se_resnet", CLASSES, 16, {**SMALL, "enlarged": 24})
+    network = config.build()
+    save_model(tmp_path, network, config)
+    (teacher,), _ = load_teachers([tmp_path], CLASSES, 16, enlarged=24)
+    assert teacher.input_shape == (None, 24, 24, 1)
+    flat = np.full((2, 16, 16, 1), 90.0)  # The same in both sizes.
+    expected = load_model(tmp_path)[0].predict_on_batch(flat)
+    np.testing.assert_allclose(teacher.predict_on_batch(np.full((2, 24, 24, 1), 90.0)), expected, atol=1e-5)
+    with pytest.raises(UserError, match="apart in 16 pixels, enlarged to 32, or in 32. Received: .* in 16 pixels"):
+        load_teachers([tmp_path], CLASSES, 16, enlarged=32)
 
 
 @pytest.mark.parametrize(("labels", "size"), [(CLASSES, 64), (EMOTIONS, 16), (CLASSES[:2], 16)])

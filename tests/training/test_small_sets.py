@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 
 import train
 from fer.labels import EMOTIONS
-from fer.models.config import ModelConfig, load_config
+from fer.models.config import CONFIG, ModelConfig, load_config
 from fer.models.model_folder import load_model, save_model
 from fer.publishing.card import render_card
 from fer.training.batch_norm import measure_statistics
@@ -65,6 +65,15 @@ def test_small_sets_are_fine_tuned_from_the_bundled_network_with_their_own_sched
     assert asked.recipe.batch_size == 16
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_start_does_not_raise_the_learning_rate_of_a_network(name):
+    """VGG16 without batch normalization got ten times its own; plain SGD got a tenth of what it needs."""
+    recipe, small = RECIPES[name], schedule_for(RECIPES[name], 1_000)
+    assert small.learning_rate <= recipe.learning_rate
+    if recipe.optimizer == "sgd":
+        assert (small.learning_rate, small.epochs) == (recipe.learning_rate, recipe.epochs)
+
+
 @pytest.mark.parametrize(
     ("options", "pictures"),
     [
@@ -110,6 +119,11 @@ def test_only_what_starts_from_the_bundled_network_is_advised_to(given):
 
 @pytest.mark.usefixtures("small_network")
 def test_the_new_head_keeps_the_weights_of_known_classes(seven_emotions):
+    config = json.loads((seven_emotions / CONFIG).read_text())
+    config["labels"][-1] = "Wink"
+    (seven_emotions / CONFIG).write_text(json.dumps(config))
+    mine = plan("--classes", "wink", "sad", "happy", "--image-size", "16", "--start", str(seven_emotions))
+    assert load_origins(mine).columns[-1] == len(EMOTIONS) - 1  # In other letters it was taken for a new class.
     made = plan("--classes", "yawn", "sad", "happy", "--image-size", "16", "--start", str(seven_emotions))
     origins = load_origins(made)
     assert made.config.labels == ("happy", "sad", "yawn")
