@@ -18,8 +18,8 @@ def walk_folder(
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Yield, for a folder and each folder below it: its path, why it cannot be read or "", and its files by name.
 
-    A link that leads nowhere counts as a file, so that it is reported as unreadable. Pipes and devices are left out. Of
-    several links to the same folder, the first one in the order of the listing is followed.
+    A link that leads nowhere counts as a file, so that it is reported as unreadable. Pipes, devices and links to them
+    are left out. Of several links to the same folder, the first one in the order of the listing is followed.
 
     Args:
         folder: path of the folder.
@@ -81,7 +81,8 @@ def _kind(entry):
     try:
         if entry.is_dir():
             return "folder"
-        return "file" if entry.is_file() or entry.is_symlink() else "else"
+        leads_nowhere = entry.is_symlink() and not os.path.exists(entry.path)
+        return "file" if entry.is_file() or leads_nowhere else "else"
     except OSError:  # A link to itself, or to where nothing may be read.
         return "file"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeAlias
 
@@ -116,6 +117,8 @@ def _clip_row(*values):
     return dict(zip(("seconds", "face", "box", "label", "probabilities", "confident"), values, strict=True))
 
 
+CONTROLS = re.compile("[\x00-\x1f\x7f]")
+"""Pattern of the characters that may end a row or hide the beginning of a formula."""
 NO_FACE = "No face found."
 """Message of a picture without a face."""
 LEFT_OUT = "Smaller faces that were left out: {count}."
@@ -161,8 +164,9 @@ def photos_csv(rows: Iterable[Row], labels: Sequence[str]) -> str:
 def start_photos_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Row]], None]:
     """Write the first line of the CSV of many pictures to an open file; return a function that writes rows below it.
 
-    There is one column per label, and one per side of the box. The rows are those of `photo_rows`. A text that a
-    spreadsheet would take for a formula gets an apostrophe in front.
+    There is one column per label, and one per side of the box. The rows are those of `photo_rows`. In names and
+    messages, control characters become spaces, so that no line end begins another row, and a text that a spreadsheet
+    would take for a formula gets an apostrophe in front.
     """
     writer = csv.writer(file, lineterminator="\n")
     _write_header(writer, PHOTO_COLUMNS, labels)
@@ -184,4 +188,5 @@ def _write_header(writer, columns, labels):
 
 
 def _plain(text):
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    text = CONTROLS.sub(" ", text)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@") else text

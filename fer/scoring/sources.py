@@ -212,6 +212,9 @@ def _read_file(name):
     for pause in (*RETRY_PAUSES, None):
         try:
             filesystem, path = locate(name)
+            is_local = isinstance(filesystem, LocalFileSystem)
+            if is_local and filesystem.get_file_info(path).type in (FileType.Directory, FileType.Unknown):
+                return UnopenedError(f"{name}: a folder, pipe or device, not a picture.")
             with filesystem.open_input_stream(path, compression=None) as stream:
                 content = _read_bytes(stream)
             break

@@ -35,6 +35,7 @@ def folder(tmp_path):
             (folder / "b" / f"{number}{name}").write_text("text")
     (folder / "b" / "loop").symlink_to(folder)
     os.mkfifo(folder / "never_written.png")
+    (folder / "b" / "link_to_pipe.png").symlink_to(folder / "never_written.png")
     return folder
 
 

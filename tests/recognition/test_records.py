@@ -5,6 +5,7 @@ import csv
 import io
 
 import numpy as np
+import pytest
 from test_architecture import MODULES
 
 from fer.data.faces import Faces
@@ -54,3 +55,21 @@ def test_a_csv_has_a_row_per_face_and_no_formulas():
     assert [table[1][side] for side in ("left", "top", "right", "bottom")] == ["0", "0", "9", "9"]
     assert table[1]["detection_score"] == "0.9"
     assert (table[2]["label"], table[2]["message"], table[2]["left"]) == ("", "b.png: broken.", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("a\r=1+1.png", "a =1+1.png"),
+        ("\t=1+1.png", "' =1+1.png"),
+        (" @a.png", "' @a.png"),
+        ("\x1b\n-a.png", "'  -a.png"),
+        ("a\x7fb.png", "a b.png"),
+        (" a.png", " a.png"),
+    ],
+)
+def test_a_control_character_in_a_name_begins_no_row_and_no_formula(name, cell):
+    content = records.photos_csv(records.photo_rows(name, [], f"{name}: broken."), ("happy",))
+    rows = list(csv.DictReader(io.StringIO(content, newline="")))
+    assert [(row["file"], row["message"]) for row in rows] == [(cell, f"{cell}: broken.")]
+    assert len(content.splitlines()) == 2

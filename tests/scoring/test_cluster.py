@@ -4,19 +4,21 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, draw_face, wait_for
+from conftest import ROOT, wait_for
 from PIL import Image
 
 from fer.cli.commands import main
 from fer.labels import EMOTIONS
 from fer.recognition.records import NO_FACE
 from fer.scoring import job as scoring
+from fer.scoring.scorer import Scorer
 from scoring.conftest import check_refusal, read_output
 
 pytestmark = pytest.mark.xdist_group("ray")
@@ -89,11 +91,18 @@ def test_a_folder_is_scored_and_then_only_new_and_replaced_pictures(cluster, ast
 @pytest.mark.slow(reason="starts a Ray cluster of two nodes")
 def test_each_picture_is_scored_once_even_if_a_worker_is_killed(cluster, faces, tmp_path, monkeypatch):
     monkeypatch.setattr(scoring, "SHARD_SIZE", (4, 4))
-    output, listed, waited_for = tmp_path / "scored", tmp_path / "list.txt", tmp_path / "pipe.png"
-    os.mkfifo(waited_for)  # A reader waits until somebody writes.
-    paths = [*sorted(faces(30).rglob("*.png")), waited_for]
+    output, listed, killed = tmp_path / "scored", tmp_path / "list.txt", []
+    paths = sorted(faces(31).rglob("*.png"))
     listed.write_text("\n".join(map(str, paths)))
-    killed = []
+    last, go_on = str(paths[-1]), tmp_path / "go on"
+
+    class WaitingScorer(Scorer):
+        def __call__(self, shard):
+            while last in shard["path"].to_pylist() and not go_on.exists():
+                time.sleep(0.1)
+            return super().__call__(shard)
+
+    monkeypatch.setattr(scoring, "Scorer", WaitingScorer)
 
     def kill():
         try:
@@ -102,10 +111,7 @@ def test_each_picture_is_scored_once_even_if_a_worker_is_killed(cluster, faces, 
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
         finally:
-            draw_face("happy", 30).save(tmp_path / "face.png")
-            os.link(waited_for, tmp_path / "pipe")
-            (tmp_path / "face.png").replace(waited_for)  # For the next worker.
-            os.close(os.open(tmp_path / "pipe", os.O_RDWR))  # This releases those who wait.
+            go_on.touch()  # For the next worker.
 
     killer = threading.Thread(target=kill)
     killer.start()

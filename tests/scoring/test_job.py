@@ -1,6 +1,7 @@
 import hashlib
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -24,17 +25,21 @@ def test_pictures_that_could_not_be_opened_are_read_again_and_have_one_row(score
     there, late, later = (tmp_path / "faces" / "0" / "0 a#b.png", tmp_path / "late.png", tmp_path / "3\u202fPM.png")
     faces(1)
     (tmp_path / "broken: cannot be read: no.png").write_text("no picture")
-    listed.write_text(f"{there}\n{late}\n{tmp_path}/broken: cannot be read: no.png\n{tmp_path / 'faces'}\n{later}")
-    assert score(listed, output)["unread"] == 4
+    os.mkfifo(tmp_path / "pipe.png")  # A reader would wait until somebody writes.
+    names = [there, late, tmp_path / "broken: cannot be read: no.png", tmp_path / "faces", tmp_path / "pipe.png", later]
+    listed.write_text("\n".join(map(str, names)))
+    assert score(listed, output)["unread"] == 5
     late.write_bytes(there.read_bytes())
     again = score(listed, output)
-    assert (again["pictures"], again["unread"], again["faces"]) == (3, 2, 1)
+    assert (again["pictures"], again["unread"], again["faces"]) == (4, 3, 1)
     listed.write_text(f"{there}\n{late}\n{later}")
     later.write_bytes(there.read_bytes())
     assert score(listed, output)["pictures"] == 1
     assert score(listed, output) is None
     rows = read_output(output)
-    assert len(rows) == len({row["path"] for row in rows}) == 5
+    assert len(rows) == len({row["path"] for row in rows}) == 6
+    errors = {Path(row["path"]).name: row["error"] for row in rows}
+    assert errors["pipe.png"] == f"{tmp_path / 'pipe.png'}: a folder, pipe or device, not a picture."
     assert {Path(row["path"]).name for row in rows if row["error"] is None} == {there.name, late.name, later.name}
     assert {Path(row["path"]).name: row["unopened"] for row in rows} == {
         there.name: False,
@@ -42,6 +47,7 @@ def test_pictures_that_could_not_be_opened_are_read_again_and_have_one_row(score
         later.name: False,
         "broken: cannot be read: no.png": False,
         "faces": True,
+        "pipe.png": True,
     }
 
 
