@@ -3,7 +3,7 @@
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
@@ -55,13 +55,27 @@ def locked_folder(folder: StrPath) -> Iterator[None]:
         os.close(descriptor)
 
 
-def remove_dead_folder(folder: StrPath, name: str, owner: str | None = None) -> bool:
+def is_locked(path: StrPath) -> bool:
+    """Return whether another process has locked a file.
+
+    Raises:
+        OSError: if there is no such file.
+    """
+    with open(path) as file:
+        try:
+            lock(file, wait=False)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def remove_dead_folder(folder: StrPath, name: str, is_owner: Callable[[str], bool] = lambda content: True) -> bool:
     """Remove a folder if the process that locked a file in it has ended, and return whether it was removed.
 
     Args:
         folder: path of the folder.
         name: name of the file, which the process keeps locked for as long as it lives.
-        owner: content that the file must have, such as the name of this host; None for any.
+        is_owner: function of the content of the file that returns whether the folder may be removed.
 
     Raises:
         OSError: if there is no such file, or if the folder cannot be removed.
@@ -71,7 +85,7 @@ def remove_dead_folder(folder: StrPath, name: str, owner: str | None = None) -> 
             ended = lock(file, wait=False)
         except BlockingIOError:
             return False
-        if not ended or owner not in (None, file.read()):
+        if not ended or not is_owner(file.read()):
             return False
         shutil.rmtree(folder)
     return True

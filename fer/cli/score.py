@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import closing
 
-from fer.cli.messages import count
+from fer.cli.messages import count, printed
 from fer.cli.options import add_already_cropped, add_model
 
 HELP = "read the faces in any number of pictures with Ray, into Parquet files"
@@ -33,7 +33,11 @@ def add_options(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    """Read the faces in any number of pictures; return the exit code, which is 2 if a picture was not read."""
+    """Read the faces in any number of pictures.
+
+    Returns:
+        The exit code: 2 if a picture was not read, or belongs to another run that may have ended.
+    """
     from tqdm import tqdm
 
     from fer.hub.client import resolve_model
@@ -43,6 +47,11 @@ def run(options: Namespace) -> int:
     plan = plan_scoring(options.input, options.output, source.folder, str(source), options.already_cropped)
     if plan.left_out:
         print(plan.left_out, file=sys.stderr)
+    if not plan.run.destination.folder:
+        print(
+            f"{options.output}: runs into object storage do not notice each other; start one at a time.",
+            file=sys.stderr,
+        )
     total = Tally(0, 0, 0, 0)
     # Delayed by a second, so that a run with nothing to do shows no bar.
     bar = tqdm(total=plan.answered + len(plan.pictures), initial=plan.answered, unit=" pictures", delay=1)
@@ -57,4 +66,9 @@ def run(options: Namespace) -> int:
         + (f"; {plan.again:,} read again" if plan.again else "")
         + (f"; {plan.claimed:,} belong to another run" if plan.claimed else "")
     )
-    return 2 if total.unread else 0
+    unsure = [claim for claim in plan.claims if not claim.runs]
+    for claim in unsure:
+        amount, belong = count(len(claim.names), "picture"), "belongs" if len(claim.names) == 1 else "belong"
+        whose = f"{belong} to {f'the run of {claim.host}' if claim.host else 'another run'} ({claim.folder})"
+        print(printed(f"{amount} {whose}; if it has ended, delete that folder."), file=sys.stderr)
+    return 2 if total.unread or unsure else 0

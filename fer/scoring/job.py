@@ -8,7 +8,11 @@ Pictures never pass through Ray's object store.
 
 Each run has a folder `.scoring-…` in the output. It holds unfinished files and the list of pictures that the run is
 going to answer; another run into the same output leaves these pictures out. The folder is removed at the end of the
-run. The folder of a killed run is removed by the next run on the same host that can take its lock.
+run. The folder of a killed run is removed by the next run on the same host that can take its lock; on another host,
+nobody can tell that it was killed, and its pictures stay left out until a person deletes it.
+
+Object storage has neither locks nor such folders. Runs into one output do not notice each other there, and would answer
+the same pictures: start one at a time.
 """
 
 import hashlib
@@ -29,7 +33,7 @@ from fer.scoring.cluster import open_ray
 from fer.scoring.filesystems import first_line, make_absolute
 from fer.scoring.scorer import Scorer, Tally
 from fer.scoring.sources import list_pictures
-from fer.scoring.storage import ScoringRun, claim_output, list_rows, needs_answer
+from fer.scoring.storage import Claim, ScoringRun, claim_output, list_rows, needs_answer
 
 SHARD_SIZE = (16, 512)
 """Smallest and largest number of pictures in a shard. 512 pictures are seconds of work, which is the most that is lost
@@ -53,7 +57,7 @@ class ScoringPlan:
     model_file: `fer.recognition.litert_network.LiteRTFile` of the model that answers.
     already_cropped: whether each picture is one face.
     left_out: sentence on the files of the source that are left out, counted by kind; "" if there are none.
-    claimed: number of pictures that another run is answering, or was answering when it was killed on another host.
+    claims: the `fer.scoring.storage.Claim` of each other run that was to answer some of the pictures, with their names.
     again: number of `pictures` that an earlier run could not open, or whose file has changed since it was answered.
     run: the open `ScoringRun`; `run_scoring` closes it.
     """
@@ -65,9 +69,14 @@ class ScoringPlan:
     model_file: LiteRTFile
     already_cropped: bool
     left_out: str
-    claimed: int
+    claims: list[Claim]
     again: int
     run: ScoringRun
+
+    @property
+    def claimed(self) -> int:
+        """Number of pictures that other runs are answering, or were answering when they were killed."""
+        return sum(len(claim.names) for claim in self.claims)
 
 
 def plan_scoring(
@@ -108,18 +117,22 @@ def plan_scoring(
     try:
         claim_output(run, settings, model)
         with run.planning():
-            claims = run.list_claimed()  # Before the answers: those of a run that ends meanwhile are in one of the two.
+            claims = run.list_claims()  # Before the answers: those of a run that ends meanwhile are in one of the two.
             rows = list_rows(output)
             missing = listed.filter(needs_answer(listed, rows))
-            own = missing.filter(pc.invert(pc.is_in(missing["path"], value_set=claims)))
+            own = missing
+            for claim in claims:
+                own = own.filter(pc.invert(pc.is_in(own["path"], value_set=claim.names)))
             run.claim(own["path"])
             again = own["path"].filter(pc.is_in(own["path"], value_set=rows["path"]))
             run.remove(again)
     except BaseException:
         run.close()
         raise
-    answered, claimed = len(listed) - len(missing), len(missing) - len(own)
-    return ScoringPlan(own, answered, parquet, output, model_file, already_cropped, left_out, claimed, len(again), run)
+    answered, wanted = len(listed) - len(missing), missing["path"].combine_chunks()
+    claims = [claim._replace(names=claim.names.filter(pc.is_in(claim.names, value_set=wanted))) for claim in claims]
+    claims = [claim for claim in claims if len(claim.names)]
+    return ScoringPlan(own, answered, parquet, output, model_file, already_cropped, left_out, claims, len(again), run)
 
 
 def run_scoring(plan: ScoringPlan, address: str | None) -> Iterator[Tally]:

@@ -2,7 +2,8 @@
 
 The file has these columns:
 
-path            path as it was found or listed; `FILE#ROW` for a row of Parquet, counted from 0
+path            absolute path, where a relative one of a list counts from the working directory, or URI; `FILE#ROW` for
+                a row of Parquet, counted from 0
 face            number of the face from 1, the largest first; null where there is no face, and then all columns
                 down to `confident` are null
 box             left, top, right, bottom in pixels

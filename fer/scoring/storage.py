@@ -1,9 +1,8 @@
-"""The output of scoring: its rows, and the folder that each run has in it."""
+"""The output of scoring: its rows, and the folder that each run has in it, unless the output is on object storage."""
 
 import io
 import json
 import os
-import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +16,11 @@ from pyarrow.fs import FileSelector, LocalFileSystem
 
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.file_lock import lock, remove_dead_folder
+from fer.file_lock import lock
 from fer.recognition.records import NO_FACE
 from fer.scoring.file_states import FILE_STATE, find_changed
 from fer.scoring.filesystems import FAILURES, explain_read_errors, first_line, locate
+from fer.scoring.run_locks import LOCK, describe_host, look_up_run, remove_dead_run
 
 OBJECT_STORES = ("s3", "gcs", "abfs")
 """Types of `pyarrow.fs` file systems in which a file appears only when it is complete, and cannot be renamed."""
@@ -28,8 +28,6 @@ DESCRIPTION = "_scoring.json"
 """Name of the file in the output that states which model answers, and how; readers of Parquet skip the underscore."""
 RUN_PREFIX = ".scoring-"
 """Beginning of the names of runs' folders in the output; readers of Parquet skip the dot."""
-LOCK = "lock"
-"""Name of the file in a run's folder that the run's process has locked; it holds the name of the host."""
 CLAIM = "claim"
 """Name of the Parquet file in a run's folder with the names of the pictures that the run is going to answer."""
 
@@ -72,6 +70,21 @@ class Destination(NamedTuple):
         filesystem.move(temporary, target)
 
 
+class Claim(NamedTuple):
+    """Pictures that another run is answering, or was answering when it was killed.
+
+    folder: the run's folder.
+    host: name of the run's host; "" if unknown.
+    runs: whether the run's process is known to exist.
+    names: names of the pictures.
+    """
+
+    folder: str
+    host: str
+    runs: bool
+    names: pa.Array
+
+
 class ScoringRun:
     """A run with its folder in the output, from its plan to its end.
 
@@ -94,7 +107,7 @@ class ScoringRun:
             if isinstance(filesystem, LocalFileSystem):
                 self._lock = open(f"{path}/{self.destination.folder}/{LOCK}", "x")  # noqa: SIM115 - open until the run ends
                 if lock(self._lock):  # Without a lock, other runs cannot find out that this one has died.
-                    self._lock.write(socket.gethostname())
+                    self._lock.write(describe_host())
                     self._lock.flush()
 
     @contextmanager
@@ -111,22 +124,26 @@ class ScoringRun:
             lock(file)
             yield
 
-    def list_claimed(self) -> pa.Array:
-        """Return the names of the pictures that other runs are answering; remove the folders of dead runs."""
+    def list_claims(self) -> list[Claim]:
+        """Return the claims of other runs; remove the folders of dead runs."""
         filesystem, path = locate(self.destination.output)
-        own = self.destination.folder
-        claims = [pa.array([], pa.large_string())]
+        own, claims = self.destination.folder, []
         with _explain_write_errors(self.destination.output):
             for file in filesystem.get_file_info(FileSelector(path)) if own else []:
                 if not file.base_name.startswith(RUN_PREFIX) or file.base_name == own or file.is_file:
                     continue
-                if isinstance(filesystem, LocalFileSystem) and _remove_dead(file.path):
-                    continue
+                host, runs = "", False
+                if isinstance(filesystem, LocalFileSystem):
+                    if remove_dead_run(file.path):
+                        continue
+                    host, runs = look_up_run(file.path)
                 if filesystem.get_file_info(f"{file.path}/{CLAIM}").is_file:
                     with suppress(FileNotFoundError):  # The other run ends at this moment.
                         table = pq.read_table(f"{file.path}/{CLAIM}", filesystem=filesystem)
-                        claims.append(table["path"].cast(pa.large_string()).combine_chunks())
-        return pa.concat_arrays(claims)
+                        names = table["path"].cast(pa.large_string()).combine_chunks()
+                        folder = f"{self.destination.output.rstrip('/')}/{file.base_name}"
+                        claims.append(Claim(folder, host, runs, names))
+        return claims
 
     def claim(self, names: pa.ChunkedArray) -> None:
         """Write the names of the pictures that this run is going to answer, for other runs."""
@@ -159,17 +176,6 @@ class ScoringRun:
                 filesystem.delete_dir(f"{path}/{self.destination.folder}")
         if self._lock:
             self._lock.close()
-
-
-def _remove_dead(folder):
-    """Remove the folder of a killed run, and return whether it was removed.
-
-    Only a run on this host is known to be dead: if it lived, its process would hold the lock.
-    """
-    try:
-        return remove_dead_folder(folder, LOCK, socket.gethostname())
-    except OSError:
-        return False
 
 
 def claim_output(run: ScoringRun, settings: dict[str, Any], model: str) -> None:

@@ -1,11 +1,14 @@
 import fcntl
 import json
+import socket
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from conftest import draw_face
 
+from fer.cli.commands import main
 from fer.scoring import job as scoring
+from fer.scoring import run_locks, storage
 from fer.scoring.storage import DESCRIPTION, ScoringRun
 from scoring.conftest import check_refusal
 
@@ -40,6 +43,53 @@ def test_files_of_a_killed_run_are_deleted_only_on_its_own_host(tmp_path, faces)
     assert (output / ".scoring-mine").exists()
     assert len(plan.pictures) == 1  # The claim of the second run says that it scores no pictures.
     plan.run.close()
+
+
+def test_a_run_that_may_have_been_killed_elsewhere_is_named_with_what_to_do(tmp_path, faces, capsys):
+    source, output = str(faces(2)), tmp_path / "scored"
+    elsewhere = scoring.plan_scoring(source, str(output))
+    folder = output / elsewhere.run.destination.folder
+    (folder / "lock").write_text("node7\nanother kernel")
+    assert main(["score", source, str(output)]) == 0  # The lock is held, so the run is alive.
+    told = capsys.readouterr()
+    assert told.out.endswith("; 2 belong to another run\n")
+    assert "delete" not in told.err
+    elsewhere.run._lock.close()
+    assert main(["score", source, str(output)]) == 2
+    rule = f"2 pictures belong to the run of node7 ({folder}); if it has ended, delete that folder.\n"
+    assert rule in capsys.readouterr().err
+    (folder / "lock").unlink()
+    assert main(["score", source, str(output)]) == 2
+    assert f"2 pictures belong to another run ({folder}); if" in capsys.readouterr().err
+
+
+def test_a_killed_run_in_another_container_on_this_machine_is_removed(tmp_path, faces, monkeypatch):
+    source, output = str(faces(1)), tmp_path / "scored"
+    monkeypatch.setattr(run_locks, "BOOT_ID", tmp_path / "boot_id")
+    (tmp_path / "boot_id").write_text("this kernel\n")
+    with monkeypatch.context() as container:
+        container.setattr(socket, "gethostname", lambda: "container")
+        killed = scoring.plan_scoring(source, str(output))
+    folder = output / killed.run.destination.folder
+    assert (folder / "lock").read_text() == "container\nthis kernel"
+    killed.run._lock.close()
+    (tmp_path / "boot_id").write_text("another kernel\n")
+    plan = scoring.plan_scoring(source, str(output))
+    assert (plan.claimed, folder.exists()) == (1, True)
+    plan.run.close()
+    (tmp_path / "boot_id").write_text("this kernel\n")
+    plan = scoring.plan_scoring(source, str(output))
+    assert (plan.claimed, folder.exists()) == (0, False)
+    plan.run.close()
+
+
+def test_on_object_storage_a_run_says_that_runs_do_not_notice_each_other(tmp_path, faces, monkeypatch, capsys):
+    source, output = str(faces(1)), tmp_path / "scored"
+    monkeypatch.setattr(storage, "OBJECT_STORES", ("local",))
+    monkeypatch.setattr(scoring, "run_scoring", lambda plan, address: (tally for tally in ()))
+    output.mkdir()
+    assert main(["score", source, str(output)]) == 0
+    assert f"{output}: runs into object storage do not notice each other; start one" in capsys.readouterr().err
 
 
 def test_output_files_appear_completely(tmp_path, faces):
