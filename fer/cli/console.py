@@ -100,9 +100,7 @@ def exit_on_user_error(program: str) -> Iterator[None]:
             raise
         if error.filename is None:
             print(f"{program}: the disk: {os.strerror(error.errno)}", file=sys.stderr)
-            if (
-                "h5py" in sys.modules
-            ):  # HDF5 cannot close its file then, and ends the process by a signal.
+            if "h5py" in sys.modules:  # HDF5 cannot close its file then, and ends the process by a signal.
                 from fer.training.supervisor import end_at_once
 
                 end_at_once(2)

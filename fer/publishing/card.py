@@ -70,7 +70,7 @@ def render_card(folder: StrPath, source: str, exports: Sequence[str] | None = No
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True)
     environment.filters |= {"wrap": _wrap, "item": _wrap_item}
     environment.filters |= {"percent": _format_percent, "interval": _format_interval, "minutes": _format_minutes}
-    environment.filters |= {"listed": _format_list}
+    environment.filters |= {"listed": _format_list, "count": "{:,}".format}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     try:
         data = _describe(source, config, metrics, own, measured)

@@ -238,7 +238,7 @@ def test_data_that_the_model_was_not_trained_on_are_named(folder):
     assert 'pictures of another data set, "raf": a held-out tenth of its training pictures (2 happy, 1 sad).' in card
     assert "FER2013, validation split" not in card
     assert "| without near-duplicates of training pictures of the same data set |" in card
-    assert "The model was evaluated on 3589 pictures of one data set and on the photos above. FER2013's" in card
+    assert "The model was evaluated on 3,589 pictures of one data set and on the photos above. FER2013's" in card
     result = data.eval_results[0]
     assert (result.dataset_name, result.dataset_split) == ("raf", "held-out tenth of train")
     assert data.model_name == "mine: facial expressions (se_resnet, trained on FER2013)"
