@@ -2,13 +2,18 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
+from conftest import texts
 from PIL import Image
 from playwright.sync_api import expect
 
+from fer.app.components.live_view import Followed, panel
 from fer.app.texts import TEXTS
+from fer.detection.tracking import TrackedFace
 from fer.images.loading import load_image
+from fer.labels import class_colors
 
 REFUSE = """() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NAME"));
@@ -115,6 +120,29 @@ def test_live_sends_no_request_after_loading(page):
     expect(message).to_contain_text("Stopped; the camera is off.")
     assert camera_state(page) == "ended"
     assert asked == []
+
+
+DRAW = """async ({ face, points, colors }) => {
+    const [{ Drawing }, { loadSettings, Texts }] = await Promise.all(
+        ["chart", "tools"].map((name) => import(`/device/page/${name}.js`)),
+    );
+    const settings = await loadSettings();
+    return new Drawing(settings, new Texts(settings.texts), colors).panel({ face, inSight: true, points }, 1);
+}"""
+"""Function that draws the chart of a face in the browser."""
+
+
+@pytest.mark.slow  # Opens a new page.
+def test_the_chart_of_many_classes_is_that_of_the_server(page):
+    probabilities = {f"class {index}": (12 - index) / 78 for index in range(12)}
+    face = TrackedFace(1, (0, 0, 90, 90), "class 0", probabilities, 0.9, True)
+    points = [(0.0, probabilities), (1.0, probabilities)]
+    told = {"face": asdict(face), "colors": class_colors(probabilities)}
+    told["points"] = [{"seconds": seconds, "probabilities": shares} for seconds, shares in points]
+    drawn = page.evaluate(DRAW, told)
+    assert texts(drawn) == texts(panel("en", Followed(face, True, points), 1.0))
+    assert "class 9 4%" in texts(drawn)
+    assert drawn.count('stroke-linejoin="round"') == 12
 
 
 @pytest.mark.slow  # Loads the networks into a new page.
