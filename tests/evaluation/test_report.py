@@ -75,7 +75,7 @@ def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astrona
     assert (measured["pictures"], measured["found"]) == (4, 3)
     assert measured["accuracy"] == measured["accuracy_without_scenes"] == pytest.approx(1 / 3)
     assert json.loads((folder / METRICS).read_text())["end_to_end"] == measured
-    assert "75.0% of the pasted faces were found" in " ".join(render_card(folder, "mine").split())
+    assert "3 of 4 pasted faces were found" in " ".join(render_card(folder, "mine").split())
 
 
 @pytest.fixture
