@@ -175,10 +175,11 @@ def _describe(source, config, metrics, own, measured):
     folder = find_model(source)
     model = folder.resolve().name if folder.is_dir() else last_part(source.partition("@")[0])
     trained, name = (facts["name"] if facts else "FER2013" for facts in (own, measured))
+    bases = list_bases(config.training)
     return ModelCardData(
         language="en",  # Of the labels.
         license=find_license(config.training),
-        base_model=list_bases(config.training) or None,
+        base_model=bases if len(bases) > 1 else next(iter(bases), None),
         datasets=None if list_data(config.training) else ["fer2013"],
         library_name="keras",
         pipeline_tag="image-classification",
