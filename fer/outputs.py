@@ -32,11 +32,14 @@ def check_outputs(outputs: dict[str, StrPath | None], inputs: Iterable[StrPath] 
         inputs: paths of the files and folders that are read. A folder stands for every file in it.
 
     Raises:
-        UserError: if an output is an input, another output, a folder or a link to itself, if its folder is missing or
-            not writable, or if it is a picture in a folder of inputs, of which it would be one the next time.
+        UserError: if an output is named `-`, is an input, another output, a folder or a link to itself, if its folder
+            is missing or not writable, or if it is a picture in a folder of inputs, of which it would be one the next
+            time.
     """
     named = {name: Path(path) for name, path in outputs.items() if path is not None and not is_special(Path(path))}
     for name, path in named.items():
+        if str(path) == "-":
+            raise UserError(f"{name} must be a file; that of standard output is /dev/stdout. Received: -")
         if path.is_dir():
             raise UserError(f"{name} must be a file. Received the folder {path}")
         target = real_path(path)

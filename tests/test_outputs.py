@@ -71,6 +71,7 @@ def test_wrong_output_paths_are_refused_before_the_work(clip, tmp_path, monkeypa
     for options, message in (
         (["--csv", new, "--annotated", new], "`--csv` and `--annotated` must be different files."),
         (["--csv", tmp_path], "`--csv` must be a file. Received the folder"),
+        (["--csv", "-"], "`--csv` must be a file; that of standard output is /dev/stdout. Received: -"),
         (["--csv", tmp_path / "none" / "a.csv"], "`--csv` must be in an existing folder."),
         (["--annotated", tmp_path / "a.webm"], "`--annotated` must end in .mp4."),
     ):
