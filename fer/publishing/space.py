@@ -71,7 +71,6 @@ def deploy(
     api = HfApi()
     with explained(repository, partial(_explain, hardware=hardware)):
         token = _reading_token(source) if needs_token(api, source) else None
-        check_space(repository)
         with tempfile.TemporaryDirectory() as folder:
             write_space(Path(folder), source, preload=token is None)
             api.create_repo(
@@ -102,10 +101,12 @@ def resolve_published(repository: str, model: str, private: bool | None) -> Mode
     """Return the source of the model that a Space is to serve. The arguments are those of `deploy`.
 
     Raises:
-        HubError: if the Space cannot be written to, or the Hub refuses the model.
+        HubError: if the Space cannot be written to or holds something else, or the Hub refuses the model.
         UserError: if the model is not on the Hub.
     """
     check_push(repository, kind="space", private=private)
+    with explained(repository):
+        check_space(repository)
     source = resolve_model(model)
     if source.revision is None:
         raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")

@@ -8,7 +8,6 @@ from huggingface_hub import HfApi, constants
 from fer.errors import UserError
 from fer.hub.errors import explained
 from fer.publishing.push import upload
-from fer.publishing.replaced import check_space
 from fer.publishing.space import needs_token, remove_settings, resolve_published, wait_until_up
 from fer.publishing.space_card import write_space_card
 from fer.web.site import write_site
@@ -43,7 +42,6 @@ def deploy_static(repository: str, model: str, private: bool | None = None, wait
                 f"{source.name}: is private or gated, and a static Space hands its model to every visitor, so the "
                 "Space must be private: --private"
             )
-        check_space(repository)
         with tempfile.TemporaryDirectory() as folder:
             write_site(folder, source.folder, str(source))
             write_space_card(Path(folder), source, "static")
