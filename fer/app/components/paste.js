@@ -5,7 +5,7 @@ document.addEventListener("paste", async (event) => {
     const file = [...event.clipboardData.files].find(({type}) => !type || type.startsWith("image/"));
     if (!file || !document.querySelector("#photo")?.checkVisibility()) return;
     latest = file;
-    // A value without an upload: the server then says that the upload is gone, and to try again.
+    // The server refuses a value without an upload, and the page then says to try again.
     const uploaded = await upload(file).catch(() => ({path: ""}));
     if (latest !== file) return;
     props.value = {name: file.name, ...uploaded};
