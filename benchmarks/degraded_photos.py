@@ -16,6 +16,7 @@ from PIL import Image, ImageFilter
 
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
+from fer.errors import ImageError
 from fer.evaluation.photos import measure_answers, to_answer
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
@@ -80,10 +81,15 @@ TILTS = (15, 30, 45)
 
 
 def crop_faces(finder, photos, angle=0):
-    """Return the crop of the largest face of each photo as a grey image; None if no face is found."""
+    """Return the crop of the largest face of each photo as a grey image; None if none is found or it is unreadable."""
     crops = []
     for path in photos.paths:
-        image = load_image(path)
+        try:
+            image = load_image(path)
+        except ImageError as error:
+            print(f"counts as wrong: {error}", file=sys.stderr)
+            crops.append(None)
+            continue
         if angle:
             image = image.rotate(angle, Image.Resampling.BICUBIC, expand=True)
         faces = finder.recognize(image, most=1)
@@ -107,7 +113,10 @@ def main():
     parser.add_argument("--models", nargs="+", default=["bundled"], metavar="MODEL", help="(default: bundled)")
     options = parser.parse_args()
     recognizers = [Recognizer.load(name) for name in options.models]
-    sets = list_photo_sets(options.photos)
+    labels = recognizers[0].labels
+    if any(recognizer.labels != labels for recognizer in recognizers):
+        parser.error("--models must have the same labels.")
+    sets = list_photo_sets(options.photos, labels)
     upright = [crop_faces(recognizers[0], photos) for photos in sets]
 
     def row(name, crops, change):

@@ -152,24 +152,33 @@ def render_rows(results):
             if not one.has_learnt:
                 text = f"{one.row.name}: {one.accuracy:.1%} is no better than one answer for all; left out."
                 print(text, file=sys.stderr)
-        if runs := [one for one in runs if one.has_learnt]:
-            lines.append(_render_row(runs))
+        if learnt := [one for one in runs if one.has_learnt]:
+            lines.append(_render_row(learnt, len(runs)))
     headers = ["network", "input", "parameters", "learning rate", "epoch kept", "minutes", "memory", "accuracy", ""]
     return table(headers, lines) if lines else ""
 
 
-def _render_row(runs):
-    """Return the cells of a network from its runs, the first of which has the recipe's own seed if that is finished."""
+def _render_row(runs, finished):
+    """Return the cells of a network.
+
+    Args:
+        runs: its runs that have learnt; the first has the recipe's own seed, if that one has.
+        finished: number of its runs, with those that have learnt nothing.
+    """
     first, training = runs[0], runs[0].training
     low, high = first.interval
     accuracy = f"{_percent(first.accuracy)} ({100 * low:.1f} to {_percent(high)})"
     values = [one.accuracy for one in runs]
     mean = statistics.mean(values)
     if len(runs) > 1:
-        accuracy = f"{100 * mean:.1f} ± {_percent(statistics.stdev(values))} ({len(runs)} seeds)"
+        accuracy = (
+            f"{_percent(mean)} (mean of {len(runs)} seeds, standard deviation {_percent(statistics.stdev(values))})"
+        )
+    if finished > len(runs):
+        accuracy += f"; {finished - len(runs)} of {finished} seeds learnt nothing"
     missed = mean <= GOAL
     if missed and not first.row.why:
-        text = f"{first.row.name}: {first.accuracy:.1%} is not above {GOAL:.0%}, and the plan has no reason."
+        text = f"{first.row.name}: {mean:.1%} is not above {GOAL:.0%}, and the plan has no reason."
         print(text, file=sys.stderr)
     note = first.row.why or f"not above {_percent(GOAL, 0)}; the reason was not found" if missed else ""
     return [

@@ -2,7 +2,7 @@
 
     python -m benchmarks.mirror_average --data fer2013.zip
 
-Prints accuracy and negative log-likelihood on validation, with and without the average.
+Prints accuracy and negative log-likelihood of the calibrated probabilities on validation, with and without the average.
 """
 
 import argparse
@@ -21,8 +21,8 @@ def main():
     network, config = load_model(options.model)
     faces = load_faces(options.data, "validation", classes=config.labels, image_size=config.image_size)
     images = faces.images[..., 0]
-    once = classify(network, images)
-    twice = (once + classify(network, images[:, :, ::-1])) / 2
+    once, mirrored = (config.calibration.apply(classify(network, each)) for each in (images, images[:, :, ::-1]))
+    twice = (once + mirrored) / 2
     for name, probabilities in (("one pass", once), ("mean with the mirror image", twice)):
         metrics = evaluate(probabilities, faces.labels, faces.classes)
         print(f"{name:28}accuracy {metrics['accuracy']:.2%}   negative log-likelihood {metrics['nll']:.3f}")

@@ -2,9 +2,9 @@
 
     python -m benchmarks.no_faces --photos PHOTOS --pictures PICTURES
 
-PHOTOS is a folder of photos with one face each. PICTURES is a folder of pictures without a human face, such as
-`skimage/data` in scikit-image's wheel. Drawn patterns are added to these. Random crops of all of them are enlarged,
-so that small structures get the size of a face. Prints tables.
+PHOTOS is a folder of photos as `fer evaluate --photos` takes it, with one face each. PICTURES is a folder of pictures
+without a human face, such as `skimage/data` in scikit-image's wheel. Drawn patterns are added to these. Random crops of
+all of them are enlarged, so that small structures get the size of a face. Prints tables.
 """
 
 import argparse
@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from benchmarks.tables import table
+from fer.data.photos import list_photo_sets
 from fer.errors import ImageError
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
@@ -109,11 +110,16 @@ def collect(recognizer, pictures):
     return rows
 
 
-def photos(folder):
-    """Yield a pair for each photo: the names of its set and of its expression, from its folders, and the photo."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            yield path.parts[-3:-1], load_image(path)
+def photos(sets):
+    """Yield a pair for each photo that can be read: the name of its set and its expression, and the photo."""
+    for each in sets:
+        for path, label in zip(each.paths, each.labels, strict=True):
+            try:
+                image = load_image(path)
+            except ImageError as error:
+                print(f"left out: {error}", file=sys.stderr)
+                continue
+            yield (each.name, label), image
 
 
 def count(rows, keep):
@@ -159,12 +165,13 @@ def main():
     parser.add_argument("--cuts", type=int, default=25, help="cuts of each picture (default: %(default)s)")
     options = parser.parse_args()
     recognizer = Recognizer.load("bundled")
+    sets = list_photo_sets(options.photos, recognizer.labels) if options.photos else []
     random = np.random.default_rng(SEED)
     headers = ["detection score at least", *(f"{threshold:g}" for threshold in THRESHOLDS)]
     rows = collect(recognizer, without_faces(options.pictures, options.drawn, options.cuts, random))
     print(table(headers, table_without(rows)), flush=True)
-    if options.photos:
-        print("\n" + table(headers, table_with(collect(recognizer, photos(options.photos)))))
+    if sets:
+        print("\n" + table(headers, table_with(collect(recognizer, photos(sets)))))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from PIL import ImageDraw
 from benchmarks.tables import share, table
 from fer.data.photos import list_photo_sets
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE, allows_confident_answer
+from fer.errors import ImageError
 from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
 
@@ -78,7 +79,12 @@ def collect(recognizer, photos, count, random):
     """
     rows = {way: [] for way in WAYS}
     for index in sorted(random.permutation(len(photos.paths))[:count]):
-        image, label = load_image(photos.paths[index]), photos.labels[index]
+        label = photos.labels[index]
+        try:
+            image = load_image(photos.paths[index])
+        except ImageError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
         detected = recognizer.detector.detect(image)
         for way, draw in WAYS.items() if detected else ():
             face = pick(recognizer.recognize(cover(image, detected[0], draw)), detected[0].box)

@@ -31,7 +31,8 @@ def add_options(parser: ArgumentParser) -> None:
         "--target",
         type=number_between(0, 1),
         metavar="X",
-        help="selective accuracy to reach, that of answers without `not sure`, from 0 to 1 (default: 0.85)",
+        help="selective accuracy to reach, that of answers without `not sure`, from 0 to 1 (default: the model's own, "
+        "at first 0.85)",
     )
     parser.add_argument(
         "--end-to-end",
@@ -77,7 +78,6 @@ def run(options: Namespace) -> int:
     from fer.data.duplicates import check_copies
     from fer.data.faces import list_left_out, load_faces
     from fer.data.facts import find_layout
-    from fer.evaluation.confidence import TARGET
     from fer.evaluation.report import Request, describe_lost, save_report
     from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
@@ -103,7 +103,7 @@ def run(options: Namespace) -> int:
         photos=options.photos,
         groups=groups or None,
         end_to_end=options.end_to_end,
-        target=TARGET if options.target is None else options.target,
+        target=options.target,
         prior=options.prior,
     )
 

@@ -1,6 +1,7 @@
 """Folders into which a command writes a picture for each that it reads, in the same subfolders."""
 
 import os
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,11 +61,19 @@ class PictureFolder:
         stem, suffix = (name[:-length], name[-length:]) if has_suffix else (name, self._suffix)
         stem = _shorten(stem)
         number, path = 1, folder / f"{stem}{suffix}"
-        while hash(path) in self._taken:  # Hashes instead of paths, which would take much memory for many pictures.
+        while _key(path) in self._taken:
             number += 1
             path = folder / f"{stem}-{number}{suffix}"
-        self._taken.add(hash(path))
+        self._taken.add(_key(path))
         return path
+
+
+def _key(path):
+    """Return what two paths share that are the same file where letter case or Unicode form does not count, as on macOS.
+
+    It is a hash, because the paths of many pictures would take much memory.
+    """
+    return hash(unicodedata.normalize("NFC", str(path)).casefold())
 
 
 def _shorten(stem):

@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
     source = resolve_model(options.model)
     plan = plan_scoring(options.input, options.output, source.folder, str(source), options.already_cropped)
     if plan.left_out:
-        print(plan.left_out, file=sys.stderr)
+        print(printed(plan.left_out), file=sys.stderr)
     if not plan.run.destination.folder:
         print(
             f"{options.output}: runs into object storage do not notice each other; start one at a time.",

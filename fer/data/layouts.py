@@ -19,6 +19,7 @@ from pathlib import PurePosixPath
 
 from fer.data.fer2013 import find_split
 from fer.data.items import EXPECTED, DataError, Item, check_columns
+from fer.images.formats import is_hidden
 from fer.labels import CSV_EMOTIONS
 
 SPLIT_NAMES = {
@@ -112,9 +113,9 @@ def _decode(name, layout):
 
 
 def is_label_file(name: str, layout: str | None) -> bool:
-    """Return whether a file holds labels in a layout."""
-    pattern = LABEL_FILES.get(layout)
-    return bool(pattern and pattern.fullmatch(PurePosixPath(name).name))
+    """Return whether a file holds labels in a layout; a hidden one (`fer.images.formats.is_hidden`) does not."""
+    pattern, path = LABEL_FILES.get(layout), PurePosixPath(name)
+    return bool(pattern and pattern.fullmatch(path.name)) and not is_hidden(path)
 
 
 def list_labelled_items(
@@ -196,8 +197,9 @@ def _read_affectnet(file, content, where):
 
         split, number = _find_set(PurePosixPath(file)) or "train", PurePosixPath(file).name.removesuffix("_exp.npy")
         try:
-            code = np.load(io.BytesIO(content), allow_pickle=False).item()
-        except (ValueError, EOFError, OSError) as error:
+            # `np.load` opens zips too, which hold several arrays.
+            code = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False).item()
+        except (ValueError, EOFError, OSError, MemoryError) as error:
             raise DataError(f"{where}: not an array of NumPy that can be read ({error}).") from None
         yield f"{split}/{number}", code, split
         return

@@ -13,6 +13,7 @@ import numpy as np
 from fer.documents import read_text, split_marked
 from fer.errors import UserError
 from fer.evaluation.plots import save_validation_curves
+from fer.evaluation.summary import CUT_AGAIN
 from fer.models.config import WEIGHTS, ModelConfig, load_config
 from fer.models.model_folder import find_model, load_metrics, load_model, possible_files, read_history
 from fer.outputs import check_outputs, write_text
@@ -111,20 +112,21 @@ def render_table(contestants: Sequence[Contestant], seconds: np.ndarray) -> str:
 
 
 def describe_pictures(contestants: Sequence[Contestant]) -> str:
-    """Return a sentence on what each model was measured on, if it was not the same pictures; "" if it was.
+    """Return sentences on models that were measured on different pictures, or may have seen them; "" if none were.
 
     The digest of pictures depends on the size to which they were scaled, so only digests of one size are compared;
     between sizes the classes, their numbers of pictures and the name of the data set are.
     """
+    warning = " ".join(f"{one.name}: {CUT_AGAIN}" for one in contestants if one.metrics.get("cut_again"))
     digests = {(one.config.image_size, one.metrics.get("data_sha256")) for one in contestants}
     counts = {tuple((name, row["support"]) for name, row in one.metrics["per_class"].items()) for one in contestants}
     names = {(one.metrics.get("data") or {}).get("name") for one in contestants}
     sizes = {size for size, _ in digests}
     if len(digests) == len(sizes) and len(counts) == 1 and (len(sizes) == 1 or len(names) == 1):
-        return ""
+        return warning
     sets = [(one.name, one.metrics["n"], one.metrics.get("data") or {"name": "FER2013"}) for one in contestants]
     measured = "; ".join(f"{name} on {count} of {data['name']}" for name, count, data in sets)
-    return f"The accuracies were not measured on the same pictures: {measured}."
+    return f"The accuracies were not measured on the same pictures: {measured}. {warning}".rstrip()
 
 
 def save_comparison(folders: Sequence[StrPath], output: StrPath, show: Callable[[str], None]) -> None:

@@ -50,11 +50,11 @@ Answer: TypeAlias = PhotoAnswer | ImageError | None
 def read_photo_set(recognizer: "Recognizer", photos: PhotoSet) -> Iterator[Answer]:
     """Yield the `Answer` to each photo."""
     for start in range(0, len(photos.paths), BATCH_SIZE):
-        images = [_open(path) for path in photos.paths[start : start + BATCH_SIZE]]
-        answers = iter(recognizer.recognize_batch([image for image in images if not isinstance(image, ImageError)]))
-        for image in images:
-            if isinstance(image, ImageError):
-                yield image
+        paths, errors = photos.paths[start : start + BATCH_SIZE], {}
+        answers = iter(recognizer.recognize_batch(_open_each(paths, errors)))
+        for path in paths:
+            if path in errors:
+                yield errors[path]
             else:
                 faces = next(answers)
                 yield to_answer(faces[0]) if faces else None
@@ -223,12 +223,13 @@ def to_answer(face: "Face") -> PhotoAnswer:
     return PhotoAnswer(np.array(list(face.probabilities.values())), face.detection_score)
 
 
-def _open(path):
-    """Return a photo, or the error that says why it cannot be read."""
-    try:
-        return load_image(path)
-    except ImageError as error:
-        return error
+def _open_each(paths, errors):
+    """Yield one photo after the other; put the error of one that cannot be read into `errors`, by its path, instead."""
+    for path in paths:
+        try:
+            yield load_image(path)
+        except ImageError as error:
+            errors[path] = error
 
 
 def _accuracy(correct, true):

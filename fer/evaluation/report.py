@@ -21,6 +21,7 @@ from fer.evaluation.confidence import (
     choose_temperature,
     choose_threshold,
     count_shares,
+    cross_validate_threshold,
     risk_coverage,
 )
 from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in_scenes
@@ -40,8 +41,8 @@ COVERAGES = np.linspace(0.05, 1, 20)
 """Coverages at which `metrics.json` holds a point of the risk-coverage curve."""
 HAPPY_OR_SAD = ("happy", "sad")
 """Classes of the experiment with which this project began."""
-MEASURED_ON_REQUEST = {"photos": "--photos", "agreement": "--votes", "end_to_end": "--end-to-end"}
-"""Options of `fer calibrate` for what a training does not measure, by their keys in `metrics.json`."""
+MEASURED_ON_REQUEST = ("--photos", "--groups", "--votes", "--end-to-end")
+"""Options of `fer calibrate` for what a training does not measure."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Request:
     photos: folder of `fer.data.photos.list_photo_sets`, to choose the prior and to evaluate end to end; or None.
     groups: pattern of `fer.evaluation.fairness.compile_pattern` for the photos; None for no groups.
     end_to_end: whether to measure the end-to-end accuracy in scenes (`fer.data.scenes`); this takes minutes.
-    target: selective accuracy that the threshold should reach, 0-1.
+    target: selective accuracy that the threshold should reach, 0-1; None for that of the last report, at first
+        `TARGET`.
     prior: exponent of the class shares; None to choose it.
     """
 
@@ -60,13 +62,13 @@ class Request:
     photos: StrPath | None = None
     groups: re.Pattern | None = None
     end_to_end: bool = False
-    target: float = TARGET
+    target: float | None = None
     prior: float | None = None
 
     def list_measured(self) -> list[str]:
         """Return the options of `MEASURED_ON_REQUEST` that it has."""
-        values = {"photos": self.photos, "agreement": self.votes, "end_to_end": self.end_to_end}
-        return [name for key, name in MEASURED_ON_REQUEST.items() if values[key]]
+        values = (self.photos, self.groups, self.votes, self.end_to_end)
+        return [name for name, value in zip(MEASURED_ON_REQUEST, values, strict=True) if value]
 
 
 TRAINING = Request()
@@ -123,6 +125,7 @@ def save_report(
         UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), name_of(model)
+    target = _find_target(_load_earlier(folder)) if request.target is None else request.target
     counted = load_comparable_votes(request.votes, validation) if request.votes else None
     network, config = load_model(folder)
     sets = list_photo_sets(request.photos, config.labels) if request.photos else []
@@ -139,7 +142,7 @@ def save_report(
     adjusted = Calibration(prior_exponent=exponent, class_shares=shares).apply(raw)
     temperature, fit = choose_temperature(adjusted, labels, config.labels)
     scaled = Calibration(temperature).apply(adjusted)
-    calibration = Calibration(temperature, choose_threshold(scaled, labels, request.target), exponent, shares)
+    calibration = Calibration(temperature, choose_threshold(scaled, labels, target), exponent, shares)
     config = replace(config, calibration=calibration)
 
     curve = risk_coverage(scaled, labels)
@@ -149,8 +152,9 @@ def save_report(
     metrics["cut_again"] = is_cut_again(config, validation, metrics["data_sha256"])
     metrics["prior"] = {"exponent": exponent, "tried": tried}
     metrics["calibration"] = {
-        "target": request.target,
+        "target": target,
         **fit,
+        "confident_held_out": cross_validate_threshold(scaled, labels, target),
         "reliability": reliability(scaled, labels),
         "risk_coverage": _sample_curve(curve),
     }
@@ -172,7 +176,7 @@ def discard_metrics(folder: StrPath) -> str:
     """Remove the metrics of earlier weights, and say in a sentence what a training does not measure again."""
     metrics = load_metrics(folder, "a card")
     (Path(folder) / METRICS).unlink()
-    target = metrics.get("calibration", {}).get("target", TARGET)
+    target = _find_target(metrics)
     gone = [f"--target {target:g}"] * (target != TARGET) + _list_requested(metrics)
     lost = f"; what `fer calibrate` did with {', '.join(gone)} is gone" if gone else ""
     return f"The weights are others than before, so they are calibrated and measured again{lost}."
@@ -185,16 +189,28 @@ def describe_lost(folder: StrPath, request: Request) -> str:
         folder: path of the model folder.
         request: what this one measures.
     """
-    if not (Path(folder) / METRICS).exists():
-        return ""
     measured = request.list_measured()
-    lost = [name for name in _list_requested(load_metrics(folder, "a card")) if name not in measured]
+    lost = [name for name in _list_requested(_load_earlier(folder)) if name not in measured]
     return f"What was measured before with {', '.join(lost)} is not measured again, and goes." if lost else ""
+
+
+def _load_earlier(folder):
+    """Return the metrics of a model folder; {} if it was not measured yet."""
+    return load_metrics(folder, "a card") if (Path(folder) / METRICS).exists() else {}
+
+
+def _find_target(metrics):
+    """Return the selective accuracy that was asked of the threshold in metrics; `TARGET` if they name none, 0-1."""
+    calibration = metrics.get("calibration")
+    target = calibration.get("target") if isinstance(calibration, dict) else None
+    return target if isinstance(target, (int, float)) and 0 <= target <= 1 else TARGET
 
 
 def _list_requested(metrics):
     """Return the options of `MEASURED_ON_REQUEST` with which metrics were measured."""
-    return [name for key, name in MEASURED_ON_REQUEST.items() if metrics.get(key)]
+    photos = metrics.get("photos") or {}
+    values = (photos, "fairness" in photos, metrics.get("agreement"), metrics.get("end_to_end"))
+    return [name for name, value in zip(MEASURED_ON_REQUEST, values, strict=True) if value]
 
 
 def _sample_curve(curve):

@@ -57,8 +57,8 @@ def format_photos(metrics: dict[str, Any]) -> str:
     shares = together["coverage"], together["accuracy"], metrics["all"]["ece"]
     lines.append(line("all", metrics["all"]["n"], "", "", "", *map(_share, shares)))
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
-    lines += [format_fairness(metrics["fairness"])] if "fairness" in metrics else []
-    return "\n".join(lines)
+    lines += format_fairness(metrics["fairness"]) if "fairness" in metrics else []
+    return "\n".join(map(one_line, lines))  # Names of folders and groups may hold line breaks.
 
 
 def _format_accuracy(metrics):
@@ -89,7 +89,9 @@ def _format_confidence(metrics):
         tried = ", ".join(f"{row['exponent']:g}" for row in prior["tried"])
         lines.insert(0, f"prior exponent              {prior['exponent']:7.2f}" + (f"  (of {tried})" if tried else ""))
     if confident["accuracy"] is not None:
-        lines.append(f"selective accuracy          {confident['accuracy']:7.2%}  (of the confident answers)")
+        others = metrics.get("calibration", {}).get("confident_held_out", {}).get("accuracy")
+        held_out = "" if others is None else f"; {others:.2%} in 5-fold cross-validation"
+        lines.append(f"selective accuracy          {confident['accuracy']:7.2%}  (of the confident answers{held_out})")
     return lines
 
 
@@ -139,15 +141,15 @@ def _percent(row):
     return f"{accuracy:>7}  ({row['n']} pictures)"
 
 
-def format_fairness(fairness: dict[str, Any]) -> str:
-    """Return the result of `fer.evaluation.fairness.measure_fairness` as a table for the terminal."""
+def format_fairness(fairness: dict[str, Any]) -> list[str]:
+    """Return the result of `fer.evaluation.fairness.measure_fairness` as the lines of a table for the terminal."""
     none = "" if fairness else ": no face was found"
     lines = [f"neutral faces read as a harmful expression, by group{none}"]
     for name, row in fairness.items():
         shares = (f"{key} {value['share']:.1%}" for key, value in row.items() if key != "n")
         low, high = row["any"]["interval"]
         lines.append(f"{name:10} {row['n']:5}  {', '.join(shares)} ({low:.1%}-{high:.1%})")
-    return "\n".join(lines)
+    return lines
 
 
 def _share(value):

@@ -44,6 +44,11 @@ def find_formats(head: bytes) -> tuple[str, ...]:
     return next((formats for signature, formats in _SIGNATURES if signature.match(head)), ())
 
 
+def is_hidden(path: PurePath) -> bool:
+    """Return whether a file is hidden, or one of the files in `__MACOSX` that macOS adds to zips."""
+    return path.name.startswith(".") or "__MACOSX" in path.parts
+
+
 def pick_pictures(
     files: Sequence[File],
     read_head: Callable[[File], bytes],
@@ -66,7 +71,7 @@ def pick_pictures(
         The pictures, in their order, and the number of other files by kind (their suffix), for `describe_left_out`.
     """
     files = [(file, path_of(file)) for file in files]
-    files = [(file, path) for file, path in files if not path.name.startswith(".") and "__MACOSX" not in path.parts]
+    files = [(file, path) for file, path in files if not is_hidden(path)]
     meant = [path.name.lower().endswith(SUFFIXES) for _, path in files]
     heads = iter(map(read_head, [file for (file, _), is_meant in zip(files, meant, strict=True) if not is_meant]))
     pictures, left_out = [], Counter()

@@ -246,8 +246,15 @@ def set_note(image: Image.Image, note: str) -> Image.Image:
 
 
 def load_grey(source: StrPath | BinaryIO, size: int, name: str | None = None) -> np.ndarray:
-    """Decode a picture to a grey square: uint8 array `(size, size)`, values 0-255."""
-    return grey_square(load_image(source, name), size)
+    """Decode a picture of a data set to a grey square: uint8 array `(size, size)`, values 0-255.
+
+    Raises:
+        UserError: if the picture cannot be read, or only in part (`note_of`).
+    """
+    image = load_image(source, name)
+    if note := note_of(image):
+        raise ImageError(f"{name or source}: a picture of a data set must be whole. {note}")
+    return grey_square(image, size)
 
 
 def grey_square(image: Image.Image, size: int) -> np.ndarray:

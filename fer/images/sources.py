@@ -93,9 +93,9 @@ def count_pictures(sources: Iterable[str]) -> int:
     """Return the number of pictures that `find_pictures` will yield; a pipe or web address counts as one, unread."""
     total = 0
     for source in sources:
-        path = Path(source)
         try:
-            if is_address(source) or not (path.is_dir() or path.is_file()):
+            # Not methods of `Path`, which raise errors for a name that is too long or must not be looked up.
+            if is_address(source) or not (os.path.isdir(source) or os.path.isfile(source)):
                 total += 1
             else:
                 total += sum(1 for _ in _find(source, lambda source, message: None, unpack=False))

@@ -12,6 +12,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 from fer.data.facts import is_same_data
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.errors import UserError
+from fer.evaluation.summary import CUT_AGAIN
 from fer.models.calibration import MIN_ERRORS
 from fer.models.config import EXPORTS, load_config
 from fer.models.exports import list_exports
@@ -80,6 +81,7 @@ def render_card(folder: StrPath, source: str, exports: Sequence[str] | None = No
             own=own,
             measured=measured,
             elsewhere=not is_same_data(own, measured, metrics["data_sha256"]),
+            cut_again=CUT_AGAIN if metrics.get("cut_again") else "",
             license=find_license(config.training),
             licenses=sorted(filter(None, list_licenses(config.training))),
             own_license=OWN_LICENSE,
@@ -190,7 +192,7 @@ def _describe(source, config, metrics, own, measured):
                 task_type="image-classification",
                 dataset_type=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "own-data",
                 dataset_name=name,
-                dataset_split="held-out tenth of train" if measured and measured["held_out"] else metrics["split"],
+                dataset_split=_name_split(metrics, measured),
                 dataset_revision=metrics["data_sha256"],
                 metric_type=key,
                 metric_value=round(metrics[key], 4),
@@ -198,6 +200,13 @@ def _describe(source, config, metrics, own, measured):
             for key in RESULTS
         ],
     )
+
+
+def _name_split(metrics, measured):
+    """Return the name of the split that was measured, for the metadata; arguments as in `_describe`."""
+    if metrics.get("cut_again"):
+        return "tenth of train, held out after training"
+    return "held-out tenth of train" if measured and measured["held_out"] else metrics["split"]
 
 
 def _write_counts(data):

@@ -219,7 +219,7 @@ def test_calibrate_rewrites_metrics_and_card_but_not_weights_and_class_shares(
     monkeypatch.setattr("fer.export.litert_file.write_litert_file", converted.append)
     monkeypatch.chdir(data)
     assert main(["calibrate", str(folder), "--data", ".", "--target", "0.5"]) == 0
-    said = "What was measured before with --photos, --votes, --end-to-end is not measured again, and goes."
+    said = "What was measured before with --photos, --groups, --votes, --end-to-end is not measured again, and goes."
     assert said in capsys.readouterr().err
     assert converted == [folder]
     assert (folder / "model.weights.h5").read_bytes() == weights

@@ -4,13 +4,17 @@ import os
 import shutil
 import sys
 import threading
+import unicodedata
 import zipfile
+from pathlib import PurePosixPath
 
 import pytest
 from PIL import Image
 
 from fer.cli.commands import main
+from fer.cli.picture_folder import PictureFolder
 from fer.images.loading import load_image
+from fer.images.sources import Found
 
 
 @pytest.fixture
@@ -109,6 +113,15 @@ def test_annotated_pictures_have_distinct_names_below_the_folder(photos, tmp_pat
     assert drawn.size == (512, 512)
     assert drawn.tobytes() != load_image(photos / "face.jpg").tobytes()
     assert not [path for path in tmp_path.rglob(".fer-*")]
+
+
+def test_crops_have_distinct_names_where_letter_case_and_unicode_form_do_not_count(tmp_path):
+    """On macOS the second of them replaced the first, and both were counted."""
+    folder = PictureFolder(tmp_path / "out", ".jpg", several=False)
+    for name in ("A.jpg", "a.JPG", "caf\u00e9.jpg", "cafe\u0301.jpg"):
+        folder.write(Found(name, PurePosixPath(name), b""), lambda path: path.write_bytes(b"x"))
+    written = [unicodedata.normalize("NFC", path.name).casefold() for path in (tmp_path / "out").iterdir()]
+    assert len(set(written)) == 4
 
 
 def test_annotated_pictures_of_zips_of_any_name_have_a_folder_each(photos, tmp_path):

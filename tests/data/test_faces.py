@@ -193,6 +193,20 @@ def test_a_class_without_pictures_is_refused(tmp_path, draw_dataset):
         load_faces(folder, "train", classes=("angry", "fear"))
 
 
+def test_a_picture_of_which_a_part_is_missing_is_reported_or_skipped(dataset):
+    """Its lower half was grey, and training, measuring and `fer data` took it without a word."""
+    cut = sorted((dataset / "train" / "sad").iterdir())[0]
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+    Image.fromarray(noise).save(cut, "JPEG")
+    cut.write_bytes(cut.read_bytes()[:-800])
+    rule = f"{cut.name}: a picture of a data set must be whole. The file lacks its last bytes, and with them"
+    with pytest.raises(DataError, match=rf"{rule} .* Leave such pictures out with --skip-bad\."):
+        load_faces(dataset, "train")
+    faces = load_faces(dataset, "train", skip_bad=True)
+    assert len(faces) == 20
+    assert rule in faces.skipped[0]
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_unreadable_picture_is_reported_or_skipped(tmp_path, dataset, packed):
     broken = sorted((dataset / "train" / "sad").iterdir())[0]

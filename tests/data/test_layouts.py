@@ -228,6 +228,10 @@ def test_affectnet_is_read_with_its_annotations(tmp_path, packed):
             (data / split / "annotations").mkdir(exist_ok=True)
             np.save(data / split / "annotations" / f"{number}_exp.npy", np.array(str((number + 1) % 9)))
             np.save(data / split / "annotations" / f"{number}_val.npy", np.array("0.5"))
+    # macOS adds them to a zip; they are no labels.
+    for place in ("val_set/annotations", "__MACOSX/val_set/annotations"):
+        (data / place).mkdir(parents=True, exist_ok=True)
+        (data / place / "._1_exp.npy").write_bytes(b"\0\5\x16\7")
     path = pack(data.parent, tmp_path / "affectnet.zip") if packed else data.parent
     classes = (*EMOTIONS, "contempt")
     for split, folder in (("train", "train_set"), ("validation", "val_set")):
@@ -239,8 +243,14 @@ def test_affectnet_is_read_with_its_annotations(tmp_path, packed):
         assert f"data_set/{folder}/images/7.jpg" not in found
         assert "18 .npy" in faces.left_out
     if not packed:
-        np.save(data / "val_set" / "annotations" / "0_exp.npy", np.array(["a", 1], object), allow_pickle=True)
-        with pytest.raises(DataError, match=r"val_set/annotations/0_exp\.npy: not an array of NumPy that can be read"):
+        labels = data / "val_set" / "annotations" / "0_exp.npy"
+        message = r"val_set/annotations/0_exp\.npy: not an array of NumPy that can be read"
+        np.save(labels, np.array(["a", 1], object), allow_pickle=True)
+        with pytest.raises(DataError, match=message):
+            load_faces(data, "train", layout="affectnet")
+        with labels.open("wb") as file:
+            np.savez(file, np.array("1"))
+        with pytest.raises(DataError, match=message):
             load_faces(data, "train", layout="affectnet")
 
 

@@ -6,6 +6,7 @@ from keras import applications
 
 from fer.cli.commands import main
 from fer.evaluation.comparison import BEGIN, END, Contestant, count_multiply_adds, describe_pictures
+from fer.evaluation.summary import CUT_AGAIN
 from fer.models.config import CONFIG, ModelConfig
 from fer.models.model_folder import BUNDLED, METRICS
 from fer.models.networks import build_network
@@ -55,6 +56,16 @@ def make_contestant(name, size, digest, supports, data=None):
     rows = {str(index): {"support": support} for index, support in enumerate(supports)}
     metrics = {"n": sum(supports), "data_sha256": digest, "per_class": rows, "data": data}
     return Contestant(name, None, ModelConfig("se_resnet", ("0", "1"), size), metrics, [], 0)
+
+
+def test_accuracies_on_pictures_of_the_training_are_noted():
+    first, second = (make_contestant(name, 48, "a", (2, 1)) for name in ("first", "second"))
+    second.metrics["cut_again"] = True
+    assert describe_pictures([first, second]) == f"second: {CUT_AGAIN}"
+    second.metrics["data_sha256"] = "b"
+    said = describe_pictures([first, second])
+    assert said.startswith("The accuracies were not measured on the same pictures: ")
+    assert said.endswith(f"of FER2013. second: {CUT_AGAIN}")
 
 
 def test_accuracies_on_other_pictures_are_noted():

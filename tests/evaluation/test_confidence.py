@@ -7,6 +7,7 @@ from fer.evaluation.confidence import (
     choose_prior_exponent,
     choose_threshold,
     cross_validate_temperature,
+    cross_validate_threshold,
     fit_temperature,
     risk_coverage,
 )
@@ -74,6 +75,28 @@ def test_a_rounded_threshold_lets_no_wrong_answer_pass():
     confident = probabilities.max(axis=1) >= threshold
     assert (labels[confident] == 0).mean() >= 0.95
     assert choose_threshold(probabilities[:90], labels[:90], 0.95) == 0.9999
+
+
+def test_the_threshold_is_measured_on_pictures_that_did_not_choose_it():
+    """On 40 pictures, a threshold chosen by confidences that say nothing promised 85%, and 70% were right."""
+    random, stated, held_out = np.random.default_rng(0), [], []
+    for _ in range(200):
+        top = random.uniform(0.5, 1, 40)
+        probabilities = np.stack([top, 1 - top], axis=1)
+        labels = (random.random(40) > 0.7).astype(int)
+        confident = top >= choose_threshold(probabilities, labels, 0.85)
+        stated.append((labels[confident] == 0).sum() / max(1, confident.sum()))
+        measured = cross_validate_threshold(probabilities, labels, 0.85)
+        held_out.append(((measured["accuracy"] or 0) * measured["n"], measured["n"]))
+    assert np.mean([share for share in stated if share]) > 0.85
+    right, count = np.sum(held_out, axis=0)
+    assert right / count == pytest.approx(0.7, abs=0.03)
+
+
+@pytest.mark.parametrize(("count", "confident", "accuracy"), [(1, 0, None), (2, 2, 1.0), (6, 6, 1.0)])
+def test_the_threshold_of_very_few_pictures_is_measured_too(count, confident, accuracy):
+    measured = cross_validate_threshold(np.tile([0.9, 0.1], (count, 1)), np.zeros(count, int), 0.85)
+    assert measured == {"coverage": confident / count, "n": confident, "accuracy": accuracy}
 
 
 def test_the_prior_divides_by_the_class_shares_before_the_temperature():

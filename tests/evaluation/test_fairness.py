@@ -32,7 +32,7 @@ def test_harmful_answers_to_neutral_faces_are_counted_by_group():
     assert figures["F"]["n"] == figures["M"]["n"] == 2  # The face that was not found is not counted.
     assert [figures["F"][key]["count"] for key in ("angry", "disgust", "sad", "any")] == [0, 0, 1, 1]
     assert figures["M"]["angry"] == {"count": 1, "share": 0.5, "interval": wilson_interval(1, 2)}
-    assert "sad 50.0%" in format_fairness(figures)
+    assert "sad 50.0%" in "\n".join(format_fairness(figures))
 
 
 @pytest.mark.parametrize(("pattern", "received"), [("(", "missing"), ("A", "which has 0"), ("(A)(B)", "which has 2")])
@@ -61,7 +61,7 @@ def test_groups_without_a_found_face_are_left_out():
         [[None, answer("sad")]], [photo_set("M1.jpg", "F1.jpg")], LABELS, compile_pattern("(.)1")
     )
     assert list(measured) == ["F"]
-    assert format_fairness({}) == "neutral faces read as a harmful expression, by group: no face was found"
+    assert format_fairness({}) == ["neutral faces read as a harmful expression, by group: no face was found"]
 
 
 def test_the_photos_of_a_model_are_measured_by_group():

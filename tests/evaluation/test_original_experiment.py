@@ -206,6 +206,7 @@ def test_the_report_has_a_row_per_network_and_the_figure(document, tmp_path, cap
     finish(runs, "original_cnn-48", 0.79)
     for name, accuracy in {
         "original_cnn-48-seed-1": 0.77,
+        "original_cnn-48-seed-2": 0.58,
         "resnet50": 0.93,
         "inception_v3": 0.585,
         "se_resnet": 0.85,
@@ -220,7 +221,8 @@ def test_the_report_has_a_row_per_network_and_the_figure(document, tmp_path, cap
     assert text.endswith(f"{END}\n\nThe end.\n")
     lines = text.splitlines()
     (original,) = (line for line in lines if line.startswith("| original_cnn"))
-    assert "| 1.0 GiB | 78.0 ± 1.4% (2 seeds) | the original recipe: " in original
+    seeds = "78.0% (mean of 2 seeds, standard deviation 1.4%); 1 of 3 seeds learnt nothing"
+    assert f"| 1.0 GiB | {seeds} | the original recipe: " in original
     (resnet,) = (line for line in lines if line.startswith("| resnet50 |"))
     assert resnet.endswith("| 93.0% (91.5 to 94.5%) |  |")
     assert "| not measured |" in resnet

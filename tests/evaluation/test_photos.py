@@ -12,7 +12,7 @@ from fer.data.photos import list_photo_sets
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.evaluation.photos import measure_photos
+from fer.evaluation.photos import measure_photos, read_photo_set
 from fer.evaluation.summary import format_photos
 from fer.models.calibration import Calibration
 from fer.recognition.recognizer import Face
@@ -34,15 +34,15 @@ class Reader:
     labels, calibration = LABELS, Calibration(threshold=0.8)
 
     def recognize_batch(self, images):
-        for image in images:
-            colours = {(255, 0, 0): "red", (0, 0, 255): "blue", (0, 255, 0): "lime"}
-            colour = colours.get(image.getpixel((0, 0)), "gray")
-            answer = ANSWERS[colour]
-            crop = np.zeros((1, 1), np.uint8)
-            if answer:
-                yield [Face((0, 0, 1, 1), max(answer, key=answer.get), answer, SCORES[colour], colour == "red", crop)]
-            else:
-                yield []
+        return [self.recognize(image) for image in images]
+
+    def recognize(self, image):
+        colours = {(255, 0, 0): "red", (0, 0, 255): "blue", (0, 255, 0): "lime"}
+        colour = colours.get(image.getpixel((0, 0)), "gray")
+        if not (answer := ANSWERS[colour]):
+            return []
+        crop = np.zeros((1, 1), np.uint8)
+        return [Face((0, 0, 1, 1), max(answer, key=answer.get), answer, SCORES[colour], colour == "red", crop)]
 
 
 @pytest.fixture
@@ -154,6 +154,27 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     assert lines[1].startswith("lab              5   80.0%     58.3%")
     assert len({len(line) for line in lines if line.startswith(("set", "lab", "street", "mean", "all"))}) == 1
     assert "left out: 1 in contempt/" in format_photos(figures)
+
+
+def test_photos_are_opened_one_after_the_other(folder, monkeypatch):
+    """A batch of 32 was decoded first: of 24 megapixels each, that is 2.3 GB."""
+    opened = []
+    monkeypatch.setattr("fer.evaluation.photos.load_image", lambda path: opened.append(path) or "photo")
+
+    class Recognizer:
+        def recognize_batch(self, photos):
+            return [[] for number, _ in enumerate(photos, start=1) if len(opened) == number]
+
+    lab, _ = list_photo_sets(folder, LABELS)
+    assert list(read_photo_set(Recognizer(), lab)) == [None] * 5
+
+
+def test_names_of_sets_and_groups_cannot_write_lines_of_the_table(folder):
+    (folder / "lab").rename(folder / "lab\nmean 99%\x1b[2J")
+    figures = measure_photos(Reader(), list_photo_sets(folder, LABELS))
+    lines = format_photos(figures).splitlines()
+    assert not any(line.startswith("mean 99%") for line in lines)
+    assert all(map(str.isprintable, lines))
 
 
 def test_a_set_with_one_label_leaves_no_choice_and_is_not_in_the_mean(folder):

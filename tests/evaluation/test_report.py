@@ -8,7 +8,7 @@ import pytest
 from fer.data.faces import Faces
 from fer.errors import ImageError
 from fer.evaluation.photos import PhotoAnswer
-from fer.evaluation.report import Request, save_report
+from fer.evaluation.report import Request, describe_lost, save_report
 from fer.evaluation.summary import format_metrics
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
@@ -58,7 +58,10 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     assert metrics["confident"]["accuracy"] >= metrics["calibration"]["target"]
     # The folder had the metrics of the bundled model, which include the end-to-end accuracy.
     assert metrics["end_to_end"] is None
-    assert "Not measured: " in render_card(folder, "mine")
+    card = " ".join(render_card(folder, "mine").split())
+    assert "Not measured: " in card
+    others = metrics["calibration"]["confident_held_out"]
+    assert f"are right (in 5-fold cross-validation {others['accuracy']:.0%} of {others['n']})" in card
 
 
 def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astronaut):
@@ -117,6 +120,28 @@ def test_a_prior_is_divided_out_before_the_temperature_is_fitted_and_is_kept(bia
     again = save_report(folder, train, validation, "mine", "data")
     assert again["accuracy"] == metrics["accuracy"]
     assert again["prior"] == metrics["prior"]
+
+
+def test_the_target_is_kept_until_another_is_asked_for(biased):
+    """A second `fer calibrate` went back to 85%, and the app called more answers sure."""
+    folder, train, validation, _ = biased
+    asked = save_report(folder, train, validation, "mine", "data", Request(target=0.95))
+    threshold = load_config(folder).calibration.threshold
+    again = save_report(folder, train, validation, "mine", "data")
+    assert again["calibration"]["target"] == 0.95 == asked["calibration"]["target"]
+    assert load_config(folder).calibration.threshold == threshold
+    held_out = again["calibration"]["confident_held_out"]
+    assert f"; {held_out['accuracy']:.2%} in 5-fold cross-validation)" in format_metrics(again)
+    for target in (None, "high", 2):
+        (folder / METRICS).write_text(json.dumps({"calibration": {"target": target}}))
+        assert save_report(folder, train, validation, "mine", "data")["calibration"]["target"] == 0.85
+
+
+def test_groups_that_are_not_measured_again_are_named(tmp_path):
+    (tmp_path / METRICS).write_text(json.dumps({"photos": {"fairness": {}}, "agreement": None}))
+    assert describe_lost(tmp_path, Request(photos="p", groups="(F)")) == ""
+    said = "What was measured before with --groups is not measured again, and goes."
+    assert describe_lost(tmp_path, Request(photos="p")) == said
 
 
 def test_photos_of_one_expression_choose_no_prior(biased, tmp_path, monkeypatch):

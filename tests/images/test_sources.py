@@ -47,6 +47,8 @@ def test_folders_are_searched_recursively_and_other_files_are_counted(folder):
     assert {picture.load().size for picture in found} == {(8, 6)}
     assert notes == [f"{folder}: 12 files left out: 7 .mov, 5 .txt."]
     assert count_pictures([str(folder)]) == 4
+    # It ended the command, but only where a terminal shows the progress.
+    assert count_pictures(["a" * 300, str(folder)]) == 5
 
 
 def test_linked_folders_are_read_and_links_to_nothing_are_reported(tmp_path):

@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 
 from fer.errors import UserError
 from fer.evaluation.photos import NO_CHOICE
+from fer.evaluation.summary import CUT_AGAIN
 from fer.models.config import CONFIG
 from fer.models.model_folder import BUNDLED, CARD, METRICS
 from fer.publishing.card import render_card
@@ -257,6 +258,12 @@ def test_data_that_the_model_was_not_trained_on_are_named(folder):
     assert 'pictures of another data set, "raf": ' in card
     assert "of the same data set" in card
     assert 'pictures of own data, "raf": ' in render(data=facts, data_sha256="0")[0]
+
+    # Held out anew from pictures that the model may have been trained on.
+    card, data = render(data=facts, data_sha256="1", cut_again=True)
+    counts = "a held-out tenth of its training pictures (2 happy, 1 sad)"
+    assert f'pictures of own data, "raf": {counts}. **{CUT_AGAIN}' in card
+    assert data.eval_results[0].dataset_split == "tenth of train, held out after training"
 
 
 @pytest.mark.parametrize(
