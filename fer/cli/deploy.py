@@ -24,7 +24,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--hardware",
         metavar="NAME",
-        help="hardware of the Space, such as cpu-basic (default: zero-a10g, which is free)",
+        help="hardware of the Space, such as cpu-basic (default: zero-a10g, which is free, for a new Space; an "
+        "existing one keeps its own)",
     )
     parser.add_argument(
         "--static",

@@ -44,7 +44,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--groups",
         metavar="PATTERN",
         help="with --photos: measure how often neutral faces of each group are read as angry, sad or disgusted; a "
-        "regular expression finds the group in a file name, such as 'A([FM])\\d\\d'",
+        "regular expression finds the group in a file name, such as '[AB]([FM])\\d\\d'",
     )
     parser.add_argument(
         "--classes",

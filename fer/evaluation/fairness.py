@@ -77,6 +77,12 @@ def measure_fairness(answers, sets: list[PhotoSet], labels: tuple[str, ...], pat
     return {name: _count(groups[name], labels) for name in sorted(groups)}
 
 
+def count_without_group(sets: Sequence[PhotoSet], pattern: re.Pattern) -> int:
+    """Return the number of neutral photos that belong to no group; arguments as in `measure_fairness`."""
+    neutral = sum(label == NEUTRAL for photos in sets for label in photos.labels)
+    return neutral - sum(group is not None for photos in sets for group in _find_groups(photos, pattern))
+
+
 def _find_groups(photos, pattern):
     """Return the group of each photo of a set; None if the photo is not neutral or its name does not match."""
     matches = [pattern.search(path.name) for path in photos.paths]

@@ -16,7 +16,7 @@ from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
 from fer.errors import ImageError, UserError
-from fer.evaluation.fairness import measure_fairness
+from fer.evaluation.fairness import count_without_group, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import load_image
 from fer.models.calibration import Calibration
@@ -144,7 +144,10 @@ def measure_answers(
     }
     together = measure_set(list(chain(*answers)), _join(sets), labels, calibration)
     metrics = {"labels": list(labels), "sets": measured, "all": together, "mean": _average(measured, labels)}
-    return metrics | ({"fairness": measure_fairness(answers, sets, labels, groups)} if groups else {})
+    if groups:
+        metrics["fairness"] = measure_fairness(answers, sets, labels, groups)
+        metrics["neutral_without_group"] = count_without_group(sets, groups)
+    return metrics
 
 
 def measure_set(answers: list[Answer], photos: PhotoSet, labels: tuple[str, ...], calibration: Calibration) -> dict:

@@ -58,6 +58,8 @@ def format_photos(metrics: dict[str, Any]) -> str:
     lines.append(line("all", metrics["all"]["n"], "", "", "", *map(_share, shares)))
     lines.append("recall, mean over the sets: " + ", ".join(f"{k} {v:.1%}" for k, v in mean["recall"].items()))
     lines += format_fairness(metrics["fairness"]) if "fairness" in metrics else []
+    if left_out := metrics.get("neutral_without_group"):
+        lines.append(f"  left out: {left_out} neutral photos whose names show no group")
     return "\n".join(map(one_line, lines))  # Names of folders and groups may hold line breaks.
 
 

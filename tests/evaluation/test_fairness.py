@@ -6,7 +6,7 @@ import pytest
 
 from fer.data.photos import PhotoSet
 from fer.errors import UserError
-from fer.evaluation.fairness import check_groups, compile_pattern, measure_fairness
+from fer.evaluation.fairness import check_groups, compile_pattern, count_without_group, measure_fairness
 from fer.evaluation.metrics import wilson_interval
 from fer.evaluation.photos import PhotoAnswer, measure_answers
 from fer.evaluation.summary import format_fairness
@@ -31,6 +31,7 @@ def test_harmful_answers_to_neutral_faces_are_counted_by_group():
     assert list(figures) == ["F", "M"]
     assert figures["F"]["n"] == figures["M"]["n"] == 2  # The face that was not found is not counted.
     assert [figures["F"][key]["count"] for key in ("angry", "disgust", "sad", "any")] == [0, 0, 1, 1]
+    assert count_without_group([neutral, glad], compile_pattern(r"A([FM])\d\d")) == 1
     assert figures["M"]["angry"] == {"count": 1, "share": 0.5, "interval": wilson_interval(1, 2)}
     assert "sad 50.0%" in "\n".join(format_fairness(figures))
 
@@ -67,4 +68,5 @@ def test_groups_without_a_found_face_are_left_out():
 def test_the_photos_of_a_model_are_measured_by_group():
     figures = measure_answers([[answer("sad")]], [photo_set("AF01.jpg")], LABELS, UNCALIBRATED, compile_pattern("A(.)"))
     assert figures["fairness"]["F"]["sad"]["count"] == 1
+    assert figures["neutral_without_group"] == 0
     assert "fairness" not in measure_answers([[answer("sad")]], [photo_set("AF01.jpg")], LABELS, UNCALIBRATED)

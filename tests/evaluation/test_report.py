@@ -61,7 +61,8 @@ def test_a_temperature_is_kept_only_where_it_helps(untrained, monkeypatch, sharp
     card = " ".join(render_card(folder, "mine").split())
     assert "Not measured: " in card
     others = metrics["calibration"]["confident_held_out"]
-    assert f"are right (in 5-fold cross-validation {others['accuracy']:.0%} of {others['n']})" in card
+    assert "(confident: cross-validated) |" in card
+    assert f"| {others['coverage']:.0%} | {others['accuracy']:.0%} |" in card
 
 
 def test_happy_or_sad_and_the_end_to_end_accuracy_are_measured(tmp_path, astronaut):

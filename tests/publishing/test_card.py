@@ -62,9 +62,10 @@ def test_a_card_says_what_could_not_be_measured_on_too_few_pictures(folder):
 
 NEEDED = {
     METRICS: """n split data_sha256 accuracy accuracy_interval balanced_accuracy macro_f1 nll ece temperature agreement
-        per_class per_class.sad.f1 confident.threshold confident.coverage duplicates duplicates.n duplicates.found
-        duplicates.max_distance agreement.agreed agreement.majority.accuracy happy_or_sad.accuracy end_to_end.found
-        end_to_end.accuracy_interval photos.sets.kdef.accuracy photos.sets.kdef.ece photos.sets.kdef.confident
+        per_class per_class.sad.f1 confident.threshold
+        calibration.confident_held_out.coverage duplicates duplicates.n duplicates.found duplicates.max_distance
+        agreement.agreed agreement.majority.accuracy happy_or_sad.accuracy end_to_end.found end_to_end.accuracy_interval
+        photos.sets.kdef.accuracy photos.sets.kdef.ece photos.sets.kdef.confident
         photos.mean.recall photos.mean.balanced_accuracy photos.fairness.F.any prior.tried
         calibration calibration.target calibration.nll_held_out calibration.ece_before""",
     CONFIG: """training.parameters training.train_pictures training.epochs training.kept_epoch training.batch_size
@@ -195,6 +196,9 @@ def test_accuracy_on_photos_and_the_prior_are_in_the_card_if_measured(folder):
     document["photos"]["fairness"] = {"F": {"n": 10, "angry": counted, "sad": counted, "any": counted}}
     (folder / METRICS).write_text(json.dumps(document))
     assert "by group: F 10% of 10 (2–40%)." in " ".join(render_card(folder, "mine").split())
+    document["photos"]["neutral_without_group"] = 1202
+    (folder / METRICS).write_text(json.dumps(document))
+    assert "by group: F 10% of 10 (2–40%); 1,202 have no group." in " ".join(render_card(folder, "mine").split())
     del document["photos"]["mean"]["recall"]
     (folder / METRICS).write_text(json.dumps(document))
     with pytest.raises(UserError, match="a fact that the card states is missing"):
@@ -246,7 +250,7 @@ def test_data_that_the_model_was_not_trained_on_are_named(folder):
 
     change(folder / CONFIG, "training", "data", facts | {"train": {"happy": 9, "sad": 9}})
     card, data = render(data=None)
-    assert "| FER2013, validation split |" in card
+    assert "| FER2013, validation split (confident: cross-validated) |" in card
     assert data.eval_results[0].dataset_name == "FER2013"
     assert data.model_name == "mine: facial expressions (se_resnet, trained on own data: raf)"
     card, data = render(data=facts)
@@ -367,9 +371,9 @@ def test_the_card_states_of_prior_and_threshold_only_what_was_measured(folder):
     card = render(prior={"tried": []})
     assert "to the power 0.75 (logit adjustment, arXiv:2007.07314). - Calibration" in card
     assert "validation accuracy is" not in card
-    assert "below 0.6397, so that 85% or more of the rest are right, or a detection score" in card
+    assert "below 0.6397, chosen to make 85% of the rest right, or a detection score" in card
     never = "below 1.0, since no lower threshold makes 99.5% of the rest right, or a detection score"
     unreached = {"threshold": 1.0, "coverage": 0.0, "accuracy": None}
     assert never in render(confident=unreached, calibration={"target": 0.995})
     assert never in render(confident={"coverage": 0.1, "accuracy": 0.9})
-    assert "below 1.0, so that 99.5% or more of the rest are right" in render(confident={"accuracy": 1.0})
+    assert "below 1.0, chosen to make 99.5% of the rest right" in render(confident={"accuracy": 1.0})
