@@ -95,8 +95,13 @@ def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> s
     confident = metrics["confident"]
     if abs(confident["threshold"] - config.calibration.threshold) > TOLERANCE:
         raise ValueError("The threshold is not that of the model that answers.")
-    shares = {key: format_percent(confident[key]) for key in ("coverage", "accuracy")}
-    return f"<p>{say(language, 'about.sure', n=int(metrics['n']), **shares)}</p>"
+    # Earlier versions measured it only on the pictures that chose the threshold.
+    held_out = (metrics.get("calibration") or {}).get("confident_held_out")
+    shares = {key: format_percent((held_out or confident)[key]) for key in ("coverage", "accuracy")}
+    text = say(language, "about.sure", n=int(metrics["n"]), **shares)
+    if held_out:
+        text += " " + say(language, "about.cross_validated")
+    return f"<p>{text}</p>"
 
 
 def confusion(language: str, metrics: dict, config: "ModelConfig") -> str:
