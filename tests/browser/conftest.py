@@ -5,12 +5,15 @@ One test of each page is part of the fast run; the others have the marker `slow`
 
 import io
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
+from fer.app.pages import batch, photo
+from fer.images.drawing import draw_faces
 from fer.images.loading import load_image
 
 CHROMIUM = shutil.which("chromium")
@@ -114,6 +117,25 @@ def page(open_page):
 def refuse_events(page):
     """Refuse the further events of a page, as an app does whose queue is full."""
     page.route("**/queue/join*", lambda route: route.fulfill(status=503, json={"detail": "The queue is full."}))
+
+
+@pytest.fixture
+def gates(monkeypatch):
+    """Two pairs of events of the next two pictures that are read: reading has begun, and may end."""
+    gates = [(threading.Event(), threading.Event()) for _ in range(2)]
+    left = iter(gates)
+
+    def draw(*arguments, **options):
+        begun, may_end = next(left)
+        begun.set()
+        assert may_end.wait(60)
+        return draw_faces(*arguments, **options)
+
+    for page in (batch, photo):
+        monkeypatch.setattr(page, "draw_faces", draw)
+    yield gates
+    for _, may_end in gates:
+        may_end.set()
 
 
 @pytest.fixture(scope="session")

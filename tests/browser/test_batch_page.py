@@ -5,6 +5,7 @@ import json
 import zipfile
 
 import pytest
+from conftest import wait_for
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -59,6 +60,22 @@ def test_answers_do_not_stay_beside_other_files_if_these_are_refused(batch_page,
         expect(batch_page.locator(place)).not_to_contain_text("astronaut")
     for name in ("Download CSV", "Download JSON"):
         expect(batch_page.get_by_role("button", name=name)).to_be_disabled()
+
+
+@pytest.mark.slow
+def test_an_answer_that_arrives_late_does_not_stand_beside_other_files(batch_page, gates, astronaut, two_faces):
+    (first, may_end), (second, _) = gates
+    batch_page.locator("#files input[type=file]").set_input_files(astronaut)
+    wait_for(first.is_set)
+    batch_page.locator("#files").get_by_role("button", name="Clear").click()
+    batch_page.locator("#files input[type=file]").set_input_files(two_faces)
+    expect(batch_page.locator("#files")).to_contain_text("two")
+    may_end.set()
+    wait_for(second.is_set)
+    for name in ("Download CSV", "Download JSON"):
+        expect(batch_page.get_by_role("button", name=name)).to_be_disabled()
+    for place in ("#gallery", "#batch-table"):
+        expect(batch_page.locator(place)).not_to_contain_text("astronaut")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from conftest import wait_for
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -41,6 +42,13 @@ def test_an_answer_does_not_stay_if_the_next_one_is_refused(page, astronaut, sha
 
 
 @pytest.mark.slow
+def test_the_example_is_recognized(page, share):
+    page.locator("img[src*=astronaut]").click()
+    expect(page.get_by_role("button", name="Download JSON")).to_be_enabled()
+    expect(page.locator("#message")).to_have_text(f"One face: happy {share}.")
+
+
+@pytest.mark.slow
 def test_a_photo_pasted_with_the_keyboard_replaces_another(page, tmp_path):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     Image.new("RGB", (320, 240), "white").save(tmp_path / "wall.png")
@@ -70,6 +78,22 @@ PASTE = """(colour) => {
     });
 }"""
 """Function that pastes a picture of one colour, with its name."""
+
+
+@pytest.mark.slow
+def test_an_answer_that_arrives_late_does_not_stand_beside_another_photo(page, gates, astronaut):
+    (first, may_end), (second, _) = gates
+    expect(page.locator("#message")).to_contain_text("Waiting for a photo")
+    upload(page, astronaut)
+    wait_for(first.is_set)
+    page.evaluate(PASTE, "white")
+    expect(page.locator("#photo img")).to_have_attribute("src", re.compile("white"))
+    may_end.set()
+    wait_for(second.is_set)
+    expect(page.get_by_role("button", name="Download JSON")).to_be_disabled()
+    for place in ("#message", "#table", "#face"):
+        expect(page.locator(place)).not_to_contain_text("%")
+    expect(page.locator("#panel .face-view")).to_be_hidden()
 
 
 @pytest.mark.slow

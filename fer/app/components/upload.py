@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gradio_client import handle_file
 
+from fer.app.javascript import read_script
 from fer.app.server.limits import LIVE_BYTES
 from fer.app.server.values import refusal
 from fer.resources import find_resource
@@ -21,6 +22,8 @@ EXAMPLE_ADDRESS = handle_file(
     "https://raw.githubusercontent.com/scikit-image/scikit-image/v0.25.2/skimage/data/astronaut.png"
 )
 """Photo in the documentation of the API: `EXAMPLE`, at its original address."""
+EMPTY_OTHERS = read_script("components/empty_others.js")
+"""JavaScript that empties the answer to other uploads, with a placeholder that `empty_others` replaces."""
 
 
 class Upload(NamedTuple):
@@ -34,10 +37,29 @@ class Upload(NamedTuple):
     path: str
     name: str
 
+    @property
+    def place(self) -> str:
+        """The last folder and the name of the path, by which the page tells its uploads apart."""
+        return "/".join(Path(self.path).parts[-2:])
+
 
 def to_upload(file: dict | None) -> Upload | None:
     """Return the `Upload` of the unprocessed value of a `gr.Image` or `gr.Video`; None for None."""
     return file and Upload(file["path"], file["orig_name"] or Path(file["path"]).name)
+
+
+def empty_others(empty: str) -> str:
+    """Return the JavaScript of an event that empties the answer to other uploads and locks its two buttons.
+
+    An answer is that of other uploads while these wait or are read, or if it arrives after they were chosen. The inputs
+    of the event are the uploads, the answer, whose `uploads` are the `Upload.place` of what was read, and further
+    components; the outputs are the answer, the two buttons, and further components.
+
+    Args:
+        empty: JavaScript expression of a list with the empty values of these further components; in it, `shown` is the
+            list of the further inputs, and `hide(html)` makes HTML invisible that keeps its place.
+    """
+    return EMPTY_OTHERS.replace("EMPTY", empty)
 
 
 def decode_frame(frame: dict | None) -> bytes:

@@ -10,7 +10,7 @@ import gradio as gr
 from fer.app.components.downloads import save_text
 from fer.app.components.face_panel import bars, caption
 from fer.app.components.tables import headers, percentages, say_confident
-from fer.app.components.upload import EXAMPLE_ADDRESS, to_upload
+from fer.app.components.upload import EXAMPLE_ADDRESS, empty_others, to_upload
 from fer.app.problems import say_problem
 from fer.app.server.batch import list_pictures, open_picture
 from fer.app.server.endpoints import add_endpoint
@@ -29,12 +29,8 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 """JavaScript that saves the rows as CSV."""
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the rows as JSON."""
-
-CLEAR = """(counts, table) => {
-  const locked = {__type__: "update", interactive: false};
-  return [[], `<div style="visibility: hidden">${counts}</div>`, {...table, data: []}, null, locked, locked];
-}"""
-"""JavaScript that empties the answers and locks the buttons that save them. The counts keep their place."""
+EMPTY = empty_others("[hide(shown[0]), {...shown[1], data: []}, []]")
+"""JavaScript that empties the answer to other files: the counts, the table and the gallery."""
 
 
 def build_batch_page(services: Services, language: gr.Textbox) -> None:
@@ -77,14 +73,18 @@ class _BatchPage:
 
     def connect(self, language):
         answers = [
-            self.message, self.gallery, self.counts, self.table, self.answer, self.save_csv, self.save_rows,
+            self.message, self.answer, self.save_csv, self.save_rows, self.counts, self.table, self.gallery,
         ]  # fmt: skip
+        shown = [self.files, self.answer, self.counts, self.table]
+        empty = {"fn": None, "inputs": shown, "outputs": answers[1:], "js": EMPTY, "api_visibility": "private"}
         # While other files are read, their names must not stand beside answers that can be saved.
-        self.files.change(None, [self.counts, self.table], answers[1:], js=CLEAR, api_visibility="private")
+        self.files.change(**empty)
         run = gr.on(
             [self.files.change, language.change], self.show, [self.files, language], answers, preprocess=False,
             api_visibility="private", show_progress_on=self.message, trigger_mode="always_last", **BATCH_QUEUE,
         )  # fmt: skip
+        # If files were replaced while they were read, their answer arrives all the same, before the others are read.
+        run.success(**empty)
         run.failure(
             self.fail, language, answers, api_visibility="private", show_progress="hidden", queue=False
         )  # fmt: skip
@@ -94,7 +94,7 @@ class _BatchPage:
     def show(self, files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
         uploads = [to_upload(file) for file in files or []]
         if not all(Path(upload.path).exists() for upload in uploads):
-            return self._fill(language, say(language, "app.gone"))
+            return self._fill(language, say(language, "app.gone"), uploads)
         rows, pictures = [], []
         try:
             listing = _list(uploads)
@@ -105,25 +105,29 @@ class _BatchPage:
                     drawn.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
                     pictures.append((drawn, f"{Path(more[0]['file']).name}: {_labels(language, faces)}"))
         except UserError as error:
-            return self._fill(language, f"⚠️ {say_problem(language, error)}")
+            return self._fill(language, f"⚠️ {say_problem(language, error)}", uploads)
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
-        return self._fill(language, text, rows + note_rows(listing.notes), pictures)
+        return self._fill(language, text, uploads, rows + note_rows(listing.notes), pictures)
 
     async def fail(self, language):
         await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
         return self._fill(language, say(language, "app.failed"))
 
-    def _fill(self, language, text, rows=(), pictures=()):
+    def _fill(self, language, text, uploads=(), rows=(), pictures=()):
         labels = self.services.recognizer.labels
         save = gr.Button(interactive=bool(rows))
         return {
             self.message: text,
-            self.gallery: list(pictures),
-            self.counts: _counts(language, labels, rows),
-            self.table: _table(language, labels, rows),
-            self.answer: {"rows": rows, "csv": photos_csv(rows, labels)} if rows else None,
+            self.answer: {
+                "uploads": [upload.place for upload in uploads],
+                "rows": rows,
+                "csv": photos_csv(rows, labels),
+            },
             self.save_csv: save,
             self.save_rows: save,
+            self.counts: _counts(language, labels, rows),
+            self.table: _table(language, labels, rows),
+            self.gallery: list(pictures),
         }
 
 

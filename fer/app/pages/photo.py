@@ -14,7 +14,7 @@ from fer.app.components.downloads import SAVE_PICTURE, save_text
 from fer.app.components.face_panel import caption, face_view, say_expression, say_left_out
 from fer.app.components.scripts import PASTE, PASTED
 from fer.app.components.tables import headers, percentages, say_confident
-from fer.app.components.upload import EXAMPLE, EXAMPLE_ADDRESS, to_upload
+from fer.app.components.upload import EXAMPLE, EXAMPLE_ADDRESS, empty_others, to_upload
 from fer.app.device.view import build_device_view
 from fer.app.problems import say_problem
 from fer.app.server.endpoints import add_endpoint
@@ -28,8 +28,13 @@ from fer.images.loading import note_of
 from fer.labels import EMOTIONS
 from fer.recognition.records import photo_record
 
-SAVE_RECORD = save_text("JSON.stringify(answer, null, 2)", "application/json", "faces.json")
+SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the record as JSON."""
+EMPTY = empty_others(
+    '[hide(shown[0]), {...shown[1], data: []}, null, {__type__: "update", choices: [], value: null}, "\\u00a0"]'
+)
+"""JavaScript that empties the answer to another photo: the panel, the table, the picture, the faces' numbers and the
+message."""
 
 
 def build_photo_page(services: Services, language: gr.Textbox) -> None:
@@ -93,14 +98,20 @@ class _PhotoPage:
         self.pasted.change(None, self.pasted, self.photo, js=PASTED, api_visibility="private")
         inputs = [self.photo, self.cropped, self.smallest, language]
         answers = [
-            self.annotated, self.shown_faces, self.message, self.number, self.panel, self.table, self.answer,
-            self.save_picture, self.save_record,
+            self.shown_faces, self.answer, self.save_picture, self.save_record, self.panel, self.table, self.annotated,
+            self.number, self.message,
         ]  # fmt: skip
+        shown = [self.photo, self.answer, self.panel, self.table]
+        empty = {"fn": None, "inputs": shown, "outputs": answers[1:], "js": EMPTY, "api_visibility": "private"}
+        # While another photo waits or is read, the answer of the one before must not be taken for its own.
+        self.photo.change(**empty)
         # A single event for all: two events at once, of the page's start and of a photo, could end in either order.
         run = gr.on(
             [component.change for component in inputs], self.show, inputs, answers, preprocess=False,
             api_visibility="private", show_progress_on=self.annotated, trigger_mode="always_last", **PHOTO_QUEUE,
         )  # fmt: skip
+        # If a photo was replaced while it was read, its answer arrives all the same, before the other one is read.
+        run.success(**empty)
         # An answer that failed or was refused must not leave that for the photo before.
         run.failure(
             self.fail, language, answers, api_visibility="private", show_progress="hidden", queue=False
@@ -117,11 +128,11 @@ class _PhotoPage:
         if upload is None:
             return self._fill(language, say(language, "photo.waiting"))
         if not Path(upload.path).exists():
-            return self._fill(language, say(language, "app.gone"))
+            return self._fill(language, say(language, "app.gone"), upload)
         try:
             image, faces = _read(self.services, upload, already_cropped, smallest_face)
         except UserError as error:
-            return self._fill(language, f"⚠️ {say_problem(language, error)}")
+            return self._fill(language, f"⚠️ {say_problem(language, error)}", upload)
         drawn = draw_faces(image, faces, caption=partial(caption, language))
         drawn.thumbnail((DISPLAY_SIDE, DISPLAY_SIDE))
         scale = drawn.width / image.width
@@ -130,13 +141,13 @@ class _PhotoPage:
         text = _summary(language, faces, smallest_face)
         if note_of(image):
             text += " " + say_problem(language, note_of(image))
-        return self._fill(language, text, drawn, list(zip(boxes, faces, strict=True)), record)
+        return self._fill(language, text, upload, drawn, list(zip(boxes, faces, strict=True)), record)
 
     async def fail(self, language):
         await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
         return self._fill(language, say(language, "app.failed"))
 
-    def _fill(self, language, text, picture=None, shown=(), record=None):
+    def _fill(self, language, text, upload=None, picture=None, shown=(), record=None):
         recognizer, faces = self.services.recognizer, [face for _, face in shown]
         choices = [(caption(language, number, face), number) for number, face in enumerate(faces, start=1)]
         save = gr.Button(interactive=picture is not None)
@@ -147,7 +158,7 @@ class _PhotoPage:
             self.number: gr.Radio(choices=choices, value=1 if faces else None),
             self.panel: _view(language, recognizer, *faces[:1]),
             self.table: _table(language, recognizer.labels, faces),
-            self.answer: record,
+            self.answer: {"uploads": [upload.place] if upload else [], "record": record},
             self.save_picture: save,
             self.save_record: save,
         }
