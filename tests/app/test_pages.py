@@ -1,16 +1,20 @@
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
+import gradio as gr
 import numpy as np
 import pytest
 from conftest import record_clip, texts
 
 from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say_expression
 from fer.app.components.timeline import MAX_FACES, timeline
-from fer.app.pages.batch import summary
-from fer.app.pages.photo import face_at
+from fer.app.pages.batch import _BatchPage, summary
+from fer.app.pages.photo import _PhotoPage, face_at
+from fer.app.pages.video import _VideoPage
 from fer.app.server.limits import MAX_PICTURES
-from fer.app.texts import TEXTS
+from fer.app.texts import TEXTS, say
+from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 from fer.recognition.recognizer import Face
 from fer.recognition.records import photo_rows
@@ -127,3 +131,25 @@ def test_a_timeline_shows_the_faces_with_the_most_frames_and_counts_the_others()
     faces = [text.split(",")[0] for text in said if text.startswith("Face ")]
     assert faces == [f"Face {number}" for number in range(3, 3 + MAX_FACES)]
     assert "the downloads: 2" in said[-1]
+
+
+@pytest.fixture
+def lay_out(recognizer):
+    """Function that lays out a page, of which it takes the class and the arguments of `lay_out`, and returns it."""
+
+    def lay_out(page, *arguments):
+        with gr.Blocks():
+            made = page(SimpleNamespace(recognizer=recognizer, load_image=load_image, on_device=False))
+            made.lay_out(*arguments)
+        return made
+
+    return lay_out
+
+
+def test_answers_stay_after_their_uploads_are_deleted(lay_out, tmp_path):
+    gone = {"path": str(tmp_path / "gone.jpg"), "orig_name": "gone.jpg"}
+    photo, batch, video = lay_out(_PhotoPage, None), lay_out(_BatchPage), lay_out(_VideoPage)
+    assert photo.show(gone, False, 0, "de") == {photo.message: say("de", "app.gone")}
+    assert batch.show([gone], "de") == {batch.message: say("de", "app.gone")}
+    assert video.translate(True, "de") == gr.skip()
+    assert not video.answered.stateful  # The server forgets a session's state.

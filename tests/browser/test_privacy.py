@@ -58,6 +58,7 @@ def test_uploads_and_results_are_deleted_from_disk(open_page, two_faces, tmp_pat
         page.get_by_role("tab", name="Photo").click()
         page.get_by_label("The picture is already a single face").check()
         expect(page.locator("#message")).to_contain_text("deleted in the meantime, as promised")
+        expect(page.locator("#table")).to_contain_text("%")
         page = open_page(url=url)
         page.locator("#photo input[type=file]").set_input_files(two_faces)
         expect(page.locator("#message")).to_contain_text("2 faces")

@@ -94,7 +94,7 @@ class _BatchPage:
     def show(self, files, language, progress=gr.Progress()):  # noqa: B008 - so Gradio injects it
         uploads = [to_upload(file) for file in files or []]
         if not all(Path(upload.path).exists() for upload in uploads):
-            return self._fill(language, say(language, "app.gone"), uploads)
+            return {self.message: say(language, "app.gone")}  # An answer that was given before stays.
         rows, pictures = [], []
         try:
             listing = _list(uploads)

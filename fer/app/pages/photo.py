@@ -128,7 +128,7 @@ class _PhotoPage:
         if upload is None:
             return self._fill(language, say(language, "photo.waiting"))
         if not Path(upload.path).exists():
-            return self._fill(language, say(language, "app.gone"), upload)
+            return {self.message: say(language, "app.gone")}  # An answer that was given before stays.
         try:
             image, faces = _read(self.services, upload, already_cropped, smallest_face)
         except UserError as error:

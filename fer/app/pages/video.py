@@ -87,7 +87,8 @@ class _VideoPage:
                 _table("en", EMOTIONS, []), interactive=False, show_label=False, max_height=320, elem_id="video-table"
             )
         self.saved = gr.JSON(visible="hidden")
-        self.answered = gr.State(False)
+        # The page keeps it for as long as the answer; the server would forget a `gr.State`.
+        self.answered = gr.Checkbox(False, visible="hidden")
         self.busy = gr.State(False)
 
     def connect(self, language):
