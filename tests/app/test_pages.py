@@ -1,11 +1,13 @@
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
-from conftest import record_clip, texts
+from conftest import record_clip, texts, write_clip
+from PIL import Image
 
 from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say_expression
 from fer.app.components.timeline import MAX_FACES, timeline
@@ -14,8 +16,10 @@ from fer.app.pages.photo import _PhotoPage, face_at
 from fer.app.pages.video import _VideoPage
 from fer.app.server.limits import MAX_PICTURES
 from fer.app.texts import TEXTS, say
+from fer.images import clip_writing
 from fer.images.loading import load_image
 from fer.labels import EMOTIONS
+from fer.outputs import OutputError
 from fer.recognition.recognizer import Face
 from fer.recognition.records import photo_rows
 
@@ -153,3 +157,19 @@ def test_answers_stay_after_their_uploads_are_deleted(lay_out, tmp_path):
     assert batch.show([gone], "de") == {batch.message: say("de", "app.gone")}
     assert video.translate(True, "de") == gr.skip()
     assert not video.answered.stateful  # The server forgets a session's state.
+
+
+def test_a_clip_has_its_answers_even_if_its_video_cannot_be_written(lay_out, astronaut, tmp_path, monkeypatch):
+    @contextmanager
+    def no_room(path, every):
+        yield lambda seconds, image: None
+        raise OutputError(f"{path}: cannot be written: No space left on device")
+
+    monkeypatch.setattr(clip_writing, "write_video", no_room)
+    path = write_clip(tmp_path / "a.mp4", [Image.open(astronaut)] * 5, rate=10)
+    page = lay_out(_VideoPage)
+    *_, answer = page.show({"path": str(path), "orig_name": "a.mp4"}, 0.2, "de")
+    assert answer[page.message].startswith("Gesichter: 1. ")
+    assert answer[page.message].endswith(say("de", "video.unwritten"))
+    assert len(answer[page.saved]["record"]["rows"]) == 3
+    assert answer[page.video] is None

@@ -24,6 +24,7 @@ from fer.errors import UserError
 from fer.images.drawing import draw_faces
 from fer.images.sampling import MIN_EVERY
 from fer.labels import EMOTIONS
+from fer.outputs import kept
 from fer.recognition.clip_reading import ClipSummary, read_faces
 from fer.recognition.records import clip_csv
 
@@ -139,8 +140,8 @@ class _VideoPage:
         clip = open_clip(upload.path, upload.name, CLIP_SECONDS)
         yield self._fill(language, say(language, "video.reading", done=0, seconds=clip.seconds), share=0)
         recognizer, summary, rows, told = self.services.recognizer, ClipSummary(), [], monotonic()
-        frames = read_frames(clip, every, MAX_RATE, summary.add_damaged)
-        with write_video(path, every) as add:
+        frames, failures = read_frames(clip, every, MAX_RATE, summary.add_damaged), []
+        with kept(failures), write_video(path, every) as add:
             for answer in read_faces(frames, recognizer, every):
                 frame, faces, numbers, more = answer
                 add(frame.seconds, draw_faces(frame.image, faces, numbers, partial(caption, language)))
@@ -152,8 +153,13 @@ class _VideoPage:
                     told = monotonic()
                     progress[self.message] = say(language, "video.reading", done=frame.seconds, seconds=clip.seconds)
                 yield progress
+        if not summary.frames:  # The video could not even be begun.
+            yield self._fill(language, say(language, "app.failed"))
+            return
         record = summary.record(clip, every, recognizer.model, rows)
         text = _say_found(language, record, summary.frames)
+        if failures:  # They name a path of the server, which is not shown.
+            text, path = f"{text} {say(language, 'video.unwritten')}", None
         yield self._fill(language, text, path=path, files={"record": record, "csv": clip_csv(rows, recognizer.labels)})
 
     def stop(self, language, busy):
