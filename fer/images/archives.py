@@ -52,11 +52,13 @@ def is_zip(head: bytes, name: str = "") -> bool:
 
 
 @contextmanager
-def open_zip(path: str | Path, name: str | None = None, most_directory: float = math.inf) -> Iterator[zipfile.ZipFile]:
+def open_zip(
+    path: str | Path | int, name: str | None = None, most_directory: float = math.inf
+) -> Iterator[zipfile.ZipFile]:
     """Yield the `zipfile.ZipFile` of a path.
 
     Args:
-        path: path of the zip.
+        path: path of the zip, or the descriptor of the open file, which is closed.
         name: name of the zip in an error; by default the path.
         most_directory: largest size in bytes of its list of files, which `zipfile` reads as a whole.
 

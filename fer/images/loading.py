@@ -104,7 +104,7 @@ def read_file(source: StrPath | BinaryIO, name: str, most_bytes: float) -> bytes
     try:
         if not isinstance(source, str | os.PathLike):
             return _read_object(source, name, most_bytes)
-        _check_file(Path(source), name, most_bytes)
+        check_file(Path(source), name, most_bytes)
         with open(source, "rb") as file:
             head = file.read(HEAD_BYTES)
             # Before the rest, which may be a clip of many gigabytes.
@@ -265,7 +265,8 @@ def grey_square(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def _check_file(path, name, most_bytes):
+def check_file(path: Path, name: str, most_bytes: float) -> None:
+    """Raise an `ImageError`, which begins with `name`, if a file is missing, a folder, empty or too large."""
     if not path.exists():
         raise ImageError(f"{name}: no such file.")
     if path.is_dir():

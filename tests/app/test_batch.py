@@ -43,6 +43,27 @@ def test_only_pictures_of_a_zip_are_listed_and_nothing_is_unpacked_to_disk(tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_pictures_are_read_even_if_their_files_are_deleted_meanwhile(tmp_path, png):
+    """Uploads are deleted within ten minutes; a long batch takes longer."""
+    alone, packed = tmp_path / "alone.png", write_zip(tmp_path / "packed.zip", {"a.png": png, "b.png": png})
+    alone.write_bytes(png)
+    listing = batch.list_pictures([alone, packed])
+    for path in (alone, packed):
+        path.unlink()
+    for _ in range(2):
+        sizes = [batch.open_picture(picture, load_image).size for picture in listing.pictures]
+        assert sizes == [(20, 10)] * 3
+
+
+def test_files_are_closed_after_the_batch(tmp_path, png, monkeypatch):
+    closed, close = [], batch.os.close
+    monkeypatch.setattr(batch.os, "close", lambda number: closed.append(number) or close(number))
+    listing = batch.list_pictures([write_zip(tmp_path / "packed.zip", {"a.png": png}), tmp_path / "missing.png"])
+    assert messages(listing) == ["missing.png: no such file."]
+    del listing
+    assert len(closed) == 1
+
+
 def test_pictures_are_recognized_by_content_and_other_files_are_counted(tmp_path, png):
     files = {
         "IMG_1.HEIC": b"broken",
