@@ -1,4 +1,6 @@
+import asyncio
 from collections import Counter
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,10 +13,11 @@ from PIL import Image
 
 from fer.app.components.face_panel import SIDE, caption, face_view, heatmap, say_expression
 from fer.app.components.timeline import MAX_FACES, timeline
+from fer.app.demo import build_demo
 from fer.app.pages.batch import _BatchPage, summary
 from fer.app.pages.photo import _PhotoPage, face_at
 from fer.app.pages.video import _VideoPage
-from fer.app.server.limits import MAX_PICTURES
+from fer.app.server.limits import BATCH_QUEUE, MAX_PICTURES
 from fer.app.texts import TEXTS, say
 from fer.images import clip_writing
 from fer.images.loading import load_image
@@ -143,7 +146,10 @@ def lay_out(recognizer):
 
     def lay_out(page, *arguments):
         with gr.Blocks():
-            made = page(SimpleNamespace(recognizer=recognizer, load_image=load_image, on_device=False))
+            serving = Future()
+            serving.set_result(None)
+            services = {"recognizer": recognizer, "load_image": load_image, "on_device": False, "serving": serving}
+            made = page(SimpleNamespace(**services))
             made.lay_out(*arguments)
         return made
 
@@ -173,3 +179,20 @@ def test_a_clip_has_its_answers_even_if_its_video_cannot_be_written(lay_out, ast
     assert answer[page.message].endswith(say("de", "video.unwritten"))
     assert len(answer[page.saved]["record"]["rows"]) == 3
     assert answer[page.video] is None
+
+
+def test_no_page_waits_for_its_language_behind_batches():
+    events = build_demo(Future()).fns.values()
+    (language,) = next(event.targets for event in events if event.api_name == "about_model")
+    changes = [event for event in events if language in event.targets]
+    assert {"translate", "translate_1"} <= {event.api_name for event in changes}
+    assert BATCH_QUEUE["concurrency_id"] not in {event.concurrency_id for event in changes}
+
+
+def test_a_page_of_many_pictures_is_translated_while_it_has_no_files(lay_out):
+    page = lay_out(_BatchPage)
+    message, counts, table = asyncio.run(page.translate(None, "de"))
+    assert message == say("de", "batch.waiting")
+    assert "wütend" in texts(counts)
+    assert "wütend" in table["headers"]
+    assert asyncio.run(page.translate([{"path": "a.jpg"}], "de")) == gr.skip()

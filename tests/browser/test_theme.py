@@ -192,6 +192,19 @@ def test_a_change_of_the_language_in_the_settings_translates_results(page, astro
     expect(page.locator("#model")).to_contain_text("Modelo: bundled. Se entrenó con FER2013")
 
 
+@pytest.mark.slow
+def test_a_change_of_the_language_translates_the_answer_to_many_pictures(page, astronaut):
+    open_tab(page, "Many pictures")
+    page.locator("#files input[type=file]").set_input_files(astronaut)
+    expect(page.locator("#gallery")).to_contain_text("astronaut.jpg: happy")
+    page.get_by_role("button", name="Settings").click()
+    language = page.get_by_role("combobox", name="Language")
+    language.fill("Español")
+    language.press("Enter")
+    expect(page.locator("#gallery")).to_contain_text("astronaut.jpg: alegría")
+    expect(page.locator("#batch-message")).to_contain_text("Caras: 1.")
+
+
 def test_the_page_sends_requests_only_to_its_server(open_page, app_url, astronaut):
     page = open_page("about")
     hosts = set()

@@ -31,6 +31,8 @@ SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json"
 """JavaScript that saves the rows as JSON."""
 EMPTY = empty_others("[hide(shown[0]), {...shown[1], data: []}, []]")
 """JavaScript that empties the answer to other files: the counts, the table and the gallery."""
+COUNT_CHANGE = "(files, changes) => (files?.length ? changes + 1 : changes)"
+"""JavaScript that counts a change of the language if there are files, so that they are read again."""
 
 
 def build_batch_page(services: Services, language: gr.Textbox) -> None:
@@ -70,6 +72,7 @@ class _BatchPage:
             elem_id="batch-table",
         )  # fmt: skip
         self.answer = gr.JSON(visible="hidden")
+        self.changes = gr.Number(0, visible="hidden")  # Changes of the language while there are files.
 
     def connect(self, language):
         answers = [
@@ -79,8 +82,14 @@ class _BatchPage:
         empty = {"fn": None, "inputs": shown, "outputs": answers[1:], "js": EMPTY, "api_visibility": "private"}
         # While other files are read, their names must not stand beside answers that can be saved.
         self.files.change(**empty)
+        # Not queued: a page without files does not wait for its language until batches have been read.
+        language.change(
+            self.translate, [self.files, language], [self.message, self.counts, self.table], preprocess=False,
+            api_visibility="private", show_progress="hidden", queue=False,
+        )  # fmt: skip
+        language.change(None, [self.files, self.changes], self.changes, js=COUNT_CHANGE, api_visibility="private")
         run = gr.on(
-            [self.files.change, language.change], self.show, [self.files, language], answers, preprocess=False,
+            [self.files.change, self.changes.change], self.show, [self.files, language], answers, preprocess=False,
             api_visibility="private", show_progress_on=self.message, trigger_mode="always_last", **BATCH_QUEUE,
         )  # fmt: skip
         # If files were replaced while they were read, their answer arrives all the same, before the others are read.
@@ -108,6 +117,13 @@ class _BatchPage:
             return self._fill(language, f"⚠️ {say_problem(language, error)}", uploads)
         text = summary(language, rows, listing.left_out) if files else say(language, "batch.waiting")
         return self._fill(language, text, uploads, rows + note_rows(listing.notes), pictures)
+
+    async def translate(self, files, language):
+        await wait_for_model(self.services.serving)
+        if files:
+            return gr.skip()
+        empty = self._fill(language, say(language, "batch.waiting"))
+        return [empty[part] for part in (self.message, self.counts, self.table)]
 
     async def fail(self, language):
         await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
