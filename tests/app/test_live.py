@@ -1,6 +1,7 @@
 import base64
 import io
 import re
+from concurrent.futures import Future
 from dataclasses import replace
 
 import gradio as gr
@@ -11,6 +12,7 @@ from PIL import Image
 from fer.app.components.live_stream import RATE_SECONDS, StreamState
 from fer.app.components.live_view import CHART_SECONDS, Followed, boxes, panel, spread
 from fer.app.components.upload import decode_frame
+from fer.app.demo import build_demo
 from fer.app.server.limits import LIVE_BYTES
 from fer.detection.tracking import TrackedFace
 from fer.labels import EMOTIONS
@@ -111,3 +113,15 @@ def test_a_frame_must_be_a_small_data_url():
     for frame in wrong:
         with pytest.raises(gr.Error, match="small picture"):
             decode_frame(frame)
+
+
+def test_a_stream_that_fails_is_ended_without_the_queue():
+    """Gradio's page would begin a new one with each frame of the camera."""
+    events = build_demo(Future()).fns.values()
+    read = next(event for event in events if event.connection == "stream")
+    (fail,) = [event for event in events if event.trigger_after == read._id and event.trigger_only_on_failure]
+    (show,) = [event for event in events if event.trigger_after == fail._id]
+    assert not fail.queue
+    assert not show.queue
+    assert read.inputs[0] in fail.outputs
+    assert read.inputs[0] in show.outputs

@@ -11,7 +11,7 @@ from conftest import serve_app, wait_for
 from PIL import Image
 from playwright.sync_api import expect
 
-from .conftest import CHROMIUM, OPTIONS, TIMEOUT, note_breach
+from .conftest import CHROMIUM, OPTIONS, TIMEOUT, note_breach, refuse_events
 from .test_privacy import files_of_people
 
 FRAMES, SIZE = 60, (480, 360)
@@ -137,6 +137,24 @@ def test_another_person_waits_for_a_free_place_and_no_frame_is_on_disk(go_live, 
         first.locator(RECORD).click()
         expect(first.locator("#live-message")).to_contain_text("Stopped; the camera is off.")
         expect(second.locator("#live-message")).to_contain_text("Faces in sight: 1.")
+
+
+@pytest.mark.slow
+def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go_live, app_url):
+    page = go_live(app_url)
+    expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
+    page.locator(RECORD).click()
+    expect(page.locator("#live-message")).to_contain_text("Stopped; the camera is off.")
+    refuse_events(page)
+    joins = []
+    page.on("request", lambda request: joins.append(request) if "/queue/join" in request.url else None)
+    page.locator(START).click()
+    page.locator(RECORD).click()
+    expect(page.locator("#live-message")).to_contain_text("This could not be answered. Please try again.")
+    expect(page.locator(START)).to_be_visible()
+    count = len(joins)
+    page.wait_for_timeout(1_000)
+    assert 0 < len(joins) == count
 
 
 @pytest.mark.slow

@@ -81,9 +81,14 @@ class _LivePage:
         )  # fmt: skip
         # Gradio's page would send frames after the end. Hiding the camera component switches the camera off.
         after = [self.camera, self.overlay, self.message, self.state]
-        stream.then(self.stop, [self.state, language], after, **private).then(
-            lambda: gr.update(visible=True), outputs=self.camera, **private
-        )
+        # Not queued: a full queue, which refuses a stream, would refuse these too.
+        private["queue"] = False
+        # Of a stream that fails, Gradio's page runs `failure` alone, and begins anew with the camera's next frame.
+        for ended in (
+            stream.then(self.stop, [self.state, language], after, **private),
+            stream.failure(self.fail, language, after, **private),
+        ):
+            ended.then(lambda: gr.update(visible=True), outputs=self.camera, **private)
         if self.services.on_device:
             # As above, hiding the camera component ends a stream to the server when the browser takes over.
             self.switch.change(None, self.switch, self.camera, js=SHOW_CAMERA, api_visibility="private")
@@ -119,5 +124,11 @@ class _LivePage:
         self._slots.release(request.session_hash)
         by_itself = stream and time.monotonic() - stream.started >= self.services.live_seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
-        text = say(language, key, minutes=self.services.live_seconds // 60)
+        return self._end(say(language, key, minutes=self.services.live_seconds // 60))
+
+    def fail(self, language, request: gr.Request):
+        self._slots.release(request.session_hash)
+        return self._end(say(language, "app.failed"))
+
+    def _end(self, text):
         return {self.camera: gr.update(visible=False), self.overlay: "", self.message: text, self.state: None}
