@@ -3,16 +3,18 @@ import io
 import re
 from concurrent.futures import Future
 from dataclasses import replace
+from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from conftest import texts
+from conftest import encode, texts
 from PIL import Image
 
 from fer.app.components.live_stream import RATE_SECONDS, StreamState
 from fer.app.components.live_view import CHART_SECONDS, Followed, boxes, panel, spread
 from fer.app.components.upload import decode_frame
 from fer.app.demo import build_demo
+from fer.app.pages.live import _LivePage
 from fer.app.server.limits import LIVE_BYTES
 from fer.detection.tracking import TrackedFace
 from fer.labels import EMOTIONS
@@ -125,3 +127,18 @@ def test_a_stream_that_fails_is_ended_without_the_queue():
     assert not show.queue
     assert read.inputs[0] in fail.outputs
     assert read.inputs[0] in show.outputs
+
+
+def test_a_frame_that_is_answered_after_the_end_does_not_bring_the_stream_back():
+    frame = {"url": f"data:image/png;base64,{base64.b64encode(encode(Image.new('RGB', (4, 3)))).decode()}"}
+    someone = SimpleNamespace(session_hash="a")
+    with gr.Blocks():
+        page = _LivePage(SimpleNamespace(serving=Future(), live_people=1, live_seconds=300, on_device=False))
+        page.lay_out(None)
+    first = page.read(frame, None, "en", someone)[page.state]
+    assert page.read(frame, first, "en", someone)[page.state] is first
+    for end in (page.stop, page.fail):
+        assert end(first, "en", someone)[page.state] is None
+        second = page.read(frame, first, "en", someone)[page.state]
+        assert second is not first
+        first = second

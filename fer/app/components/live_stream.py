@@ -26,10 +26,14 @@ class StreamState:
 
     Args:
         seconds: time of its start.
+
+    Attributes:
+        started: time of its start.
+        ended: whether it has been ended.
     """
 
     def __init__(self, seconds: float):
-        self.started = seconds
+        self.started, self.ended = seconds, False
         self._tracker = None
         self._chosen = None
         self._points = {}

@@ -86,7 +86,7 @@ class _LivePage:
         # Of a stream that fails, Gradio's page runs `failure` alone, and begins anew with the camera's next frame.
         for ended in (
             stream.then(self.stop, [self.state, language], after, **private),
-            stream.failure(self.fail, language, after, **private),
+            stream.failure(self.fail, [self.state, language], after, **private),
         ):
             ended.then(lambda: gr.update(visible=True), outputs=self.camera, **private)
         if self.services.on_device:
@@ -95,7 +95,10 @@ class _LivePage:
 
     def read(self, frame, stream, language, request: gr.Request):
         start = time.monotonic()
-        frame, stream = decode_frame(frame), stream or StreamState(start)
+        frame = decode_frame(frame)
+        # The last frame of the stream before may have been answered after its end, and then brought it back.
+        if stream is None or stream.ended:
+            stream = StreamState(start)
         answer = {self.state: stream, self.overlay: ""}
         if not self._slots.acquire(request.session_hash, start):
             return answer | {self.message: say(language, "live.busy", count=self.services.live_people)}
@@ -121,14 +124,15 @@ class _LivePage:
         }
 
     def stop(self, stream, language, request: gr.Request):
-        self._slots.release(request.session_hash)
         by_itself = stream and time.monotonic() - stream.started >= self.services.live_seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
-        return self._end(say(language, key, minutes=self.services.live_seconds // 60))
+        return self._end(stream, request, say(language, key, minutes=self.services.live_seconds // 60))
 
-    def fail(self, language, request: gr.Request):
+    def fail(self, stream, language, request: gr.Request):
+        return self._end(stream, request, say(language, "app.failed"))
+
+    def _end(self, stream, request, text):
         self._slots.release(request.session_hash)
-        return self._end(say(language, "app.failed"))
-
-    def _end(self, text):
+        if stream:
+            stream.ended = True
         return {self.camera: gr.update(visible=False), self.overlay: "", self.message: text, self.state: None}
