@@ -6,14 +6,17 @@ error and find its values.
 """
 
 import re
+from itertools import zip_longest
 
 from fer.app.texts import TEXTS, say
 
 
 def _compile(text):
-    """Return the pattern of the sentences that a text with `{placeholders}` can become."""
+    """Return the pattern of the sentences that a text with `{placeholders}` can become; a `count` is a number."""
     parts = re.split(r"\{(\w+)\}", text)
-    return re.compile("".join(f"(?P<{part}>.*)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts)))
+    groups = [f"(?P<{part}>{'[0-9]+' if part == 'count' else '.*'})" for part in parts[1::2]]
+    texts = [re.escape(part) for part in parts[::2]]
+    return re.compile("".join(text + group for text, group in zip_longest(texts, groups, fillvalue="")))
 
 
 MAX_LENGTH = 1_000
@@ -28,12 +31,32 @@ def say_problem(language: str, error: object) -> str:
 
     Args:
         language: language code, as `fer.app.texts.say` takes it.
-        error: `fer.errors.UserError`, or its sentence.
+        error: `fer.errors.UserError`, or its sentence, or the sentences of a picture's remarks.
     """
     sentence = str(error)
     if len(sentence) > MAX_LENGTH:
         return sentence
+    if said := _translate(language, sentence):
+        return said
+    first, end, rest = sentence.partition(". ")
+    if end and (said := _translate(language, f"{first}.")):
+        return f"{said} {say_problem(language, rest)}"
+    return sentence
+
+
+def _translate(language, sentence):
+    """Return a sentence in a language; None if it has no translation."""
     for key, pattern in PATTERNS.items():
         if match := pattern.fullmatch(sentence):
-            return say(language, key, **match.groupdict())
-    return sentence
+            values = match.groupdict()
+            if "kinds" in values:
+                values["kinds"] = _say_kinds(language, values["kinds"])
+            return say(language, key, **values)
+    return None
+
+
+def _say_kinds(language, kinds):
+    """Return a list of `fer.images.formats.list_kinds` in a language."""
+    words = {say("en", key): say(language, key) for key in ("batch.others", "batch.unnamed")}
+    parts = (part.partition(" ") for part in kinds.split(", "))
+    return ", ".join(f"{count}{space}{words.get(kind, kind)}" for count, space, kind in parts)

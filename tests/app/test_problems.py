@@ -1,5 +1,6 @@
 import io
 import zipfile
+from collections import Counter
 
 import pytest
 from conftest import encode, write_clip
@@ -11,9 +12,10 @@ from fer.app.server.batch import list_pictures
 from fer.app.texts import TEXTS
 from fer.errors import UserError
 from fer.images.clips import Clip, open_clip
+from fer.images.formats import describe_contents
 from fer.images.loading import FIRST_PAGE, load_image, note_of
 from fer.recognition.clip_reading import ClipSummary
-from fer.recognition.records import LEFT_OUT
+from fer.recognition.records import LEFT_OUT, NO_FACE
 
 
 def error_of(read, *arguments, **options):
@@ -72,12 +74,32 @@ def test_messages_of_a_batch_are_translated(astronaut, tmp_path):
         "problem.batch_many": str(error_of(pack, "f.zip", [f"{number}.jpg" for number in range(201)])),
         "problem.cut_share": note_of(load_image(io.BytesIO(astronaut.read_bytes()[:-3000]), "a.jpg")),
         "problem.first_page": FIRST_PAGE,
+        "problem.no_face": NO_FACE,
         "problem.smaller": LEFT_OUT.format(count=148),
     }
     for key, message in messages.items():
         assert next(each for each, pattern in PATTERNS.items() if pattern.fullmatch(message)) == key
         assert say_problem("en", message) == message
         assert len({say_problem(language, message) for language in TEXTS}) == len(TEXTS)
+
+
+def test_each_sentence_of_a_message_is_translated():
+    left_out = LEFT_OUT.format(count=3)
+    assert say_problem("de", f"{NO_FACE} {FIRST_PAGE}") == "Kein Gesicht gefunden. Nur die erste Seite wurde gelesen."
+    said = "Kleinere Gesichter, die ausgelassen wurden: 3. Nur die erste Seite wurde gelesen."
+    assert say_problem("de", f"{left_out} {FIRST_PAGE}") == said
+    assert say_problem("de", "a. b.jpg: the file is empty.") == "a. b.jpg: Die Datei ist leer."
+    assert say_problem("de", "a. b.jpg: something else.") == "a. b.jpg: something else."
+
+
+def test_kinds_of_files_are_translated():
+    message = describe_contents(
+        "a.zip", "zip", 1, Counter({f".{letter}": 2 for letter in "abcdefghi"} | {"": 3, ".z": 1})
+    )
+    assert say_problem("en", message) == message
+    assert say_problem("de", message).endswith(
+        "22 Dateien wurden ausgelassen: 3 ohne Endung, 2 .a, 2 .b, 2 .c, 2 .d, 2 .e, 2 .f, 2 .g, 2 .h, 2 .i, 1 andere."
+    )
 
 
 def test_damage_of_a_clip_is_told_in_the_language_of_the_page():

@@ -24,6 +24,11 @@ def test_each_language_has_the_keys_and_placeholders_of_english(language):
         assert placeholders(TEXTS[language][key]) == placeholders(text), key
 
 
+def test_each_language_states_the_exception_to_the_prohibition():
+    for language, words in {"en": "except for medical", "de": "außer aus medizinischen", "es": "salvo por"}.items():
+        assert words in TEXTS[language]["app.limits"]
+
+
 def test_a_text_falls_back_to_english():
     assert say("de", "emotion.happy") == "fröhlich"
     assert say("xx", "emotion.happy") == say("en", "emotion.happy") == "happy"

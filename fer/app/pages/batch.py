@@ -23,7 +23,7 @@ from fer.images.drawing import draw_faces
 from fer.images.formats import list_kinds
 from fer.images.loading import note_of
 from fer.labels import EMOTIONS
-from fer.recognition.records import NO_FACE, note_rows, photo_rows, photos_csv
+from fer.recognition.records import note_rows, photo_rows, photos_csv
 
 SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 """JavaScript that saves the rows as CSV."""
@@ -251,6 +251,4 @@ def _table(language, labels, rows):
 
 
 def _reason(language, row):
-    if row["message"] == NO_FACE:
-        return say(language, "batch.no_face_found")
     return say_problem(language, row["message"]).removeprefix(f"{row['file']}: ")
