@@ -213,7 +213,8 @@ def add_photo_endpoints(services: Services) -> None:
         pixels, model, and faces, the largest first, each with box (left, top, right, bottom in pixels), label,
         probabilities (0-1 by expression), detection_score (0-1) and confident (false if the answer is "not sure").
         Without a face, faces is empty. At most 256 faces are read; faces_left_out is the number of smaller faces that
-        were found but not read.
+        were found but not read. If only a part of the photo could be read, such as of a JPEG without its last bytes or
+        the first page of a TIFF, the answer has a message that says so.
 
         Args:
             photo: JPEG, PNG, WebP, HEIC, AVIF, GIF, BMP or TIFF of at most 20 MB and 50 megapixels.
