@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fer.documents import to_json
 from fer.errors import UserError
-from fer.outputs import check_folder, is_new_or_empty, write_text, written_whole
+from fer.outputs import check_folder, is_new_or_empty, written_whole
 from fer.paths import StrPath
 from fer.web.settings import build_settings
 from fer.web.vendor import RUNTIME
@@ -39,13 +39,14 @@ def write_site(output: StrPath, folder: StrPath = "bundled", model: str | None =
         raise UserError(f"`FOLDER` must be new, empty, or one that this command wrote. Received: {output}")
     settings, networks = build_settings(folder, model)
     own = [*sorted(MODULE.glob("*.js")), *sorted(path for path in RUNTIME.iterdir() if path.is_file())]
-    contents = {str(path.relative_to(MODULE.parent)): path.read_bytes() for path in [PAGE, *own]} | networks
+    # The settings come first: by them, a call that is repeated after a failure knows the folder. The page comes last.
+    contents = {SETTINGS: to_json(settings).encode(errors="backslashreplace")} | networks
+    contents |= {str(path.relative_to(MODULE.parent)): path.read_bytes() for path in [*own, PAGE]}
     for name, content in contents.items():
         (output / name).parent.mkdir(parents=True, exist_ok=True)
         with written_whole(output / name) as file:
             file.write_bytes(content)
-    write_text(output / SETTINGS, to_json(settings))
-    return sum(map(len, contents.values())) + (output / SETTINGS).stat().st_size
+    return sum(map(len, contents.values()))
 
 
 def _is_site(folder):

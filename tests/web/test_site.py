@@ -12,6 +12,8 @@ from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.config import EXPORTS
 from fer.models.model_folder import BUNDLED, ModelFolderError
+from fer.outputs import OutputError, written_whole
+from fer.web import site as site_module
 from fer.web.site import MODULE, PAGE, write_site
 from fer.web.vendor import MANIFEST, PACKAGE, RUNTIME, VERSION
 
@@ -78,6 +80,24 @@ def test_a_site_is_written_again_but_other_folders_are_refused(tmp_path):
     (tmp_path / "settings.json").write_text('{"editor.tabSize": 2}')
     with pytest.raises(UserError, match="must be new, empty, or one that this command wrote"):
         write_site(tmp_path)
+
+
+@pytest.mark.parametrize("left", [1, 10])
+def test_a_site_that_was_not_written_to_its_end_is_written_again(tmp_path, monkeypatch, left):
+    writes = iter(range(left))
+
+    def write(path):
+        if next(writes, None) is None:
+            raise OutputError(f"{path}: cannot be written: No space left on device")
+        return written_whole(path)
+
+    monkeypatch.setattr(site_module, "written_whole", write)
+    with pytest.raises(OutputError):
+        write_site(tmp_path / "site")
+    assert not (tmp_path / "site" / "index.html").exists()
+    monkeypatch.undo()
+    write_site(tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").exists()
 
 
 def test_a_page_tells_visitors_the_name_of_a_model_folder_and_not_its_path(tmp_path):
