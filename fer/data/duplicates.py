@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from fer.errors import UserError
+from fer.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from fer.data.faces import Faces
@@ -66,7 +66,7 @@ def check_copies(faces: "Faces", train: "Faces", allowed: bool = False) -> str:
     if len(copies) > MAX_COPIES * len(faces) and not allowed:
         rule = f"At most {MAX_COPIES:.0%} of the pictures to measure on may be training pictures"
         raise UserError(f"{rule}; --allow-duplicates measures all the same. Received: {count}, such as {example}")
-    return f"{count} to measure on are pixel-identical to training pictures, such as {example}"
+    return one_line(f"{count} to measure on are pixel-identical to training pictures, such as {example}")
 
 
 def find_duplicates(faces: np.ndarray, others: np.ndarray) -> np.ndarray:

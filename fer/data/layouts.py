@@ -199,7 +199,7 @@ def _read_affectnet(file, content, where):
         try:
             # `np.load` opens zips too, which hold several arrays.
             code = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False).item()
-        except (ValueError, EOFError, OSError, MemoryError) as error:
+        except Exception as error:  # NumPy raises errors of any kind for damaged headers.
             raise DataError(f"{where}: not an array of NumPy that can be read ({error}).") from None
         yield f"{split}/{number}", code, split
         return

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from fer.data.photos import PhotoSet
-from fer.errors import ImageError, UserError
+from fer.errors import ImageError, UserError, one_line
 from fer.evaluation.fairness import count_without_group, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
 from fer.images.loading import load_image
@@ -104,7 +104,7 @@ def describe_unreadable(answers: list[list[Answer]], sets: list[PhotoSet]) -> st
     for read, photos in zip(answers, sets, strict=True):
         if errors := [answer for answer in read if isinstance(answer, ImageError)]:
             rule = f"{photos.name}: {len(errors)} of {len(read)} photos cannot be read and count as wrong answers"
-            lines.append(f"{rule}, such as {errors[0]}")
+            lines.append(one_line(f"{rule}, such as {errors[0]}"))
     return "\n".join(lines)
 
 

@@ -91,8 +91,9 @@ def _format_confidence(metrics):
         tried = ", ".join(f"{row['exponent']:g}" for row in prior["tried"])
         lines.insert(0, f"prior exponent              {prior['exponent']:7.2f}" + (f"  (of {tried})" if tried else ""))
     if confident["accuracy"] is not None:
-        others = metrics.get("calibration", {}).get("confident_held_out", {}).get("accuracy")
-        held_out = "" if others is None else f"; {others:.2%} in 5-fold cross-validation"
+        others = metrics.get("calibration", {}).get("confident_held_out")
+        share = others and ("none" if others["accuracy"] is None else f"{others['accuracy']:.2%} of {others['n']}")
+        held_out = f"; in 5-fold cross-validation {share}" if share else ""
         lines.append(f"selective accuracy          {confident['accuracy']:7.2%}  (of the confident answers{held_out})")
     return lines
 

@@ -28,6 +28,8 @@ MASK = 4
 """Bit of this tag that says that a picture is the mask of another one."""
 NOTE = "fer note"
 """Key under which a picture's `info` keeps the note that `note_of` returns."""
+INCOMPLETE = "The file lacks its last bytes"
+"""Beginning of the note on an incomplete file; a comma and the share follow if a part of the picture is missing."""
 FIRST_PAGE = "Only the first page was read."
 """Note on a TIFF that has several pages."""
 END_OF_JPEG = b"\xff\xd9"
@@ -205,7 +207,7 @@ def _decode(content, formats, name, before, orientation, cut=False):
         note = FIRST_PAGE if _has_pages(image, content) else ""
         if cut:
             part = f", and with them {missing:.0%} of the picture" if missing >= 0.005 else ""
-            note = f"The file lacks its last bytes{part}."
+            note = f"{INCOMPLETE}{part}."
         return set_note(turn_upright(rgb, orientation), note)
 
 
@@ -249,10 +251,10 @@ def load_grey(source: StrPath | BinaryIO, size: int, name: str | None = None) ->
     """Decode a picture of a data set to a grey square: uint8 array `(size, size)`, values 0-255.
 
     Raises:
-        UserError: if the picture cannot be read, or only in part (`note_of`).
+        UserError: if the picture cannot be read, or lacks a part because its file is incomplete.
     """
     image = load_image(source, name)
-    if note := note_of(image):
+    if (note := note_of(image)).startswith(f"{INCOMPLETE},"):
         raise ImageError(f"{name or source}: a picture of a data set must be whole. {note}")
     return grey_square(image, size)
 

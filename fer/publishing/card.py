@@ -82,6 +82,7 @@ def render_card(folder: StrPath, source: str, exports: Sequence[str] | None = No
             measured=measured,
             elsewhere=not is_same_data(own, measured, metrics["data_sha256"]),
             cut_again=CUT_AGAIN if metrics.get("cut_again") else "",
+            same_name=bool(own and measured) and own["name"] == measured["name"],
             license=find_license(config.training),
             licenses=sorted(filter(None, list_licenses(config.training))),
             own_license=OWN_LICENSE,

@@ -97,7 +97,8 @@ def _advise(plan, pictures):
     if plan.options.from_scratch and pictures < SMALL and _may_start_from_bundled(plan.options):
         return "it without --from-scratch, or with more --epochs"
     if plan.options.teacher and pictures < SMALL and plan.options.network == START_NETWORK:
-        return "it with --start bundled, or with more --epochs"
+        instead = " instead of --from-scratch" if plan.options.from_scratch else ""
+        return f"it with --start bundled{instead}, or with more --epochs"
     return "more --epochs, or more pictures"
 
 

@@ -80,6 +80,13 @@ def test_another_data_set_of_the_same_name_is_told_apart(metrics):
     assert "of another data set than the model was trained on" in show_metrics("en", metrics, config)
 
 
+def test_too_few_pictures_for_a_confident_answer_are_named(show, metrics):
+    metrics["calibration"]["confident_held_out"] = {"n": 0, "coverage": 0.0, "accuracy": None}
+    page = show()
+    assert "none of the 3589 pictures got an answer without" in page
+    assert "left out" not in page
+
+
 def test_no_metric_of_the_bundled_model_is_left_out():
     page = describe("en", open_model(ModelSource("bundled", BUNDLED)))
     assert CURVE in page

@@ -198,7 +198,10 @@ def test_a_picture_of_which_a_part_is_missing_is_reported_or_skipped(dataset):
     cut = sorted((dataset / "train" / "sad").iterdir())[0]
     noise = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
     Image.fromarray(noise).save(cut, "JPEG")
-    cut.write_bytes(cut.read_bytes()[:-800])
+    content = cut.read_bytes()
+    cut.write_bytes(content[:-2])
+    assert len(load_faces(dataset, "train")) == 21  # Only the end marker is missing, and nothing of the picture.
+    cut.write_bytes(content[:-800])
     rule = f"{cut.name}: a picture of a data set must be whole. The file lacks its last bytes, and with them"
     with pytest.raises(DataError, match=rf"{rule} .* Leave such pictures out with --skip-bad\."):
         load_faces(dataset, "train")

@@ -252,6 +252,10 @@ def test_affectnet_is_read_with_its_annotations(tmp_path, packed):
             np.savez(file, np.array("1"))
         with pytest.raises(DataError, match=message):
             load_faces(data, "train", layout="affectnet")
+        np.save(labels, np.array("1"))
+        labels.write_bytes(labels.read_bytes().replace(b"'shape': ()", b"'shape': (,"))
+        with pytest.raises(DataError, match=message):
+            load_faces(data, "train", layout="affectnet")
 
 
 def test_affectnet_is_read_with_its_tables(tmp_path):

@@ -175,6 +175,11 @@ def test_names_of_sets_and_groups_cannot_write_lines_of_the_table(folder):
     lines = format_photos(figures).splitlines()
     assert not any(line.startswith("mean 99%") for line in lines)
     assert all(map(str.isprintable, lines))
+    (folder / "street").rename(folder / "street\x1b[2J")
+    notes = []
+    measure_photos(Reader(), list_photo_sets(folder, LABELS), note=notes.append)
+    assert len(notes) == 1
+    assert notes[0].isprintable()
 
 
 def test_a_set_with_one_label_leaves_no_choice_and_is_not_in_the_mean(folder):

@@ -132,7 +132,10 @@ def test_the_target_is_kept_until_another_is_asked_for(biased):
     assert again["calibration"]["target"] == 0.95 == asked["calibration"]["target"]
     assert load_config(folder).calibration.threshold == threshold
     held_out = again["calibration"]["confident_held_out"]
-    assert f"; {held_out['accuracy']:.2%} in 5-fold cross-validation)" in format_metrics(again)
+    share = f"{held_out['accuracy']:.2%} of {held_out['n']}"
+    assert f"(of the confident answers; in 5-fold cross-validation {share})" in format_metrics(again)
+    again["calibration"]["confident_held_out"] = {"coverage": 0.0, "n": 0, "accuracy": None}
+    assert "(of the confident answers; in 5-fold cross-validation none)" in format_metrics(again)
     for target in (None, "high", 2):
         (folder / METRICS).write_text(json.dumps({"calibration": {"target": target}}))
         assert save_report(folder, train, validation, "mine", "data")["calibration"]["target"] == 0.85

@@ -268,6 +268,8 @@ def test_data_that_the_model_was_not_trained_on_are_named(folder):
     counts = "a held-out tenth of its training pictures (2 happy, 1 sad)"
     assert f'pictures of own data, "raf": {counts}. **{CUT_AGAIN}' in card
     assert data.eval_results[0].dataset_split == "tenth of train, held out after training"
+    card, _ = render(data=facts | {"name": "affectnet"}, data_sha256="1", cut_again=True)
+    assert 'pictures of another data set, "affectnet": ' in card
 
 
 @pytest.mark.parametrize(

@@ -108,10 +108,13 @@ def test_a_model_that_is_no_better_than_a_constant_answer_is_reported():
     assert warn_if_trivial(metrics | {"accuracy": 0.5}, plan("--from-scratch"), 60) == ""
 
 
-def test_a_student_of_few_pictures_is_advised_to_start_from_the_bundled_network():
-    note = adapt_plan(plan("--teacher", "bundled"), 108)[1][0]
+@pytest.mark.parametrize(
+    ("given", "advice"), [([], "--start bundled"), (["--from-scratch"], "--start bundled instead of --from-scratch")]
+)
+def test_a_student_of_few_pictures_is_advised_to_start_from_the_bundled_network(given, advice):
+    note = adapt_plan(plan("--teacher", "bundled", *given), 108)[1][0]
     assert "few to train from scratch" in note
-    assert "Try it with --start bundled, or with more --epochs." in note
+    assert f"Try it with {advice}, or with more --epochs." in note
 
 
 @pytest.mark.parametrize("given", [[], ["--from-scratch"]])

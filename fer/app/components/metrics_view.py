@@ -97,6 +97,8 @@ def selective_accuracy(language: str, metrics: dict, config: "ModelConfig") -> s
         raise ValueError("The threshold is not that of the model that answers.")
     # Earlier versions measured it only on the pictures that chose the threshold.
     held_out = (metrics.get("calibration") or {}).get("confident_held_out")
+    if held_out and held_out["accuracy"] is None:
+        return f"<p>{say(language, 'about.none_sure', n=int(metrics['n']))}</p>"
     shares = {key: format_percent((held_out or confident)[key]) for key in ("coverage", "accuracy")}
     text = say(language, "about.sure", n=int(metrics["n"]), **shares)
     if held_out:
