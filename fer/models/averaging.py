@@ -28,7 +28,7 @@ def average_models(folders: Sequence[StrPath]) -> tuple[Any, ModelConfig]:
     Returns:
         The Keras network, float32, and its `ModelConfig`: that of the last model, without exports, and without
         calibration but for the class shares of its training. Its `training` has `KEY` besides: `models`, a list with
-        the `name` and `sha256` of each model, and its `training` unless that of the last model records it already.
+        the `name` and `sha256` of each model, and its `training` unless that of the last model records all of it.
 
     Raises:
         UserError: if the models are fewer than two, of different kinds, or not trained on from the same weights.
@@ -52,7 +52,8 @@ def average_models(folders: Sequence[StrPath]) -> tuple[Any, ModelConfig]:
     network, last = networks[-1], members[-1]
     network.set_weights([sum(arrays) / len(networks) for arrays in weights])
     recorded = {last.sha256} | last.ancestors
-    models = [member.describe(with_training=member.sha256 not in recorded) for member in members]
+    # Of a last model that is an average itself, `training` gets another `KEY` below: its own stands in its description.
+    models = [member.describe(member.sha256 not in recorded or KEY in member.config.training) for member in members]
     training = {**last.config.training, KEY: {"models": models}}
     uncalibrated = Calibration(class_shares=last.config.calibration.class_shares)
     return network, replace(last.config, training=training, calibration=uncalibrated, exports={}, weights=UNSAVED)

@@ -28,6 +28,16 @@ KINDS = {"network": str, "options": dict, "image_size": int, "labels": list, "we
 """Types of the required values of the document, by key."""
 
 
+FACTS = {
+    **dict.fromkeys(("data", "start", "model", "weights", "teachers", "mean_of", "training"), dict),
+    "models": list,
+    **dict.fromkeys(("name", "sha256", "license", "command"), str),
+}
+"""Types of values in the facts about a training, and in the facts in these, by key; each may be missing or null."""
+NEEDED = {"data": "name", "teachers": "models", "mean_of": "models"}
+"""Keys that some of the `FACTS` must have."""
+
+
 class ModelFolderError(UserError):
     """A folder that does not hold a usable model."""
 
@@ -123,6 +133,7 @@ def load_config(folder: StrPath) -> ModelConfig:
     except UserError as error:
         raise ModelFolderError(f"{path}: {error}") from None
     labels = _check_labels(path, document["labels"])
+    _check_facts(path, document["training"])
     return ModelConfig(
         network=network.name,
         labels=labels,
@@ -191,9 +202,26 @@ def _check_labels(path, labels):
     return in_order
 
 
+def _check_facts(path, facts):
+    """Raise a `ModelFolderError` unless the facts about a training have the types of `FACTS`."""
+    for key, kind in FACTS.items():
+        value = facts.get(key)
+        if value is None:
+            continue
+        parts = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+        wrong = not isinstance(value, kind) or not all(isinstance(part, dict) for part in parts)
+        if wrong or key in NEEDED and value.get(NEEDED[key]) is None:
+            needed = f" with `{NEEDED[key]}`" if key in NEEDED else " of JSON dicts" if kind is list else ""
+            rule = f"{path}: `{key}` among the facts about a training must be a JSON {kind.__name__}{needed}"
+            raise ModelFolderError(f"{rule}. Received: {value!r}")
+        for part in parts:
+            _check_facts(path, part)
+
+
 def _parse_weights(path, weights):
     """Return the `WeightsRecord` of a JSON object; raise a `ModelFolderError` unless it has file, size and sha256."""
-    if weights.get("file") != WEIGHTS or not isinstance(weights.get("size"), int) or "sha256" not in weights:
+    kinds = weights.get("file"), type(weights.get("size")), type(weights.get("sha256"))
+    if kinds != (WEIGHTS, int, str):
         raise ModelFolderError(f"{path}: `weights` must give file {WEIGHTS}, size and sha256. Received: {weights!r}")
     return WeightsRecord(weights["size"], weights["sha256"])
 

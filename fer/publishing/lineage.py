@@ -1,6 +1,7 @@
 """What a model descends from, by the facts of its training: the runs before, their commands, data sets and licences."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from fer.models.averaging import KEY as AVERAGE
@@ -24,8 +25,10 @@ def list_trainings(training: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def list_bases(training: dict[str, Any]) -> list[str]:
-    """Return the models of the Hub, `OWNER/NAME`, that a training started from, or those of an average's members."""
-    return list(dict.fromkeys(filter(None, map(start_repository, [training, *_list_members(training)]))))
+    """Return the models of the Hub, `OWNER/NAME`, that a model's weights descend from without another one between."""
+    start = training.get("start")
+    own = [start_repository(training)] if start_repository(training) else list_bases(start) if start else []
+    return list(dict.fromkeys([*own, *chain.from_iterable(map(list_bases, _list_members(training)))]))
 
 
 def list_data(training: dict[str, Any]) -> list[str]:
@@ -38,11 +41,13 @@ def list_licenses(training: dict[str, Any]) -> set[str | None]:
     """Return the licences that a model's weights descend from, each once; None if one is not stated.
 
     The licence that a training got with `--license` replaces those of the runs that it started from; an average has
-    those of all of its members.
+    those of all of its members. The licence of a base's weights (`--weights`) is known if their source states it.
     """
+    base = training.get("weights")
+    unknown = training.get("data") or base and "Apache-2.0" not in (base.get("source") or "")
     # Earlier versions recorded it among the facts of the user's own data.
     own = training["license"] if "license" in training else (training.get("data") or {}).get("license")
-    found = {own if own or training.get("data") else OWN_LICENSE}
+    found = {own if own or unknown else OWN_LICENSE}
     if not own and (start := training.get("start")):
         found |= list_licenses(start)
     return found.union(*map(list_licenses, _list_members(training)))

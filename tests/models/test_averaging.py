@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ from fer.models.calibration import Calibration
 from fer.models.config import CONFIG, ModelConfig, load_config, save_calibration
 from fer.models.model_folder import METRICS, load_model, save_model
 from fer.publishing.card import render_card
+from fer.publishing.lineage import list_commands
 
 
 def make_folder(folder, start=None, labels=("happy", "sad"), **options):
@@ -52,7 +54,15 @@ def test_an_average_can_be_averaged_again(models, tmp_path):
     network, config = average_models(models[1:])
     (tmp_path / "mean").mkdir()
     save_model(tmp_path / "mean", network, config)
-    average_models([models[0], tmp_path / "mean"])
+    # Its members are known in any order; as the last one, it lost them, with their licences and data sets.
+    for members in ([models[0], tmp_path / "mean"], [tmp_path / "mean", models[0]]):
+        _, config = average_models(members)
+        assert "python train.py --output second" in set(list_commands(with_command(config.training)))
+
+
+def with_command(training):
+    """Return the facts of an average with the command, which `fer average` adds."""
+    return json.loads(json.dumps(training).replace('"mean_of": {', '"mean_of": {"command": "fer average", '))
 
 
 def test_the_mean_keeps_the_class_shares_of_training_without_a_calibration(models, conversion_of_another, tmp_path):

@@ -142,6 +142,12 @@ def test_the_bundled_model_knows_the_seven_emotions_and_is_small():
         ),
         ({"calibration": {"temperature": 1.0}}, "`calibration` must give temperature and threshold"),
         ({"weights": {"file": "../model.weights.h5", "size": 1, "sha256": "0"}}, "must give file model.weights.h5"),
+        ({"weights": {"file": "model.weights.h5", "size": 1, "sha256": []}}, "must give file model.weights.h5"),
+        ({"training": {"data": "abc"}}, "`data` among the facts about a training must be a JSON dict with `name`"),
+        ({"training": {"data": {}}}, "`data` among the facts about a training must be a JSON dict with `name`"),
+        ({"training": {"start": "x"}}, "`start` among the facts about a training must be a JSON dict. Received: 'x'"),
+        ({"training": {"start": {"license": ["x"]}}}, "`license` among the facts about a training must be a JSON str"),
+        ({"training": {"mean_of": {"models": ["x"]}}}, "`models` among the facts .* must be a JSON list of JSON dicts"),
     ],
 )
 def test_an_invalid_config_is_refused(folder, changes, message):

@@ -13,6 +13,7 @@ from fer.evaluation.summary import CUT_AGAIN
 from fer.models.config import CONFIG
 from fer.models.model_folder import BUNDLED, CARD, METRICS
 from fer.publishing.card import render_card
+from fer.publishing.lineage import list_bases
 from fer.publishing.redaction import clean_command
 
 
@@ -304,6 +305,14 @@ def test_the_licence_is_that_of_the_training(folder, facts, named, sentence):
     assert sentence in " ".join(text.split())
 
 
+def test_the_base_model_is_that_of_the_first_run_and_none_above_it():
+    first = {"start": {"model": {"name": "owner/first"}, "start": {"model": {"name": "owner/above"}}}}
+    assert list_bases({"start": {**first, "model": {"name": "run"}}}) == ["owner/first"]
+    other = {"start": {"model": {"name": "owner/other"}}}
+    average = {**first, "mean_of": {"models": [{"training": other}, {"name": "known"}]}}
+    assert list_bases({"start": {**average, "model": {"name": "run"}}}) == ["owner/first", "owner/other"]
+
+
 def made(*members, start=None, **facts):
     """Return facts of a training, of an average of `members` or from the weights of `start`."""
     training = {"command": "python train.py", "epochs": 2, "seconds": 60, **facts}
@@ -342,9 +351,10 @@ SHARED, KEPT = made(), made(data=PICTURES, license="cc-by-nc-4.0")
             "of the weights is cc-by-nc-4.0; the code",
         ),
         (made(start=made(data=PICTURES)), None, "The author states no licence for the weights; the code"),
+        (made(weights={"name": "theirs.h5", "sha256": "0"}), None, "The author states no licence for the weights; the"),
         (made(start=SHARED), "apache-2.0", "The licence is Apache-2.0 for code and weights; FER2013 is not"),
     ],
-    ids=["average", "other order", "start", "start with a licence", "start without", "FER2013 alone"],
+    ids=["average", "other order", "start", "start with a licence", "start without", "base", "FER2013 alone"],
 )
 def test_licence_and_data_are_those_of_all_runs_whose_weights_a_model_has(folder, training, named, sentence):
     """Only the last run, or the last member of an average, counted: the card relicensed the weights of others."""
