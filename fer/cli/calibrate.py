@@ -63,12 +63,13 @@ def run(options: Namespace) -> int:
     from fer.evaluation.fairness import compile_pattern
     from fer.models.config import EXPORTS, load_config
     from fer.models.exports import judge_export
-    from fer.models.model_folder import check_weights, find_model
+    from fer.models.model_folder import check_links, check_weights, find_model
 
     folder = find_model(options.folder)
     config = load_config(folder)
     check_weights(folder, config)
     check_folder("`FOLDER`", folder)
+    check_links(folder)
     check_inputs(options.data, options.votes, options.photos)
 
     if options.groups and not options.photos:

@@ -21,6 +21,7 @@ import inspect
 import json
 import warnings
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from fer.models.config import (
 from fer.models.keras_backend import choose_jit_compile
 from fer.models.networks import find_network
 from fer.outputs import written_whole
-from fer.paths import StrPath
+from fer.paths import StrPath, is_inside, real_path
 
 METRICS, CARD, HISTORY = "metrics.json", "README.md", "history.csv"
 """File names of the metrics, the model card and the training log in a model folder."""
@@ -77,6 +78,29 @@ def possible_files(folder: StrPath) -> list[Path]:
     """Return the paths of all files that a model folder may hold, whether they exist or not."""
     names = (WEIGHTS, CONFIG, METRICS, CARD, HISTORY, *EXPORTS.values())
     return [Path(folder) / name for name in names]
+
+
+def check_links(folder: StrPath, store: StrPath | None = None) -> None:
+    """Raise an error if a file of a model folder is a link that leads out of it.
+
+    What it leads to would be published with the folder, or overwritten; somebody else may have made the folder.
+
+    Args:
+        folder: path of the model folder.
+        store: folder of model folders with links between them, such as the Hub's cache; if the model folder is within
+            it, links may lead to its files.
+
+    Raises:
+        ModelFolderError: with the path of the link.
+    """
+    folder = Path(folder)
+    around = store if store and is_inside(folder, store) else folder
+    parts = folder / FIGURES, folder / LOGS
+    # A part that is a link is refused before its files are listed; links within it are not followed.
+    for path in chain(possible_files(folder), parts, *(part.rglob("*") for part in parts)):
+        if path.is_symlink() and not is_inside(path, around):
+            rule = "a model folder is published, or written to, only if its files lie in it"
+            raise ModelFolderError(f"{path}: {rule}. Received: a link to {real_path(path)}")
 
 
 def save_model(folder: StrPath, network: Any, config: ModelConfig) -> None:
@@ -172,6 +196,8 @@ def load_metrics(folder: StrPath, purpose: str) -> dict[str, Any]:
         UserError: if the file is missing, unreadable or not JSON.
     """
     path = Path(folder) / METRICS
+    if path.exists() and not path.is_file():  # A device has no end.
+        raise UserError(f"{path}: {purpose} needs the model's figures; it must be a file.")
     try:
         return json.loads(path.read_text(), object_pairs_hook=_rename)
     except FileNotFoundError:
@@ -246,7 +272,7 @@ def read_history(folder: StrPath) -> list[dict[str, float]]:
     A row that was cut, because the disk was full or the process was killed, is left out.
     """
     path = Path(folder) / HISTORY
-    if not path.exists():
+    if not path.is_file():
         return []
     with path.open(newline="") as file:
         whole = [row for row in csv.DictReader(file) if None not in row.values() and all(row.values())]

@@ -14,7 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from fer.hub.errors import HubError, explained, status_of
 from fer.models.config import EXPORTS
-from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, find_model
+from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, check_links, find_model
 from fer.paths import StrPath
 from fer.publishing.access import check_push, check_tag
 from fer.publishing.replaced import check_model_repository
@@ -92,7 +92,8 @@ def push_model(
     Raises:
         HubError: if the Hub refuses a request or cannot be reached. The push can be repeated.
         UserError: if the tag is not valid (`fer.publishing.access.check_tag`), if the folder is not a valid model
-            folder, if a fact for the card is missing, or if an export fails.
+            folder, or one of its files is a link that leads out of it, if a fact for the card is missing, or if an
+            export fails.
     """
     from fer.export.convert import check_formats
     from fer.export.litert_file import write_litert_file
@@ -102,6 +103,7 @@ def push_model(
     check_tag(tag, create_pr)
     check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
+    check_links(folder, constants.HF_HUB_CACHE)
     write_litert_file(folder)
     check_litert_file(folder)
     render_card(folder, source)  # So that an error about a missing fact names this folder, not the temporary one.

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from fer.errors import UserError
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED, Calibration
 from fer.models.config import CONFIG, WEIGHTS, ModelConfig, ModelFolderError, WeightsRecord, load_config
@@ -231,3 +232,10 @@ def test_metrics_of_version_0_2_have_the_keys_of_today(tmp_path):
     (tmp_path / METRICS).write_text('{"n": 5, "served_path": {"found": 4, "loader_accuracy": 0.5}}')
     today = {"n": 5, "end_to_end": {"found": 4, "accuracy_without_scenes": 0.5}}
     assert load_metrics(tmp_path, "a test") == today
+
+
+def test_metrics_that_are_a_device_are_refused(folder):
+    """`/dev/zero` was read without end."""
+    (folder / METRICS).symlink_to("/dev/null")
+    with pytest.raises(UserError, match=r"metrics\.json: a test needs the model's figures; it must be a file"):
+        load_metrics(folder, "a test")

@@ -9,7 +9,7 @@ import train
 from fer.cli.commands import main
 from fer.cli.push import push_trained
 from fer.errors import UserError
-from fer.hub.client import REPOSITORY
+from fer.hub.client import REPOSITORY, pull_model
 from fer.hub.errors import HubError
 from fer.models.config import WEIGHTS
 from fer.models.model_folder import BUNDLED, HISTORY
@@ -67,6 +67,31 @@ def test_a_commit_without_files_that_the_repository_ignores_is_an_error_and_gets
     with pytest.raises(HubError, match=r"was made without model\.weights\.h5, which its \.gitignore excludes"):
         push_model(BUNDLED, MODEL, tag="v1.0")
     assert "refs/tags/v1.0" not in hub.model(MODEL).refs
+
+
+@pytest.mark.parametrize("name", ["history.csv", "figures", "logs/train", "figures/more/x.png", "README.md"])
+def test_a_link_out_of_a_folder_from_somebody_else_is_neither_published_nor_written(hub, model, tmp_path, capsys, name):
+    """A push published the file that it leads to, such as a key, and `fer calibrate` overwrote it."""
+    secret, link = tmp_path / "secret", model / name
+    secret.write_text("mine")
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(secret)
+    refusal = f"{link}: a model folder is published, or written to, only if its files lie in it. Received: a link to"
+    for command in (["push", str(model), MODEL], ["calibrate", str(model), "--data", "nowhere"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(command)
+        assert f"{refusal} {secret}\n" in capsys.readouterr().err
+    assert not hub.repos
+
+
+def test_a_folder_of_the_cache_is_published_although_its_files_are_links(hub):
+    hub.put(BUNDLED, "other/model")
+    folder = pull_model("other/model").folder
+    assert (folder / WEIGHTS).is_symlink()
+    assert WEIGHTS in push_model(folder, MODEL).added
 
 
 def test_a_pull_request_is_not_tried_again_if_it_may_have_been_opened(hub, model, monkeypatch):
