@@ -24,6 +24,9 @@ environment:
   GRADIO_ROOT_PATH    behind a proxy, the whole address that people see
   GRADIO_TEMP_DIR     folder for uploads and answers, which are deleted within
                       ten minutes (default: the system's temporary folder)
+  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY
+                      proxies for requests to the Hub, and hosts that are
+                      reached without them; this machine always is
 """
 """Help on the environment variables of the app."""
 
@@ -59,13 +62,16 @@ def run(options: Namespace) -> int:
     """Serve the app until it is interrupted; return the exit code."""
     if not importlib.util.find_spec("gradio"):
         raise UserError(f"needs gradio, not installed here: {install_command('app')}")
-    from fer.app.server.address import check_port
+    from fer.app.server.address import check_port, reach_directly
     from fer.app.server.cache import make_cache
     from fer.app.server.flags import check_flags
     from fer.app.server.startup import paused_garbage_collection, templates_compiled_once
+    from fer.hub.proxies import check_proxies
 
     check_port()
     check_flags()
+    check_proxies()
+    reach_directly()
     with suppress(AttributeError):  # There is no standard output, if it was closed at the start.
         sys.stdout.reconfigure(line_buffering=True)  # The address reaches a pipe or a file at once.
     cache = make_cache()  # Before Gradio is imported, which reads the folder's path then.

@@ -1,15 +1,19 @@
 """Tests of the address that the app listens on, and of the error message if that fails."""
 
+import os
 import socket
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
+from unittest.mock import Mock
 
+import httpx
 import pytest
 from conftest import ROOT, hub_environment
 
-from fer.app.server.address import check_port, explain_address_errors
-from fer.cli.app import main
+from fer.app.server.address import check_port, explain_address_errors, reach_directly
+from fer.cli.app import main, run
 from fer.errors import UserError
 
 
@@ -56,6 +60,60 @@ def test_wrong_settings_end_the_app_with_one_sentence(setting, rule):
     command = [sys.executable, "app.py"]
     run = subprocess.run(command, cwd=ROOT, env=hub_environment(**setting), capture_output=True, text=True, timeout=60)
     assert (run.returncode, run.stderr) == (2, f"python app.py: {rule}\n")
+
+
+class EnoughError(Exception):
+    """Error that ends the start of the app."""
+
+
+@pytest.fixture
+def proxies(monkeypatch):
+    """Function that sets the proxies of the environment, by variable; the test has no others."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        for variable in (name, name.lower()):
+            monkeypatch.setenv(variable, "")  # So that a value that the app sets is removed at the end too.
+            monkeypatch.delenv(variable)
+    # What comes after the checks of `run`.
+    monkeypatch.setattr("fer.app.server.cache.make_cache", Mock(side_effect=EnoughError))
+    return lambda **values: [monkeypatch.setenv(name, value) for name, value in values.items()]
+
+
+@pytest.mark.parametrize("exceptions", ["", "example.com", "example.com, [::1]"])
+def test_the_app_reaches_itself_although_a_proxy_is_set(hub, proxies, monkeypatch, exceptions):
+    """Docker sets HTTP_PROXY without an exception for the container, and Gradio did not start."""
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "192.0.2.1")
+    proxies(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY=exceptions)
+    for _ in range(2):
+        with pytest.raises(EnoughError):
+            run(Namespace(model=None))
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = ["example.com"] * bool(exceptions) + ["::1"] * ("::1" in exceptions)
+        expected = dict.fromkeys([*hosts, "127.0.0.1", "localhost", "::1", "192.0.2.1"])
+        assert os.environ[name] == ",".join(expected)
+    assert httpx.get(f"{hub.url}/api/nothing").status_code == 404
+
+
+def test_without_proxies_the_environment_stays_as_it_is(proxies):
+    proxies()
+    reach_directly()
+    assert "NO_PROXY" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("proxy", "message"),
+    [
+        ({"ALL_PROXY": "socks5://127.0.0.1:1080"}, "`ALL_PROXY` is a SOCKS proxy, which needs socksio, not installed"),
+        ({"all_proxy": "socks://127.0.0.1:1080"}, "`ALL_PROXY` must be the address of a proxy"),
+        ({"HTTPS_PROXY": "http://user:se/cret@proxy:8080"}, "`HTTPS_PROXY` must be the address of a proxy"),
+    ],
+    ids=lambda value: "".join(value) if isinstance(value, dict) else "",
+)
+def test_a_proxy_that_cannot_be_used_ends_the_app_with_one_sentence(proxies, monkeypatch, proxy, message):
+    proxies(**proxy)
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(UserError, match=f"^{message}") as error:
+        run(Namespace(model=None))
+    assert "cret" not in str(error.value)
 
 
 def test_an_argument_of_the_app_is_refused_instead_of_ignored(monkeypatch, capsys):

@@ -3,8 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import getproxies_environment
 
 from fer.errors import UserError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Names and addresses at which the app asks itself, as Gradio does when it starts and for the MCP tools."""
 
 
 def check_port() -> None:
@@ -16,6 +20,19 @@ def check_port() -> None:
     port = os.environ.get("GRADIO_SERVER_PORT", "7860")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
         raise UserError(f"`GRADIO_SERVER_PORT` must be a number from 1 to 65535. Received: {port!r}")
+
+
+def reach_directly() -> None:
+    """Except this machine from the proxies that the environment names; call this before Gradio is imported.
+
+    httpx has no exception for it. Brackets around an address are removed, since httpx raises an error for them.
+    """
+    proxies = getproxies_environment()
+    if not proxies:
+        return  # On a Mac, a variable would replace the proxies of the system.
+    excepted = [*proxies.get("no", "").split(","), *LOOPBACK, os.environ.get("GRADIO_SERVER_NAME", "")]
+    hosts = ",".join(dict.fromkeys(filter(None, (host.strip(" []") for host in excepted))))
+    os.environ.update(NO_PROXY=hosts, no_proxy=hosts)
 
 
 @contextmanager
