@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 )
 
 from fer.errors import UserError
+from fer.hub.proxies import FAULTS, find_proxy_fault
 from fer.models.config import CONFIG, WEIGHTS
 
 FAILURES = (HfHubHTTPError, HTTPError, OSError, ValueError, XetDownloadError, RuntimeError)
@@ -118,6 +119,8 @@ def explain(error: Exception) -> str:
 def explained(subject: str, explain: Callable[[Any], str] = explain) -> Iterator[None]:
     """Raise a `HubError` of one sentence instead of an error of huggingface_hub.
 
+    If the environment names a proxy that cannot be used, the sentence is about it: no request was sent.
+
     Args:
         subject: beginning of the sentence, such as the name of the repository.
         explain: function that returns the remaining part for one of `FAILURES`.
@@ -126,5 +129,8 @@ def explained(subject: str, explain: Callable[[Any], str] = explain) -> Iterator
         yield
     except UserError:
         raise
-    except FAILURES as error:
-        raise HubError(f"{subject}: {explain(error)}") from None
+    except (*FAILURES, *FAULTS) as error:
+        fault = find_proxy_fault()
+        if not fault and not isinstance(error, FAILURES):
+            raise  # A library is missing.
+        raise HubError(f"{subject}: {fault or explain(error)}") from None

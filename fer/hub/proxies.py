@@ -7,6 +7,9 @@ import httpx2 as httpx
 
 from fer.errors import UserError
 
+FAULTS = (ImportError, ValueError, httpx.InvalidURL)
+"""Exceptions with which httpx makes no client: socksio is missing, or a proxy has an unknown scheme or no address."""
+
 
 def find_proxy_fault() -> str:
     """Return a sentence on the first proxy that cannot be used; "" if there is none. It has no part of the address."""
@@ -17,7 +20,7 @@ def find_proxy_fault() -> str:
             continue
         try:
             proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
-        except (ValueError, httpx.InvalidURL):
+        except FAULTS:
             rule = f"{name} must be the address of a proxy, such as http://localhost:3128 or socks5://localhost:1080"
             return f"{rule}. Received: another one, which is not shown, as it may hold a password"
         if proxy.url.scheme.startswith("socks") and not importlib.util.find_spec("socksio"):
