@@ -4,6 +4,7 @@ huggingface_hub finds the token itself, in `HF_TOKEN` or where `hf auth login` s
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,9 @@ def resolve_model(name: StrPath) -> ModelSource:
 def pull_model(repository: str, revision: str | None = None) -> ModelSource:
     """Download the files of a model from the Hub, or take them from the Hub's cache on this machine.
 
-    The cache also serves when the Hub cannot be reached. Size and sha256 of the weights and of the LiteRT file are not
-    checked here but on loading, by `fer.models.model_folder.load_model` and
-    `fer.recognition.litert_network.read_litert_file`.
+    The cache also serves when the Hub cannot be reached. Weights and a LiteRT file in the cache whose size is not that
+    of `config.json` are downloaded again; sha256 is not checked here but on loading, by
+    `fer.models.model_folder.load_model` and `fer.recognition.litert_network.read_litert_file`.
 
     Args:
         repository: `OWNER/NAME`.
@@ -84,11 +85,12 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
     with explained(named):
         # The folder's name is the sha of the commit. Take every file from it, even if `main` moves meanwhile.
         folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
-        load_config(folder)
-        hf_hub_download(repository, WEIGHTS, revision=folder.name)
+        config = load_config(folder)
+        _download(repository, WEIGHTS, folder.name, config.weights.size)
         # Both files are optional: the metrics are only shown, and without the LiteRT file the weights are converted.
-        for name in (METRICS, EXPORTS["litert"]):
-            _download_if_there(repository, name, folder.name)
+        litert = config.exports.get("litert")
+        _download_if_there(repository, METRICS, folder.name)
+        _download_if_there(repository, EXPORTS["litert"], folder.name, litert and litert.size)
     return ModelSource(repository, folder, folder.name)
 
 
@@ -116,16 +118,28 @@ def _parse(name):
     return wanted["repository"], wanted["revision"]
 
 
-def _download_if_there(repository, name, sha):
-    """Download a file of a commit that may lack it.
+def _download(repository, name, sha, size=None):
+    """Download a file of a commit unless it is in the cache with this size in bytes; None for any.
+
+    A power cut may leave an empty or cut file in the cache, where huggingface_hub does not check it.
+    """
+    path = Path(hf_hub_download(repository, name, revision=sha))
+    if size is not None and path.stat().st_size != size:
+        with suppress(ValueError):  # The Hub cannot be asked. The file stays, and loading it says what is wrong.
+            hf_hub_download(repository, name, revision=sha, force_download=True)
+
+
+def _download_if_there(repository, name, sha, size=None):
+    """Download a file of a commit that may lack it, as `_download` does.
 
     Raises:
         LocalEntryNotFoundError: or another of `fer.hub.errors.FAILURES`, if the Hub refuses or cannot be asked.
     """
-    if try_to_load_from_cache(repository, name, revision=sha) is not None:  # The file, or the note that there is none.
+    known = try_to_load_from_cache(repository, name, revision=sha)
+    if known is not None and not isinstance(known, str):  # The note that there is none.
         return
     try:
-        hf_hub_download(repository, name, revision=sha)
+        _download(repository, name, sha, size)
     except LocalEntryNotFoundError:  # An `EntryNotFoundError` too, but it says that the Hub could not be asked.
         raise
     except EntryNotFoundError:

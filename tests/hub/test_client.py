@@ -267,6 +267,22 @@ def test_an_interrupted_download_is_resumed(hub, monkeypatch):
     assert not hub.state.faults
 
 
+@pytest.mark.parametrize("name", [WEIGHTS, EXPORTS["litert"]])
+def test_a_damaged_file_of_the_cache_is_downloaded_again(hub, monkeypatch, name):
+    """What a power cut had left was an error at each start; huggingface_hub does not look at it."""
+    sha = hub.put(BUNDLED, MODEL)
+    file = pull_model(MODEL).folder / name
+    file.resolve().write_bytes(b"cut")
+    with monkeypatch.context() as offline:
+        offline.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert (pull_model(MODEL).folder / name).read_bytes() == b"cut"
+    assert pull_model(MODEL, sha).folder == file.parent
+    assert file.read_bytes() == (BUNDLED / name).read_bytes()
+    hub.requests.clear()
+    pull_model(MODEL)
+    assert [(method, path.rsplit("/", 1)[1]) for method, path, _ in hub.requests] == [("HEAD", CONFIG)]
+
+
 @pytest.mark.slow(reason="starts two interpreters")
 def test_two_processes_can_pull_at_the_same_time(hub):
     hub.put(BUNDLED, MODEL)
