@@ -69,9 +69,10 @@ def resolve_model(name: StrPath) -> ModelSource:
 def pull_model(repository: str, revision: str | None = None) -> ModelSource:
     """Download the files of a model from the Hub, or take them from the Hub's cache on this machine.
 
-    The cache also serves when the Hub cannot be reached. Weights and a LiteRT file in the cache whose size is not that
-    of `config.json` are downloaded again; sha256 is not checked here but on loading, by
-    `fer.models.model_folder.load_model` and `fer.recognition.litert_network.read_litert_file`.
+    The cache also serves when the Hub cannot be reached; after an update that was interrupted, with the commit before.
+    Weights and a LiteRT file in the cache whose size is not that of `config.json` are downloaded again; sha256 is not
+    checked here but on loading, by `fer.models.model_folder.load_model` and
+    `fer.recognition.litert_network.read_litert_file`.
 
     Args:
         repository: `OWNER/NAME`.
@@ -83,15 +84,19 @@ def pull_model(repository: str, revision: str | None = None) -> ModelSource:
     """
     named = f"{repository}@{revision}" if revision else repository
     with explained(named):
-        # The folder's name is the sha of the commit. Take every file from it, even if `main` moves meanwhile.
-        folder = Path(hf_hub_download(repository, CONFIG, revision=revision)).parent
+        # Take every file from the same commit, even if `main` moves meanwhile.
+        sha = hf_hub_download(repository, CONFIG, revision=revision, dry_run=True).commit_hash
+        folder = Path(hf_hub_download(repository, CONFIG, revision=sha)).parent
         config = load_config(folder)
-        _download(repository, WEIGHTS, folder.name, config.weights.size)
+        _download(repository, WEIGHTS, sha, config.weights.size)
         # Both files are optional: the metrics are only shown, and without the LiteRT file the weights are converted.
         litert = config.exports.get("litert")
-        _download_if_there(repository, METRICS, folder.name)
-        _download_if_there(repository, EXPORTS["litert"], folder.name, litert and litert.size)
-    return ModelSource(repository, folder, folder.name)
+        _download_if_there(repository, METRICS, sha)
+        _download_if_there(repository, EXPORTS["litert"], sha, litert and litert.size)
+        # A download by its name is what makes the cache's branch this commit, for use without a network.
+        if try_to_load_from_cache(repository, CONFIG, revision=revision) != str(folder / CONFIG):
+            hf_hub_download(repository, CONFIG, revision=revision)
+    return ModelSource(repository, folder, sha)
 
 
 def token_facts(user: dict[str, Any]) -> dict[str, Any]:

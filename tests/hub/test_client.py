@@ -283,6 +283,23 @@ def test_a_damaged_file_of_the_cache_is_downloaded_again(hub, monkeypatch, name)
     assert [(method, path.rsplit("/", 1)[1]) for method, path, _ in hub.requests] == [("HEAD", CONFIG)]
 
 
+@pytest.mark.usefixtures("no_pauses")
+def test_after_an_interrupted_update_the_commit_before_is_used_without_a_network(hub, small, monkeypatch):
+    first = hub.put(BUNDLED, MODEL)
+    pull_model(MODEL)
+    second = hub.put(small, MODEL)
+    hub.fail("/_cdn/", 500, 20)
+    with pytest.raises(HubError, match="the Hub answered with an error"):
+        pull_model(MODEL)
+    with monkeypatch.context() as offline:
+        offline.setattr(constants, "HF_HUB_OFFLINE", True)
+        assert pull_model(MODEL).revision == first
+    hub.state.faults.clear()
+    assert pull_model(MODEL).revision == second
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert pull_model(MODEL).revision == second
+
+
 @pytest.mark.slow(reason="starts two interpreters")
 def test_two_processes_can_pull_at_the_same_time(hub):
     hub.put(BUNDLED, MODEL)
