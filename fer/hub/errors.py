@@ -64,6 +64,12 @@ def _explain_refusal(error):
     return f"the Hub refused it ({str(error) or type(error).__name__})."
 
 
+def _explain_encoding(error):
+    if error.encoding == "ascii":  # That of the header with the token.
+        return "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`."
+    return _explain_refusal(error)
+
+
 def _explain_connection(error):
     return f"the Hub cannot be reached ({type(error).__name__})."
 
@@ -88,7 +94,7 @@ STATUSES = {
 EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {
     JSONDecodeError: f"the Hub cannot be reached: what answers at {constants.ENDPOINT} is not the Hub. "
     "Check HF_ENDPOINT, and whether the network asks for a login.",
-    UnicodeEncodeError: "the token holds a character that no token has. Set HF_TOKEN anew, or run `hf auth login`.",
+    UnicodeEncodeError: _explain_encoding,
     GatedRepoError: "access is restricted. Ask for it on the model's page, and set HF_TOKEN to a token of yours.",
     RepositoryNotFoundError: "no such folder here, and no such repository on the Hub, or it is private. "
     "Check the name, and set HF_TOKEN if it is private.",

@@ -15,6 +15,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from fer.hub.errors import HubError, explained, status_of
 from fer.models.config import EXPORTS
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, check_links, find_model
+from fer.outputs import write_text
 from fer.paths import StrPath
 from fer.publishing.access import check_push, check_tag
 from fer.publishing.replaced import check_model_repository
@@ -120,7 +121,7 @@ def push_model(
                 check_model_repository(repository, head, files)
             kept = keep_exports(repository, head, files, staging)
             published = [format for format, file in EXPORTS.items() if (staging / file).is_file() or file in kept]
-            (staging / CARD).write_text(render_card(staging, source, published), encoding="utf-8")
+            write_text(staging / CARD, render_card(staging, source, published))
             push = Push(head, "", *_compare(staging, files, kept), tuple(kept), tuple(left_out))
             if tag in tags and (tags[tag] != head or push.changes):
                 raise HubError(

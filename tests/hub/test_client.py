@@ -382,6 +382,7 @@ def test_explanations_of_error_classes_precede_those_of_their_base_classes():
         (TimeoutError(), "the transfer failed (TimeoutError)"),
         (ValueError(""), "the Hub refused it (ValueError)."),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "the Hub refused it ('utf-8' codec"),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "invalid"), "the Hub refused it ('utf-8' codec"),
         (RuntimeError(""), "the transfer failed (RuntimeError)"),
         (UserError("the rule, and what was received"), "the rule, and what was received"),
     ],

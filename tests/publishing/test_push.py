@@ -11,7 +11,7 @@ from fer.cli.push import push_trained
 from fer.errors import UserError
 from fer.hub.client import REPOSITORY, pull_model
 from fer.hub.errors import HubError
-from fer.models.config import WEIGHTS
+from fer.models.config import WEIGHTS, change_document, load_config
 from fer.models.model_folder import BUNDLED, HISTORY
 from fer.publishing.access import check_tag
 from fer.publishing.push import push_model
@@ -92,6 +92,14 @@ def test_a_folder_of_the_cache_is_published_although_its_files_are_links(hub):
     folder = pull_model("other/model").folder
     assert (folder / WEIGHTS).is_symlink()
     assert WEIGHTS in push_model(folder, MODEL).added
+
+
+def test_a_model_whose_data_set_has_a_name_that_is_not_utf_8_is_pushed(hub, model):
+    """The error was about a token with a wrong character, and an empty repository had been made."""
+    command = {"command": "python train.py --data faces\udcff.zip --output mine"}
+    change_document(model, training=load_config(model).training | command)
+    push_model(model, MODEL)
+    assert "--data 'faces\\udcff.zip'" in hub.read(MODEL)["README.md"].decode()
 
 
 def test_a_pull_request_is_not_tried_again_if_it_may_have_been_opened(hub, model, monkeypatch):
