@@ -130,7 +130,7 @@ def test_visitors_who_wait_for_the_model_hold_no_threads_and_may_leave(monkeypat
                 asyncio.create_task(
                     http.post(f"gradio_api/run/{name}", json={"data": ["en"], "fn_index": numbers[name]})
                 )
-                for name in [*["about_model"] * 22, *["fail", "fail_1"] * 22]
+                for name in [*["about_model"] * 22, *["fail", "fail_2"] * 22]
             ]
             files = f"{ADDRESS}/{SETTINGS}", f"{ADDRESS}/networks/expressions.tflite"
             settings = [asyncio.create_task(http.get(file)) for file in files * 22]
