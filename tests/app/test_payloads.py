@@ -140,6 +140,7 @@ VALUES = {
     "show_1": lambda file: [[file], "en"],
     "show_2": lambda file: [file, 0.2, "en"],
     "clear": lambda file: [file, "en"],
+    "translate": lambda file: [[file], "en"],
 }
 """Functions from a file to the arguments of each function of the app that takes one."""
 PUBLIC = "predict", "analyze", "predict_batch", "analyze_video"
