@@ -194,7 +194,7 @@ def test_a_change_of_the_language_in_the_settings_translates_results(page, astro
 
 @pytest.mark.slow
 def test_a_change_of_the_language_translates_the_answer_to_many_pictures(page, astronaut):
-    open_tab(page, "Many pictures")
+    page.get_by_role("tab", name="Many pictures").click()  # Which waits for the page; `open_tab` does not.
     page.locator("#files input[type=file]").set_input_files(astronaut)
     expect(page.locator("#gallery")).to_contain_text("astronaut.jpg: happy")
     page.get_by_role("button", name="Settings").click()
