@@ -41,8 +41,6 @@ COVERAGES = np.linspace(0.05, 1, 20)
 """Coverages at which `metrics.json` holds a point of the risk-coverage curve."""
 HAPPY_OR_SAD = ("happy", "sad")
 """Classes of the experiment with which this project began."""
-MEASURED_ON_REQUEST = ("--photos", "--groups", "--votes", "--end-to-end")
-"""Options of `fer calibrate` for what a training does not measure."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +64,8 @@ class Request:
     prior: float | None = None
 
     def list_measured(self) -> list[str]:
-        """Return the options of `MEASURED_ON_REQUEST` that it has."""
-        values = (self.photos, self.groups, self.votes, self.end_to_end)
-        return [name for name, value in zip(MEASURED_ON_REQUEST, values, strict=True) if value]
+        """Return the options of `fer calibrate` by which it measures what a training does not."""
+        return _list_options(self.photos, self.groups, self.votes, self.end_to_end)
 
 
 TRAINING = Request()
@@ -207,10 +204,15 @@ def _find_target(metrics):
 
 
 def _list_requested(metrics):
-    """Return the options of `MEASURED_ON_REQUEST` with which metrics were measured."""
+    """Return the options of `Request.list_measured` with which metrics were measured."""
     photos = metrics.get("photos") or {}
-    values = (photos, "fairness" in photos, metrics.get("agreement"), metrics.get("end_to_end"))
-    return [name for name, value in zip(MEASURED_ON_REQUEST, values, strict=True) if value]
+    return _list_options(photos, "fairness" in photos, metrics.get("agreement"), metrics.get("end_to_end"))
+
+
+def _list_options(photos, groups, votes, end_to_end):
+    """Return the options of `fer calibrate` whose values, or what was measured with them, are not empty."""
+    given = {"--photos": photos, "--groups": groups, "--votes": votes, "--end-to-end": end_to_end}
+    return [name for name, value in given.items() if value]
 
 
 def _sample_curve(curve):

@@ -82,13 +82,13 @@ class _LivePage:
         # Gradio's page would send frames after the end. Hiding the camera component switches the camera off.
         after = [self.camera, self.overlay, self.message, self.state]
         # Not queued: a full queue, which refuses a stream, would refuse these too.
-        private["queue"] = False
+        unqueued = private | {"queue": False}
         # Of a stream that fails, Gradio's page runs `failure` alone, and begins anew with the camera's next frame.
         for ended in (
-            stream.then(self.stop, [self.state, language], after, **private),
-            stream.failure(self.fail, [self.state, language], after, **private),
+            stream.then(self.stop, [self.state, language], after, **unqueued),
+            stream.failure(self.fail, [self.state, language], after, **unqueued),
         ):
-            ended.then(lambda: gr.update(visible=True), outputs=self.camera, **private)
+            ended.then(lambda: gr.update(visible=True), outputs=self.camera, **unqueued)
         if self.services.on_device:
             # As above, hiding the camera component ends a stream to the server when the browser takes over.
             self.switch.change(None, self.switch, self.camera, js=SHOW_CAMERA, api_visibility="private")
