@@ -11,7 +11,7 @@ from conftest import serve_app, wait_for
 from PIL import Image
 from playwright.sync_api import expect
 
-from .conftest import CHROMIUM, OPTIONS, TIMEOUT, note_breach, refuse_events
+from .conftest import CHROMIUM, OPTIONS, TIMEOUT, note_breach
 from .test_privacy import files_of_people
 
 FRAMES, SIZE = 60, (480, 360)
@@ -145,9 +145,18 @@ def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go
     expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
     page.locator(RECORD).click()
     expect(page.locator("#live-message")).to_contain_text("Stopped; the camera is off.")
-    refuse_events(page)
-    joins = []
-    page.on("request", lambda request: joins.append(request) if "/queue/join" in request.url else None)
+    joins, endings = [], []
+
+    # The page sends frames until the camera is hidden. Here it is hidden while the second of them is on its way.
+    def refuse(route):
+        joins.append(route)
+        if len(joins) == 2:
+            endings[0].continue_()
+        else:
+            route.fulfill(status=503, json={"detail": "The queue is full."})
+
+    page.route("**/queue/join*", refuse)
+    page.route("**/run/predict*", lambda route: route.continue_() if endings else endings.append(route))
     page.locator(START).click()
     page.locator(RECORD).click()
     expect(page.locator("#live-message")).to_contain_text("This could not be answered. Please try again.")
@@ -155,6 +164,7 @@ def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go
     count = len(joins)
     page.wait_for_timeout(1_000)
     assert 0 < len(joins) == count
+    expect(page.locator("#live-message")).to_contain_text("This could not be answered. Please try again.")
 
 
 @pytest.mark.slow

@@ -124,12 +124,17 @@ class _LivePage:
         }
 
     def stop(self, stream, language, request: gr.Request):
+        # When a stream has failed, hiding the camera component stops the frames that are still on their way.
+        if stream and stream.failed:
+            return self._end(stream, request, say(language, "app.failed"))
         by_itself = stream and time.monotonic() - stream.started >= self.services.live_seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
         return self._end(stream, request, say(language, key, minutes=self.services.live_seconds // 60))
 
     def fail(self, stream, language, request: gr.Request):
-        return self._end(stream, request, say(language, "app.failed"))
+        stream = stream or StreamState(time.monotonic())
+        stream.failed = True
+        return self._end(stream, request, say(language, "app.failed")) | {self.state: stream}
 
     def _end(self, stream, request, text):
         self._slots.release(request.session_hash)
