@@ -258,9 +258,10 @@ def read_rows(names: Sequence[str]) -> Iterator[tuple[str, bytes | UserError]]:
                     yield name, UserError(f"{name}: the cell is empty.") if not content else _check_bytes(name, content)
                 if not wanted:  # Not the rest of a large row group.
                     break
+            unread = [UnopenedError(f"{name}: no such row.") for name in wanted.values()]
         except (UserError, *FAILURES) as error:
-            for name in wanted.values():
-                yield name, UnopenedError.from_error(name, error)
+            unread = [UnopenedError.from_error(name, error) for name in wanted.values()]
+        yield from zip(wanted.values(), unread, strict=True)
 
 
 def _open_rows(file, first, last):

@@ -7,6 +7,8 @@ import pytest
 
 from fer.errors import UserError
 from fer.scoring import job as scoring
+from fer.scoring.filesystems import UnopenedError
+from fer.scoring.sources import read_rows
 from scoring.conftest import check_refusal, to_png
 
 
@@ -41,6 +43,16 @@ def test_rows_of_parquet_are_pictures(tmp_path):
     assert plan.parquet
     names = [f"{tmp_path}/{number}.parquet#{row}" for number in (0, 1) for row in (0, 1)]
     assert plan.pictures["path"].to_pylist() == names
+
+
+def test_rows_that_a_replaced_parquet_file_lacks_are_unopened(tmp_path):
+    """They were counted as answered, and had no row in the output."""
+    file, picture = tmp_path / "a.parquet", to_png("happy", 1)
+    pq.write_table(pa.table({"image": [picture]}), file)
+    answers = dict(read_rows([f"{file}#{row}" for row in range(3)]))
+    assert answers.pop(f"{file}#0") == picture
+    assert all(isinstance(error, UnopenedError) for error in answers.values())
+    assert {str(error) for error in answers.values()} == {f"{file}#{row}: no such row." for row in (1, 2)}
 
 
 def test_a_file_name_that_is_not_utf8_is_left_out_and_counted(tmp_path, faces):
