@@ -193,19 +193,22 @@ def load_metrics(folder: StrPath, purpose: str) -> dict[str, Any]:
         purpose: what needs the metrics, for the error message, such as `a card`.
 
     Raises:
-        UserError: if the file is missing, unreadable or not JSON.
+        UserError: if the file is missing, unreadable or not a JSON object.
     """
     path = Path(folder) / METRICS
     if path.exists() and not path.is_file():  # A device has no end.
         raise UserError(f"{path}: {purpose} needs the model's figures; it must be a file.")
     try:
-        return json.loads(path.read_text(), object_pairs_hook=_rename)
+        metrics = json.loads(path.read_text(), object_pairs_hook=_rename)
     except FileNotFoundError:
         raise UserError(f"{path}: {purpose} needs the model's figures; the file is missing.") from None
     except OSError as error:
         raise UserError(f"{path}: {purpose} needs the model's figures; the file cannot be read: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: no valid JSON: {error}") from None
+    if not isinstance(metrics, dict):
+        raise UserError(f"{path}: must be a JSON object. Received: a JSON {type(metrics).__name__}")
+    return metrics
 
 
 def _rename(pairs):

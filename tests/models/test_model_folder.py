@@ -239,3 +239,9 @@ def test_metrics_that_are_a_device_are_refused(folder):
     (folder / METRICS).symlink_to("/dev/null")
     with pytest.raises(UserError, match=r"metrics\.json: a test needs the model's figures; it must be a file"):
         load_metrics(folder, "a test")
+
+
+def test_metrics_that_are_no_json_object_are_refused(tmp_path):
+    (tmp_path / METRICS).write_text("[]")
+    with pytest.raises(UserError, match=r"metrics\.json: must be a JSON object\. Received: a JSON list$"):
+        load_metrics(tmp_path, "a test")
