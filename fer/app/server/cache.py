@@ -95,7 +95,8 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
         before: time in seconds since the epoch.
     """
     root, earliest = Path(folder.name), time.time() - UPLOAD_SECONDS
-    oldest = min((begun for begun in _open_uploads.values() if begun > earliest), default=math.inf)
+    # A copy, since uploads begin and end in another thread.
+    oldest = min((begun for begun in list(_open_uploads.values()) if begun > earliest), default=math.inf)
     for path in sorted(root.rglob("*"), reverse=True):  # Contents sort before their folder.
         try:
             changed = path.lstat().st_ctime
