@@ -79,7 +79,7 @@ def run(options: Namespace) -> int:
     from fer.data.duplicates import check_copies
     from fer.data.faces import list_left_out, load_faces
     from fer.data.facts import find_layout
-    from fer.evaluation.report import Request, describe_lost, save_report
+    from fer.evaluation.report import Request, save_report
     from fer.evaluation.summary import format_metrics
     from fer.export.litert_file import write_litert_file
     from fer.publishing.card import save_card
@@ -114,8 +114,6 @@ def run(options: Namespace) -> int:
     def note(message):
         print(message, file=sys.stderr)
 
-    if lost := describe_lost(folder, request):
-        note(lost)
     save_report(folder, train, validation, options.folder, options.data, request, show=show, note=note)
     failure = None
     try:

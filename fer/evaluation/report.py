@@ -106,7 +106,8 @@ def save_report(
         data: path of the data set of `train` and `validation`; its last part is recorded as well.
         request: what else to measure, and how the calibration is chosen.
         show: function that gets the metrics before anything is written; or None.
-        note: function that gets a sentence on photos that cannot be read, if there are any; or None.
+        note: function that gets sentences on what was measured before and is not measured again, and on photos that
+            cannot be read, if there are any; or None.
 
     Returns:
         The metrics of `fer.evaluation.evaluate.measure`, and: `data` (of `fer.data.facts.describe_data`, for the
@@ -122,7 +123,10 @@ def save_report(
         UserError: if the model, the votes or the photos are not valid.
     """
     folder, model = Path(folder), name_of(model)
-    target = _find_target(_load_earlier(folder)) if request.target is None else request.target
+    earlier = load_metrics(folder, "a card") if (folder / METRICS).exists() else {}
+    if note and (lost := describe_lost(earlier, request)):
+        note(lost)
+    target = _find_target(earlier) if request.target is None else request.target
     counted = load_comparable_votes(request.votes, validation) if request.votes else None
     network, config = load_model(folder)
     sets = list_photo_sets(request.photos, config.labels) if request.photos else []
@@ -179,21 +183,16 @@ def discard_metrics(folder: StrPath) -> str:
     return f"The weights are others than before, so they are calibrated and measured again{lost}."
 
 
-def describe_lost(folder: StrPath, request: Request) -> str:
+def describe_lost(earlier: dict[str, Any], request: Request) -> str:
     """Return a sentence on what an earlier `fer calibrate` measured and this one does not; "" if there is nothing.
 
     Args:
-        folder: path of the model folder.
+        earlier: content of the `metrics.json` that will be replaced; empty if there is none.
         request: what this one measures.
     """
     measured = request.list_measured()
-    lost = [name for name in _list_requested(_load_earlier(folder)) if name not in measured]
+    lost = [name for name in _list_requested(earlier) if name not in measured]
     return f"What was measured before with {', '.join(lost)} is not measured again, and goes." if lost else ""
-
-
-def _load_earlier(folder):
-    """Return the metrics of a model folder; {} if it was not measured yet."""
-    return load_metrics(folder, "a card") if (Path(folder) / METRICS).exists() else {}
 
 
 def _find_target(metrics):

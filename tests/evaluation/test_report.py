@@ -141,11 +141,11 @@ def test_the_target_is_kept_until_another_is_asked_for(biased):
         assert save_report(folder, train, validation, "mine", "data")["calibration"]["target"] == 0.85
 
 
-def test_groups_that_are_not_measured_again_are_named(tmp_path):
-    (tmp_path / METRICS).write_text(json.dumps({"photos": {"fairness": {}}, "agreement": None}))
-    assert describe_lost(tmp_path, Request(photos="p", groups="(F)")) == ""
+def test_groups_that_are_not_measured_again_are_named():
+    earlier = {"photos": {"fairness": {}}, "agreement": None}
+    assert describe_lost(earlier, Request(photos="p", groups="(F)")) == ""
     said = "What was measured before with --groups is not measured again, and goes."
-    assert describe_lost(tmp_path, Request(photos="p")) == said
+    assert describe_lost(earlier, Request(photos="p")) == said
 
 
 def test_photos_of_one_expression_choose_no_prior(biased, tmp_path, monkeypatch):
