@@ -9,6 +9,7 @@ import base64
 from pathlib import Path
 from typing import NamedTuple
 
+from gradio.components import Component
 from gradio_client import handle_file
 
 from fer.app.javascript import read_script
@@ -48,18 +49,20 @@ def to_upload(file: dict | None) -> Upload | None:
     return file and Upload(file["path"], file["orig_name"] or Path(file["path"]).name)
 
 
-def empty_others(empty: str) -> str:
-    """Return the JavaScript of an event that empties the answer to other uploads and locks its two buttons.
+def empty_others(inputs: list[Component], outputs: list[Component], empty: str) -> dict[str, object]:
+    """Return the arguments of events that empty the answer to other uploads and lock its two buttons.
 
-    An answer is that of other uploads while these wait or are read, or if it arrives after they were chosen. The inputs
-    of the event are the uploads, the answer, whose `uploads` are the `Upload.place` of what was read, and further
-    components; the outputs are the answer, the two buttons, and further components.
+    An answer is that of other uploads while these wait or are read, or if it arrives after they were chosen.
 
     Args:
-        empty: JavaScript expression of a list with the empty values of these further components; in it, `shown` is the
-            list of the further inputs, and `hide(html)` makes HTML invisible that keeps its place.
+        inputs: components of the uploads, of the answer, whose `uploads` are the `Upload.place` of what was read, and
+            further ones.
+        outputs: components of the answer, of the two buttons, and further ones.
+        empty: JavaScript expression of a list with the values of the further outputs if they are empty; in it, `shown`
+            is the list of the further inputs, and `hide(html)` makes HTML invisible that keeps its place.
     """
-    return EMPTY_OTHERS.replace("EMPTY", empty)
+    script = EMPTY_OTHERS.replace("EMPTY", empty)
+    return {"fn": None, "inputs": inputs, "outputs": outputs, "js": script, "api_visibility": "private"}
 
 
 def decode_frame(frame: dict | None) -> bytes:

@@ -29,8 +29,8 @@ SAVE_CSV = save_text("answer.csv", "text/csv", "faces.csv")
 """JavaScript that saves the rows as CSV."""
 SAVE_ROWS = save_text("JSON.stringify(answer.rows, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the rows as JSON."""
-EMPTY = empty_others("[hide(shown[0]), {...shown[1], data: []}, []]")
-"""JavaScript that empties the answer to other files: the counts, the table and the gallery."""
+EMPTY = "[hide(shown[0]), {...shown[1], data: []}, []]"
+"""JavaScript of the empty values of the counts, the table and the gallery."""
 COUNT_CHANGE = "(files, changes) => (files?.length ? changes + 1 : changes)"
 """JavaScript that counts a change of the language if there are files, so that they are read again."""
 
@@ -79,7 +79,7 @@ class _BatchPage:
             self.message, self.answer, self.save_csv, self.save_rows, self.counts, self.table, self.gallery,
         ]  # fmt: skip
         shown = [self.files, self.answer, self.counts, self.table]
-        empty = {"fn": None, "inputs": shown, "outputs": answers[1:], "js": EMPTY, "api_visibility": "private"}
+        empty = empty_others(shown, answers[1:], EMPTY)
         # While other files are read, their names must not stand beside answers that can be saved.
         self.files.change(**empty)
         # Not queued: a page without files does not wait for its language until batches have been read.

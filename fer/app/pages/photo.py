@@ -30,11 +30,8 @@ from fer.recognition.records import photo_record
 
 SAVE_RECORD = save_text("JSON.stringify(answer.record, null, 2)", "application/json", "faces.json")
 """JavaScript that saves the record as JSON."""
-EMPTY = empty_others(
-    '[hide(shown[0]), {...shown[1], data: []}, null, {__type__: "update", choices: [], value: null}, "\\u00a0"]'
-)
-"""JavaScript that empties the answer to another photo: the panel, the table, the picture, the faces' numbers and the
-message."""
+EMPTY = '[hide(shown[0]), {...shown[1], data: []}, null, {__type__: "update", choices: [], value: null}, "\\u00a0"]'
+"""JavaScript of the empty values of the panel, the table, the picture, the faces' numbers and the message."""
 
 
 def build_photo_page(services: Services, language: gr.Textbox) -> None:
@@ -102,7 +99,7 @@ class _PhotoPage:
             self.number, self.message,
         ]  # fmt: skip
         shown = [self.photo, self.answer, self.panel, self.table]
-        empty = {"fn": None, "inputs": shown, "outputs": answers[1:], "js": EMPTY, "api_visibility": "private"}
+        empty = empty_others(shown, answers[1:], EMPTY)
         # While another photo waits or is read, the answer of the one before must not be taken for its own.
         self.photo.change(**empty)
         # A single event for all: two events at once, of the page's start and of a photo, could end in either order.
