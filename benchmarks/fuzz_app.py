@@ -35,9 +35,9 @@ class App:
     """
 
     def __init__(self, recognizer, pool):
-        serving = Future()
-        serving.set_result(open_model(resolve_model("bundled"))._replace(recognizer=recognizer))
-        demo = build_demo(serving, pool.load_image)
+        served_model = Future()
+        served_model.set_result(open_model(resolve_model("bundled"))._replace(recognizer=recognizer))
+        demo = build_demo(served_model, pool.load_image)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

@@ -102,13 +102,13 @@ def serve_app(answers=None, **limits):
     """Serve the app in this process, without the deletion of old files, and yield its address.
 
     Args:
-        answers: a `fer.app.server.services.Serving`; by default that of the bundled model.
+        answers: a `fer.app.server.services.ServedModel`; by default that of the bundled model.
         **limits: limits of `fer.app.demo.build_demo`.
     """
     # Imported here, since Gradio imports huggingface_hub, which must find the settings above.
-    from fer.app.demo import load_serving, running_app
+    from fer.app.demo import load_served_model, running_app
 
-    load = partial(load_serving, "bundled") if answers is None else lambda: answers
+    load = partial(load_served_model, "bundled") if answers is None else lambda: answers
     with running_app(load, limits=limits, server_port=free_port(), quiet=True) as url:
         yield url
 

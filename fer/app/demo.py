@@ -38,7 +38,7 @@ from fer.app.server.limits import (
 )
 from fer.app.server.payloads import CheckedBlocks
 from fer.app.server.replacements import replace_gradio_parts
-from fer.app.server.services import Services, Serving, open_model, wait_for_model
+from fer.app.server.services import ServedModel, Services, open_model, wait_for_model
 from fer.app.server.shutdown import ShutdownSignal
 from fer.app.server.startup import paused_garbage_collection, raise_file_limit
 from fer.app.server.stream_ends import StreamEnds
@@ -50,7 +50,7 @@ from fer.images.loading import load_image
 
 
 def build_demo(
-    serving: Future,
+    served_model: Future,
     load_image: Callable = load_image,
     waiting: int = MAX_WAITING,
     live_seconds: int = LIVE_SECONDS,
@@ -59,7 +59,7 @@ def build_demo(
     """Build the pages and the API.
 
     Args:
-        serving: future of a `Serving`; the pages are served before it is done.
+        served_model: future of a `ServedModel`; the pages are served before it is done.
         load_image: function with the signature of `fer.images.loading.load_image`.
         waiting: limit `MAX_WAITING` of `fer.app.server.limits`.
         live_seconds: limit `LIVE_SECONDS`.
@@ -67,7 +67,7 @@ def build_demo(
     """
 
     async def about_model(language):
-        served = await wait_for_model(serving)
+        served = await wait_for_model(served_model)
         fallback = say(language, "app.fallback", reason=served.reason) if served.reason else ""
         model = [say(language, "app.model", model=served.recognizer.model)]
         model += filter(None, [say_training_data(language, "app.trained", served.config)])
@@ -76,11 +76,11 @@ def build_demo(
     async def model():
         """Return which model answers: model (its name, and the commit if it comes from the Hugging Face Hub), labels
         (its expressions, in order) and image_size (the side in pixels of the grey face crops that it reads)."""
-        recognizer = (await wait_for_model(serving)).recognizer
+        recognizer = (await wait_for_model(served_model)).recognizer
         return {"model": recognizer.model, "labels": list(recognizer.labels), "image_size": recognizer.image_size}
 
-    device = DeviceFiles(serving) if is_offered() else None
-    services = Services(serving, load_image, live_seconds, live_people, on_device=device is not None)
+    device = DeviceFiles(served_model) if is_offered() else None
+    services = Services(served_model, load_image, live_seconds, live_people, on_device=device is not None)
     cache_times = (SWEEP_SECONDS, KEEP_SECONDS)
     with CheckedBlocks(waiting, title="Facial expression recognition", delete_cache=cache_times) as demo:
         language = language_of_the_page()
@@ -107,7 +107,7 @@ def build_demo(
     return demo
 
 
-def load_serving(name: str, strict: bool = False) -> Serving:
+def load_served_model(name: str, strict: bool = False) -> ServedModel:
     """Load a model, or the bundled one if that fails.
 
     Args:
@@ -169,7 +169,7 @@ def launch(demo: gr.Blocks, **options) -> tuple:
 
 @contextmanager
 def running_app(
-    load: Callable[[], Serving], cache: TemporaryDirectory | None = None, limits: dict | None = None, **options
+    load: Callable[[], ServedModel], cache: TemporaryDirectory | None = None, limits: dict | None = None, **options
 ) -> Iterator[str]:
     """Start the app, yield its address, and stop it at the end. The pages are served before the model is loaded.
 
@@ -179,17 +179,17 @@ def running_app(
         limits: further arguments of `build_demo`.
         **options: further arguments of `gr.Blocks.launch`.
     """
-    serving = Future()
+    served_model = Future()
     # One process per photo of the page and of programs and per stream, so that none waits for another.
     pool = DecodingPool(2 * CONCURRENT + LIVE_PEOPLE)
     with paused_garbage_collection():
-        demo = build_demo(serving, pool.load_image, **(limits or {}))
+        demo = build_demo(served_model, pool.load_image, **(limits or {}))
         if cache:
             sweep_leftovers(cache, every=SWEEP_SECONDS, age=KEEP_SECONDS)
         _, address, _ = launch(demo, **options)
     try:
-        serving.set_result(load())
-        serving.result().recognizer.warm_up()
+        served_model.set_result(load())
+        served_model.result().recognizer.warm_up()
         pool.warm_up()
         yield address
     finally:
@@ -212,5 +212,5 @@ def serve(cache: TemporaryDirectory, model: str | None = None) -> None:
     give_memory_back()
     raise_file_limit()
     shutdown = ShutdownSignal()
-    with running_app(lambda: load_serving(name, strict), cache):
+    with running_app(lambda: load_served_model(name, strict), cache):
         shutdown.wait()

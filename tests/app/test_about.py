@@ -13,7 +13,7 @@ from conftest import texts
 from fer.app.components.metrics_view import show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.pages.about import HERE, describe, say_limits
-from fer.app.server.services import Serving, open_model
+from fer.app.server.services import ServedModel, open_model
 from fer.app.texts import TEXTS
 from fer.hub.client import ModelSource
 from fer.images.loading import load_image
@@ -48,7 +48,7 @@ def show(metrics, tmp_path):
         (tmp_path / CONFIG).write_text(json.dumps(config))
         served = SimpleNamespace(labels=labels, image_size=48, calibration=calibration)
         source = ModelSource("runs/mine", tmp_path)
-        return describe(language, Serving(served, source, config=load_config(tmp_path), metrics=metrics))
+        return describe(language, ServedModel(served, source, config=load_config(tmp_path), metrics=metrics))
 
     return show
 
@@ -215,7 +215,7 @@ def test_a_hub_model_is_linked_at_its_commit_and_a_fallback_gives_its_reason(tmp
     from huggingface_hub import constants
 
     served = SimpleNamespace(labels=EMOTIONS, image_size=48, calibration=Calibration())
-    page = describe("en", Serving(served, ModelSource("owner/name", tmp_path, "0123abc"), "<gone>"))
+    page = describe("en", ServedModel(served, ModelSource("owner/name", tmp_path, "0123abc"), "<gone>"))
     assert f'href="{constants.ENDPOINT}/owner/name/tree/0123abc"' in page
     assert "the bundled one answers. &lt;gone&gt;" in page
 

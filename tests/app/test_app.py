@@ -17,10 +17,10 @@ from gradio_client.utils import QueueError, Status
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from fer.app.demo import build_demo, launch, load_serving
+from fer.app.demo import build_demo, launch, load_served_model
 from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
-from fer.app.server.services import Serving
+from fer.app.server.services import ServedModel
 from fer.errors import UserError
 from fer.models.model_folder import BUNDLED
 
@@ -181,10 +181,10 @@ def test_files_of_other_servers_are_not_relayed(client):
 def busy_app(monkeypatch, tmp_path):
     """An app whose queue has one place, and an event that its photos wait for."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    go, serving = threading.Event(), Future()
+    go, served_model = threading.Event(), Future()
     recognizer = SimpleNamespace(model="fake", recognize=lambda *_: go.wait(60) and [])
-    serving.set_result(Serving(recognizer, source=None))
-    demo = build_demo(serving, waiting=1)
+    served_model.set_result(ServedModel(recognizer, source=None))
+    demo = build_demo(served_model, waiting=1)
     _, url, _ = launch(demo, server_port=free_port(), quiet=True)
     yield url, go
     go.set()
@@ -233,7 +233,7 @@ def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_
 ):
     monkeypatch.delenv("FER_STRICT", raising=False)
     monkeypatch.setenv("HF_TOKEN", token)
-    served = load_serving("fer-bot/gone")
+    served = load_served_model("fer-bot/gone")
     reason = served.reason
     assert served.recognizer.model == "bundled"
     assert served.source.folder == BUNDLED
@@ -241,12 +241,12 @@ def test_the_bundled_model_replaces_one_that_cannot_be_pulled_and_the_reason_is_
     assert reason in capsys.readouterr().err
     assert "hf_" not in reason
     with pytest.raises(UserError, match=message):
-        load_serving("fer-bot/gone", strict=True)
+        load_served_model("fer-bot/gone", strict=True)
 
 
 def test_visitors_see_the_name_of_a_model_folder_and_not_its_path(tmp_path):
     folder = shutil.copytree(BUNDLED, tmp_path / "clients" / "smiles")
-    served = load_serving(str(folder))
+    served = load_served_model(str(folder))
     assert served.recognizer.model == "smiles"
     assert str(tmp_path) not in describe("en", served)
 
@@ -256,7 +256,7 @@ def test_visitors_do_not_see_the_path_of_a_model_that_cannot_be_loaded(tmp_path,
     (folder / "config.json").unlink()
     monkeypatch.chdir(tmp_path)
     for name in (str(folder), "clients/smiles", str(tmp_path / "clients" / "gone")):
-        reason = load_serving(name).reason
+        reason = load_served_model(name).reason
         assert reason.startswith(f"{name.rpartition('/')[2]}: a model folder holds config.json")
         assert "clients" not in reason
         assert f"{name}: a model folder holds" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from conftest import serve_app
 
-from fer.app.demo import load_serving
+from fer.app.demo import load_served_model
 from fer.app.device.files import PAGE, page_settings
 from fer.app.pages.about import describe, say_limits
 from fer.app.texts import TEXTS
@@ -65,7 +65,7 @@ def test_fer_on_device_0_keeps_the_model_on_the_server(monkeypatch):
 
 
 def test_the_about_page_describes_the_network_that_browsers_get():
-    served = load_serving("bundled")
+    served = load_served_model("bundled")
     served.settings["networks"]["expressions"] = {"bytes": 8_100_000, "sha256": "abc"}
     assert "8,1 MB, sha256 <code>abc</code>" in describe("de", served, on_device=True)
     assert "gives its model to no browser" in describe("en", served)
@@ -82,7 +82,7 @@ def test_the_scripts_use_every_text_and_setting():
 
 def test_browsers_get_the_model_that_answers_even_if_its_folder_changes(tmp_path):
     folder = shutil.copytree(BUNDLED, tmp_path / "mine")
-    served = load_serving(str(folder))
+    served = load_served_model(str(folder))
     expected = describe("en", served, on_device=True), say_limits("en", served.config)
     shutil.rmtree(folder)
     with serve_app(served) as url:

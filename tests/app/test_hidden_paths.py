@@ -5,7 +5,7 @@ import os
 import pytest
 from huggingface_hub import constants
 
-from fer.app.demo import load_serving
+from fer.app.demo import load_served_model
 from fer.app.server.hidden_paths import hide_folders
 from fer.errors import UserError
 from fer.hub.client import resolve_model
@@ -24,7 +24,7 @@ def fail(monkeypatch):
             return resolve_model(name)
 
         monkeypatch.setattr("fer.hub.client.resolve_model", resolve)
-        return load_serving("a/b").reason
+        return load_served_model("a/b").reason
 
     return fail
 
@@ -65,7 +65,7 @@ def test_any_name_of_a_model_can_be_hidden(name):
 @pytest.mark.parametrize("name", ["a" * 300, f"{'a' * 300}/b", "in a folder"])
 def test_a_name_that_is_too_long_for_a_folder_falls_back_to_the_bundled_model(name, tmp_path, capsys):
     name = f"{tmp_path}/{'a' * 300}" if name == "in a folder" else name
-    served = load_serving(name)
+    served = load_served_model(name)
     assert served.recognizer.model == "bundled"
     assert served.reason.endswith(f"{'a' * 300}: File name too long") or served.reason == f"{name}: File name too long"
     assert str(tmp_path) not in served.reason

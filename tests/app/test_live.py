@@ -133,7 +133,7 @@ def test_a_frame_that_is_answered_after_the_end_does_not_bring_the_stream_back()
     frame = {"url": f"data:image/png;base64,{base64.b64encode(encode(Image.new('RGB', (4, 3)))).decode()}"}
     someone = SimpleNamespace(session_hash="a")
     with gr.Blocks():
-        page = _LivePage(SimpleNamespace(serving=Future(), live_people=1, live_seconds=300, on_device=False))
+        page = _LivePage(SimpleNamespace(served_model=Future(), live_people=1, live_seconds=300, on_device=False))
         page.lay_out(None)
     first = page.read(frame, None, "en", someone)[page.state]
     assert page.read(frame, first, "en", someone)[page.state] is first

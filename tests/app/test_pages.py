@@ -146,10 +146,10 @@ def lay_out(recognizer):
 
     def lay_out(page, *arguments):
         with gr.Blocks():
-            serving = Future()
-            serving.set_result(None)
-            services = {"recognizer": recognizer, "load_image": load_image, "on_device": False, "serving": serving}
-            made = page(SimpleNamespace(**services))
+            served_model = Future()
+            served_model.set_result(None)
+            services = {"recognizer": recognizer, "load_image": load_image, "on_device": False}
+            made = page(SimpleNamespace(**services, served_model=served_model))
             made.lay_out(*arguments)
         return made
 

@@ -24,7 +24,7 @@ from fer.app.demo import build_demo, launch
 from fer.app.server import cache, intake, payloads
 from fer.app.server.limits import CONCURRENT, MAX_BODY, MAX_MARKS
 from fer.app.server.payloads import CheckedBlocks
-from fer.app.server.services import Serving
+from fer.app.server.services import ServedModel
 from fer.app.server.values import MAX_FILES, describe, is_file
 from fer.labels import EMOTIONS
 
@@ -38,10 +38,10 @@ def fake_app(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         cache = tmp_path_factory.mktemp("cache")
         patch.setenv("GRADIO_TEMP_DIR", str(cache))
-        serving = Future()
+        served_model = Future()
         recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48, recognize=lambda *_: [])
-        serving.set_result(Serving(recognizer, source=None))
-        demo = build_demo(serving)
+        served_model.set_result(ServedModel(recognizer, source=None))
+        demo = build_demo(served_model)
         _, url, _ = launch(demo, server_port=free_port(), quiet=True)
         photo = cache / "sent" / "photo.png"
         photo.parent.mkdir()

@@ -14,7 +14,7 @@ from conftest import free_port, wait_for
 from fer.app.demo import build_demo, launch
 from fer.app.server import queue_limits
 from fer.app.server.limits import KEEP_SECONDS, MAX_STREAMS, SWEEP_SECONDS
-from fer.app.server.services import Serving
+from fer.app.server.services import ServedModel
 from fer.labels import EMOTIONS
 
 
@@ -32,9 +32,9 @@ def app(monkeypatch, tmp_path, period):
         monkeypatch.setattr(queue_limits, name, period)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48)
-    serving = Future()
-    serving.set_result(Serving(recognizer, source=None))
-    demo = build_demo(serving)
+    served_model = Future()
+    served_model.set_result(ServedModel(recognizer, source=None))
+    demo = build_demo(served_model)
     _, url, _ = launch(demo, server_port=free_port(), quiet=True)
     with httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as http:
         yield SimpleNamespace(http=http, demo=demo, queue=demo._queue, limits=demo.queue_limits)

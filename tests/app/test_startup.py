@@ -17,7 +17,7 @@ from PIL import Image
 
 from fer.app.demo import build_demo, launch
 from fer.app.device.view import ADDRESS
-from fer.app.server.services import Serving, open_model
+from fer.app.server.services import ServedModel, open_model
 from fer.app.server.startup import OPEN_FILES, raise_file_limit
 from fer.hub.client import resolve_model
 from fer.labels import EMOTIONS
@@ -37,7 +37,7 @@ jinja2.Environment.from_string = lambda self, source, *rest, **more: (
     texts.append(source) or compile_text(self, source, *rest, **more)
 )
 with paused_garbage_collection(), templates_compiled_once():
-    from fer.app.demo import build_demo, launch, load_serving
+    from fer.app.demo import build_demo, launch, load_served_model
 assert jinja2.Template is template
 assert len(texts) == len(set(texts)) > 10
 assert gc.isenabled()
@@ -52,12 +52,12 @@ def subclasses(kind):
 
 # Gradio would write a stub file (.pyi) beside the module of each.
 assert not [kind for kind in subclasses(Component) if kind.__module__.startswith("fer.")]
-serving = Future()
-_, address, _ = launch(build_demo(serving), quiet=True)
+served_model = Future()
+_, address, _ = launch(build_demo(served_model), quiet=True)
 heavy = {"av", "keras", "sklearn", "tensorflow"}
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & {*heavy, "matplotlib"}, loaded
-serving.set_result(load_serving("bundled"))
+served_model.set_result(load_served_model("bundled"))
 assert Client(address, verbose=False).predict(api_name="/model")["model"] == "bundled"
 loaded = {name.split(".")[0] for name in sys.modules}
 assert not loaded & heavy, loaded
@@ -90,7 +90,7 @@ def fake_app():
         explain=lambda _: None,
         warm_up=lambda: None,
     )
-    with serve_app(Serving(recognizer, source=None)) as url, httpx.Client(base_url=f"{url}gradio_api/") as http:
+    with serve_app(ServedModel(recognizer, source=None)) as url, httpx.Client(base_url=f"{url}gradio_api/") as http:
         photo = http.post("upload", files={"files": ("photo.png", PNG)}).json()[0]
 
         numbers = {row["api_name"]: row["id"] for row in httpx.get(f"{url}config").json()["dependencies"]}
@@ -119,8 +119,8 @@ def test_a_session_cannot_select_faces_of_another_session(fake_app):
 
 def test_visitors_who_wait_for_the_model_hold_no_threads_and_may_leave(monkeypatch, tmp_path):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    serving = Future()
-    demo = build_demo(serving)
+    served_model = Future()
+    demo = build_demo(served_model)
     _, url, _ = launch(demo, server_port=free_port(), quiet=True)
     numbers = {fn.api_name: number for number, fn in demo.fns.items()}
 
@@ -139,7 +139,7 @@ def test_visitors_who_wait_for_the_model_hold_no_threads_and_may_leave(monkeypat
             waiting.pop().cancel()
             settings.pop().cancel()
             recognizer = SimpleNamespace(model="fake", labels=EMOTIONS, image_size=48)
-            serving.set_result(open_model(resolve_model("bundled"))._replace(recognizer=recognizer))
+            served_model.set_result(open_model(resolve_model("bundled"))._replace(recognizer=recognizer))
             return await asyncio.gather(*waiting), await asyncio.gather(*settings)
 
     answers, settings = asyncio.run(visit())

@@ -272,7 +272,7 @@ def test_the_version_is_that_of_the_distribution(capsys):
 def test_the_model_of_fer_app_must_be_loadable(monkeypatch, tmp_path):
     served = []
     monkeypatch.setattr("fer.app.server.cache.make_cache", lambda: None)
-    monkeypatch.setattr("fer.app.demo.load_serving", lambda *model: served.append(model))
+    monkeypatch.setattr("fer.app.demo.load_served_model", lambda *model: served.append(model))
     monkeypatch.setattr("fer.app.demo.running_app", lambda load, cache: nullcontext(load()))
     monkeypatch.setattr("fer.app.demo.ShutdownSignal", lambda: SimpleNamespace(wait=lambda: None))
     monkeypatch.setenv("FER_MODEL", "other")

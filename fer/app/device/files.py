@@ -40,11 +40,11 @@ class DeviceFiles:
     """Files with which a browser reads pictures itself.
 
     Args:
-        serving: future of a `fer.app.server.services.Serving`; requests wait for it.
+        served_model: future of a `fer.app.server.services.ServedModel`; requests wait for it.
     """
 
-    def __init__(self, serving: Future):
-        self._serving = serving
+    def __init__(self, served_model: Future):
+        self._served_model = served_model
 
     def routes(self) -> list[Mount]:
         """Return the routes for `launch(app_kwargs={"routes": …})`."""
@@ -65,7 +65,8 @@ class DeviceFiles:
         The model is loaded if a network has been sent, so this does not wait.
         """
         if path.startswith("networks/"):
-            shas = {record["file"]: record["sha256"] for record in self._serving.result().settings["networks"].values()}
+            records = self._served_model.result().settings["networks"].values()
+            shas = {record["file"]: record["sha256"] for record in records}
             return shas.get(path, "")
         return self._runtime_shas.get(path, "")
 
@@ -76,10 +77,10 @@ class DeviceFiles:
 
     # Both wait without a thread, as `wait_for_model` says.
     async def _send_settings(self, request):
-        return JSONResponse((await wait_for_model(self._serving)).settings)
+        return JSONResponse((await wait_for_model(self._served_model)).settings)
 
     async def _send_network(self, request):
-        networks = (await wait_for_model(self._serving)).networks
+        networks = (await wait_for_model(self._served_model)).networks
         content = networks.get(f"networks/{request.path_params['name']}")
         return Response(content or b"", 200 if content else 404, media_type="application/octet-stream")
 

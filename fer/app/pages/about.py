@@ -8,7 +8,7 @@ import gradio as gr
 from fer.app.components.metrics_view import format_percent, show_metrics
 from fer.app.components.training_data import say_training_data
 from fer.app.javascript import read_script
-from fer.app.server.services import Services, Serving, wait_for_model
+from fer.app.server.services import ServedModel, Services, wait_for_model
 from fer.app.texts import I18N, say
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def build_about_page(services: Services, language: gr.Textbox, demo: gr.Blocks) 
     """
 
     async def about(language):
-        served = await wait_for_model(services.serving)
+        served = await wait_for_model(services.served_model)
         return describe(language, served, services.on_device), say_limits(language, served.config)
 
     def name_tools(language):
@@ -99,7 +99,7 @@ def build_about_page(services: Services, language: gr.Textbox, demo: gr.Blocks) 
     language.change(name_tools, language, tools, **quiet)
 
 
-def describe(language: str, served: Serving, on_device: bool = False) -> str:
+def describe(language: str, served: ServedModel, on_device: bool = False) -> str:
     """Return the HTML about the model that answers, with the metrics that its folder contains.
 
     Args:

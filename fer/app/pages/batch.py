@@ -119,14 +119,15 @@ class _BatchPage:
         return self._fill(language, text, uploads, rows + note_rows(listing.notes), pictures)
 
     async def translate(self, files, language):
-        await wait_for_model(self.services.serving)
+        await wait_for_model(self.services.served_model)
         if files:
             return gr.skip()
         empty = self._fill(language, say(language, "batch.waiting"))
         return [empty[part] for part in (self.message, self.counts, self.table)]
 
     async def fail(self, language):
-        await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
+        # Not queued, so nothing limits the number of threads that wait.
+        await wait_for_model(self.services.served_model)
         return self._fill(language, say(language, "app.failed"))
 
     def _fill(self, language, text, uploads=(), rows=(), pictures=()):

@@ -102,7 +102,7 @@ class _LivePage:
         answer = {self.state: stream, self.overlay: ""}
         if not self._slots.acquire(request.session_hash, start):
             return answer | {self.message: say(language, "live.busy", count=self.services.live_people)}
-        if not self.services.serving.done():
+        if not self.services.served_model.done():
             return answer | {self.message: say(language, "live.loading")}
         try:
             image = self.services.load_image(io.BytesIO(frame), say(language, "live.camera"))

@@ -141,7 +141,8 @@ class _PhotoPage:
         return self._fill(language, text, upload, drawn, list(zip(boxes, faces, strict=True)), record)
 
     async def fail(self, language):
-        await wait_for_model(self.services.serving)  # Not queued, so nothing limits the number of threads that wait.
+        # Not queued, so nothing limits the number of threads that wait.
+        await wait_for_model(self.services.served_model)
         return self._fill(language, say(language, "app.failed"))
 
     def _fill(self, language, text, upload=None, picture=None, shown=(), record=None):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fer.recognition.recognizer import Recognizer
 
 
-class Serving(NamedTuple):
+class ServedModel(NamedTuple):
     """The model that answers, and what its folder held when it was loaded. No request reads the folder again.
 
     Attributes:
@@ -44,14 +44,14 @@ class Serving(NamedTuple):
 class Services:
     """The model that answers, the reader of photos, the limits of Live, and whether browsers answer.
 
-    serving: future of a `Serving`; pages are built and served before it is done.
+    served_model: future of a `ServedModel`; pages are built and served before it is done.
     load_image: function with the signature of `fer.images.loading.load_image`.
     live_seconds: seconds after which a stream ends by itself.
     live_people: largest number of streams that the server answers at once.
     on_device: whether browsers may load the model.
     """
 
-    serving: Future
+    served_model: Future
     load_image: Callable[..., Image.Image]
     live_seconds: int
     live_people: int
@@ -60,15 +60,15 @@ class Services:
     @property
     def recognizer(self) -> "Recognizer":
         """Recognizer of the model that answers. It waits until the model is loaded."""
-        return self.serving.result().recognizer
+        return self.served_model.result().recognizer
 
 
-def open_model(source: "ModelSource", reason: str = "") -> Serving:
+def open_model(source: "ModelSource", reason: str = "") -> ServedModel:
     """Load a model.
 
     Args:
         source: the place to load it from.
-        reason: `Serving.reason`.
+        reason: `ServedModel.reason`.
 
     Raises:
         UserError: if it cannot be loaded.
@@ -85,13 +85,13 @@ def open_model(source: "ModelSource", reason: str = "") -> Serving:
     except UserError:
         metrics = None
     settings, networks = build_settings(source.folder, source.public_name, file)
-    return Serving(recognizer, source, reason, file.config, metrics, settings, networks)
+    return ServedModel(recognizer, source, reason, file.config, metrics, settings, networks)
 
 
-async def wait_for_model(serving: Future) -> Serving:
-    """Return the `Serving` of a future once the model is loaded.
+async def wait_for_model(served_model: Future) -> ServedModel:
+    """Return the `ServedModel` of a future once the model is loaded.
 
     Waiting holds no thread: the threads also send the page's files, and twenty visitors would hold all of them.
     """
     # A request that ends early would otherwise cancel the future itself.
-    return await asyncio.shield(asyncio.wrap_future(serving))
+    return await asyncio.shield(asyncio.wrap_future(served_model))
