@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import CommitInfo, HfApi, RepoFile, constants
+from huggingface_hub import CommitInfo, HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
 
 from fer.hub.errors import HubError, explained, status_of
@@ -18,7 +18,7 @@ from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, check_links, f
 from fer.outputs import write_text
 from fer.paths import StrPath
 from fer.publishing.access import check_push, check_tag
-from fer.publishing.replaced import check_model_repository
+from fer.publishing.replaced import check_model_repository, list_files
 from fer.publishing.staging import keep_exports, stage, stage_exports
 from fer.recognition.litert_network import check_litert_file
 
@@ -130,7 +130,7 @@ def push_model(
                 )
             if push.changes:
                 push = _commit(push, staging, repository, create_pr)
-                _check_commit(push, staging, _list_files(api, repository, push.revision), repository)
+                _check_commit(push, staging, list_files(repository, revision=push.revision), repository)
             if tag and tag not in tags:
                 _create_tag(api, push, repository, tag)
     return replace(push, url=push.url or f"{constants.ENDPOINT}/{repository}/tree/{push.revision}")
@@ -184,13 +184,7 @@ def _read_repository(api, repository):
     """Return the sha of a repository's `main`, the shas of its tags by name, and the `RepoFile`s of `main` by path."""
     refs = api.list_repo_refs(repository)
     head = next(branch.target_commit for branch in refs.branches if branch.name == "main")
-    return head, {tag.name: tag.target_commit for tag in refs.tags}, _list_files(api, repository, head)
-
-
-def _list_files(api, repository, revision):
-    """Return the `RepoFile`s of a commit by path."""
-    tree = api.list_repo_tree(repository, recursive=True, revision=revision)
-    return {file.path: file for file in tree if isinstance(file, RepoFile)}
+    return head, {tag.name: tag.target_commit for tag in refs.tags}, list_files(repository, revision=head)
 
 
 def _check_commit(push, staging, files, repository):

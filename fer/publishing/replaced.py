@@ -1,7 +1,8 @@
-"""Check that a push or a deployment replaces only what an earlier one wrote, not somebody's other work."""
+"""The files that are in a repository: a push or a deployment replaces only what an earlier one wrote."""
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import HfApi, RepoFile, hf_hub_download, metadata_load
 from huggingface_hub.errors import RepositoryNotFoundError
@@ -14,6 +15,20 @@ from fer.publishing.space_card import TAG
 
 PLAIN = {".gitattributes", ".gitignore", CARD, "LICENSE"}
 """Names of files that a repository may have before its first push."""
+
+
+def list_files(repository: str, **options: Any) -> dict[str, RepoFile]:
+    """Return the files of a repository of the Hub by path.
+
+    Args:
+        repository: `OWNER/NAME`.
+        **options: `revision` and `repo_type`, as `HfApi.list_repo_tree` takes them.
+
+    Raises:
+        HfHubHTTPError: or another of `fer.hub.errors.FAILURES`, if the Hub refuses or cannot be reached.
+    """
+    tree = HfApi().list_repo_tree(repository, recursive=True, **options)
+    return {file.path: file for file in tree if isinstance(file, RepoFile)}
 
 
 def check_model_repository(repository: str, head: str, files: Collection[str]) -> None:
@@ -45,11 +60,10 @@ def check_space(repository: str) -> None:
         HubError: if it holds something else.
     """
     try:
-        tree = HfApi().list_repo_tree(repository, repo_type="space", recursive=True)
-        files = {file.path for file in tree if isinstance(file, RepoFile)}
+        files = list_files(repository, repo_type="space")
     except RepositoryNotFoundError:
         return
-    others = sorted(files - PLAIN)
+    others = sorted(files.keys() - PLAIN)
     if not others:
         return
     if CARD in files:
