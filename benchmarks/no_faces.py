@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from benchmarks.labelled_photos import load_photos
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
 from fer.errors import ImageError
@@ -113,12 +114,7 @@ def collect(recognizer, pictures):
 def photos(sets):
     """Yield a pair for each photo that can be read: the name of its set and its expression, and the photo."""
     for each in sets:
-        for path, label in zip(each.paths, each.labels, strict=True):
-            try:
-                image = load_image(path)
-            except ImageError as error:
-                print(f"left out: {error}", file=sys.stderr)
-                continue
+        for image, label in load_photos(each):
             yield (each.name, label), image
 
 

@@ -13,11 +13,10 @@ import sys
 import numpy as np
 from PIL import ImageDraw
 
+from benchmarks.labelled_photos import draw_sample, load_photos
 from benchmarks.tables import share, table
 from fer.data.photos import list_photo_sets
 from fer.detection.blazeface import MIN_CONFIDENT_SCORE, allows_confident_answer
-from fer.errors import ImageError
-from fer.images.loading import load_image
 from fer.recognition.recognizer import Recognizer
 
 SEED = 2013
@@ -78,13 +77,7 @@ def collect(recognizer, photos, count, random):
     answer, whether the answer is confident, and whether it is right.
     """
     rows = {way: [] for way in WAYS}
-    for index in sorted(random.permutation(len(photos.paths))[:count]):
-        label = photos.labels[index]
-        try:
-            image = load_image(photos.paths[index])
-        except ImageError as error:
-            print(f"left out: {error}", file=sys.stderr)
-            continue
+    for image, label in load_photos(photos, draw_sample(photos, count, random)):
         detected = recognizer.detector.detect(image)
         for way, draw in WAYS.items() if detected else ():
             face = pick(recognizer.recognize(cover(image, detected[0], draw)), detected[0].box)

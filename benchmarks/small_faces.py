@@ -12,11 +12,11 @@ import argparse
 import numpy as np
 from PIL import Image
 
+from benchmarks.labelled_photos import draw_sample, load_photos
 from benchmarks.occluded_faces import SEED, pick
 from benchmarks.tables import table
 from fer.data.photos import list_photo_sets
 from fer.detection.blazeface import FaceDetector
-from fer.images.loading import load_image
 from fer.labels import EMOTIONS
 
 PHOTOS = 25
@@ -46,8 +46,7 @@ def main():
     found = {size: dict.fromkeys(WIDTHS, 0) for size in PICTURES}
     count = 0
     for photos in list_photo_sets(options.photos, EMOTIONS):
-        for index in sorted(random.permutation(len(photos.paths))[: options.count]):
-            photo = load_image(photos.paths[index])
+        for photo, _ in load_photos(photos, draw_sample(photos, options.count, random)):
             if not (faces := detector.detect(photo)):
                 continue
             count += 1
