@@ -10,6 +10,10 @@ from itertools import zip_longest
 
 from fer.app.texts import TEXTS, say
 
+MAX_LENGTH = 1_000
+"""Maximal length in characters of an error that is translated. No error of a normal file is longer, and the patterns,
+which have several `.*`, would take minutes for a long one."""
+
 
 def _compile(text):
     """Return the pattern of the sentences that a text with `{placeholders}` can become; a `count` is a number."""
@@ -19,9 +23,6 @@ def _compile(text):
     return re.compile("".join(text + group for text, group in zip_longest(texts, groups, fillvalue="")))
 
 
-MAX_LENGTH = 1_000
-"""Maximal length in characters of an error that is translated. No error of a normal file is longer, and the patterns,
-which have several `.*`, would take minutes for a long one."""
 PATTERNS = {key: _compile(text) for key, text in TEXTS["en"].items() if key.startswith("problem.")}
 """Patterns of the errors that are translated, by key of the text; the first that matches counts."""
 

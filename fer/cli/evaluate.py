@@ -111,9 +111,11 @@ def _check_photo_options(options):
         "--limit": options.limit,
         "--votes": options.votes,
         "--layout": options.layout,
+        "--duplicates": options.duplicates,
+        "--allow-duplicates": options.allow_duplicates,
+        "--skip-bad": options.skip_bad,
+        "--end-to-end": options.end_to_end,
     }
-    given |= {"--duplicates": options.duplicates, "--allow-duplicates": options.allow_duplicates}
-    given |= {"--skip-bad": options.skip_bad, "--end-to-end": options.end_to_end}
     wrong = [name for name, value in given.items() if value]
     if wrong or options.split != "validation":
         raise UserError(f"--photos goes without options of --data. Received: {', '.join(wrong) or '--split'}")

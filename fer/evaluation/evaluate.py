@@ -59,9 +59,9 @@ def evaluate_model(
 
     Returns:
         The metrics of `measure`, and the messages on the pictures that were left out. Of a whole validation split, the
-        metrics have `cut_again` (`fer.data.facts.is_cut_again`). With `votes` the metrics also
-        have `agreement` (of `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have
-        `duplicates` (of `measure_without_duplicates`). With `end_to_end`, the metrics are those of the faces that were
+        metrics have `cut_again` (`fer.data.facts.is_cut_again`). With `votes` they also have `agreement` (of
+        `fer.evaluation.human_agreement.compare_with_votes`), with `duplicates` they have `duplicates` (of
+        `measure_without_duplicates`). With `end_to_end`, the metrics are those of the faces that were
         found, except that `data_sha256` is that of all pictures, and `scenes` holds `pictures`, the number of scenes,
         and `accuracy_without_scenes`, the accuracy on the found faces without their scenes.
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 BATCH_SIZE = 32
 """Number of photos whose faces are classified together."""
-
-
 NO_CHOICE = dict.fromkeys(("accuracy", "accuracy_interval", "balanced_accuracy"))
 """Accuracies of a model that would choose among a single label."""
 

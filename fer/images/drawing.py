@@ -9,7 +9,6 @@ from fer.labels import class_colors
 
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 """Path of the captions' font, which has a free licence (`fonts/LICENSE`). Pillow's own font lacks ä, ñ and ¿."""
-
 MOST_ELONGATED = 4
 """Ratio of a picture's sides above which the size of its captions follows the shorter side. The letters of a caption as
 wide as a panorama of 200,000 pixels would take more memory than the picture."""

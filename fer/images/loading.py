@@ -36,7 +36,6 @@ END_OF_JPEG = b"\xff\xd9"
 """Marker that ends a JPEG. Appended to an incomplete file, it makes the decoder fill the missing rows."""
 MAX_MISSING = 0.5
 """Largest share of a JPEG's rows that may be missing at its end."""
-
 Photo: TypeAlias = StrPath | bytes | BinaryIO | Image.Image | np.ndarray
 """Type of the pictures that the public functions accept: a path, the bytes of a file, a binary file object, a PIL image
 of any mode, or an RGB array, uint8 `(height, width, 3)`."""

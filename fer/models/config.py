@@ -26,8 +26,6 @@ EXPORTS = {"onnx": "model.onnx", "litert": "model.tflite"}
 """File names of the exports in a model folder, by format."""
 KINDS = {"network": str, "options": dict, "image_size": int, "labels": list, "weights": dict, "training": dict}
 """Types of the required values of the document, by key."""
-
-
 FACTS = {
     **dict.fromkeys(("data", "start", "model", "weights", "teachers", "mean_of", "training"), dict),
     "models": list,

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, Any]
 """Type of a row: values by the name of the column."""
+CONTROLS = re.compile("[\x00-\x1f\x7f]")
+"""Pattern of the characters that may end a row or hide the beginning of a formula."""
+NO_FACE = "No face found."
+"""Message of a picture without a face."""
+LEFT_OUT = "Smaller faces that were left out: {count}."
+"""Message of a picture with more faces than are classified."""
 
 
 class Sized(Protocol):
@@ -115,14 +121,6 @@ def start_clip_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Ro
 
 def _clip_row(*values):
     return dict(zip(("seconds", "face", "box", "label", "probabilities", "confident"), values, strict=True))
-
-
-CONTROLS = re.compile("[\x00-\x1f\x7f]")
-"""Pattern of the characters that may end a row or hide the beginning of a formula."""
-NO_FACE = "No face found."
-"""Message of a picture without a face."""
-LEFT_OUT = "Smaller faces that were left out: {count}."
-"""Message of a picture with more faces than are classified."""
 
 
 def photo_rows(name: str, faces: Sequence[Face], message: str = "", note: str = "") -> list[Row]:

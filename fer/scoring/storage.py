@@ -30,7 +30,6 @@ RUN_PREFIX = ".scoring-"
 """Beginning of the names of runs' folders in the output; readers of Parquet skip the dot."""
 CLAIM = "claim"
 """Name of the Parquet file in a run's folder with the names of the pictures that the run is going to answer."""
-
 _STATE = pa.schema([("path", pa.large_string()), ("error", pa.string()), ("unopened", pa.bool_()), *FILE_STATE])
 """Columns that tell which pictures have an answer, and of which file; those that a shard lacks are null."""
 

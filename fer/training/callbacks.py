@@ -84,10 +84,8 @@ class Backup(keras.callbacks.BackupAndRestore):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.group.first:
-            with (
-                delayed_signals(),
-                self.group.apart(),
-            ):  # Keras creates an optimizer here, to see which of its attributes need no saving.
+            # Apart, because Keras creates an optimizer here, to see which of its attributes need no saving.
+            with delayed_signals(), self.group.apart():
                 super().on_epoch_end(epoch, logs)
 
 

@@ -34,7 +34,6 @@ MAX_PART, MAX_PATH = 255, 3_000
 allow 255 and 4,095, and Gradio fails on a longer name."""
 UPLOAD = re.compile("upload/?")
 """Pattern of the route of uploads."""
-
 INFO = re.compile("info/?")
 """Pattern of the route that describes the API, with code that calls it."""
 CANCEL = re.compile("cancel/?")
