@@ -91,12 +91,12 @@ def test_points_that_are_older_than_the_chart_are_dropped():
 
 def test_rates_are_those_of_the_last_seconds():
     run = StreamState(0.0)
-    assert run.rates(0.0, 0.5) is None
-    frames, seconds = run.rates(1.0, 1.5)
+    assert run.count(0.0, 0.5) is None
+    frames, seconds = run.count(1.0, 1.5)
     assert (frames, seconds) == (1, 0.5)
     start = 10 * RATE_SECONDS
     for number in range(11):
-        rates = run.rates(start + number / 10, start + number / 10 + 0.05)
+        rates = run.count(start + number / 10, start + number / 10 + 0.05)
     assert rates == pytest.approx((10, 0.05))
 
 

@@ -79,7 +79,7 @@ class StreamState:
             return None
         return Followed(self._chosen, self._chosen in faces, self._points.get(self._chosen.number, ()))
 
-    def rates(self, start: float, end: float) -> tuple[float, float] | None:
+    def count(self, start: float, end: float) -> tuple[float, float] | None:
         """Count an answer.
 
         Args:

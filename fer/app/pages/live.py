@@ -116,7 +116,7 @@ class _LivePage:
         if faces:
             text = say(language, "live.faces", count=len(faces), minutes=self.services.live_seconds // 60)
             text += say_left_out(language, found.left_out)
-        rates = stream.rates(start, time.monotonic())
+        rates = stream.count(start, time.monotonic())
         return answer | {
             self.overlay: boxes(language, image.size, faces),
             self.message: text,
