@@ -67,7 +67,7 @@ def list_folder_items(
         layout: key of `CODES`, if the folders may be named by its numbers; None if they are named by their class.
     """
     parts = [PurePosixPath(name).parts for name in names]
-    starts = [_find_split(each) for each in parts]
+    starts = [_find_split_folder(each) for each in parts]
     if any(start is not None for start in starts):
         return [
             _split_item(name, each, start, path, name_class, layout)
@@ -89,7 +89,7 @@ def list_folder_items(
     return items
 
 
-def _find_split(parts):
+def _find_split_folder(parts):
     """Return the index of a split's folder in the parts of a path; None if there is none with a class below it."""
     return next((start for start in range(len(parts) - 3, -1, -1) if parts[start].lower() in SPLIT_NAMES), None)
 
@@ -175,7 +175,8 @@ def _key(name, layout):
         return file.stem.removesuffix("_aligned")
     if layout == "ckplus":
         return file.stem
-    return "/".join(file.with_suffix("").parts[-2:]) if not _find_set(file) else f"{_find_set(file)}/{file.stem}"
+    split = _find_set(file)
+    return f"{split}/{file.stem}" if split else "/".join(file.with_suffix("").parts[-2:])
 
 
 def _find_set(file):

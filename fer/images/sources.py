@@ -5,7 +5,6 @@ is held.
 """
 
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -187,11 +186,8 @@ def _copy(stream, name, file):
 @contextmanager
 def _temporary_file(write):
     """Yield the path of a temporary file that `write` fills, and remove it at the end of the block."""
-    folder = tempfile.mkdtemp(prefix="fer-")
-    try:
+    with tempfile.TemporaryDirectory(prefix="fer-", ignore_cleanup_errors=True) as folder:
         path = os.path.join(folder, "picture")
         with open(path, "wb") as file:
             write(file)
         yield path
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
