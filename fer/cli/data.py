@@ -60,10 +60,15 @@ def run(options: Namespace) -> int:
 
 
 def _load(name):
-    """Return a model as `fer.data.overview.survey` takes it: function, labels and image size."""
+    """Return a model as `fer.data.overview.survey` takes it."""
+    from fer.data.overview import Classifier
     from fer.hub.client import resolve_model
     from fer.models.model_folder import load_model
     from fer.recognition.classification import classify
 
     network, config = load_model(resolve_model(name).folder)
-    return lambda crops: config.calibration.apply(classify(network, crops)), config.labels, config.image_size
+
+    def answer(crops):
+        return config.calibration.apply(classify(network, crops))
+
+    return Classifier(answer, config.labels, config.image_size)

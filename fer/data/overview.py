@@ -1,9 +1,9 @@
 """Overview of a data set: its splits, classes, numbers of pictures, copies, and pictures that cannot be read."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,19 @@ EXAMPLES = 5
 """Largest number of examples of each kind in the text."""
 BATCH = 256
 """Number of pictures that a model classifies at once."""
+
+
+class Classifier(NamedTuple):
+    """A model that answers the pictures of a data set.
+
+    answer: function of uint8 pictures `(n, size, size)` that returns probabilities, a float array `(n, labels)`.
+    labels: names of the model's outputs, in order.
+    size: side of the pictures in pixels.
+    """
+
+    answer: Callable[[np.ndarray], np.ndarray]
+    labels: Sequence[str]
+    size: int
 
 
 class Overview:
@@ -90,7 +103,7 @@ def survey(
     path: StrPath,
     classes: Iterable[str] | None = None,
     layout: str | None = None,
-    model: tuple[Callable[[np.ndarray], np.ndarray], tuple[str, ...], int] | None = None,
+    model: Classifier | None = None,
     samples: int = 0,
     progress: Callable | None = None,
 ) -> Overview:
@@ -99,8 +112,7 @@ def survey(
     Args:
         path, layout: as in `fer.data.faces.load_faces`.
         classes: as in `fer.data.faces.load_faces`, but None for all classes of the data set.
-        model: a tuple of a function of uint8 pictures `(n, size, size)` that returns probabilities `(n, labels)`, the
-            labels, and the size; None for an overview without answers.
+        model: model that answers the pictures; None for an overview without answers.
         samples: number of training pictures to keep per class.
         progress: function of the items and their number that returns an iterable, such as `tqdm`.
 
@@ -108,14 +120,14 @@ def survey(
         UserError: if the data set cannot be opened, or a class name is not valid.
     """
     classes = None if classes is None else check_classes(classes)
-    unreadable, meant = [], classes or (model[1] if model else ())
+    unreadable, meant = [], classes or (model.labels if model else ())
     with open_source(Path(path), lambda error: unreadable.append(str(error)), meant, layout) as source:
         found = Counter(item.label for item in source.items)
         shown = classes or (*(name for name in KNOWN if name in found), *sorted({*found} - {*KNOWN}))
         overview = Overview(path, shown)
         overview.unreadable, overview.left_out = unreadable, describe_left_out(source.left_out)
         overview.others = Counter({name: count for name, count in found.items() if name not in shown})
-        overview.known = model[1] if model else ()
+        overview.known = model.labels if model else ()
         overview.named = _find_names(source.items, shown)
         chosen = _split(source, overview, path)
         overview.copies = _find_copies(source, chosen)
@@ -208,7 +220,7 @@ def _find_copies(source, chosen):
 
 def _read(source, chosen, overview, model, samples, progress):
     """Read the pictures of all splits; add the unreadable ones, the samples and the model's answers to an overview."""
-    answer, labels, size = model or (None, (), FACE_SIZE)
+    labels, size = (model.labels, model.size) if model else ((), FACE_SIZE)
     numbers, seen, waiting = overview.counts.get("train", {}), Counter(), []
     for split, item in (progress or (lambda items, total: items))(chosen, len(chosen)):
         try:
@@ -223,18 +235,19 @@ def _read(source, chosen, overview, model, samples, progress):
             number = max(numbers[item.label], samples)
             if (rank + 1) * samples // number > rank * samples // number:
                 overview.samples.setdefault(item.label, []).append(picture)
-        if answer and item.label in labels:
+        if item.label in labels:
             waiting.append((split, item, picture))
         if len(waiting) == BATCH:
-            _ask(answer, labels, waiting, overview)
+            _ask(model, waiting, overview)
     if waiting:
-        _ask(answer, labels, waiting, overview)
+        _ask(model, waiting, overview)
 
 
-def _ask(answer, labels, waiting, overview):
+def _ask(model, waiting, overview):
     """Add the model's answers to the waiting pictures to an overview, and empty the list of waiting pictures."""
-    for (split, item, _), row in zip(waiting, answer(np.stack([picture for _, _, picture in waiting])), strict=True):
-        best, own = int(row.argmax()), float(row[labels.index(item.label)])
-        found = {"name": item.name, "split": split, "label": item.label, "answer": labels[best]}
+    answers = model.answer(np.stack([picture for _, _, picture in waiting]))
+    for (split, item, _), row in zip(waiting, answers, strict=True):
+        best, own = int(row.argmax()), float(row[model.labels.index(item.label)])
+        found = {"name": item.name, "split": split, "label": item.label, "answer": model.labels[best]}
         overview.answers.append(found | {"p_label": round(own, 6), "p_answer": round(float(row[best]), 6)})
     waiting.clear()

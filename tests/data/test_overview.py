@@ -10,7 +10,7 @@ from test_layouts import OWN, draw, draw_folders
 
 from fer.cli.commands import main as fer_main
 from fer.data import overview as module
-from fer.data.overview import format_overview, survey
+from fer.data.overview import Classifier, format_overview, survey
 from fer.data.sheet import COLUMNS, SIDE, draw_sheet
 from fer.errors import UserError
 
@@ -87,10 +87,10 @@ def test_labels_that_a_model_contradicts_are_ranked(tmp_path, monkeypatch):
         sizes.append(pictures.shape)
         return np.array([[0.9, 0.1]] * len(pictures)) * 0.5 ** np.arange(len(pictures))[:, None]
 
-    found = survey(data, model=(answer, ["glee", "wink"], 16))
+    found = survey(data, model=Classifier(answer, ["glee", "wink"], 16))
     assert {row["label"] for row in found.answers} == {"wink"}
     sizes.clear()
-    found = survey(data, OWN, model=(answer, list(OWN), 16))
+    found = survey(data, OWN, model=Classifier(answer, list(OWN), 16))
     assert sizes == [(3, 16, 16), (3, 16, 16), (2, 16, 16)]
     assert len(found.answers) == 8
     (doubtful,) = found.rank_doubtful(1)
@@ -103,7 +103,7 @@ def test_labels_that_a_model_contradicts_are_ranked(tmp_path, monkeypatch):
 
 def test_a_model_without_a_class_of_the_data_is_reported(tmp_path):
     data = draw_folders(tmp_path, [f"{split}/{name}" for split in ("train", "val") for name in OWN], 1)
-    found = survey(data, OWN, model=(pytest.fail, ("happy", "sad"), 16))
+    found = survey(data, OWN, model=Classifier(pytest.fail, ("happy", "sad"), 16))
     assert "The model answers none of these pictures: its classes are happy, sad." in format_overview(found, most=2)
     assert found.to_record(2)["answered"] == 0
     assert "The model" not in format_overview(survey(data, OWN), most=2)
