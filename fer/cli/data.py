@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
 
     samples = COLUMNS if options.sheet else 0
     model = _load(options.model) if options.model else None
-    overview = survey(options.path, options.classes, options.layout, model, samples, progress)
+    overview = survey(options.path, options.classes, options.layout, model=model, samples=samples, progress=progress)
     if options.json:
         text = to_json(overview.to_record(options.most), indent=2)
     else:

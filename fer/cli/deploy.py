@@ -44,11 +44,19 @@ def run(options: Namespace) -> int:
             raise UserError(
                 f"`--hardware` must be left out with --static, which needs none. Received: {options.hardware}"
             )
-        print(deploy_static(options.repository, options.model, options.private, options.wait))
+        print(deploy_static(options.repository, options.model, private=options.private, wait=options.wait))
         return 0
     from fer.publishing.space import deploy, uncommitted
 
     for path in uncommitted():
         print(f"not committed, so not deployed: {path}", file=sys.stderr)
-    print(deploy(options.repository, options.model, options.private, options.hardware, options.wait))
+    print(
+        deploy(
+            options.repository,
+            options.model,
+            private=options.private,
+            hardware=options.hardware,
+            wait=options.wait,
+        )
+    )
     return 0

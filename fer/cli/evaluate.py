@@ -135,7 +135,9 @@ def _evaluate_photos(options):
     def note(message):
         print(message, file=sys.stderr)
 
-    metrics = evaluate_photos(options.model, options.photos, options.prior, progress, options.groups, note)
+    metrics = evaluate_photos(
+        options.model, options.photos, prior=options.prior, progress=progress, groups=options.groups, note=note
+    )
     print(format_photos(metrics), file=stream_beside(options.json, options.figure))
     return metrics, lambda path: save_confusion_matrices(path, metrics)
 

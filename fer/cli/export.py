@@ -38,10 +38,10 @@ def run(options: Namespace) -> int:
         folder,
         options.format,
         options.output,
-        options.quantize,
-        options.data,
-        options.skip_bad,
-        options.layout,
+        quantize=options.quantize,
+        data=options.data,
+        skip_bad=options.skip_bad,
+        layout=options.layout,
     )
     for message in export.skipped:
         print(f"skipped: {message}", file=sys.stderr)

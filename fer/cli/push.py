@@ -29,11 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Publish a model folder; return the exit code."""
-    from fer.publishing.push import push_model
-
-    push = push_model(
-        options.folder, options.repository, options.private, options.create_pr, options.tag, options.export
-    )
+    push = _push(options.folder, options.repository, options)
     print(f"{push.url}\ncommit {push.revision}\n{push.describe()}")
     return 0
 
@@ -45,11 +41,9 @@ def push_trained(options: TrainingOptions) -> None:
         UserError: if the model cannot be published; with the reason, the model's folder and the command that publishes
             it.
     """
-    from fer.publishing.push import push_model
-
     folder, repository = options.output, options.push_to_hub
     try:
-        pushed = push_model(folder, repository, options.private, options.create_pr, options.tag, options.export)
+        pushed = _push(folder, repository, options)
     except UserError as error:
         again = ["python", "-m", "fer", "push", str(folder), repository]
         again += ["--private"] * bool(options.private) + ["--create-pr"] * options.create_pr
@@ -57,3 +51,17 @@ def push_trained(options: TrainingOptions) -> None:
         again += ["--export", *options.export] if options.export else []
         raise UserError(f"{error}; the model is in {folder}. To publish it: {shlex.join(again)}") from None
     print(f"Published: {pushed.url}\ncommit {pushed.revision}\n{pushed.describe()}")
+
+
+def _push(folder, repository, options):
+    """Publish a model folder, and return the `Push`; `options` are those of this command or of a training."""
+    from fer.publishing.push import push_model
+
+    return push_model(
+        folder,
+        repository,
+        private=options.private,
+        create_pr=options.create_pr,
+        tag=options.tag,
+        exports=options.export,
+    )
