@@ -106,14 +106,16 @@ def measure_attack(files):
             threads.append(threading.Thread(target=watch))
             for thread in threads:
                 thread.start()
-            until = time.monotonic() + SECONDS
-            while time.monotonic() < until:
-                began = time.perf_counter()
-                predict(http, photo)
-                seconds.append(time.perf_counter() - began)
-            end.set()
-            for thread in threads:
-                thread.join()
+            try:
+                until = time.monotonic() + SECONDS
+                while time.monotonic() < until:
+                    began = time.perf_counter()
+                    predict(http, photo)
+                    seconds.append(time.perf_counter() - began)
+            finally:  # Even if an answer fails: the threads would keep this process alive.
+                end.set()
+                for thread in threads:
+                    thread.join()
     return seconds, len(sent), max(most)
 
 
