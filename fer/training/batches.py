@@ -5,7 +5,8 @@ import math
 import keras
 import numpy as np
 
-from fer.training.distributed import ALONE
+from fer.data.faces import Faces
+from fer.training.distributed import ALONE, Group
 from fer.training.targets import one_hot
 
 
@@ -20,7 +21,7 @@ class FaceBatches(keras.utils.PyDataset):
     pictures.
 
     Args:
-        faces: `fer.data.faces.Faces`.
+        faces: pictures with their labels.
         batch_size: pictures per batch of all processes together.
         seed: seed of order and mixup.
         shuffle: whether each epoch has its own order.
@@ -29,11 +30,21 @@ class FaceBatches(keras.utils.PyDataset):
         repeats: passes over the faces in each epoch.
         drop_remainder: whether to leave out the pictures of an epoch that do not fill a batch. A group always does when
             it shuffles, because rows that repeat a picture would count in batch normalization.
-        group: `fer.training.distributed.Group`.
+        group: processes that train together.
     """
 
     def __init__(
-        self, faces, batch_size, seed, shuffle, targets=None, mixup=0.0, repeats=1, drop_remainder=False, group=ALONE
+        self,
+        faces: Faces,
+        batch_size: int,
+        seed: int,
+        *,
+        shuffle: bool,
+        targets: np.ndarray | None = None,
+        mixup: float = 0.0,
+        repeats: int = 1,
+        drop_remainder: bool = False,
+        group: Group = ALONE,
     ):
         super().__init__()
         self.targets = (one_hot(faces) if targets is None else targets).astype("float32")
@@ -76,7 +87,7 @@ class FaceBatches(keras.utils.PyDataset):
     def _read(self, indices):
         return self.faces.images[indices].astype("float32"), self.targets[indices]
 
-    def start_epoch(self, epoch):
+    def start_epoch(self, epoch: int) -> None:
         """Draw the order of the pictures for `epoch`: each pass over them has its own."""
         self.epoch = epoch
         passes = np.tile(np.arange(len(self.faces)), (self.repeats, 1))
