@@ -68,21 +68,21 @@ def open_source(
         DataError: if the path is missing or no data set, or if a picture does not lie in a class folder.
     """
     check(layout is None or layout in CODES, "layout", f"one of {', '.join(CODES)}", repr(layout))
-    how = _Reading(skip, classes, layout)
+    lister = _Lister(skip, classes, layout)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. {EXPECTED}")
     if path.is_dir():
-        container = _open_folder(path, how)
+        container = _open_folder(path, lister)
     else:
         start = _read_start(path)
         is_table = path.suffix.lower() in TABLE_SUFFIXES or not is_zip(start) and looks_like_table(start)
-        container = _open_table(path, how, Counter()) if is_table else _open_zip(path, how)
+        container = _open_table(path, lister, Counter()) if is_table else _open_zip(path, lister)
     with container as source:
         yield source
 
 
 @contextmanager
-def _open_folder(path, how):
+def _open_folder(path, lister):
     """Yield the `Source` of a folder of pictures, or of the table in a folder."""
     try:
         names = folders.list_files(path, _refuse_repeated)
@@ -96,22 +96,22 @@ def _open_folder(path, how):
         return load_grey(path / item.content, size)
 
     if table := _find_table(names):
-        with _open_table(path / table, how, _count_beside(table, names, head_of)) as source:
+        with _open_table(path / table, lister, _count_beside(table, names, head_of)) as source:
             yield source
     else:
-        items, left_out = how.list_items(names, path, head_of, lambda name: (path / name).read_bytes())
+        items, left_out = lister.list_items(names, path, head_of, lambda name: (path / name).read_bytes())
         yield Source(items, read, lambda item: _digest(path, item), left_out)
 
 
 @contextmanager
-def _open_table(path, how, left_out):
+def _open_table(path, lister, left_out):
     """Yield the `Source` of a table; `left_out` counts the files beside it."""
     with path.open("rb", buffering=0) as file:
-        yield how.list_rows(file, path, left_out)
+        yield lister.list_rows(file, path, left_out)
 
 
 @contextmanager
-def _open_zip(path, how):
+def _open_zip(path, lister):
     """Yield the `Source` of a zip of pictures, or of the table in a zip."""
     with ExitStack() as stack:
         try:
@@ -141,15 +141,15 @@ def _open_zip(path, how):
         if table := _find_table(names):
             name = f"{path}:{table}"
             file = stack.enter_context(open_member(archive, members[table], name))
-            yield how.list_rows(file, name, _count_beside(table, names, head_of))
+            yield lister.list_rows(file, name, _count_beside(table, names, head_of))
         else:
-            items, left_out = how.list_items(names, path, head_of, content_of)
-            yield Source(items, read, lambda item: _sum(members[item.content]), left_out)
+            items, left_out = lister.list_items(names, path, head_of, content_of)
+            yield Source(items, read, lambda item: _checksum(members[item.content]), left_out)
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """How the items of a data set are listed, whatever contains them; the fields are arguments of `open_source`."""
+class _Lister:
+    """Lister of the items of a data set, whatever contains them; the fields are arguments of `open_source`."""
 
     skip: Callable[[DataError], None]
     classes: Iterable[str]
@@ -203,7 +203,7 @@ def _digest(path, item):
         return item.name
 
 
-def _sum(member):
+def _checksum(member):
     """Return the checksum and the size of a file in a zip."""
     return member.CRC, member.file_size
 

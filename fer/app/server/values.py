@@ -167,7 +167,7 @@ def _file_data(value, rule):
     path = (file.get("path") or file.get("url")) if isinstance(file, dict) else None
     if not isinstance(path, str):
         raise _WrongValueError(rule, value)
-    if _is_address(path):
+    if _may_be_fetched(path):
         # Gradio keeps a fetched file by its address. With a fragment of its own, every call fetches it anew.
         path = f"{path.partition('#')[0]}#{uuid4().hex}"
     elif in_cache(path):
@@ -180,7 +180,8 @@ def _file_data(value, rule):
     return {"path": path, "orig_name": name or None, "meta": {"_type": "gradio.FileData"}}
 
 
-def _is_address(text):
+def _may_be_fetched(text):
+    """Return whether a text is an http(s) address with a host that is short enough to be fetched."""
     try:
         return (
             is_http_url_like(text)
