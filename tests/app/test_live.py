@@ -16,6 +16,7 @@ from fer.app.components.upload import decode_frame
 from fer.app.demo import build_demo
 from fer.app.pages.live import _LivePage
 from fer.app.server.limits import LIVE_BYTES
+from fer.app.texts import say
 from fer.detection.tracking import TrackedFace
 from fer.labels import EMOTIONS
 from fer.models.calibration import UNCALIBRATED
@@ -137,8 +138,11 @@ def test_a_frame_that_is_answered_after_the_end_does_not_bring_the_stream_back()
         page.lay_out(None)
     first = page.read(frame, None, "en", someone)[page.state]
     assert page.read(frame, first, "en", someone)[page.state] is first
-    for end in (page.stop, page.fail):
-        assert end(first, "en", someone)[page.state] is None
+    # After a failure the stream stays, so that `stop`, if it follows, says why it ended.
+    for end, kept in ((page.stop, False), (page.fail, True)):
+        state = end(first, "en", someone)[page.state]
+        assert state is (first if kept else None)
         second = page.read(frame, first, "en", someone)[page.state]
         assert second is not first
-        first = second
+        first, ended = second, first
+    assert page.stop(ended, "en", someone)[page.message] == say("en", "app.failed")
