@@ -18,7 +18,7 @@ from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, check_links, f
 from fer.outputs import write_text
 from fer.paths import StrPath
 from fer.publishing.access import check_push, check_tag
-from fer.publishing.replaced import check_model_repository, list_files
+from fer.publishing.repositories import check_model_repository, list_files
 from fer.publishing.staging import keep_exports, stage, stage_exports
 from fer.recognition.litert_network import check_litert_file
 

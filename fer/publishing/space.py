@@ -21,7 +21,7 @@ from fer.models.exports import judge_export
 from fer.models.model_folder import METRICS
 from fer.publishing.access import check_push
 from fer.publishing.push import upload
-from fer.publishing.replaced import check_space
+from fer.publishing.repositories import check_space
 from fer.publishing.space_card import write_space_card
 from fer.recognition.litert_network import check_litert_file
 from fer.resources import FILES, PACKAGE

@@ -1,4 +1,4 @@
-"""The files that are in a repository: a push or a deployment replaces only what an earlier one wrote."""
+"""Repositories of the Hub: their files, and whether a push or a deployment may replace them."""
 
 from collections.abc import Collection
 from pathlib import Path
