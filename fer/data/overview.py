@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,7 @@ class Classifier(NamedTuple):
     size: int
 
 
+@dataclass(eq=False)
 class Overview:
     """Overview of a data set, the result of `survey`.
 
@@ -55,12 +57,20 @@ class Overview:
     answers: answers of the model, dicts with `name`, `split`, `label`, `answer`, `p_label` and `p_answer`.
     """
 
-    def __init__(self, path, classes):
-        self.path, self.classes = str(path), classes
-        self.counts, self.held_out, self.problem = {}, False, ""
-        self.named, self.left_out, self.others, self.whole_photos = {}, "", Counter(), ""
-        self.unreadable, self.copies, self.samples = [], [], {}
-        self.known, self.answers = (), []
+    path: str
+    classes: tuple[str, ...]
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    held_out: bool = False
+    problem: str = ""
+    named: dict[str, str] = field(default_factory=dict)
+    left_out: str = ""
+    others: Counter[str] = field(default_factory=Counter)
+    whole_photos: str = ""
+    unreadable: list[str] = field(default_factory=list)
+    copies: list[list[tuple[str, str, str]]] = field(default_factory=list)
+    samples: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    known: Sequence[str] = ()
+    answers: list[dict[str, Any]] = field(default_factory=list)
 
     def find_copies(self) -> dict[str, list]:
         """Return the groups of copies by kind: `across splits`, `across classes`, or else `within a split`."""
@@ -124,14 +134,18 @@ def survey(
     with open_source(Path(path), lambda error: unreadable.append(str(error)), meant, layout) as source:
         found = Counter(item.label for item in source.items)
         shown = classes or (*(name for name in KNOWN if name in found), *sorted({*found} - {*KNOWN}))
-        overview = Overview(path, shown)
-        overview.unreadable, overview.left_out = unreadable, describe_left_out(source.left_out)
-        overview.others = Counter({name: count for name, count in found.items() if name not in shown})
-        overview.known = model.labels if model else ()
-        overview.named = _find_names(source.items, shown)
+        overview = Overview(
+            str(path),
+            shown,
+            named=_find_names(source.items, shown),
+            left_out=describe_left_out(source.left_out),
+            others=Counter({name: count for name, count in found.items() if name not in shown}),
+            whole_photos=describe_whole_photos(source, shown),
+            unreadable=unreadable,
+            known=model.labels if model else (),
+        )
         chosen = _split(source, overview, path)
         overview.copies = _find_copies(source, chosen)
-        overview.whole_photos = describe_whole_photos(source, shown)
         _read(source, chosen, overview, model, samples, progress)
     return overview
 
