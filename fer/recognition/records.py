@@ -67,10 +67,14 @@ def _face_record(face):
     return {
         "box": list(face.box),
         "label": face.label,
-        "probabilities": {label: round(value, 6) for label, value in face.probabilities.items()},
+        "probabilities": _round(face.probabilities),
         "detection_score": None if face.detection_score is None else round(face.detection_score, 6),
         "confident": face.confident,
     }
+
+
+def _round(probabilities):
+    return {label: round(value, 6) for label, value in probabilities.items()}
 
 
 def clip_rows(frame: Frame, faces: Sequence[Face], numbers: Sequence[int]) -> list[Row]:
@@ -86,13 +90,19 @@ def clip_rows(frame: Frame, faces: Sequence[Face], numbers: Sequence[int]) -> li
         the clip as players show it), `label`, `probabilities` and `confident`.
     """
     if not faces:
-        return [_clip_row(frame.seconds, None, None, None, None, None)]
+        return [{"seconds": frame.seconds, **dict.fromkeys(("face", "box", "label", "probabilities", "confident"))}]
     scale = np.array(frame.size * 2) / (frame.image.size * 2)
     return [
-        _clip_row(frame.seconds, number, np.round(face.box * scale).astype(int).tolist(), face.label,
-             {label: round(value, 6) for label, value in face.probabilities.items()}, face.confident)
+        {
+            "seconds": frame.seconds,
+            "face": number,
+            "box": np.round(face.box * scale).astype(int).tolist(),
+            "label": face.label,
+            "probabilities": _round(face.probabilities),
+            "confident": face.confident,
+        }
         for number, face in zip(numbers, faces, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def clip_csv(rows: Iterable[Row], labels: Sequence[str]) -> str:
@@ -117,10 +127,6 @@ def start_clip_csv(file: TextIO, labels: Sequence[str]) -> Callable[[Iterable[Ro
             writer.writerow([row["seconds"], row["face"], row["label"], *shares, row["confident"], *box])
 
     return add
-
-
-def _clip_row(*values):
-    return dict(zip(("seconds", "face", "box", "label", "probabilities", "confident"), values, strict=True))
 
 
 def photo_rows(name: str, faces: Sequence[Face], message: str = "", note: str = "") -> list[Row]:
