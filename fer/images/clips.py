@@ -81,8 +81,10 @@ def open_clip(path: str | Path, name: str | None = None, longest: float = math.i
             frames than `MAX_RATE` allows for `longest`, or has frames of more than `MAX_PIXELS`.
     """
     path, name = Path(path), name or str(path)
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{name}: no such file.")
+    if not path.is_file():
+        raise UserError(f"{name}: a clip must be a file. Received: a {'folder' if path.is_dir() else 'pipe or device'}")
     if path.stat().st_size == 0:
         raise UserError(f"{name}: the file is empty.")
     try:

@@ -1,4 +1,5 @@
 import gc
+import os
 from fractions import Fraction
 
 import av
@@ -248,6 +249,7 @@ def test_unreadable_clips_are_refused_in_one_sentence(tmp_path, astronaut):
     with av.open(str(tmp_path / "sound.m4a"), "w", format="mp4") as file:
         write_silence(file, file.add_stream("aac", rate=48_000))
     (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
     for name, content, reason in (
         ("empty.mp4", b"", "the file is empty"),
         ("text.mp4", b"hello", "not a clip"),
@@ -256,7 +258,8 @@ def test_unreadable_clips_are_refused_in_one_sentence(tmp_path, astronaut):
         ("half.mp4", whole[: len(whole) // 2], r"incomplete; \d\.\d of its 4\.0 s are there"),
         ("list.mp4", b"ffconcat version 1.0\nfile whole.mp4\n", "not a clip"),
         ("sound.m4a", None, "no moving pictures"),
-        ("folder.mp4", None, "no such file"),
+        ("folder.mp4", None, "a clip must be a file. Received: a folder$"),
+        ("pipe.mp4", None, "a clip must be a file. Received: a pipe or device$"),
         ("gone.mp4", None, "no such file"),
     ):
         path = tmp_path / name
