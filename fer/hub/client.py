@@ -59,11 +59,14 @@ def resolve_model(name: StrPath) -> ModelSource:
         HubError: if the model cannot be downloaded; the message says why.
         ModelFolderError: if the `config.json` on the Hub is not valid; the weights are not downloaded then.
     """
-    folder = find_model(name)
-    wanted = _parse(str(name))
-    if folder.exists() or not wanted:
-        return ModelSource(str(name), folder)
-    return pull_model(*wanted)
+    if wanted := parse_model(name):
+        return pull_model(*wanted)
+    return ModelSource(str(name), find_model(name))
+
+
+def parse_model(name: StrPath) -> tuple[str, str | None] | None:
+    """Return the repository and the revision of a model of the Hub; None for a folder, `bundled` and other names."""
+    return None if find_model(name).exists() else _parse(str(name))
 
 
 def pull_model(repository: str, revision: str | None = None) -> ModelSource:

@@ -13,7 +13,7 @@ from huggingface_hub import CommitInfo, HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError
 
 from fer.hub.errors import HubError, explained, status_of
-from fer.models.config import EXPORTS
+from fer.models.config import EXPORTS, load_config
 from fer.models.model_folder import CARD, FIGURES, HISTORY, LOGS, check_links, find_model
 from fer.outputs import write_text
 from fer.paths import StrPath
@@ -102,8 +102,9 @@ def push_model(
 
     check_formats([format for format in exports if format != "litert"])
     check_tag(tag, create_pr)
-    check_push(repository, create_pr, private=private)
     folder, source = find_model(folder), f"{repository}@{tag}" if tag else repository
+    load_config(folder)  # A path that is no model folder is told before the Hub is asked for anything.
+    check_push(repository, create_pr, private=private)
     check_links(folder, constants.HF_HUB_CACHE)
     write_litert_file(folder)
     check_litert_file(folder)

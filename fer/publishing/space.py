@@ -14,7 +14,7 @@ from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 
 from fer.errors import UserError
-from fer.hub.client import ModelSource, resolve_model, token_facts
+from fer.hub.client import ModelSource, parse_model, resolve_model, token_facts
 from fer.hub.errors import HubError, explain, explained, status_of
 from fer.models.config import CONFIG, EXPORTS, WEIGHTS
 from fer.models.exports import judge_export
@@ -104,13 +104,12 @@ def resolve_published(repository: str, model: str, private: bool | None) -> Mode
         HubError: if the Space cannot be written to or holds something else, or the Hub refuses the model.
         UserError: if the model is not on the Hub.
     """
+    if not parse_model(model):
+        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
     check_push(repository, kind="space", private=private)
     with explained(repository):
         check_space(repository)
-    source = resolve_model(model)
-    if source.revision is None:
-        raise UserError(f"A Space serves a model of the Hub. Publish it first: python -m fer push {model} OWNER/NAME")
-    return source
+    return resolve_model(model)
 
 
 def _remove_token(api, repository):

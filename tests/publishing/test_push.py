@@ -39,6 +39,12 @@ def test_the_history_of_the_model_before_is_removed(hub, model):
     assert HISTORY not in hub.read(MODEL)
 
 
+def test_a_path_that_is_no_model_folder_is_told_before_a_token_is_asked_for(hub, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(UserError, match="^nowhere: a model folder holds .*; there is no such folder"):
+        push_model("nowhere", MODEL)
+
+
 @pytest.mark.parametrize(
     "files",
     [

@@ -205,12 +205,15 @@ def test_a_space_that_does_not_start_is_reported(hub, monkeypatch):
         deploy(SPACE, MODEL, wait=True)
 
 
-def test_a_model_must_be_on_the_hub(hub):
+def test_a_model_must_be_on_the_hub(hub, monkeypatch):
     with pytest.raises(UserError, match="Publish it first: python -m fer push bundled OWNER/NAME"):
         deploy(SPACE, "bundled")
     with pytest.raises(HubError, match="no such repository on the Hub"):
         deploy(SPACE, "fer-bot/nothing")
     assert not hub.repos
+    monkeypatch.delenv("HF_TOKEN")  # What is wrong with the command is said before a token is asked for.
+    with pytest.raises(UserError, match="Publish it first"):
+        deploy(SPACE, "bundled")
 
 
 def test_a_model_without_a_litert_file_is_refused(hub, tmp_path):
