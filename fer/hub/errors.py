@@ -47,8 +47,8 @@ def _explain_missing(error):
     if isinstance(error.__cause__, HfHubHTTPError):
         return explain(error.__cause__)
     if constants.HF_HUB_OFFLINE:
-        return "not in the cache, and HF_HUB_OFFLINE forbids asking the Hub."
-    return "the Hub cannot be reached, and the model is not in the cache."
+        return "no such folder here, not in the cache, and HF_HUB_OFFLINE forbids asking the Hub."
+    return "no such folder here; the Hub cannot be reached, and the model is not in the cache."
 
 
 def _explain_status(error):
@@ -100,7 +100,7 @@ EXPLANATIONS: dict[type[Exception], str | Callable[[Any], str]] = {
     "Check the name, and set HF_TOKEN if it is private.",
     RevisionNotFoundError: "the repository has no such branch, tag or commit.",
     LocalEntryNotFoundError: _explain_missing,
-    OfflineModeIsEnabled: _explain_missing,
+    OfflineModeIsEnabled: "HF_HUB_OFFLINE forbids asking the Hub.",
     EntryNotFoundError: f"the repository holds no {CONFIG} or no {WEIGHTS}: it is not a model of this project.",
     HfHubHTTPError: _explain_status,
     HTTPError: _explain_connection,

@@ -175,7 +175,8 @@ def describe_exports(exports: dict[str, ExportRecord]) -> dict[str, Any]:
 def _read_document(folder, path):
     """Return the document of a `config.json` after checking its version and the types of `KINDS`."""
     if not path.is_file():
-        raise ModelFolderError(f"{folder}: a model folder holds {CONFIG} and {WEIGHTS}; {CONFIG} is missing.")
+        lacking = f"{CONFIG} is missing" if Path(folder).is_dir() else "there is no such folder"
+        raise ModelFolderError(f"{folder}: a model folder holds {CONFIG} and {WEIGHTS}; {lacking}.")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

@@ -132,7 +132,8 @@ def test_damaged_packets_of_a_clip_are_told_and_too_many_of_them_keep_the_csv(tm
     ("arguments", "message"),
     [
         (["video", "nowhere.mp4"], "nowhere.mp4: no such file"),
-        (["predict", "--model", "nowhere", "photo.jpg"], "config.json is missing"),
+        (["predict", "--model", "nowhere", "photo.jpg"], "model.weights.h5; there is no such folder"),
+        (["predict", "--model", ".", "photo.jpg"], "model.weights.h5; config.json is missing"),
         (["evaluate", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["evaluate", "--data", "nowhere", "--classes", "happy", "happy"], "happy and happy, which are one"),
         (["evaluate", "--data", "nowhere", "--prior", "abc"], "--prior: must be a number from 0 to 2. Received: abc"),

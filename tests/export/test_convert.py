@@ -197,7 +197,7 @@ def test_the_accuracy_of_keras_includes_the_prior(small, draw_dataset, tmp_path,
         ),
         (["--output", "."], "`--output` must be a file. Received the folder ."),
         (["--data", "nowhere"], "nowhere: no such file or folder"),
-        (["nowhere"], "nowhere: a model folder holds config.json and model.weights.h5; config.json is missing."),
+        (["nowhere"], "nowhere: a model folder holds config.json and model.weights.h5; there is no such folder."),
     ],
 )
 def test_a_user_error_ends_with_code_2_and_one_sentence(changes, message, tmp_path, monkeypatch, capsys):

@@ -172,7 +172,10 @@ def test_damaged_files_are_refused(folder):
     (folder / CONFIG).write_text("{")
     with pytest.raises(ModelFolderError, match="no valid JSON"):
         load_model(folder)
+    (folder / CONFIG).unlink()
     with pytest.raises(ModelFolderError, match="config.json is missing"):
+        load_model(folder)
+    with pytest.raises(ModelFolderError, match="there is no such folder"):
         load_model(folder / "nowhere")
 
 
