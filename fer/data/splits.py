@@ -40,6 +40,9 @@ def select_items(source: Source, split: str, classes: Iterable[str], path: StrPa
         items = split_training(train, classes, path, source.content_of)[split == "validation"]
     else:
         items = [item for item in source.items if item.split == split]
+        if not items:
+            found = ", ".join(sorted({item.split for item in source.items}))
+            raise DataError(f"{path}: no pictures of the {split} split. Found: {found}. {EXPECTED}")
     items = sorted((item for item in items if item.label in classes), key=lambda item: item.name)
     if not items:
         rule = f"{path}: no pictures of the {split} split with the classes {', '.join(classes)}."

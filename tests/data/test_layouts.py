@@ -50,7 +50,7 @@ def test_a_tenth_of_class_folders_without_splits_is_held_out(tmp_path, below, pa
     assert validation.held_out
     assert all(name.split("/")[0] in ("wink", "yawn") for name in train.names)
     assert train.left_out == f"{path}: 10 of other classes left out: 10 other."
-    with pytest.raises(DataError, match=r"no pictures of the test split .* Found: Yawn, other, wink\."):
+    with pytest.raises(DataError, match=r"no pictures of the test split\. Found: train\."):
         load_faces(path, "test", classes=OWN)
 
 

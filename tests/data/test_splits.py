@@ -126,7 +126,7 @@ def test_an_unknown_split_is_refused(dataset):
 
 def test_a_split_without_pictures_is_refused(dataset):
     shutil.rmtree(dataset / "test")
-    with pytest.raises(DataError, match="no pictures of the test split"):
+    with pytest.raises(DataError, match=r"no pictures of the test split\. Found: train\."):
         load_faces(dataset, "test")
     shutil.move(dataset / "train", dataset / "test")
     with pytest.raises(DataError, match="no training pictures found"):
