@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import wait_for
@@ -131,6 +132,17 @@ def test_the_parts_of_an_upload_are_kept_until_it_has_ended(make):
         assert (other.exists(), part.exists()) == (False, True)
     sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
     assert not part.exists()
+
+
+def test_a_part_is_kept_although_its_time_lies_before_that_of_the_clock(make, monkeypatch):
+    """Linux before 6.13 gives a file the time of its last tick: such a part was taken for that of an earlier upload."""
+    folder = make()
+    part = Path(folder.name, "tmp1")
+    monkeypatch.setattr(cache, "time", SimpleNamespace(time=lambda: time.time() + 0.1, sleep=time.sleep))
+    with open_upload():
+        part.write_bytes(b"a face")
+        sweep(folder, {Path(folder.name, LOCK)}, before=time.time() + 60)
+        assert part.exists()
 
 
 def test_an_upload_that_never_ends_does_not_keep_what_others_left(make, monkeypatch):

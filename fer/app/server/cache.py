@@ -26,6 +26,9 @@ LOCK = ".fer-app"
 UPLOAD_SECONDS = 1_800
 """Seconds after which an upload is ended: 150 MB at 0.7 Mbit/s. Until then `sweep` keeps the parts of all uploads that
 began later, because it cannot tell which of them has broken off."""
+TICK_SECONDS = 1
+"""Seconds by which the time of a file may lie before that of the clock: most systems give a file the time of their last
+tick, some milliseconds ago."""
 LOG = logging.getLogger(__name__)
 _open_uploads: dict[object, float] = {}
 """Times at which the uploads began that are arriving, in seconds since the epoch."""
@@ -118,7 +121,7 @@ def sweep(folder: tempfile.TemporaryDirectory, kept: set[Path], before: float) -
 def open_upload() -> Iterator[None]:
     """Keep the files of an upload from `sweep` until the request has ended, for at most `UPLOAD_SECONDS`."""
     key = object()
-    _open_uploads[key] = time.time()
+    _open_uploads[key] = time.time() - TICK_SECONDS
     try:
         yield
     finally:
