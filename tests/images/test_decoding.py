@@ -10,7 +10,7 @@ from conftest import encode, wait_for
 from PIL import Image
 
 from fer.errors import ImageError
-from fer.images.decoding import DecodingPool
+from fer.images.decoding import MEMORY, SECONDS, DecodingPool
 from fer.images.loading import load_image, note_of
 
 PHOTO = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8))
@@ -107,9 +107,10 @@ def test_notes_are_returned_from_processes(pool):
 
 
 def test_a_picture_that_takes_too_long_is_refused_and_others_are_decoded_meanwhile(pool):
-    pool = pool(seconds=0.2)
+    pool = pool(seconds=0.01)  # Much less than this picture takes on a fast machine.
     pool.warm_up()
     (first,) = processes(pool)
+    pool._limits = SECONDS, MEMORY  # Those of the next process: on a slow machine, small pictures take longer too.
     first.send_signal(signal.SIGSTOP)  # Stopped, so that decoding takes as long as the test needs.
     errors = []
 
@@ -125,7 +126,7 @@ def test_a_picture_that_takes_too_long_is_refused_and_others_are_decoded_meanwhi
     assert not errors
     first.send_signal(signal.SIGCONT)
     thread.join()
-    assert errors == ["slow.jpg: pictures may take at most 0.2 seconds to decode."]
+    assert errors == ["slow.jpg: pictures may take at most 0.01 seconds to decode."]
     assert first.poll() == -signal.SIGALRM
     assert pool.load_image(io.BytesIO(PNG), "a.png").size == PHOTO.size
 
