@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -11,6 +12,12 @@ from fer.training.supervisor import SUPERVISED, run_supervised
 
 REPORTED = "import os; os.write(0, b'first\\0the others are gone\\0'); "
 """Source of a program that sends two messages to its supervisor."""
+INTERRUPT = """import time
+while not os.path.exists("waits"):
+    time.sleep(0.01)
+os.kill(os.getppid(), 2)
+time.sleep(60)"""
+"""The rest of a program that interrupts its supervisor once the file `waits` says that it waits."""
 
 
 def supervise(monkeypatch, program):
@@ -34,10 +41,17 @@ def test_an_abort_is_explained_by_the_last_message(monkeypatch):
         ("pass", 0),
         ("raise SystemExit(2)", 2),
         ("os.kill(os.getpid(), 9)", 137),
-        ("import time; os.kill(os.getppid(), 2); time.sleep(60)", 130),
+        (INTERRUPT, 130),
     ],
 )
-def test_other_exit_codes_and_interruptions_are_passed_on(monkeypatch, end, code):
+def test_other_exit_codes_and_interruptions_are_passed_on(monkeypatch, tmp_path, end, code):
+    class Child(subprocess.Popen):
+        def wait(self, timeout=None):
+            Path("waits").touch()  # An interruption before this would end the tests.
+            return super().wait(timeout)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(subprocess, "Popen", Child)
     assert supervise(monkeypatch, REPORTED + end) == code
 
 
