@@ -14,6 +14,7 @@ from fer.app.components.live_stream import RATE_SECONDS, StreamState
 from fer.app.components.live_view import CHART_SECONDS, Followed, boxes, panel, spread
 from fer.app.components.upload import decode_frame
 from fer.app.demo import build_demo
+from fer.app.pages import live
 from fer.app.pages.live import _LivePage
 from fer.app.server.limits import LIVE_BYTES
 from fer.app.texts import say
@@ -130,19 +131,51 @@ def test_a_stream_that_fails_is_ended_without_the_queue():
     assert read.inputs[0] in show.outputs
 
 
-def test_a_frame_that_is_answered_after_the_end_does_not_bring_the_stream_back():
-    frame = {"url": f"data:image/png;base64,{base64.b64encode(encode(Image.new('RGB', (4, 3)))).decode()}"}
-    someone = SimpleNamespace(session_hash="a")
+FRAME = {"url": f"data:image/png;base64,{base64.b64encode(encode(Image.new('RGB', (4, 3)))).decode()}"}
+SOMEONE = SimpleNamespace(session_hash="a")
+
+
+@pytest.fixture
+def page():
+    """The page while its model is loading."""
     with gr.Blocks():
         page = _LivePage(SimpleNamespace(served_model=Future(), live_people=1, live_seconds=300, on_device=False))
         page.lay_out(None)
-    first = page.read(frame, None, "en", someone)[page.state]
-    assert page.read(frame, first, "en", someone)[page.state] is first
-    # After a failure the stream stays, so that `stop`, if it follows, says why it ended.
-    for end, kept in ((page.stop, False), (page.fail, True)):
-        state = end(first, "en", someone)[page.state]
-        assert state is (first if kept else None)
-        second = page.read(frame, first, "en", someone)[page.state]
+    return page
+
+
+def test_a_frame_that_is_answered_after_the_end_does_not_bring_the_stream_back(page):
+    first = page.read(FRAME, None, "en", SOMEONE)[page.state]
+    assert page.read(FRAME, first, "en", SOMEONE)[page.state] is first
+    for end in (page.stop, page.fail):
+        assert end(first, "en", SOMEONE)[page.state] is None
+        second = page.read(FRAME, first, "en", SOMEONE)[page.state]
         assert second is not first
-        first, ended = second, first
-    assert page.stop(ended, "en", someone)[page.message] == say("en", "app.failed")
+        first = second
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Clock of the page, which stands still: its time is `now`."""
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=100.0)
+    monkeypatch.setattr(live, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("begun", "key"), [(None, "app.failed"), (99.8, "app.failed"), (100.2, "app.failed"), (103, "live.stopped")]
+)
+def test_a_frame_that_was_on_its_way_when_a_stream_failed_does_not_hide_why(page, clock, begun, key):
+    assert page.fail(None, "en", SOMEONE)[page.message] == say("en", "app.failed")
+    late = begun and StreamState(begun)
+    clock.now += 5
+    assert page.stop(late, "en", SOMEONE)[page.message] == say("en", key)
+    # What comes later is another stream.
+    assert page.stop(late, "en", SOMEONE)[page.message] == say("en", "live.stopped")
+
+
+def test_the_failures_of_pages_that_were_closed_are_forgotten(page, clock):
+    page.fail(None, "en", SOMEONE)
+    clock.now += 1000
+    page.fail(None, "en", SimpleNamespace(session_hash="b"))
+    assert set(page._failures) == {"b"}

@@ -140,7 +140,8 @@ def test_another_person_waits_for_a_free_place_and_no_frame_is_on_disk(go_live, 
 
 
 @pytest.mark.slow
-def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go_live, app_url):
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go_live, app_url, accepted):
     page = go_live(app_url)
     expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
     page.locator(RECORD).click()
@@ -150,13 +151,16 @@ def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go
     # The page sends frames until the camera is hidden. Here it is hidden while the second of them is on its way.
     def refuse(route):
         joins.append(route)
-        if len(joins) == 2:
-            endings[0].continue_()
-        else:
+        if len(joins) != 2:
             route.fulfill(status=503, json={"detail": "The queue is full."})
+            return
+        if accepted:
+            route.continue_()
+        for ending in endings:
+            ending.continue_()
 
     page.route("**/queue/join*", refuse)
-    page.route("**/run/predict*", lambda route: route.continue_() if endings else endings.append(route))
+    page.route("**/run/predict*", lambda route: route.continue_() if len(joins) > 1 else endings.append(route))
     page.locator(START).click()
     page.locator(RECORD).click()
     expect(page.locator("#live-message")).to_contain_text("This could not be answered. Please try again.")

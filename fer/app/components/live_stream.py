@@ -30,12 +30,10 @@ class StreamState:
     Attributes:
         started: time of its start.
         ended: whether it has been ended.
-        failed: whether it has ended because a frame could not be answered.
     """
 
     def __init__(self, seconds: float):
-        self.started = seconds
-        self.ended = self.failed = False
+        self.started, self.ended = seconds, False
         self._tracker = None
         self._chosen = None
         self._points = {}

@@ -24,6 +24,9 @@ from fer.detection.blazeface import LIVE_SIDE
 from fer.errors import UserError
 from fer.recognition.recognizer import MAX_TRACKED
 
+LATE_SECONDS = 1
+"""Seconds after the failure of a stream within which frames that were on their way may begin another one. A person who
+starts the camera again takes longer."""
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 """JavaScript that discards a frame while an earlier one is still being sent."""
 SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
@@ -48,6 +51,7 @@ class _LivePage:
     def __init__(self, services):
         self.services = services
         self._slots = StreamSlots(services.live_people)
+        self._failures = {}
 
     def lay_out(self, language):
         self.state = gr.State(None, time_to_live=KEEP_SECONDS)
@@ -125,16 +129,20 @@ class _LivePage:
 
     def stop(self, stream, language, request: gr.Request):
         # When a stream has failed, hiding the camera component stops the frames that are still on their way.
-        if stream and stream.failed:
+        failed = self._failures.pop(request.session_hash, None)
+        if failed is not None and (stream is None or stream.started < failed + LATE_SECONDS):
             return self._end(stream, request, say(language, "app.failed"))
         by_itself = stream and time.monotonic() - stream.started >= self.services.live_seconds
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
         return self._end(stream, request, say(language, key, minutes=self.services.live_seconds // 60))
 
     def fail(self, stream, language, request: gr.Request):
-        stream = stream or StreamState(time.monotonic())
-        stream.failed = True
-        return self._end(stream, request, say(language, "app.failed")) | {self.state: stream}
+        now = time.monotonic()
+        for session, failed in list(self._failures.items()):  # Those after which no stream was stopped.
+            if failed < now - self.services.live_seconds:
+                self._failures.pop(session, None)
+        self._failures[request.session_hash] = now
+        return self._end(stream, request, say(language, "app.failed"))
 
     def _end(self, stream, request, text):
         self._slots.release(request.session_hash)
