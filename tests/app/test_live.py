@@ -179,3 +179,10 @@ def test_the_failures_of_pages_that_were_closed_are_forgotten(page, clock):
     clock.now += 1000
     page.fail(None, "en", SimpleNamespace(session_hash="b"))
     assert set(page._failures) == {"b"}
+
+
+@pytest.mark.parametrize(("seconds", "key"), [(299.5, "live.stopped_by_itself"), (298, "live.stopped")])
+def test_a_stream_that_ends_at_its_time_limit_has_stopped_by_itself(page, clock, seconds, key):
+    stream = StreamState(clock.now)
+    clock.now += seconds
+    assert page.stop(stream, "en", SOMEONE)[page.message] == say("en", key, minutes=5)

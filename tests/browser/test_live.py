@@ -174,7 +174,7 @@ def test_a_stream_that_is_refused_switches_the_camera_off_and_is_not_repeated(go
 @pytest.mark.slow
 def test_a_stream_ends_after_its_time_limit(go_live, tmp_path, monkeypatch):
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    with serve_app(live_seconds=1) as url:
+    with serve_app(live_seconds=2) as url:
         page = go_live(url)
         expect(page.locator("#live-message")).to_contain_text("Stopped by itself")
         expect(page.locator(START)).to_be_visible()

@@ -27,6 +27,9 @@ from fer.recognition.recognizer import MAX_TRACKED
 LATE_SECONDS = 1
 """Seconds after the failure of a stream within which frames that were on their way may begin another one. A person who
 starts the camera again takes longer."""
+WAITING_SECONDS = 1
+"""Seconds that the first frame of a stream may wait for a thread. Gradio's time limit begins before that, the state's
+clock after it."""
 DROP_LATE_FRAMES = read_script("pages/drop_late_frames.js")
 """JavaScript that discards a frame while an earlier one is still being sent."""
 SHOW_CAMERA = "(onDevice) => ({__type__: 'update', visible: !onDevice})"
@@ -132,7 +135,7 @@ class _LivePage:
         failed = self._failures.pop(request.session_hash, None)
         if failed is not None and (stream is None or stream.started < failed + LATE_SECONDS):
             return self._end(stream, request, say(language, "app.failed"))
-        by_itself = stream and time.monotonic() - stream.started >= self.services.live_seconds
+        by_itself = stream and time.monotonic() - stream.started >= self.services.live_seconds - WAITING_SECONDS
         key = "live.stopped_by_itself" if by_itself else "live.stopped"
         return self._end(stream, request, say(language, key, minutes=self.services.live_seconds // 60))
 
