@@ -5,11 +5,14 @@ Chromium's fake camera plays a clip of the astronaut moving from side to side.
 
 import math
 import re
+from functools import partial
 
 import pytest
 from conftest import serve_app, wait_for
 from PIL import Image
 from playwright.sync_api import expect
+
+from fer.app.components import live_stream
 
 from .conftest import CHROMIUM, OPTIONS, TIMEOUT, note_breach
 from .test_privacy import files_of_people
@@ -22,11 +25,14 @@ RECORD = "button[aria-label='capture photo']"
 
 @pytest.fixture(scope="module")
 def camera(playwright, astronaut, tmp_path_factory):
-    """Chromium, whose fake camera repeats two seconds in which the face moves by its own width."""
+    """Chromium, whose fake camera repeats six seconds in which the face moves by its own width.
+
+    It moves so slowly that it is tracked even if a busy machine reads but one picture in a second.
+    """
     clip = tmp_path_factory.mktemp("camera") / "astronaut.y4m"
     with Image.open(astronaut) as image, clip.open("wb") as file:
         person = image.convert("RGB")
-        file.write(b"YUV4MPEG2 W%d H%d F30:1 Ip A1:1 C420jpeg\n" % SIZE)
+        file.write(b"YUV4MPEG2 W%d H%d F10:1 Ip A1:1 C420jpeg\n" % SIZE)
         for number in range(FRAMES):
             frame = Image.new("RGB", SIZE, (90, 110, 130))
             frame.paste(person, (round(-20 + 60 * math.sin(2 * math.pi * number / FRAMES)), 0))
@@ -69,30 +75,29 @@ def drawn_boxes(page):
     return page.locator("#live-stage").get_by_role("img", name=re.compile("^1 "))
 
 
-def label_places(page, count):
-    """Return `count` successive, different left edges of the first face's label on the page."""
-    label, places = drawn_boxes(page).get_by_text(re.compile(r"^1 \w+ \d+%$")), []
+def wait_for_movement(page, pixels):
+    """Wait until the first face's label has moved on the page by this number of pixels."""
+    label, places = drawn_boxes(page).get_by_text(re.compile(r"^1 \w+ \d+%$")), set()
 
-    def is_elsewhere():
-        place = label.bounding_box()
-        if place and places[-1:] != [place["x"]]:
-            places.append(place["x"])
-        return len(places) == count
+    def has_moved():
+        if place := label.bounding_box():
+            places.add(place["x"])
+        return places and max(places) - min(places) > pixels
 
-    wait_for(is_elsewhere)
-    return places
+    wait_for(has_moved)
 
 
-def test_a_moving_face_keeps_its_number_until_the_stream_is_stopped(go_live, app_url):
+def test_a_moving_face_keeps_its_number_until_the_stream_is_stopped(go_live, app_url, monkeypatch):
+    # Frames may be seconds apart on a busy machine.
+    monkeypatch.setattr(live_stream, "FaceTracker", partial(live_stream.FaceTracker, lost_seconds=60))
     page = go_live(app_url)
-    expect(page.locator("#live-panel")).to_contain_text(re.compile(r"[1-9]\.\d frames per second"))
+    expect(page.locator("#live-panel")).to_contain_text(re.compile(r"\d\.\d frames per second"))
     expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
-    places = label_places(page, 8)
-    assert max(places) - min(places) > 30
+    wait_for_movement(page, 30)
     expect(drawn_boxes(page)).to_have_accessible_name(re.compile(r"^1 happy \d+%$"))
     expect(page.locator("#live-panel")).to_contain_text(re.compile(r"1 happy \d+%"))
-    over, under = drawn_boxes(page).bounding_box(), page.locator("#camera video").bounding_box()
-    assert over == pytest.approx(under, abs=3)
+    under = pytest.approx(page.locator("#camera video").bounding_box(), abs=3)
+    wait_for(lambda: drawn_boxes(page).bounding_box() == under)  # It has no place while the next one replaces it.
     height = page.locator("#live-panel").bounding_box()["height"]
     page.locator(RECORD).click()
     expect(page.locator("#live-message")).to_contain_text("Stopped; the camera is off.")
