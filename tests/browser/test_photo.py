@@ -112,6 +112,21 @@ def test_of_two_pasted_photos_the_last_one_stays_even_if_its_upload_ends_first(p
 
 
 @pytest.mark.slow
+def test_a_pasted_photo_does_not_replace_one_that_was_chosen_while_it_was_uploaded(page, astronaut):
+    held = []
+    expect(page.locator("#message")).to_contain_text("Waiting for a photo")
+    page.route("**/upload*", lambda route: held.append(route), times=1)
+    with page.expect_request("**/upload*"):
+        page.evaluate(PASTE, "white")
+    upload(page, astronaut)
+    expect(page.locator("#message")).to_contain_text("One face: happy")
+    with page.expect_response("**/upload*"):
+        held[0].continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#photo img")).to_have_attribute("src", re.compile("astronaut"))
+
+
+@pytest.mark.slow
 def test_a_pasted_photo_that_cannot_be_uploaded_gets_a_message(page):
     expect(page.locator("#message")).to_contain_text("Waiting for a photo")
     page.route("**/upload*", lambda route: route.abort())
