@@ -57,6 +57,7 @@ def test_a_photo_pasted_with_the_keyboard_replaces_another(page, tmp_path):
     page.evaluate(
         """async () => {
             const example = document.querySelector("img[src*=astronaut]");
+            await example.decode();
             const canvas = new OffscreenCanvas(example.naturalWidth, example.naturalHeight);
             canvas.getContext("2d").drawImage(example, 0, 0);
             await navigator.clipboard.write([new ClipboardItem({"image/png": await canvas.convertToBlob()})]);
@@ -101,8 +102,8 @@ def test_of_two_pasted_photos_the_last_one_stays_even_if_its_upload_ends_first(p
     held = []
     expect(page.locator("#message")).to_contain_text("Waiting for a photo")
     page.route("**/upload*", lambda route: held.append(route), times=1)
-    page.evaluate(PASTE, "white")
-    page.wait_for_timeout(200)
+    with page.expect_request("**/upload*"):
+        page.evaluate(PASTE, "white")
     page.evaluate(PASTE, "black")
     expect(page.locator("#message")).to_contain_text("No face found.")
     with page.expect_response("**/upload*"):
