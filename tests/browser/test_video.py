@@ -1,11 +1,16 @@
 """Tests of the video page in a browser."""
 
+import itertools
 import re
+import threading
 
 import pytest
 from conftest import write_clip
 from PIL import Image
 from playwright.sync_api import expect
+
+from fer.app.pages import video
+from fer.images.drawing import draw_faces
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +69,33 @@ def test_a_clip_is_trimmed_in_the_browser(page, pan, tmp_path):
         page.get_by_role("button", name="Trim", exact=True).click()
 
 
+@pytest.fixture
+def going_on(monkeypatch):
+    """Event without which clips are not read beyond their first seconds; the page tells each step at once."""
+    going_on, number = threading.Event(), itertools.count()
+
+    def draw(*arguments):
+        if next(number) > 10:
+            assert going_on.wait(60)
+        return draw_faces(*arguments)
+
+    monkeypatch.setattr(video, "TELL_EVERY", 0)
+    monkeypatch.setattr(video, "draw_faces", draw)
+    yield going_on
+    going_on.set()
+
+
 @pytest.mark.slow
-def test_reading_can_be_cancelled_and_started_again(page, pan, tmp_path):
+def test_reading_can_be_cancelled_and_started_again(page, pan, tmp_path, going_on):
     choose(page, write_clip(tmp_path / "long.mp4", list(pan(200)), rate=5))
     page.get_by_role("button", name="Read the clip").click()
     expect(page.locator("#video-message")).to_contain_text(re.compile(r"Reading: [1-9].* of 40\.0 s"))
-    page.get_by_role("button", name="Cancel").click()
+    with page.expect_request("**/cancel*"):  # It is answered once a further frame has been read.
+        page.get_by_role("button", name="Cancel").click()
+    going_on.set()
     expect(page.locator("#video-message")).to_contain_text("Stopped before the end.")
     expect(page.get_by_text("Error")).not_to_be_visible()
+    going_on.clear()
     page.get_by_role("button", name="Read the clip").click()
     expect(page.locator("#video-message")).to_contain_text("Reading: ")
 
