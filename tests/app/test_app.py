@@ -161,19 +161,19 @@ OTHER_PAGE = {"Origin": "http://localhost:3000"}
     ],
 )
 def test_requests_of_foreign_pages_are_refused(app_url, method, path, headers):
-    answer = httpx.request(method, app_url + path, headers=headers)
+    answer = httpx.request(method, app_url + path, headers=headers, timeout=60)
     assert (answer.status_code, answer.text[:17]) == (403, "This app answers ")
 
 
 def test_answers_have_security_headers(client):
     for path in ("", "config", "gradio_api/info", "gradio_api/nothing", "gradio_api/file=/etc/passwd"):
-        headers = httpx.get(client.src + path).headers
+        headers = httpx.get(client.src + path, timeout=60).headers
         assert headers["Content-Security-Policy"].endswith("; frame-ancestors 'self'")
         assert headers["X-Content-Type-Options"] == "nosniff"
 
 
 def test_files_of_other_servers_are_not_relayed(client):
-    answer = httpx.get(f"{client.src}gradio_api/file=https://192.0.2.1/photo.jpg")
+    answer = httpx.get(f"{client.src}gradio_api/file=https://192.0.2.1/photo.jpg", timeout=60)
     assert (answer.status_code, answer.text) == (403, "Files of other servers are not handed on.")
 
 
@@ -200,9 +200,9 @@ def test_a_full_queue_refuses_requests_with_a_message_and_the_app_goes_on(busy_a
         wait_for(lambda job=jobs[-1], status=status: job.status().code == status)
     with pytest.raises(QueueError, match=r"^Queue is full! Please try again\.$"):
         client.predict(handle_file(astronaut), api_name="/predict")
-    answer = httpx.post(f"{url}gradio_api/call/model", json={"data": []})
+    answer = httpx.post(f"{url}gradio_api/call/model", json={"data": []}, timeout=60)
     assert (answer.status_code, answer.json()["detail"]) == (503, "Queue is full. Max size is 1 and size is 1.")
-    assert httpx.get(url).status_code == 200  # The photos still wait.
+    assert httpx.get(url, timeout=60).status_code == 200  # The photos still wait.
     go.set()
     assert [job.result(30)["model"] for job in jobs] == ["fake"] * len(jobs)
     client.close()
@@ -220,7 +220,7 @@ def test_files_above_the_limit_are_refused(client, tmp_path):
 
 
 def test_gradios_monitoring_and_analytics_are_off(client):
-    assert httpx.get(f"{client.src}monitoring").status_code != 200
+    assert httpx.get(f"{client.src}monitoring", timeout=60).status_code != 200
     assert client.config["analytics_enabled"] is False
 
 

@@ -90,10 +90,13 @@ def fake_app():
         explain=lambda _: None,
         warm_up=lambda: None,
     )
-    with serve_app(ServedModel(recognizer, source=None)) as url, httpx.Client(base_url=f"{url}gradio_api/") as http:
+    with (
+        serve_app(ServedModel(recognizer, source=None)) as url,
+        httpx.Client(base_url=f"{url}gradio_api/", timeout=60) as http,
+    ):
         photo = http.post("upload", files={"files": ("photo.png", PNG)}).json()[0]
 
-        numbers = {row["api_name"]: row["id"] for row in httpx.get(f"{url}config").json()["dependencies"]}
+        numbers = {row["api_name"]: row["id"] for row in http.get(f"{url}config").json()["dependencies"]}
 
         def call(name, *values, session):
             http.post("queue/join", json={"data": values, "fn_index": numbers[name], "session_hash": session})
@@ -125,7 +128,7 @@ def test_visitors_who_wait_for_the_model_hold_no_threads_and_may_leave(monkeypat
     numbers = {fn.api_name: number for number, fn in demo.fns.items()}
 
     async def visit():
-        async with httpx.AsyncClient(base_url=url, timeout=20, limits=httpx.Limits(max_connections=None)) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=60, limits=httpx.Limits(max_connections=None)) as http:
             waiting = [
                 asyncio.create_task(
                     http.post(f"gradio_api/run/{name}", json={"data": ["en"], "fn_index": numbers[name]})

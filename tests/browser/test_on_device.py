@@ -15,6 +15,8 @@ from fer.detection.tracking import TrackedFace
 from fer.images.loading import load_image
 from fer.labels import class_colors
 
+from .conftest import TIMEOUT
+
 REFUSE = """() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NAME"));
 }"""
@@ -340,6 +342,7 @@ def test_events_of_the_camera_get_a_message_and_recognition_goes_on(page):
 @pytest.mark.slow
 def test_without_offscreencanvas_the_server_recognizes(open_page, browser, app_url):
     context = browser.new_context(locale="en-US")
+    context.set_default_timeout(TIMEOUT)
     context.add_init_script("delete window.OffscreenCanvas")
     page = context.new_page()
     page.goto(app_url)
@@ -356,6 +359,7 @@ def test_without_offscreencanvas_the_server_recognizes(open_page, browser, app_u
 @pytest.mark.slow
 def test_networks_are_not_loaded_before_they_are_needed(browser, app_url):
     context = browser.new_context()
+    context.set_default_timeout(TIMEOUT)
     page, asked = context.new_page(), []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(app_url)
