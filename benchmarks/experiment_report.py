@@ -245,7 +245,7 @@ def save_curves(path, curves, majority):
     for axes, (base, ways) in zip(panels, curves.items(), strict=False):
         axes.axhline(100 * majority, color="grey", linestyle=":", linewidth=1)
         axes.text(
-            max(SCHEDULES), 100 * majority + 0.3, "always “happy”", color="dimgrey", fontsize=8, ha="right", va="bottom"
+            max(SCHEDULES), 100 * majority - 0.4, "always “happy”", color="dimgrey", fontsize=8, ha="right", va="top"
         )
         for way, (name, color, marker, line) in STYLES.items():
             sizes = sorted(ways[way])
