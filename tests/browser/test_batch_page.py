@@ -14,7 +14,8 @@ from .conftest import refuse_events
 
 @pytest.fixture
 def batch_page(page):
-    """The page for many pictures, ready for files."""
+    """The page for many pictures, ready for files: when its language is known, files are not read again in it."""
+    expect(page.locator("#model")).to_contain_text("Model: ")
     page.get_by_role("tab", name="Many pictures").click()
     expect(page.locator("#batch-message")).to_have_text("Waiting for pictures.")
     return page
