@@ -209,8 +209,20 @@ def serve(cache: TemporaryDirectory, model: str | None = None) -> None:
     """
     name = model or os.environ.get("FER_MODEL") or "bundled"
     strict = bool(model) or read_flag("FER_STRICT")
+    if strict:
+        _check_folder(name)
     give_memory_back()
     raise_file_limit()
     shutdown = ShutdownSignal()
     with running_app(lambda: load_served_model(name, strict), cache):
         shutdown.wait()
+
+
+def _check_folder(name):
+    """Raise a UserError, before the pages are served, if a model that is not of the Hub has no valid `config.json`."""
+    from fer.hub.client import parse_model
+    from fer.models.config import load_config
+    from fer.models.model_folder import find_model
+
+    if not parse_model(name):
+        load_config(find_model(name))

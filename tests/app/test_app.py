@@ -17,7 +17,7 @@ from gradio_client.utils import QueueError, Status
 from PIL import Image
 from pillow_heif import register_heif_opener
 
-from fer.app.demo import build_demo, launch, load_served_model
+from fer.app.demo import build_demo, launch, load_served_model, serve
 from fer.app.pages.about import describe
 from fer.app.server.limits import CONCURRENT
 from fer.app.server.services import ServedModel
@@ -270,6 +270,15 @@ def test_with_fer_strict_the_app_ends_with_one_sentence_instead(hub, tmp_path):
     assert run.returncode == 2
     assert "python app.py: fer-bot/gone: no such folder here, and no such repository on the Hub" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_model_folder_that_is_missing_is_told_before_the_pages_are_served(tmp_path, monkeypatch):
+    monkeypatch.setattr("fer.app.demo.running_app", lambda *_: pytest.fail("the pages are served"))
+    monkeypatch.setenv("FER_MODEL", str(tmp_path / "gone"))
+    monkeypatch.setenv("FER_STRICT", "1")
+    for given in (None, "nope"):
+        with pytest.raises(UserError, match=f"{given or 'gone'}: .* there is no such folder"):
+            serve(None, given)
 
 
 def test_other_files_get_a_message_and_do_not_end_the_batch(client, astronaut, tmp_path):

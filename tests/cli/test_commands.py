@@ -270,16 +270,16 @@ def test_the_version_is_that_of_the_distribution(capsys):
     assert capsys.readouterr().out == f"facial-expression-recognition {version('facial-expression-recognition')}\n"
 
 
-def test_the_model_of_fer_app_must_be_loadable(monkeypatch, tmp_path):
+def test_the_model_of_fer_app_must_be_loadable(monkeypatch):
     served = []
     monkeypatch.setattr("fer.app.server.cache.make_cache", lambda: None)
     monkeypatch.setattr("fer.app.demo.load_served_model", lambda *model: served.append(model))
     monkeypatch.setattr("fer.app.demo.running_app", lambda load, cache: nullcontext(load()))
     monkeypatch.setattr("fer.app.demo.ShutdownSignal", lambda: SimpleNamespace(wait=lambda: None))
     monkeypatch.setenv("FER_MODEL", "other")
-    main(["app", "--model", str(tmp_path)])
+    main(["app", "--model", str(BUNDLED)])
     main(["app"])
-    assert served == [(str(tmp_path), True), ("other", False)]
+    assert served == [(str(BUNDLED), True), ("other", False)]
 
 
 def test_lines_of_fer_app_reach_a_pipe_at_once(monkeypatch):
