@@ -54,7 +54,7 @@ class _LivePage:
     def __init__(self, services):
         self.services = services
         self._slots = StreamSlots(services.live_people)
-        self._failures = {}
+        self._failures = {}  # Time of the last failure of a stream by session, for `stop`.
 
     def lay_out(self, language):
         self.state = gr.State(None, time_to_live=KEEP_SECONDS)
