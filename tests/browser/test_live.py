@@ -94,7 +94,7 @@ def test_a_moving_face_keeps_its_number_until_the_stream_is_stopped(go_live, app
     page = go_live(app_url)
     expect(page.locator("#live-panel")).to_contain_text(re.compile(r"\d\.\d frames per second"))
     expect(page.locator("#live-message")).to_contain_text("Faces in sight: 1.")
-    wait_for_movement(page, 30)
+    wait_for_movement(page, 15)
     expect(drawn_boxes(page)).to_have_accessible_name(re.compile(r"^1 happy \d+%$"))
     expect(page.locator("#live-panel")).to_contain_text(re.compile(r"1 happy \d+%"))
     under = pytest.approx(page.locator("#camera video").bounding_box(), abs=3)
