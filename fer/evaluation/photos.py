@@ -18,7 +18,7 @@ from fer.data.photos import PhotoSet
 from fer.errors import ImageError, UserError, one_line
 from fer.evaluation.fairness import count_without_group, measure_fairness
 from fer.evaluation.metrics import expected_calibration_error, restrict, wilson_interval
-from fer.images.loading import load_image
+from fer.images.loading import load_image, note_of
 from fer.models.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ Answer: TypeAlias = PhotoAnswer | ImageError | None
 """Type of what is known of a photo: the answer, why the photo cannot be read, or None if no face is found."""
 
 
-def read_photo_set(recognizer: "Recognizer", photos: PhotoSet) -> Iterator[Answer]:
-    """Yield the `Answer` to each photo."""
+def read_photo_set(recognizer: "Recognizer", photos: PhotoSet, notes: list[str] | None = None) -> Iterator[Answer]:
+    """Yield the `Answer` to each photo, and add a note on each that was read in part to `notes`."""
     for start in range(0, len(photos.paths), BATCH_SIZE):
         paths, errors = photos.paths[start : start + BATCH_SIZE], {}
-        answers = iter(recognizer.recognize_batch(_open_each(paths, errors)))
+        answers = iter(recognizer.recognize_batch(_open_each(paths, errors, notes)))
         for path in paths:
             if path in errors:
                 yield errors[path]
@@ -59,7 +59,10 @@ def read_photo_set(recognizer: "Recognizer", photos: PhotoSet) -> Iterator[Answe
 
 
 def read_photo_sets(
-    recognizer: "Recognizer", sets: list[PhotoSet], progress: Callable[[Iterator, int], Iterable] | None = None
+    recognizer: "Recognizer",
+    sets: list[PhotoSet],
+    progress: Callable[[Iterator, int], Iterable] | None = None,
+    note: Callable[[str], object] | None = None,
 ) -> list[list[Answer]]:
     """Return the answers of `read_photo_set` for several sets.
 
@@ -67,12 +70,21 @@ def read_photo_sets(
         recognizer: recognizer of the model.
         sets: the sets of photos.
         progress: function of an iterator and its length that returns an iterable, such as `tqdm`.
+        note: function that gets a text if photos cannot be read, or only in part; or None. The text has a line for each
+            set with such photos: how many, and what is wrong with the first.
     """
-    answers = (answer for photos in sets for answer in read_photo_set(recognizer, photos))
+    notes = [[] for _ in sets]
+    answers = (
+        answer for photos, own in zip(sets, notes, strict=True) for answer in read_photo_set(recognizer, photos, own)
+    )
     if progress:
         answers = progress(answers, sum(len(photos.paths) for photos in sets))
     answers = iter(answers)
-    return [list(islice(answers, len(photos.paths))) for photos in sets]
+    read = [list(islice(answers, len(photos.paths))) for photos in sets]
+    lines = [line for each in zip(sets, read, notes, strict=True) for line in _describe_losses(*each)]
+    if note and lines:
+        note("\n".join(lines))
+    return read
 
 
 def measure_photos(
@@ -84,26 +96,11 @@ def measure_photos(
 ) -> dict:
     """Measure a model end to end on sets of photos; arguments as in `read_photo_sets` and `measure_answers`.
 
-    Args:
-        note: function that gets the `describe_unreadable` of the answers, if there are unreadable photos; or None.
-
     Returns:
         The metrics of `measure_answers`.
     """
-    answers = read_photo_sets(recognizer, sets, progress)
-    if note and (unreadable := describe_unreadable(answers, sets)):
-        note(unreadable)
+    answers = read_photo_sets(recognizer, sets, progress, note)
     return measure_answers(answers, sets, recognizer.labels, recognizer.calibration, groups)
-
-
-def describe_unreadable(answers: list[list[Answer]], sets: list[PhotoSet]) -> str:
-    """Return a line for each set with unreadable photos: how many, and why the first is unreadable; "" without any."""
-    lines = []
-    for read, photos in zip(answers, sets, strict=True):
-        if errors := [answer for answer in read if isinstance(answer, ImageError)]:
-            rule = f"{photos.name}: {len(errors)} of {len(read)} photos cannot be read and count as wrong answers"
-            lines.append(one_line(f"{rule}, such as {errors[0]}"))
-    return "\n".join(lines)
 
 
 def measure_answers(
@@ -224,13 +221,32 @@ def to_answer(face: "Face") -> PhotoAnswer:
     return PhotoAnswer(np.array(list(face.probabilities.values())), face.detection_score)
 
 
-def _open_each(paths, errors):
+def _open_each(paths, errors, notes):
     """Yield one photo after the other; put the error of one that cannot be read into `errors`, by its path, instead."""
     for path in paths:
         try:
-            yield load_image(path)
+            yield _open(path, notes)
         except ImageError as error:
             errors[path] = error
+
+
+def _open(path, notes):
+    """Return a photo; add a note to `notes`, unless that is None, if it is read in part."""
+    image = load_image(path)
+    if notes is not None and (note := note_of(image)):
+        notes.append(f"{path.name}: {note}")
+    return image
+
+
+def _describe_losses(photos, read, notes):
+    """Return a line if photos of a set cannot be read, and one if photos were read in part."""
+    errors = [answer for answer in read if isinstance(answer, ImageError)]
+    losses = {"cannot be read and count as wrong answers": errors, "were read in part": notes}
+    return [
+        one_line(f"{photos.name}: {len(found)} of {len(read)} photos {what}, such as {found[0]}")
+        for what, found in losses.items()
+        if found
+    ]
 
 
 def _accuracy(correct, true):

