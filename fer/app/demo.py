@@ -47,6 +47,8 @@ from fer.app.theme import CSS, THEME
 from fer.errors import UserError, one_line
 from fer.images.decoding import DecodingPool, give_memory_back
 from fer.images.loading import load_image
+from fer.models.config import load_config
+from fer.models.model_folder import find_model
 
 
 def build_demo(
@@ -221,8 +223,6 @@ def serve(cache: TemporaryDirectory, model: str | None = None) -> None:
 def _check_folder(name):
     """Raise a UserError, before the pages are served, if a model that is not of the Hub has no valid `config.json`."""
     from fer.hub.client import parse_model
-    from fer.models.config import load_config
-    from fer.models.model_folder import find_model
 
     if not parse_model(name):
         load_config(find_model(name))

@@ -45,7 +45,7 @@ Answer: TypeAlias = PhotoAnswer | ImageError | None
 """Type of what is known of a photo: the answer, why the photo cannot be read, or None if no face is found."""
 
 
-def read_photo_set(recognizer: "Recognizer", photos: PhotoSet, notes: list[str] | None = None) -> Iterator[Answer]:
+def read_photo_set(recognizer: "Recognizer", photos: PhotoSet, notes: list[str]) -> Iterator[Answer]:
     """Yield the `Answer` to each photo, and add a note on each that was read in part to `notes`."""
     for start in range(0, len(photos.paths), BATCH_SIZE):
         paths, errors = photos.paths[start : start + BATCH_SIZE], {}
@@ -231,9 +231,9 @@ def _open_each(paths, errors, notes):
 
 
 def _open(path, notes):
-    """Return a photo; add a note to `notes`, unless that is None, if it is read in part."""
+    """Return a photo; add a note to `notes` if it is read in part."""
     image = load_image(path)
-    if notes is not None and (note := note_of(image)):
+    if note := note_of(image):
         notes.append(f"{path.name}: {note}")
     return image
 

@@ -173,15 +173,15 @@ def test_photos_that_are_read_in_part_are_told(folder):
 
 def test_photos_are_opened_one_after_the_other(folder, monkeypatch):
     """A batch of 32 was decoded first: of 24 megapixels each, that is 2.3 GB."""
-    opened = []
-    monkeypatch.setattr("fer.evaluation.photos.load_image", lambda path: opened.append(path) or "photo")
+    opened, photo = [], Image.new("RGB", (1, 1))
+    monkeypatch.setattr("fer.evaluation.photos.load_image", lambda path: opened.append(path) or photo)
 
     class Recognizer:
         def recognize_batch(self, photos):
             return [[] for number, _ in enumerate(photos, start=1) if len(opened) == number]
 
     lab, _ = list_photo_sets(folder, LABELS)
-    assert list(read_photo_set(Recognizer(), lab)) == [None] * 5
+    assert list(read_photo_set(Recognizer(), lab, [])) == [None] * 5
 
 
 def test_names_of_sets_and_groups_cannot_write_lines_of_the_table(folder):
